@@ -1,0 +1,42 @@
+"""Puts the commands together; each stands in its own module and imports what it needs when called."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from crm_steward import __version__
+from crm_steward.cli.failures import ending
+
+app = typer.Typer(
+    name="crm-steward",
+    help="Keep contacts clean in hosted CRMs: find duplicates, stale records, missing consents and "
+    "bad formats by rules you write in YAML, and put them right where they came from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crm-steward {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def steward(
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Keep contacts clean in hosted CRMs."""
+
+
+def main() -> None:
+    """Run the command line; every error ends in one line and a documented exit code."""
+    with ending():
+        sys.exit(app(standalone_mode=True))

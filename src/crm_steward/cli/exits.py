@@ -1,0 +1,72 @@
+"""Exit codes: documented, stable, one per kind of person who must act."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from crm_steward.model import (
+    AuthError,
+    BusyError,
+    ConfigError,
+    ConflictError,
+    InputError,
+    LimitExceededError,
+    MailError,
+    RecordRejectedError,
+    RetryableError,
+    StewardError,
+    StoreError,
+)
+
+
+class Exit(IntEnum):
+    """What the process says when it ends.
+
+    When several apply, the one listed first wins.
+    """
+
+    BUG = 70
+    """An unexpected error: please report it; a report without personal data is printed."""
+    STORE = 7
+    """The local database cannot be used: full disk, read-only folder, damage, wrong version."""
+    BUSY = 8
+    """Another crm-steward runs on this database."""
+    CONFIG = 3
+    """Settings or rules are wrong: edit the file that is named."""
+    AUTH = 4
+    """A CRM refuses the credential or lacks a scope: renew it or grant it."""
+    UNREACHABLE = 5
+    """A CRM or the network fails for the moment: try again later."""
+    LIMIT = 6
+    """A limit would be exceeded: nothing was written; raise the limit or narrow the rule."""
+    MAIL = 9
+    """The mail server did not take the report: it stays in the outbox."""
+    INPUT = 10
+    """The input file cannot be used."""
+    USAGE = 2
+    """The command line is wrong: see --help."""
+    PARTIAL = 1
+    """Done, but something needs a look: a rule test failed, a change was refused."""
+    INTERRUPTED = 130
+    """Stopped by Ctrl-C; nothing is half written."""
+    OK = 0
+    """Done."""
+
+
+_CODES: dict[type[StewardError], Exit] = {
+    StoreError: Exit.STORE,
+    BusyError: Exit.BUSY,
+    ConfigError: Exit.CONFIG,
+    AuthError: Exit.AUTH,
+    RetryableError: Exit.UNREACHABLE,
+    LimitExceededError: Exit.LIMIT,
+    MailError: Exit.MAIL,
+    InputError: Exit.INPUT,
+    ConflictError: Exit.PARTIAL,
+    RecordRejectedError: Exit.PARTIAL,
+}
+
+
+def exit_for(error: StewardError) -> Exit:
+    """Return the exit code that `error` ends the process with."""
+    return next(code for cls, code in _CODES.items() if isinstance(error, cls))

@@ -1,0 +1,123 @@
+"""What an entry point of `crm_steward.connectors` resolves to, importable without a vendor's SDK."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from crm_steward.connect.protocol import Capability, Connector
+from crm_steward.model import Clock, ConfigError, Problem, utc_now
+
+if TYPE_CHECKING:
+    from crm_steward.connect.calls import Calls
+
+
+class ConnectionSettings(BaseModel):
+    """What every connection can be told; a connector's own settings add to it.
+
+    `base_url` replaces the vendor's address (an emulator or a proxy). Plain http is accepted for
+    loopback only, and other hosts only when they belong to the vendor or are named in
+    `allow_hosts`, so that a token never leaves for a stranger.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+
+    kind: str
+    enabled: bool = True
+    pull_every: timedelta = timedelta(minutes=30)
+    country: str | None = None
+    """ISO code assumed for phone numbers and consent law where a contact has none."""
+    base_url: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(seconds=60)
+    burst_share: float = 0.6
+    """Share of the vendor's burst quota that may be used; the quota belongs to everybody."""
+    daily_share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """One of the vendor's published limits.
+
+    Args:
+        name: Which calls it counts (`burst`, `search`, `daily`).
+        calls: How many calls.
+        per: In how long.
+    """
+
+    name: str
+    calls: int
+    per: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the core gives to a connection it opens.
+
+    Args:
+        connection: The configured name.
+        calls: Paces, retries and times every call.
+        clock: The time.
+        stop: Set when the service is asked to stop.
+    """
+
+    connection: str
+    calls: Calls
+    clock: Clock = utc_now
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectorSpec:
+    """All that can be known about a connector without opening it.
+
+    Args:
+        kind: Its name in settings, as an extra, and as an entry point: `hubspot`.
+        title: What people call it: `HubSpot`.
+        can: What it can do.
+        settings: Model of its settings.
+        factory: `module:function` taking `(settings, context)` and returning a Connector.
+        requires: Modules of the vendor's SDK; missing ones mean the extra is not installed.
+        hosts: Domains a credential may be sent to.
+        quotas: The vendor's published limits.
+        settle_after: How long a write may stay invisible to what settle reads.
+        batch: How many changes one call of `apply` should carry.
+        sandbox: `module:function` returning the emulator of the CRM, or empty.
+    """
+
+    kind: str
+    title: str
+    can: frozenset[Capability]
+    settings: type[ConnectionSettings]
+    factory: str
+    requires: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    settle_after: timedelta = timedelta(0)
+    batch: int = 100
+    sandbox: str = ""
+
+    def open(self, settings: ConnectionSettings, context: Context) -> Connector:
+        """Open a connection.
+
+        Raises:
+            ConfigError: The vendor's SDK is not installed.
+        """
+        module, _, name = self.factory.partition(":")
+        try:
+            factory: Any = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] not in self.requires:
+                raise
+            problem = Problem(
+                f"connection '{context.connection}' needs {self.title}'s library",
+                hint=f"Install it: pip install 'crm-steward[{self.kind}]'",
+            )
+            raise ConfigError([problem]) from error
+        connector: Connector = factory(settings, context)
+        return connector

@@ -1,0 +1,104 @@
+"""What crm-steward talks about: contacts, consents, findings, changes, plans, errors.
+
+Standard library only, no input or output. Everything is immutable; every time is
+timezone-aware UTC. Names are those of docs/glossary.md.
+"""
+
+from __future__ import annotations
+
+from crm_steward.model.change import (
+    ArchiveRecord,
+    Change,
+    CreateTask,
+    MergeRecords,
+    Reversibility,
+    SuppressChannel,
+    UpdateFields,
+    change_from_json,
+    change_key,
+    change_to_json,
+    kind_of,
+)
+from crm_steward.model.clock import Clock, utc_now
+from crm_steward.model.consent import Channel, Consent, ConsentStatus, most_restrictive
+from crm_steward.model.contact import (
+    AddressStatus,
+    Contact,
+    Email,
+    Kind,
+    Phone,
+    PhoneKind,
+    PostalAddress,
+    RecordRef,
+    Revision,
+    Stage,
+    Value,
+)
+from crm_steward.model.errors import (
+    AuthError,
+    BusyError,
+    ConfigError,
+    ConflictError,
+    InputError,
+    LimitExceededError,
+    MailError,
+    Problem,
+    RecordRejectedError,
+    RetryableError,
+    StewardError,
+    StoreError,
+)
+from crm_steward.model.fields import FIELDS, Field, FieldType
+from crm_steward.model.finding import Finding, Severity, fingerprint
+from crm_steward.model.plan import Plan, PlannedChange
+
+__all__ = [
+    "FIELDS",
+    "AddressStatus",
+    "ArchiveRecord",
+    "AuthError",
+    "BusyError",
+    "Change",
+    "Channel",
+    "Clock",
+    "ConfigError",
+    "ConflictError",
+    "Consent",
+    "ConsentStatus",
+    "Contact",
+    "CreateTask",
+    "Email",
+    "Field",
+    "FieldType",
+    "Finding",
+    "InputError",
+    "Kind",
+    "LimitExceededError",
+    "MailError",
+    "MergeRecords",
+    "Phone",
+    "PhoneKind",
+    "Plan",
+    "PlannedChange",
+    "PostalAddress",
+    "Problem",
+    "RecordRef",
+    "RecordRejectedError",
+    "RetryableError",
+    "Reversibility",
+    "Revision",
+    "Severity",
+    "Stage",
+    "StewardError",
+    "StoreError",
+    "SuppressChannel",
+    "UpdateFields",
+    "Value",
+    "change_from_json",
+    "change_key",
+    "change_to_json",
+    "fingerprint",
+    "kind_of",
+    "most_restrictive",
+    "utc_now",
+]

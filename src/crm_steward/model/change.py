@@ -1,0 +1,170 @@
+"""Changes: what crm-steward can do to a CRM, as a closed union.
+
+Each carries the values it expects to find, so that nothing is overwritten blindly, and an
+idempotency key made of its content, so that nothing is written twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any, assert_never
+
+from crm_steward.model.consent import Channel
+from crm_steward.model.contact import RecordRef, Value
+
+
+class Reversibility(StrEnum):
+    """Whether a change can be taken back; shown before it is approved."""
+
+    REVERSIBLE = "reversible"
+    PARTLY = "partly"
+    IRREVERSIBLE = "irreversible"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateFields:
+    """Set fields of one record, each only if it still holds the expected value.
+
+    Args:
+        ref: The record.
+        values: Canonical field (or `extra.<name>`) → new value; None clears it.
+        expected: The same fields → the value the plan was made from.
+    """
+
+    ref: RecordRef
+    values: Mapping[str, Value]
+    expected: Mapping[str, Value]
+
+    reversibility = Reversibility.REVERSIBLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressChannel:
+    """Stop contacting an address through a channel: restricting only, never the reverse."""
+
+    ref: RecordRef
+    channel: Channel
+    address: str
+    reason: str
+
+    reversibility = Reversibility.PARTLY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateTask:
+    """Ask a person to look at a record, in the CRM they already use.
+
+    Args:
+        ref: The record it is attached to.
+        title: One line.
+        body: Plain text.
+        due: The day it is due.
+        owner: The CRM's id of the person it is for; None for nobody in particular.
+        marker: What settle looks for in the CRM; one task exists per marker.
+    """
+
+    ref: RecordRef
+    title: str
+    body: str
+    due: date
+    marker: str
+    owner: str | None = None
+
+    reversibility = Reversibility.REVERSIBLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeRecords:
+    """Fold records of one connection into a survivor.
+
+    Args:
+        ref: The survivor.
+        losers: The records that disappear into it, in order.
+        expected: Member id → field → value the plan was made from.
+    """
+
+    ref: RecordRef
+    losers: tuple[RecordRef, ...]
+    expected: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+
+    reversibility = Reversibility.IRREVERSIBLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveRecord:
+    """Move a record to the CRM's recycle bin or archive."""
+
+    ref: RecordRef
+    reason: str
+
+    reversibility = Reversibility.PARTLY
+
+
+Change = UpdateFields | SuppressChannel | CreateTask | MergeRecords | ArchiveRecord
+
+_TYPES: Mapping[str, type[Change]] = {
+    "update": UpdateFields,
+    "suppress": SuppressChannel,
+    "task": CreateTask,
+    "merge": MergeRecords,
+    "archive": ArchiveRecord,
+}
+_NAMES = {cls: name for name, cls in _TYPES.items()}
+
+
+def kind_of(change: Change) -> str:
+    """Return the change's name in rules, plans and the journal: `update`, `task`, …"""
+    return _NAMES[type(change)]
+
+
+def change_to_json(change: Change) -> dict[str, Any]:
+    """Return `change` as JSON-ready values, with its `kind`."""
+    content = asdict(change)
+    content["ref"] = str(change.ref)
+    if isinstance(change, MergeRecords):
+        content["losers"] = [str(ref) for ref in change.losers]
+    if isinstance(change, CreateTask):
+        content["due"] = change.due.isoformat()
+    return {"kind": kind_of(change), **content}
+
+
+def change_from_json(content: Mapping[str, Any]) -> Change:
+    """Read back what `change_to_json` wrote.
+
+    Raises:
+        KeyError: The kind is unknown or a part is missing.
+    """
+    values = {key: value for key, value in content.items() if key != "kind"}
+    values["ref"] = RecordRef.parse(values["ref"])
+    if content["kind"] == "merge":
+        values["losers"] = tuple(RecordRef.parse(ref) for ref in values["losers"])
+    if content["kind"] == "task":
+        values["due"] = date.fromisoformat(values["due"])
+    if content["kind"] == "suppress":
+        values["channel"] = Channel(values["channel"])
+    return _TYPES[content["kind"]](**values)
+
+
+def change_key(change: Change) -> str:
+    """Return the idempotency key of `change`: the same on every machine, from its content.
+
+    A task's identity is its record and its marker alone: a new wording or due date is not a
+    new task.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    match change:
+        case CreateTask():
+            content: dict[str, Any] = {"kind": "task", "ref": str(change.ref), "marker": change.marker}
+        case UpdateFields() | SuppressChannel() | MergeRecords() | ArchiveRecord():
+            content = change_to_json(change)
+        case _:
+            assert_never(change)
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]

@@ -1,0 +1,207 @@
+"""A contact, the same whatever CRM it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NewType
+
+from crm_steward.model.consent import Consent
+
+Value = str | int | float | bool | None
+"""What a field can hold once it is written down: a JSON scalar. Times are ISO 8601 text."""
+
+Revision = NewType("Revision", str)
+"""Changes whenever the record does; opaque, compared for equality only."""
+
+_NO_EXTRA: Mapping[str, Value] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RecordRef:
+    """Names one record: the configured connection and the CRM's own id (as raw text).
+
+    A connection is one account, not a vendor: `hubspot-eu`, not `hubspot`.
+    """
+
+    connection: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.connection}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> RecordRef:
+        """Read `connection:id` back.
+
+        Raises:
+            ValueError: `text` has no colon or one side is empty.
+        """
+        connection, _, record_id = text.partition(":")
+        if not connection or not record_id:
+            message = f"'{text}' is not a record; write connection:id, for example hubspot-eu:4711"
+            raise ValueError(message)
+        return cls(connection, record_id)
+
+
+class AddressStatus(StrEnum):
+    """What the CRM knows about an e-mail or phone."""
+
+    UNKNOWN = "unknown"
+    VALID = "valid"
+    BOUNCED = "bounced"
+    INVALID = "invalid"
+
+
+class PhoneKind(StrEnum):
+    """What a number is for."""
+
+    WORK = "work"
+    MOBILE = "mobile"
+    HOME = "home"
+    OTHER = "other"
+
+
+class Stage(StrEnum):
+    """Where the person stands."""
+
+    PROSPECT = "prospect"
+    CUSTOMER = "customer"
+    FORMER = "former"
+    UNKNOWN = "unknown"
+
+
+class Kind(StrEnum):
+    """Consumer or professional; consent law hangs on it."""
+
+    B2C = "b2c"
+    B2B = "b2b"
+    SOLE_TRADER = "sole_trader"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """An e-mail address as the CRM holds it."""
+
+    address: str
+    status: AddressStatus = AddressStatus.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A telephone number as the CRM holds it."""
+
+    number: str
+    kind: PhoneKind = PhoneKind.WORK
+    status: AddressStatus = AddressStatus.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class PostalAddress:
+    """A postal address; each part as the CRM holds it, or None."""
+
+    street: str | None = None
+    postcode: str | None = None
+    city: str | None = None
+    region: str | None = None
+    country: str | None = None
+
+
+_NO_ADDRESS = PostalAddress()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """One contact of one connection, values as the CRM holds them.
+
+    Args:
+        ref: Which record it is.
+        revision: Opaque; empty when the CRM has none.
+        first_name, last_name, full_name: As held; `full_name` only where the CRM joins them.
+        emails, phones: Primary first.
+        company, job_title, address, language, website: As held.
+        owner: The owner's id in the CRM.
+        stage, kind: Mapped to our words.
+        source: Where the contact came from.
+        created_at, updated_at: The CRM's own times.
+        last_person_act: The person replied, bought, filled a form, clicked. Never an open, never
+            our edit: this is the retention clock (CNIL, référentiel gestion commerciale).
+        last_activity: Anything anyone did.
+        consents: All that is known, one per address, channel and purpose.
+        has_notes: Whether free text is attached (never the text itself).
+        url: Link to the record in the CRM.
+        extra: Mapped custom fields by name.
+    """
+
+    ref: RecordRef
+    revision: Revision = Revision("")
+    first_name: str | None = None
+    last_name: str | None = None
+    full_name: str | None = None
+    emails: tuple[Email, ...] = ()
+    phones: tuple[Phone, ...] = ()
+    company: str | None = None
+    job_title: str | None = None
+    address: PostalAddress = _NO_ADDRESS
+    language: str | None = None
+    website: str | None = None
+    owner: str | None = None
+    stage: Stage = Stage.UNKNOWN
+    kind: Kind = Kind.UNKNOWN
+    source: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    last_person_act: datetime | None = None
+    last_activity: datetime | None = None
+    consents: tuple[Consent, ...] = ()
+    has_notes: bool = False
+    url: str | None = None
+    extra: Mapping[str, Value] = field(default_factory=lambda: _NO_EXTRA)
+
+    def value(self, name: str) -> Value:
+        """Return what the canonical field `name` (or `extra.<name>`) holds, as it stands in the CRM.
+
+        `phone` is the first number that is not a mobile, `mobile` the first that is. Times come
+        back as ISO 8601 text.
+
+        Raises:
+            KeyError: There is no such field.
+        """
+        if name.startswith("extra."):
+            return self.extra.get(name.removeprefix("extra."))
+        if name in _READERS:
+            return _READERS[name](self)
+        if name in _PLAIN:
+            held: object = getattr(self, name)
+            return held.isoformat() if isinstance(held, datetime) else _scalar(held)
+        raise KeyError(name)
+
+
+def _scalar(held: object) -> Value:
+    return held if held is None or isinstance(held, str | int | float | bool) else str(held)
+
+
+def _first_phone(contact: Contact, *, mobile: bool) -> str | None:
+    wanted = (p.number for p in contact.phones if (p.kind is PhoneKind.MOBILE) is mobile)
+    return next(wanted, None)
+
+
+_READERS = {
+    "email": lambda c: c.emails[0].address if c.emails else None,
+    "phone": lambda c: _first_phone(c, mobile=False),
+    "mobile": lambda c: _first_phone(c, mobile=True),
+    "street": lambda c: c.address.street,
+    "postcode": lambda c: c.address.postcode,
+    "city": lambda c: c.address.city,
+    "region": lambda c: c.address.region,
+    "country": lambda c: c.address.country,
+}
+
+_PLAIN = frozenset(
+    "first_name last_name full_name company job_title language website owner stage kind source "
+    "created_at updated_at last_person_act last_activity".split()
+)

@@ -1,0 +1,108 @@
+"""A plan: what would be written, in order, exactly; what is approved is what runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from crm_steward.model.change import Change, change_from_json, change_key, change_to_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedChange:
+    """One change and why it is proposed.
+
+    Args:
+        change: What would be written.
+        rule: The rule that asks for it.
+        finding: The fingerprint of the finding behind it.
+        why: One sentence for the person who approves, in their language.
+        automatic: The rule's mode is `apply`: it needs no approval.
+    """
+
+    change: Change
+    rule: str
+    finding: str
+    why: str = ""
+    automatic: bool = False
+
+    @property
+    def key(self) -> str:
+        """The change's idempotency key."""
+        return change_key(self.change)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-ready values."""
+        return {
+            "key": self.key,
+            "rule": self.rule,
+            "finding": self.finding,
+            "why": self.why,
+            "automatic": self.automatic,
+            "reversibility": str(self.change.reversibility),
+            "change": change_to_json(self.change),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> PlannedChange:
+        """Read back what `to_json` wrote."""
+        return cls(
+            change=change_from_json(content["change"]),
+            rule=content["rule"],
+            finding=content["finding"],
+            why=content["why"],
+            automatic=content["automatic"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Changes in order, free of conflicts, bound to the mirror they were made from.
+
+    Args:
+        changes: What would be written.
+        created_at: When it was made.
+        expires_at: After that it is refused.
+        mirror: The state of the mirror it was made from.
+        rules: The digest of the rules it was made with.
+    """
+
+    changes: tuple[PlannedChange, ...]
+    created_at: datetime
+    expires_at: datetime
+    mirror: str
+    rules: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON-ready values, with its `hash`."""
+        return {"hash": self.hash, **self._content()}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Plan:
+        """Read back what `to_json` wrote; the caller compares the hash."""
+        return cls(
+            changes=tuple(PlannedChange.from_json(item) for item in content["changes"]),
+            created_at=datetime.fromisoformat(content["created_at"]),
+            expires_at=datetime.fromisoformat(content["expires_at"]),
+            mirror=content["mirror"],
+            rules=content["rules"],
+        )
+
+    @property
+    def hash(self) -> str:
+        """The plan's name: 16 hexadecimal digits made of all it holds."""
+        canonical = json.dumps(self._content(), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def _content(self) -> dict[str, Any]:
+        return {
+            "created_at": self.created_at.isoformat(),
+            "expires_at": self.expires_at.isoformat(),
+            "mirror": self.mirror,
+            "rules": self.rules,
+            "changes": [planned.to_json() for planned in self.changes],
+        }

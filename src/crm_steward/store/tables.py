@@ -1,0 +1,320 @@
+"""The schema, one for SQLite and PostgreSQL. Migrations create it; this module reads and writes it.
+
+Times are whole microseconds since 1970 in UTC, the same on both databases, so that a scan hands
+them to DuckDB without touching each row. JSON columns are text for the same reason.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def to_micros(moment: datetime) -> int:
+    """Return `moment` as whole microseconds since 1970-01-01 UTC."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the UTC time `micros` microseconds after 1970-01-01."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A timezone-aware UTC datetime, kept as whole microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002, D102 -- SQLAlchemy's signature
+        return None if value is None else to_micros(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102 -- SQLAlchemy's signature
+        return None if value is None else from_micros(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value kept as text, keys sorted, non-ASCII readable."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002, D102 -- SQLAlchemy's signature
+        return None if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002, D102 -- SQLAlchemy's signature
+        return None if value is None else json.loads(value)
+
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Facts about this database: `installation` (a random id), `mirror_version` (counts changes)."""
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("cursor", Text),
+    Column("pass_started_at", UtcTime),  # the full read in progress, None outside one
+    Column("last_full_at", UtcTime),
+    Column("last_success_at", UtcTime),
+    Column("last_attempt_at", UtcTime),
+    Column("last_error", Text),
+    Column("live", Integer, nullable=False, default=0),  # live contacts after the last full read
+    Column("paused_reason", Text),
+    Column("frozen_reason", Text),  # the source shrank: nothing is written until it is explained
+    Column("account", Json),  # what `check` last learnt: name, time zone, owners
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("revision", Text, nullable=False, default=""),
+    Column("content", Text, nullable=False),  # hash of everything below, to skip unchanged rows
+    # What the CRM holds.
+    Column("first_name", Text),
+    Column("last_name", Text),
+    Column("full_name", Text),
+    Column("email", Text),
+    Column("phone", Text),
+    Column("mobile", Text),
+    Column("company", Text),
+    Column("job_title", Text),
+    Column("street", Text),
+    Column("postcode", Text),
+    Column("city", Text),
+    Column("region", Text),
+    Column("country", Text),
+    Column("language", Text),
+    Column("website", Text),
+    Column("owner", Text),
+    Column("stage", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("source", Text),
+    Column("created_at", UtcTime),
+    Column("updated_at", UtcTime),
+    Column("last_person_act", UtcTime),
+    Column("last_activity", UtcTime),
+    Column("has_notes", Boolean, nullable=False, default=False),
+    Column("url", Text),
+    Column("emails", Json, nullable=False),  # [{address, status}]
+    Column("phones", Json, nullable=False),  # [{number, kind, status}]
+    Column("consents", Json, nullable=False),  # [{channel, status, ...}]
+    Column("extra", Json, nullable=False),
+    # The binding consent per channel: most restrictive wins. None: nothing is known.
+    Column("consent_email", Text),
+    Column("consent_sms", Text),
+    Column("consent_phone", Text),
+    Column("consent_post", Text),
+    Column("consent_email_missing_proof", Text),  # comma-separated; "" means complete
+    # Comparable values, made at pull so that a scan costs nothing per row.
+    Column("country_code", Text),  # ISO 3166-1 alpha-2
+    Column("email_key", Text),
+    Column("email_domain", Text),
+    Column("email_clean", Text),  # what the e-mail should read, None when it already does
+    Column("email_problem", Text),  # why it cannot be an address, None when it can
+    Column("phone_key", Text),  # E.164
+    Column("mobile_key", Text),
+    Column("phone_problem", Text),
+    Column("mobile_problem", Text),
+    Column("first_name_cased", Text),  # what the name should read, None when it already does
+    Column("last_name_cased", Text),
+    Column("first_name_key", Text),
+    Column("last_name_key", Text),
+    Column("name_key", Text),  # sorted tokens of first and last name
+    Column("company_key", Text),
+    # Our own bookkeeping.
+    Column("seen_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Column("absences", Integer, nullable=False, default=0),  # full reads in a row without it
+    Column("gone_at", UtcTime),
+    Column("survivor", Text),  # id it was merged into, in the same connection
+    Index(None, "email_key"),
+    Index(None, "gone_at"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("first_seen_at", UtcTime, nullable=False),
+    Column("last_seen_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False, default=1),
+)
+"""Records that could not be read, and changes refused too often (id = `change <key>`)."""
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("verb", Text, nullable=False),  # pull, scan, plan, apply, settle, undo, report
+    Column("connection", Text),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("status", Text, nullable=False),  # running, done, failed
+    Column("counts", Json, nullable=False),
+    Column("error", Text),
+    Index(None, "verb", "started_at"),
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("state", Text, nullable=False),  # open, resolved
+    Column("about", Text, nullable=False, default=""),
+    Column("score", Float),
+    Column("evidence", Json, nullable=False),
+    Column("first_seen_at", UtcTime, nullable=False),  # of the present opening
+    Column("last_seen_at", UtcTime, nullable=False),
+    Column("resolved_at", UtcTime),
+    Column("openings", Integer, nullable=False, default=1),  # > 1: it was reopened
+    Index(None, "rule", "state"),
+)
+
+finding_refs = Table(
+    "finding_refs",
+    metadata,
+    Column(
+        "fingerprint",
+        Text,
+        ForeignKey("findings.fingerprint", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("connection", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Index(None, "connection", "id"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("status", Text, nullable=False),  # open, applying, applied, superseded
+    Column("content", Json, nullable=False),  # Plan.to_json()
+    Column("applied_at", UtcTime),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("plan", Text, ForeignKey("plans.hash", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("approved_by", Text, nullable=False),
+    Column("approved_at", UtcTime, nullable=False),
+    Column("note", Text, nullable=False, default=""),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("run", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("key", Text, nullable=False),  # the change's idempotency key
+    Column("state", Text, nullable=False),  # intent, verified, rejected, conflict, unknown, absent
+    Column("kind", Text, nullable=False),  # update, task, ...
+    Column("connection", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("finding", Text, nullable=False),
+    Column("change", Json),  # on the intent only: the change with expected (before) values
+    Column("reason", Text, nullable=False, default=""),
+    Column("remote_id", Text, nullable=False, default=""),
+    Column("undoes", Integer),  # seq of the intent that this change takes back
+    Column("epoch", Integer, nullable=False),  # fencing: the lease under which it was written
+    Column("at", UtcTime, nullable=False),
+    Index(None, "key"),
+    Index(None, "connection", "id"),
+    Index(None, "run"),
+    Index(None, "at"),
+)
+"""Append-only. Each change is an `intent` line written before the call, then what became of it."""
+
+figures = Table(
+    "figures",
+    metadata,
+    Column("week", Text, primary_key=True),  # ISO week, 2026-W47
+    Column("name", Text, primary_key=True),
+    Column("value", Float, nullable=False),
+)
+"""What the report's trends are drawn from: one value per week and figure."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),  # the Message-ID, stable across attempts
+    Column("period", Text, nullable=False),  # ISO week, 2026-W47
+    Column("recipient", Text, nullable=False),
+    Column("status", Text, nullable=False),  # queued, sending, sent, failed
+    Column("subject", Text, nullable=False),
+    Column("message", Text, nullable=False),  # the mail, as sent
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("queued_at", UtcTime, nullable=False),
+    Column("next_attempt_at", UtcTime, nullable=False),
+    Column("sent_at", UtcTime),
+    Column("error", Text, nullable=False, default=""),
+    UniqueConstraint("period", "recipient"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", Text, primary_key=True),  # pull:hubspot-eu, scan, report
+    Column("last_success_at", UtcTime),
+    Column("last_attempt_at", UtcTime),
+    Column("failures", Integer, nullable=False, default=0),  # in a row
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+"""Who may write to the CRMs. The epoch grows at each taking; a write names its epoch."""
