@@ -161,7 +161,11 @@ def change_key(change: Change) -> str:
     """
     match change:
         case CreateTask():
-            content: dict[str, Any] = {"kind": "task", "ref": str(change.ref), "marker": change.marker}
+            content: dict[str, Any] = {
+                "kind": "task",
+                "ref": str(change.ref),
+                "marker": change.marker,
+            }
         case UpdateFields() | SuppressChannel() | MergeRecords() | ArchiveRecord():
             content = change_to_json(change)
         case _:

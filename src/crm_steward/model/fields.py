@@ -88,7 +88,9 @@ FIELDS = MappingProxyType(
             Field("source", _TEXT, "source", "origine"),
             Field("created_at", _TIME, "created", "créé le"),
             Field("updated_at", _TIME, "updated", "modifié le"),
-            Field("last_person_act", _TIME, "last act of the person", "dernier acte de la personne"),
+            Field(
+                "last_person_act", _TIME, "last act of the person", "dernier acte de la personne"
+            ),
             Field("last_activity", _TIME, "last activity", "dernière activité"),
         )
     }

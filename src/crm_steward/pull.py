@@ -1,0 +1,152 @@
+"""Pull: bring what changed in a CRM into the mirror. At least once, resumable, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from crm_steward.connect.protocol import Connector, Cursor
+from crm_steward.model import AuthError, Clock, StewardError
+from crm_steward.store.database import Database
+from crm_steward.store.mirror import ConnectionState, Mirror, PageCounts
+from crm_steward.store.runs import Runs
+
+_ABSENCES = 2
+"""A record counts as gone after this many full reads in a row without it: one may be truncated."""
+
+Progress = Callable[[int, int | None], None]
+"""Called after each page with how many contacts were read and how many there are, if known."""
+
+
+@dataclass(slots=True)
+class PullCounts(PageCounts):
+    """What a pull did."""
+
+    run: str = ""
+    full: bool = False
+    pages: int = 0
+    live: int = 0
+    absent: int = 0
+    frozen: str = ""
+
+
+@dataclass(slots=True)
+class _Pull:
+    """One pull of one connection in progress."""
+
+    mirror: Mirror
+    connection: str
+    kind: str
+    clock: Clock
+    country: str | None
+    min_source_percent: float
+    accept_shrink: bool
+    progress: Progress | None
+    counts: PullCounts = field(default_factory=PullCounts)
+
+    def note(self, **values: Any) -> None:
+        self.mirror.note(self.connection, self.kind, **values)
+
+    def start(self, state: ConnectionState, *, full: bool) -> Cursor | None:
+        """Decide what to read: go on with an interrupted full read, begin one, or only changes."""
+        now = self.clock()
+        self.note(last_attempt_at=now)
+        resuming = state.pass_started_at is not None and state.cursor is not None
+        self.counts.full = resuming or full or state.last_full_at is None
+        if self.counts.full and not resuming:
+            self.note(pass_started_at=now, cursor=None)
+            return None
+        return state.cursor
+
+    def read(self, connector: Connector, since: Cursor | None) -> None:
+        """Store each page with its cursor as it comes."""
+        for page in connector.read(since):
+            self.counts.pages += 1
+            self.counts += self.mirror.save_page(
+                self.connection,
+                self.kind,
+                page,
+                now=self.clock(),
+                full=self.counts.full,
+                country=self.country,
+            )
+            if self.progress:
+                self.progress(self.counts.read, page.total)
+            if page.complete:
+                self.complete()
+
+    def complete(self) -> None:
+        """End the read: absences count only after a full one that did not shrink."""
+        now = self.clock()
+        if self.counts.full:
+            self._complete_full()
+        self.counts.live = self.mirror.live(self.connection)
+        self.note(last_success_at=now, last_error=None, paused_reason=None)
+
+    def _complete_full(self) -> None:
+        state = self.mirror.state(self.connection)
+        started_at = state.pass_started_at or self.clock()
+        seen = self.mirror.seen_since(self.connection, started_at)
+        floor = state.live * self.min_source_percent / 100
+        if seen < floor and not self.accept_shrink:
+            self.counts.frozen = (
+                f"the last full read brought {seen} contacts, the one before {state.live}"
+            )
+            self.note(pass_started_at=None, frozen_reason=self.counts.frozen)
+            return
+        self.counts.absent = self.mirror.close_pass(
+            self.connection, started_at=started_at, now=self.clock(), absences=_ABSENCES
+        )
+        self.note(pass_started_at=None, last_full_at=started_at, live=seen, frozen_reason=None)
+
+
+def pull(
+    database: Database,
+    connection: str,
+    kind: str,
+    connector: Connector,
+    *,
+    clock: Clock,
+    full: bool = False,
+    country: str | None = None,
+    min_source_percent: float = 90.0,
+    accept_shrink: bool = False,
+    progress: Progress | None = None,
+) -> PullCounts:
+    """Bring what changed since the last pull into the mirror.
+
+    The first pull, and one with `full`, reads everything; one that was interrupted goes on where
+    its last stored page ended.
+
+    Args:
+        database: The store.
+        connection: The configured name.
+        kind: The connector's kind.
+        connector: The open connection.
+        clock: The time.
+        full: Read everything, so that absence can be seen.
+        country: ISO code assumed for contacts without one.
+        min_source_percent: A full read that brings less than this share of the last one freezes
+            all writes to the connection, and nothing is inferred from it.
+        accept_shrink: The shrinking is known and right.
+        progress: Called after each page.
+
+    Raises:
+        AuthError: The credential is refused; the connection is paused.
+        RetryableError: The CRM cannot be reached; the next pull goes on from here.
+    """
+    mirror, runs = Mirror(database), Runs(database)
+    pulling = _Pull(
+        mirror, connection, kind, clock, country, min_source_percent, accept_shrink, progress
+    )
+    run = pulling.counts.run = runs.start("pull", connection, now=clock())
+    try:
+        pulling.read(connector, pulling.start(mirror.state(connection), full=full))
+    except StewardError as error:
+        paused = {"paused_reason": error.message} if isinstance(error, AuthError) else {}
+        pulling.note(last_error=error.message, **paused)
+        runs.finish(run, asdict(pulling.counts), now=clock(), error=error.message)
+        raise
+    runs.finish(run, asdict(pulling.counts), now=clock())
+    return pulling.counts

@@ -1,0 +1,98 @@
+"""Scan: look at the mirror with the rules, and see what is new, standing, resolved or reopened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+import duckdb
+
+from crm_steward.model import Clock, Finding
+from crm_steward.rules import Rule, RuleBook
+from crm_steward.store.database import Database
+from crm_steward.store.findings import FindingCounts, Findings
+from crm_steward.store.mirror import Mirror
+from crm_steward.store.relation import open_relation
+from crm_steward.store.runs import Runs
+
+Progress = Callable[[str, int, int], None]
+"""Called before each rule with its id, its number and how many there are."""
+
+
+@dataclass(slots=True)
+class ScanCounts(FindingCounts):
+    """What a scan did.
+
+    Args:
+        run: The run's id.
+        contacts: How many contacts were examined.
+        by_rule: Rule id → how many findings stand.
+        not_examined: Connection → why its contacts were left out.
+    """
+
+    run: str = ""
+    contacts: int = 0
+    by_rule: dict[str, int] = field(default_factory=dict)
+    not_examined: dict[str, str] = field(default_factory=dict)
+
+
+def scan(
+    database: Database, book: RuleBook, *, clock: Clock, progress: Progress | None = None
+) -> ScanCounts:
+    """Run every rule on the mirror and store what it finds, all or nothing.
+
+    A connection that was never read to the end is left out and named: nothing is inferred from
+    half a base.
+
+    Args:
+        database: The store.
+        book: The rules.
+        clock: The time.
+        progress: Called before each rule.
+    """
+    runs = Runs(database)
+    counts = ScanCounts()
+    counts.run = runs.start("scan", now=clock())
+    now = clock()
+    examined, counts.not_examined = _examined(Mirror(database))
+    with open_relation(database, connections=examined) as con:
+        counts.contacts = con.execute("SELECT count(*) FROM contacts").fetchall()[0][0]
+        findings = Findings(database)
+        scope = {rule.id: _scope(rule, examined) for rule in book.rules}
+        changed = findings.record(
+            scope,
+            _found(con, book, now, counts, progress),
+            now=now,
+            retired=findings.rules() - set(scope),
+        )
+    for name, value in asdict(changed).items():
+        setattr(counts, name, value)
+    runs.finish(counts.run, asdict(counts), now=clock())
+    return counts
+
+
+def _examined(mirror: Mirror) -> tuple[set[str], dict[str, str]]:
+    states = mirror.states()
+    complete = {name for name, state in states.items() if state.last_full_at is not None}
+    return complete, {name: "never read to the end yet" for name in set(states) - complete}
+
+
+def _scope(rule: Rule, examined: set[str]) -> set[str]:
+    return examined & set(rule.connections) if rule.connections else examined
+
+
+def _found(
+    con: duckdb.DuckDBPyConnection,
+    book: RuleBook,
+    now: datetime,
+    counts: ScanCounts,
+    progress: Progress | None,
+) -> Iterator[Finding]:
+    for number, rule in enumerate(book.rules, start=1):
+        if progress:
+            progress(rule.id, number, len(book.rules))
+        counts.by_rule[rule.id] = 0
+        for finding in rule.find(con, now):
+            counts.by_rule[rule.id] += 1
+            yield finding

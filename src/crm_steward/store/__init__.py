@@ -1,0 +1,3 @@
+"""The local database: mirror, cursors, findings, plans, journal, outbox, and their migrations."""
+
+from __future__ import annotations

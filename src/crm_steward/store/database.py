@@ -1,0 +1,255 @@
+"""Opens the database, brings it to the present schema, and gives out transactions."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from crm_steward.model import StoreError
+from crm_steward.store.tables import meta
+
+T = TypeVar("T")
+
+HEAD = "0001"
+"""The migration that this code reads and writes; a test keeps it equal to alembic's head."""
+
+_BUSY_TIMEOUT_MS = 30_000
+_WRITE = "steward_write"
+
+
+class Database:
+    """A database at the present schema.
+
+    SQLite runs with a rollback journal and `synchronous=FULL`: what was committed survives a crash,
+    and the corruption of write-ahead logs before SQLite 3.51.3 cannot occur
+    (https://sqlite.org/wal.html, "the WAL-reset bug"). Use `open`, and close it when done.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.dialect = engine.dialect.name
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Open the database at `url`, creating it and its schema where needed.
+
+        Args:
+            url: `sqlite:///path` or `postgresql+psycopg://user:password@host/name`.
+
+        Raises:
+            StoreError: It cannot be opened, written, or is newer than this program.
+        """
+        with _explained(_place(url)):
+            engine = _engine(url)
+            database = cls(engine)
+            database._migrate()
+        return database
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Give a connection in a write transaction: committed at the end, undone on any error.
+
+        Raises:
+            StoreError: The database refuses (full disk, read-only, damaged, locked for too long).
+        """
+        with _explained(self.place), self.engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITE: True})
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Give a connection in a read transaction: one consistent view until the end.
+
+        Raises:
+            StoreError: The database cannot be read.
+        """
+        with _explained(self.place), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @property
+    def place(self) -> str:
+        """Where the database is, without credentials."""
+        return _place(self.engine.url.render_as_string(hide_password=True))
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file, or None on another database or in memory."""
+        name = self.engine.url.database
+        return Path(name) if self.dialect == "sqlite" and name else None
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def version(self) -> str | None:
+        """Return the migration the database is at; None when it is empty."""
+        with self.read() as connection:
+            return _version(connection)
+
+    def _migrate(self) -> None:
+        if self.version() == HEAD:
+            return
+        from crm_steward.store.migrations import upgrade  # noqa: PLC0415 -- alembic takes 1 s to load
+
+        with self.write() as connection:
+            upgrade(connection)
+            connection.execute(
+                upsert(self, meta, ["key"], update=[]),
+                {"key": "installation", "value": secrets.token_hex(16)},
+            )
+
+
+CHUNK = 500
+"""Values in one IN (…): SQLite before 3.32 took 999."""
+
+
+def chunked(items: Iterable[T]) -> Iterator[list[T]]:
+    """Cut `items` into lists of at most CHUNK."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+def upsert(
+    database: Database,
+    table: sa.Table,
+    keys: list[str],
+    *,
+    update: list[str] | None = None,
+    assign: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return an INSERT for `table` that updates the row when `keys` exist already.
+
+    Args:
+        database: Tells the dialect.
+        table: Where to write.
+        keys: The columns that identify a row.
+        update: The columns to overwrite; None means all but the keys, [] keeps the old row.
+        assign: Further columns to set, to an expression over the old row.
+    """
+    insert = postgresql.insert(table) if database.dialect == "postgresql" else sqlite.insert(table)
+    if update is None:
+        update = [column.name for column in table.columns if column.name not in keys]
+    values = {name: insert.excluded[name] for name in update} | dict(assign or {})
+    if not values:
+        return insert.on_conflict_do_nothing(index_elements=keys)
+    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(parsed)
+        return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+    except (SQLAlchemyError, ImportError) as error:
+        raise StoreError(
+            f"The database URL cannot be used ({type(error).__name__}).",
+            hint="Write sqlite:///path/to/file.db or postgresql+psycopg://user@host/name; the "
+            "latter needs pip install 'crm-steward[postgres]'.",
+        ) from (None if isinstance(error, NoSuchModuleError) else error)
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if url.database and url.database != ":memory:":
+        _create(Path(url.database))
+    engine = sa.create_engine(
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
+    )
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _create(path: Path) -> None:
+    """Create the file so that nobody else may read it, whatever the umask."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        said = error.strerror or type(error).__name__
+        raise StoreError(
+            f"Database {path}: {said.lower()}.",
+            hint="Check that the folder exists, that it is a file, and that this user may write.",
+        ) from error
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = TRUNCATE")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA secure_delete = ON")  # erased personal data leaves the file
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A deferred transaction that reads and then writes can fail at once, whatever the timeout.
+    write = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _version(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+_REMEDIES = {
+    "unable to open": "Check that the folder exists and that this user may write to it.",
+    "readonly": "Give this user the right to write to the file and its folder.",
+    "read-only": "Give this user the right to write to the database.",
+    "full": "Free disk space; nothing was half written.",
+    "malformed": "The file is damaged: stop the service and restore the last backup.",
+    "not a database": "The file is something else: name another file in `database:`.",
+    "locked": "Another program holds the database: stop it, then try again.",
+    "disk i/o": "The disk fails or is full: check it; nothing was half written.",
+    "password": "Check the user and the password in `database:`.",
+    "connection refused": "Check that the database server runs and listens there.",
+    "could not translate": "Check the host name in `database:`.",
+    "failed to resolve": "Check the host name in `database:`.",
+    "permission denied": "Give this user the right to read and write there.",
+}
+
+
+@contextmanager
+def _explained(place: str) -> Iterator[None]:
+    """Turn what a driver raises into a StoreError that says what to do, without values."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise _store_error(place, str(error.orig)) from error
+
+
+def _store_error(place: str, said: str) -> StoreError:
+    lowered = said.lower()
+    known = next((part for part in _REMEDIES if part in lowered), None)
+    what = said.splitlines()[0] if known else "the database refused a statement"
+    hint = _REMEDIES[known] if known else "See the log; this may be a bug."
+    return StoreError(f"Database {place}: {what}.", hint=hint)
+
+
+def _place(url: str) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "(unreadable URL)"

@@ -1,0 +1,234 @@
+"""Findings across scans: each is new, standing, resolved or reopened."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_steward.model import Finding, RecordRef, Severity
+from crm_steward.store.database import CHUNK, Database, chunked, upsert
+from crm_steward.store.tables import finding_refs, findings
+
+
+@dataclass(slots=True)
+class FindingCounts:
+    """What a scan changed."""
+
+    new: int = 0
+    standing: int = 0
+    resolved: int = 0
+    reopened: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFinding:
+    """A finding and its history."""
+
+    finding: Finding
+    state: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    resolved_at: datetime | None
+    openings: int
+
+
+class Findings:
+    """Writes and reads findings."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(
+        self,
+        examined: Mapping[str, Collection[str]],
+        found: Iterable[Finding],
+        *,
+        now: datetime,
+        retired: Collection[str] = (),
+    ) -> FindingCounts:
+        """Compare what a scan found with what stood before, and store it, all or nothing.
+
+        Args:
+            examined: Rule id → connections it was run on. A finding that stood before is resolved
+                only when all its records belong to connections that were examined.
+            found: Everything the scan found.
+            now: When.
+            retired: Rules that no longer exist: their findings are resolved.
+        """
+        counts = FindingCounts()
+        with self._database.write() as writing:
+            before = _before(writing, [*examined, *retired])
+            seen: set[str] = set()
+            for chunk in chunked(found):
+                _store(self._database, writing, chunk, before, seen, counts, now)
+            stood = {mark for mark, state in before.items() if state == "open"} - seen
+            gone = stood - _outside(writing, stood, examined, retired)
+            _resolve(writing, gone, now)
+            counts.resolved = len(gone)
+        return counts
+
+    def open(
+        self, rule: str | None = None, connection: str | None = None
+    ) -> Iterator[StoredFinding]:
+        """Yield the findings that stand, worst first, of one rule or connection or of all."""
+        query = sa.select(findings.c.fingerprint).where(findings.c.state == "open")
+        if rule is not None:
+            query = query.where(findings.c.rule == rule)
+        if connection is not None:
+            here = sa.select(finding_refs.c.fingerprint).where(
+                finding_refs.c.connection == connection
+            )
+            query = query.where(findings.c.fingerprint.in_(here))
+        query = query.order_by(findings.c.severity.desc(), findings.c.rule, findings.c.fingerprint)
+        with self._database.read() as reading:
+            marks = reading.execute(query).scalars().all()
+        for chunk in chunked(marks):
+            # A transaction per chunk: whoever reads this may write meanwhile.
+            yield from self._load(chunk)
+
+    def get(self, fingerprint: str) -> StoredFinding | None:
+        """Return one finding by its fingerprint, whatever its state."""
+        return next(iter(self._load([fingerprint])), None)
+
+    def rules(self) -> set[str]:
+        """Return the ids of all rules that have open findings."""
+        query = sa.select(findings.c.rule).where(findings.c.state == "open").distinct()
+        with self._database.read() as reading:
+            return set(reading.execute(query).scalars())
+
+    def _load(self, marks: Sequence[str]) -> list[StoredFinding]:
+        """Return findings by fingerprint, in the order of `marks`."""
+        wanted = sa.select(findings).where(findings.c.fingerprint.in_(marks))
+        members = sa.select(finding_refs).where(finding_refs.c.fingerprint.in_(marks))
+        refs: dict[str, list[RecordRef]] = {}
+        with self._database.read() as reading:
+            rows = {row["fingerprint"]: row for row in reading.execute(wanted).mappings()}
+            for mark, connection, record_id in reading.execute(members):
+                refs.setdefault(mark, []).append(RecordRef(connection, record_id))
+        return [_stored(rows[mark], refs.get(mark, ())) for mark in marks if mark in rows]
+
+
+def _before(writing: sa.Connection, rules: Collection[str]) -> dict[str, str]:
+    query = sa.select(findings.c.fingerprint, findings.c.state).where(
+        findings.c.rule.in_(list(rules))
+    )
+    return {mark: state for mark, state in writing.execute(query)}
+
+
+def _store(
+    database: Database,
+    writing: sa.Connection,
+    chunk: list[Finding],
+    before: Mapping[str, str],
+    seen: set[str],
+    counts: FindingCounts,
+    now: datetime,
+) -> None:
+    fresh: list[dict[str, Any]] = []
+    refs: list[dict[str, str]] = []
+    again: list[dict[str, Any]] = []
+    for finding in chunk:
+        mark = finding.fingerprint
+        if mark in seen:
+            continue
+        seen.add(mark)
+        state = before.get(mark)
+        row = _row(finding, mark, now)
+        if state == "open":
+            counts.standing += 1
+            again.append(row)
+            continue
+        counts.reopened += state == "resolved"
+        counts.new += state is None
+        fresh.append({**row, "first_seen_at": now, "openings": 1, "resolved_at": None})
+        refs += [
+            {"fingerprint": mark, "connection": ref.connection, "id": ref.id}
+            for ref in finding.refs
+        ]
+    if again:
+        writing.execute(
+            upsert(database, findings, ["fingerprint"], update=_REFRESHED),
+            [{**row, "first_seen_at": now} for row in again],
+        )
+    if fresh:
+        writing.execute(
+            upsert(
+                database,
+                findings,
+                ["fingerprint"],
+                update=[*_REFRESHED, "first_seen_at", "resolved_at"],
+                assign={"openings": findings.c.openings + 1},
+            ),
+            fresh,
+        )
+        writing.execute(
+            upsert(database, finding_refs, ["fingerprint", "connection", "id"], update=[]), refs
+        )
+
+
+_REFRESHED = ["severity", "state", "score", "evidence", "last_seen_at"]
+
+
+def _row(finding: Finding, mark: str, now: datetime) -> dict[str, Any]:
+    return {
+        "fingerprint": mark,
+        "rule": finding.rule,
+        "kind": finding.kind,
+        "severity": int(finding.severity),
+        "state": "open",
+        "about": finding.about,
+        "score": finding.score,
+        "evidence": dict(finding.evidence),
+        "last_seen_at": now,
+    }
+
+
+def _outside(
+    writing: sa.Connection,
+    stood: Collection[str],
+    examined: Mapping[str, Collection[str]],
+    retired: Collection[str],
+) -> set[str]:
+    """Return those of `stood` that touch a connection which their rule was not run on."""
+    outside: set[str] = set()
+    for chunk in chunked(stood):
+        query = (
+            sa.select(findings.c.fingerprint, findings.c.rule, finding_refs.c.connection)
+            .join(finding_refs, finding_refs.c.fingerprint == findings.c.fingerprint)
+            .where(findings.c.fingerprint.in_(chunk))
+        )
+        outside |= {
+            mark
+            for mark, rule, connection in writing.execute(query)
+            if rule not in retired and connection not in examined.get(rule, ())
+        }
+    return outside
+
+
+def _resolve(writing: sa.Connection, gone: Collection[str], now: datetime) -> None:
+    for chunk in chunked(gone):
+        writing.execute(
+            sa.update(findings)
+            .where(findings.c.fingerprint.in_(chunk))
+            .values(state="resolved", resolved_at=now)
+        )
+
+
+_HISTORY = ("state", "first_seen_at", "last_seen_at", "resolved_at", "openings")
+
+
+def _stored(row: Mapping[str, Any], refs: Iterable[RecordRef]) -> StoredFinding:
+    finding = Finding(
+        rule=row["rule"],
+        kind=row["kind"],
+        severity=Severity(row["severity"]),
+        refs=tuple(sorted(refs)),
+        about=row["about"],
+        evidence=row["evidence"],
+        score=row["score"],
+    )
+    return StoredFinding(finding=finding, **{name: row[name] for name in _HISTORY})

@@ -1,0 +1,341 @@
+"""The mirror: what the CRMs held when we last read them, page by page, with the cursor beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_steward.connect.protocol import Cursor, Gone, Page, Poison
+from crm_steward.model import Contact, RecordRef, RecordRejectedError
+from crm_steward.store.database import Database, chunked, upsert
+from crm_steward.store.rows import contact_of, content_of, row_of
+from crm_steward.store.tables import connections, contacts, meta, quarantine
+
+
+@dataclass(slots=True)
+class PageCounts:
+    """What saving pages did. Additive."""
+
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    merged: int = 0
+    poison: int = 0
+
+    def __iadd__(self, other: PageCounts) -> PageCounts:
+        for one in fields(self):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionState:
+    """What the store knows about one connection."""
+
+    connection: str
+    kind: str = ""
+    cursor: Cursor | None = None
+    pass_started_at: datetime | None = None
+    last_full_at: datetime | None = None
+    last_success_at: datetime | None = None
+    last_attempt_at: datetime | None = None
+    last_error: str | None = None
+    live: int = 0
+    paused_reason: str | None = None
+    frozen_reason: str | None = None
+    account: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Mirror:
+    """Reads and writes the mirrored contacts and where each connection stands."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def state(self, connection: str) -> ConnectionState:
+        """Return where `connection` stands; all empty when it was never read."""
+        return self.states().get(connection, ConnectionState(connection=connection))
+
+    def states(self) -> dict[str, ConnectionState]:
+        """Return every connection the store knows, by name."""
+        with self._database.read() as reading:
+            rows = reading.execute(sa.select(connections)).mappings().all()
+        return {
+            row["connection"]: ConnectionState(**{**row, "account": row["account"] or {}})
+            for row in rows
+        }
+
+    def note(self, connection: str, kind: str, **values: Any) -> None:
+        """Write down facts about `connection` (columns of the table `connections`)."""
+        with self._database.write() as writing:
+            _note(self._database, writing, connection, kind, values)
+
+    def cursor(self, connection: str) -> Cursor | None:
+        """Return where the last read of `connection` stands."""
+        return self.state(connection).cursor
+
+    def live(self, connection: str) -> int:
+        """Return how many live contacts `connection` has."""
+        query = sa.select(sa.func.count()).where(*_live(connection))
+        with self._database.read() as reading:
+            return reading.execute(query).scalar_one()
+
+    def version(self) -> str:
+        """Return a word that changes whenever any contact does."""
+        query = sa.select(meta.c.value).where(meta.c.key == "mirror_version")
+        with self._database.read() as reading:
+            return reading.execute(query).scalar() or "0"
+
+    def contacts(self, refs: Iterable[RecordRef]) -> dict[RecordRef, Contact]:
+        """Return the mirrored contacts among `refs`; those gone or never seen are left out."""
+        wanted: dict[str, list[str]] = {}
+        for ref in refs:
+            wanted.setdefault(ref.connection, []).append(ref.id)
+        found: dict[RecordRef, Contact] = {}
+        with self._database.read() as reading:
+            for connection, ids in wanted.items():
+                for chunk in chunked(ids):
+                    query = sa.select(contacts).where(*_live(connection), contacts.c.id.in_(chunk))
+                    for row in reading.execute(query).mappings():
+                        contact = contact_of(row)
+                        found[contact.ref] = contact
+        return found
+
+    def iter_contacts(self, connection: str | None = None) -> Iterator[Contact]:
+        """Yield every live contact, of `connection` or of all, in order of ref."""
+        where = [contacts.c.gone_at.is_(None)]
+        if connection is not None:
+            where.append(contacts.c.connection == connection)
+        query = sa.select(contacts.c.connection, contacts.c.id).where(*where)
+        with self._database.read() as reading:
+            refs = sorted(RecordRef(*row) for row in reading.execute(query))
+        for chunk in chunked(refs):
+            # A transaction per chunk: whoever reads this may write meanwhile.
+            found = self.contacts(chunk)
+            yield from (found[ref] for ref in chunk if ref in found)
+
+    def save_page(
+        self,
+        connection: str,
+        kind: str,
+        page: Page,
+        *,
+        now: datetime,
+        full: bool,
+        country: str | None = None,
+    ) -> PageCounts:
+        """Store one page and its cursor in one transaction.
+
+        Args:
+            connection: Whose page it is.
+            kind: The connector's kind.
+            page: What was read.
+            now: When it was read.
+            full: Whether it belongs to a full read, in which absence means something.
+            country: ISO code assumed for contacts without one.
+        """
+        counts = PageCounts(read=len(page.contacts))
+        poison = list(page.poison)
+        prepared = _prepared(page.contacts, poison)
+        with self._database.write() as writing:
+            _save_contacts(self._database, writing, prepared, counts, now, country)
+            if full:
+                ids = [*(contact.ref.id for contact in page.contacts), *(one.id for one in poison)]
+                _mark_seen(writing, connection, ids, now)
+            _save_gone(writing, page.gone, counts, now)
+            _save_poison(self._database, writing, connection, poison, prepared, now)
+            _note(self._database, writing, connection, kind, {"cursor": page.cursor})
+            if counts.new or counts.changed or counts.gone:
+                _bump(self._database, writing)
+        counts.poison = len(poison)
+        return counts
+
+    def close_pass(
+        self, connection: str, *, started_at: datetime, now: datetime, absences: int
+    ) -> int:
+        """End a full read: records it did not bring were absent once more.
+
+        Args:
+            connection: Whose full read ended.
+            started_at: When it began; what was seen since then is there.
+            now: When it ended.
+            absences: After how many full reads in a row an absent record counts as gone.
+
+        Returns:
+            How many records count as gone now.
+        """
+        unseen = (*_live(connection), contacts.c.seen_at < started_at)
+        with self._database.write() as writing:
+            writing.execute(
+                sa.update(contacts).where(*unseen).values(absences=contacts.c.absences + 1)
+            )
+            gone = writing.execute(
+                sa.update(contacts)
+                .where(*unseen, contacts.c.absences >= absences)
+                .values(gone_at=now, changed_at=now)
+            ).rowcount
+            if gone:
+                _bump(self._database, writing)
+        return gone
+
+    def seen_since(self, connection: str, moment: datetime) -> int:
+        """Return how many live contacts of `connection` were read at or after `moment`."""
+        query = sa.select(sa.func.count()).where(*_live(connection), contacts.c.seen_at >= moment)
+        with self._database.read() as reading:
+            return reading.execute(query).scalar_one()
+
+
+def _live(connection: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (contacts.c.connection == connection, contacts.c.gone_at.is_(None))
+
+
+_Prepared = dict[RecordRef, tuple[Contact, dict[str, Any], str]]
+
+
+def _prepared(found: Sequence[Contact], poison: list[Poison]) -> _Prepared:
+    """Make columns of contacts; those that cannot be stored join `poison`. The last of a ref wins."""
+    prepared: _Prepared = {}
+    for contact in found:
+        try:
+            columns, content = content_of(contact)
+        except RecordRejectedError as error:
+            poison.append(Poison(contact.ref.id, error.message))
+        else:
+            prepared[contact.ref] = (contact, columns, content)
+    return prepared
+
+
+def _save_contacts(
+    database: Database,
+    writing: sa.Connection,
+    prepared: _Prepared,
+    counts: PageCounts,
+    now: datetime,
+    country: str | None,
+) -> None:
+    known = _known(writing, prepared)
+    rows = []
+    for ref, (contact, columns, content) in prepared.items():
+        if known.get(ref) == content:
+            continue
+        counts.changed += ref in known
+        counts.new += ref not in known
+        row = row_of(contact, columns, content, country=country)
+        rows.append({**row, "seen_at": now, "changed_at": now})
+    if rows:
+        writing.execute(_upsert_contacts(database), rows)
+
+
+def _mark_seen(writing: sa.Connection, connection: str, ids: Sequence[str], now: datetime) -> None:
+    for chunk in chunked(ids):
+        present = sa.update(contacts).where(*_live(connection), contacts.c.id.in_(chunk))
+        writing.execute(present.values(seen_at=now, absences=0))
+
+
+_READY_MADE: dict[str, sa.types.TypeEngine[Any]] = {
+    **dict.fromkeys(
+        ("created_at", "updated_at", "last_person_act", "last_activity"), sa.BigInteger()
+    ),
+    **dict.fromkeys(("emails", "phones", "consents", "extra"), sa.Text()),
+}
+"""Columns that `rows` hands over as they are stored: microseconds and JSON text."""
+
+
+def _upsert_contacts(database: Database) -> Any:
+    return upsert(database, contacts, ["connection", "id"]).values(
+        {
+            column.name: sa.bindparam(column.name, type_=_READY_MADE.get(column.name, column.type))
+            for column in contacts.columns
+        }
+    )
+
+
+def _known(writing: sa.Connection, prepared: _Prepared) -> dict[RecordRef, str]:
+    """Return the content hash of what is stored; a gone record has none, so that it comes back."""
+    ids: dict[str, list[str]] = {}
+    for ref in prepared:
+        ids.setdefault(ref.connection, []).append(ref.id)
+    known: dict[RecordRef, str] = {}
+    for connection, wanted in ids.items():
+        for chunk in chunked(wanted):
+            query = sa.select(contacts.c.id, contacts.c.content, contacts.c.gone_at).where(
+                contacts.c.connection == connection, contacts.c.id.in_(chunk)
+            )
+            for row_id, content, gone_at in writing.execute(query):
+                known[RecordRef(connection, row_id)] = content if gone_at is None else ""
+    return known
+
+
+def _save_gone(
+    writing: sa.Connection, gone: Sequence[Gone], counts: PageCounts, now: datetime
+) -> None:
+    for one in gone:
+        changed = writing.execute(
+            sa.update(contacts)
+            .where(*_live(one.ref.connection), contacts.c.id == one.ref.id)
+            .values(gone_at=now, changed_at=now, survivor=one.survivor.id if one.survivor else None)
+        ).rowcount
+        counts.gone += changed
+        counts.merged += changed if one.survivor else 0
+
+
+def _save_poison(
+    database: Database,
+    writing: sa.Connection,
+    connection: str,
+    poison: Sequence[Poison],
+    healed: Iterable[RecordRef],
+    now: datetime,
+) -> None:
+    ids = [ref.id for ref in healed]
+    for chunk in chunked(ids):
+        writing.execute(
+            sa.delete(quarantine).where(
+                quarantine.c.connection == connection, quarantine.c.id.in_(chunk)
+            )
+        )
+    if not poison:
+        return
+    writing.execute(
+        upsert(
+            database,
+            quarantine,
+            ["connection", "id"],
+            update=["reason", "last_seen_at"],
+            assign={"attempts": quarantine.c.attempts + 1},
+        ),
+        [
+            {
+                "connection": connection,
+                "id": one.id,
+                "reason": one.reason,
+                "first_seen_at": now,
+                "last_seen_at": now,
+                "attempts": 1,
+            }
+            for one in poison
+        ],
+    )
+
+
+def _note(
+    database: Database, writing: sa.Connection, connection: str, kind: str, values: dict[str, Any]
+) -> None:
+    values = {"kind": kind, **values}
+    statement = upsert(database, connections, ["connection"], update=list(values))
+    writing.execute(statement, {"connection": connection, "live": 0, **values})
+
+
+def _bump(database: Database, writing: sa.Connection) -> None:
+    version = writing.execute(
+        sa.select(meta.c.value).where(meta.c.key == "mirror_version")
+    ).scalar()
+    writing.execute(
+        upsert(database, meta, ["key"]),
+        {"key": "mirror_version", "value": str(int(version or 0) + 1)},
+    )

@@ -1,0 +1,182 @@
+"""A contact as a row of the mirror, and back: the one place where values are made comparable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from crm_steward import normalize as n
+from crm_steward.model import (
+    AddressStatus,
+    Channel,
+    Consent,
+    ConsentStatus,
+    Contact,
+    Email,
+    Kind,
+    Phone,
+    PhoneKind,
+    PostalAddress,
+    RecordRef,
+    RecordRejectedError,
+    Revision,
+    Stage,
+    most_restrictive,
+)
+from crm_steward.store.tables import to_micros
+
+_RULES_OF_NORMALIZE = "1"
+"""Raised when `normalize` changes its answers, so that stored rows are made again."""
+
+_LONGEST = 10_000
+"""Characters one value may have; no field of a contact needs more."""
+
+_PLAIN = (
+    "first_name last_name full_name company job_title language website owner source url"
+).split()
+_TIMES = "created_at updated_at last_person_act last_activity".split()
+_ADDRESS = "street postcode city region country".split()
+
+
+def content_of(contact: Contact) -> tuple[dict[str, Any], str]:
+    """Return what the CRM holds as columns of the mirror (times in microseconds), and its hash.
+
+    Raises:
+        RecordRejectedError: A value cannot be stored (NUL, broken Unicode, absurd length).
+    """
+    columns: dict[str, Any] = {name: getattr(contact, name) for name in _PLAIN}
+    for name in _TIMES:
+        moment: datetime | None = getattr(contact, name)
+        columns[name] = None if moment is None else to_micros(moment)
+    for name in _ADDRESS:
+        columns[name] = getattr(contact.address, name)
+    for name in ("email", "phone", "mobile"):
+        columns[name] = contact.value(name)
+    columns["stage"] = contact.stage.value
+    columns["kind"] = contact.kind.value
+    columns["has_notes"] = contact.has_notes
+    columns["emails"] = _dump([[e.address, e.status.value] for e in contact.emails])
+    columns["phones"] = _dump([[p.number, p.kind.value, p.status.value] for p in contact.phones])
+    columns["consents"] = _dump([_consent_to_json(consent) for consent in contact.consents])
+    columns["extra"] = _dump(dict(contact.extra))
+    canonical = json.dumps([_RULES_OF_NORMALIZE, *columns.values()], ensure_ascii=False)
+    return columns, blake2b(_storable(canonical, columns), digest_size=16).hexdigest()
+
+
+def row_of(
+    contact: Contact, columns: Mapping[str, Any], content: str, *, country: str | None
+) -> dict[str, Any]:
+    """Return the whole row: what the CRM holds and the comparable values made of it.
+
+    Args:
+        contact: The contact.
+        columns: What `content_of` returned for it.
+        content: Its hash.
+        country: ISO code to assume where the contact has none.
+    """
+    code = n.country_code(contact.address.country)
+    region = code or country
+    email, phone, mobile = columns["email"], columns["phone"], columns["mobile"]
+    first, last = contact.first_name, contact.last_name
+    return {
+        **columns,
+        "connection": contact.ref.connection,
+        "id": contact.ref.id,
+        "revision": contact.revision,
+        "content": content,
+        **_consent_columns(contact),
+        "country_code": code,
+        "email_key": n.email_key(email),
+        "email_domain": n.email_domain(email),
+        "email_clean": n.clean_email(email),
+        "email_problem": n.email_problem(email),
+        "phone_key": n.phone_e164(phone, region),
+        "mobile_key": n.phone_e164(mobile, region),
+        "phone_problem": n.phone_problem(phone, region),
+        "mobile_problem": n.phone_problem(mobile, region),
+        "first_name_cased": n.cased_name(first),
+        "last_name_cased": n.cased_name(last),
+        "first_name_key": n.name_key(first),
+        "last_name_key": n.name_key(last),
+        "name_key": n.person_key(first, last) or n.name_key(contact.full_name),
+        "company_key": n.company_key(contact.company),
+        "absences": 0,
+        "gone_at": None,
+        "survivor": None,
+    }
+
+
+def contact_of(row: Mapping[str, Any]) -> Contact:
+    """Return the contact that `row` (as read through `store.tables.contacts`) holds."""
+    return Contact(
+        ref=RecordRef(row["connection"], row["id"]),
+        revision=Revision(row["revision"]),
+        **{name: row[name] for name in (*_PLAIN, *_TIMES)},
+        address=PostalAddress(**{name: row[name] for name in _ADDRESS}),
+        emails=tuple(Email(a, AddressStatus(s)) for a, s in row["emails"]),
+        phones=tuple(Phone(a, PhoneKind(k), AddressStatus(s)) for a, k, s in row["phones"]),
+        stage=Stage(row["stage"]),
+        kind=Kind(row["kind"]),
+        has_notes=bool(row["has_notes"]),
+        consents=tuple(_consent_from_json(content) for content in row["consents"]),
+        extra=row["extra"],
+    )
+
+
+def _consent_columns(contact: Contact) -> dict[str, str | None]:
+    binding = {c: most_restrictive(contact.consents, c) for c in Channel}
+    columns: dict[str, str | None] = {
+        f"consent_{channel}": consent.status.label if consent else None
+        for channel, consent in binding.items()
+    }
+    email = binding[Channel.EMAIL]
+    columns["consent_email_missing_proof"] = ",".join(email.missing_proof) if email else None
+    return columns
+
+
+def _consent_to_json(consent: Consent) -> dict[str, Any]:
+    content = {
+        "channel": consent.channel.value,
+        "status": consent.status.label,
+        "address": consent.address,
+        "purpose": consent.purpose,
+        "basis": consent.basis,
+        "given_at": consent.given_at and consent.given_at.isoformat(),
+        "how": consent.how,
+        "text_version": consent.text_version,
+        "source": consent.source,
+        "evidence": consent.evidence,
+        "withdrawn_at": consent.withdrawn_at and consent.withdrawn_at.isoformat(),
+    }
+    return {name: value for name, value in content.items() if value}
+
+
+def _consent_from_json(content: Mapping[str, Any]) -> Consent:
+    values = dict(content)
+    for name in ("given_at", "withdrawn_at"):
+        if name in values:
+            values[name] = datetime.fromisoformat(values[name])
+    values["channel"] = Channel(values["channel"])
+    values["status"] = ConsentStatus[values["status"].upper()]
+    return Consent(**values)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _storable(canonical: str, columns: Mapping[str, Any]) -> bytes:
+    """Encode, or say which field cannot be stored and why, without its value."""
+    if "\\u0000" in canonical or len(canonical) > _LONGEST:
+        for name, value in columns.items():
+            if isinstance(value, str) and ("\0" in value or "\\u0000" in value):
+                raise RecordRejectedError(f"{name} holds a NUL character")
+            if isinstance(value, str) and len(value) > _LONGEST:
+                raise RecordRejectedError(f"{name} is {len(value)} characters long")
+    try:
+        return canonical.encode()
+    except UnicodeEncodeError as error:
+        raise RecordRejectedError("a field holds broken Unicode") from error
