@@ -1,0 +1,52 @@
+"""HubSpot: contacts, consents, activity dates, field updates and tasks.
+
+Importing this package costs nothing of HubSpot's library; `connector.py` imports that.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from crm_steward.sdk import Capability, ConnectionSettings, ConnectorSpec, Quota
+
+
+class HubSpotSettings(ConnectionSettings):
+    """What a HubSpot connection needs to be told.
+
+    The account's own limits need no setting: they start at the smallest plan's and follow the
+    headers of HubSpot's answers.
+    """
+
+    kind: Literal["hubspot"] = "hubspot"
+    token: SecretStr
+    """Service key or static token of a private app (`pat-…`)."""
+    overlap: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(0))
+    """How far each incremental read reaches back; covers the search index's delay."""
+    search_lag: timedelta = Field(default=timedelta(seconds=120), ge=timedelta(0))
+    """How long a change may stay invisible to search; `overlap` is never less than this."""
+    extra: dict[str, str] = Field(default_factory=dict)
+    """Custom fields: the name that rules use (`extra.<name>`) → HubSpot's internal name."""
+
+
+SPEC = ConnectorSpec(
+    kind="hubspot",
+    title="HubSpot",
+    can=frozenset({Capability.UPDATE, Capability.TASK, Capability.INCREMENTAL}),
+    settings=HubSpotSettings,
+    factory="crm_steward_hubspot.connector:connect",
+    requires=("hubspot", "urllib3"),
+    hosts=("hubapi.com",),
+    # Free and Starter; search is per account and shared by all apps
+    # (developers.hubspot.com/docs/api/usage-details).
+    quotas=(
+        Quota(name="burst", calls=100, per=timedelta(seconds=10)),
+        Quota(name="search", calls=5, per=timedelta(seconds=1)),
+        Quota(name="daily", calls=250_000, per=timedelta(days=1)),
+    ),
+    settle_after=timedelta(seconds=10),
+    batch=100,
+    sandbox="crm_steward_hubspot.sandbox:HubSpotSandbox",
+)

@@ -2,21 +2,247 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from crm_steward.connect.spec import Quota
+from crm_steward.model import RetryableError, StewardError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState, Retrying
+
+    from crm_steward.connect.pacing import Pace
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How persistent a call is.
+
+    Args:
+        attempts: How often it is made at most.
+        budget: How long it may take in all; a longer wait is refused at once and left to the
+            caller, who comes back later.
+        first, longest: Bounds of the full jitter, which doubles from attempt to attempt.
+    """
+
+    attempts: int = 6
+    budget: timedelta = timedelta(minutes=2)
+    first: timedelta = timedelta(seconds=0.5)
+    longest: timedelta = timedelta(seconds=60)
+
+
+@dataclass(slots=True)
+class QuotaStats:
+    """What was done on one quota since the connection was opened.
+
+    Args:
+        calls: Requests that went out, repeated ones included.
+        failed: Requests that ended in an error.
+        refused: Requests the CRM put off (429 and its kin).
+        retries: Requests made again.
+        waits: How often a call waited for its turn.
+        waited: Seconds spent on that.
+        seconds: Seconds spent in requests.
+    """
+
+    calls: int = 0
+    failed: int = 0
+    refused: int = 0
+    retries: int = 0
+    waits: int = 0
+    waited: float = 0.0
+    seconds: float = 0.0
+
+
 class Calls:
-    """Paces and retries the calls of one connection."""
+    """Paces and retries the calls of one connection; safe to share between threads.
+
+    Args:
+        connection: Its name, for log lines and messages.
+        quotas: The vendor's published limits; a quota that is not named is not paced.
+        burst_share: The part of each short quota that may be used.
+        daily_share: The part of each daily quota that may be used.
+        stop: Ends every wait at once when set; a call that need not wait is still made, so that
+            a write can be finished.
+        policy: How persistent a call is.
+        monotonic: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        connection: str = "",
+        quotas: Sequence[Quota] = (),
+        *,
+        burst_share: float = 1.0,
+        daily_share: float = 1.0,
+        stop: threading.Event | None = None,
+        policy: RetryPolicy | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._stop = stop or threading.Event()
+        self._policy = policy or RetryPolicy()
+        self._now = monotonic
+        self._lock = threading.Lock()
+        self._stats: dict[str, QuotaStats] = {}
+        self._paces = _paces(quotas, burst_share, daily_share, monotonic)
+        self._closed_until = 0.0
 
     def __call__(self, quota: str, request: Callable[[], T], *, repeatable: bool = True) -> T:
         """Make one call.
+
+        A call whose answer was lost is made again only if it is repeatable; one that certainly
+        did not take effect (`RetryableError.sent` is False) is made again in any case.
 
         Args:
             quota: Which of the vendor's quotas it counts against.
             request: Makes the call; raises RetryableError, AuthError, … as the connector maps them.
             repeatable: Whether it may be made again when its answer is lost (reads: yes).
+
+        Raises:
+            RetryableError: It failed as often as the policy allows, the wait would be too long
+                (`retry_after` says how long), or the service was asked to stop.
         """
-        return request()
+        answer: T = self._retrying(quota, repeatable=repeatable)(self._once, quota, request)
+        return answer
+
+    def learn(self, quota: Quota, left: int | None = None) -> None:
+        """Follow what an answer says about a quota.
+
+        Args:
+            quota: The limit in force for this account, by the name under which it is published.
+            left: Calls left in its current window, whoever made the others; when few are, we
+                leave them to the others for a tenth of the window.
+        """
+        pace = self._paces.get(quota.name)
+        if pace and pace.learn(quota, left):
+            _log(
+                "the CRM names another limit", self._connection, quota=quota.name, limit=quota.calls
+            )
+
+    @property
+    def stats(self) -> Mapping[str, QuotaStats]:
+        """Quota → what was done on it, as it stands now."""
+        with self._lock:
+            copies = {name: QuotaStats(**asdict(stats)) for name, stats in self._stats.items()}
+        return MappingProxyType(copies)
+
+    def _retrying(self, quota: str, *, repeatable: bool) -> Retrying:
+        from tenacity import (  # noqa: PLC0415 - keeps `--help` quick
+            Retrying,
+            retry_if_exception,
+            stop_after_attempt,
+            stop_before_delay,
+            stop_when_event_set,
+            wait_random_exponential,
+        )
+
+        policy = self._policy
+        jitter = wait_random_exponential(
+            multiplier=policy.first.total_seconds(), max=policy.longest.total_seconds()
+        )
+
+        def pause(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.retry_after if isinstance(error, RetryableError) else None
+            return jitter(state) if asked is None else asked + min(jitter(state), 1.0)
+
+        def note(state: RetryCallState) -> None:
+            self._count(quota, retries=1)
+            _log(
+                "call is made again",
+                self._connection,
+                quota=quota,
+                attempt=state.attempt_number,
+                wait=round(state.upcoming_sleep, 1),
+                error=str(state.outcome.exception() if state.outcome else ""),
+            )
+
+        return Retrying(
+            retry=retry_if_exception(lambda error: _again(error, repeatable=repeatable)),
+            stop=stop_after_attempt(policy.attempts)
+            | stop_before_delay(policy.budget)
+            | stop_when_event_set(self._stop),
+            wait=pause,
+            sleep=self._sleep,
+            before_sleep=note,
+            reraise=True,
+        )
+
+    def _once(self, quota: str, request: Callable[[], T]) -> T:
+        self._take_turn(quota)
+        started = self._now()
+        try:
+            answer = request()
+        except RetryableError as error:
+            self._note_failure(quota, started, error)
+            raise
+        except StewardError:
+            self._count(quota, calls=1, failed=1, seconds=self._now() - started)
+            raise
+        self._count(quota, calls=1, seconds=self._now() - started)
+        return answer
+
+    def _take_turn(self, quota: str) -> None:
+        if (closed := self._closed_until - self._now()) > 0:
+            self._wait(quota, closed)
+        for name, pace in self._paces.items():
+            if name == quota or pace.quota.daily:
+                while seconds := pace.take():
+                    self._wait(quota, seconds)
+
+    def _wait(self, quota: str, seconds: float) -> None:
+        if seconds > self._policy.budget.total_seconds():
+            raise RetryableError(
+                f"{self._connection}: the quota '{quota}' is used up",
+                hint=f"It is asked again in {timedelta(seconds=round(seconds))}.",
+                retry_after=seconds,
+                sent=False,
+            )
+        self._count(quota, waits=1, waited=seconds)
+        self._sleep(seconds)
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise RetryableError(f"{self._connection}: stopped while waiting", sent=False)
+
+    def _note_failure(self, quota: str, started: float, error: RetryableError) -> None:
+        """Count it; when the CRM asked us to wait, nobody calls before that."""
+        now = self._now()
+        asked = error.retry_after or 0.0
+        self._count(quota, calls=1, failed=1, refused=int(asked > 0), seconds=now - started)
+        if asked > self._policy.budget.total_seconds():
+            self._closed_until = max(self._closed_until, now + asked)
+        elif asked and quota in self._paces:
+            self._paces[quota].hold(now + asked)
+
+    def _count(self, quota: str, **more: float) -> None:
+        with self._lock:
+            stats = self._stats.setdefault(quota, QuotaStats())
+            for name, value in more.items():
+                setattr(stats, name, getattr(stats, name) + value)
+
+
+def _again(error: BaseException, *, repeatable: bool) -> bool:
+    return isinstance(error, RetryableError) and (repeatable or not error.sent)
+
+
+def _paces(
+    quotas: Sequence[Quota], burst_share: float, daily_share: float, now: Callable[[], float]
+) -> dict[str, Pace]:
+    from crm_steward.connect.pacing import Pace  # noqa: PLC0415 - keeps `--help` quick
+
+    return {q.name: Pace(q, daily_share if q.daily else burst_share, now) for q in quotas}
+
+
+def _log(event: str, connection: str, **facts: object) -> None:
+    import structlog  # noqa: PLC0415 - keeps `--help` quick
+
+    structlog.get_logger("crm_steward.connect").info(event, connection=connection, **facts)

@@ -45,7 +45,7 @@ class Quota:
     """One of the vendor's published limits.
 
     Args:
-        name: Which calls it counts (`burst`, `search`, `daily`).
+        name: Which calls it counts (`burst`, `search`); one of a day or longer counts them all.
         calls: How many calls.
         per: In how long.
     """
@@ -53,6 +53,11 @@ class Quota:
     name: str
     calls: int
     per: timedelta
+
+    @property
+    def daily(self) -> bool:
+        """Whether it counts every call of the account over a day or longer."""
+        return self.per >= timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
