@@ -63,7 +63,7 @@ class _Pull:
         """Store each page with its cursor as it comes."""
         for page in connector.read(since):
             self.counts.pages += 1
-            self.counts += self.mirror.save_page(
+            saved = self.mirror.save_page(
                 self.connection,
                 self.kind,
                 page,
@@ -71,6 +71,7 @@ class _Pull:
                 full=self.counts.full,
                 country=self.country,
             )
+            self.counts += saved
             if self.progress:
                 self.progress(self.counts.read, page.total)
             if page.complete:

@@ -75,7 +75,7 @@ def scan(
 def _examined(mirror: Mirror) -> tuple[set[str], dict[str, str]]:
     states = mirror.states()
     complete = {name for name, state in states.items() if state.last_full_at is not None}
-    return complete, {name: "never read to the end yet" for name in set(states) - complete}
+    return complete, dict.fromkeys(set(states) - complete, "never read to the end yet")
 
 
 def _scope(rule: Rule, examined: set[str]) -> set[str]:

@@ -118,7 +118,7 @@ _NAMES = {cls: name for name, cls in _TYPES.items()}
 
 
 def kind_of(change: Change) -> str:
-    """Return the change's name in rules, plans and the journal: `update`, `task`, …"""
+    """Return the change's name (`update`, `task`, …), as in rules, plans and the journal."""
     return _NAMES[type(change)]
 
 

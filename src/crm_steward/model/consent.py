@@ -33,7 +33,7 @@ class ConsentStatus(IntEnum):
 
     @property
     def label(self) -> str:
-        """The name used in rules, the mirror and reports: `granted`, `soft_opt_in`, …"""
+        """The name (`granted`, `soft_opt_in`, …) used in rules, the mirror and reports."""
         return self.name.lower()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -190,7 +190,7 @@ def _first_phone(contact: Contact, *, mobile: bool) -> str | None:
     return next(wanted, None)
 
 
-_READERS = {
+_READERS: Mapping[str, Callable[[Contact], Value]] = {
     "email": lambda c: c.emails[0].address if c.emails else None,
     "phone": lambda c: _first_phone(c, mobile=False),
     "mobile": lambda c: _first_phone(c, mobile=True),
@@ -202,6 +202,21 @@ _READERS = {
 }
 
 _PLAIN = frozenset(
-    "first_name last_name full_name company job_title language website owner stage kind source "
-    "created_at updated_at last_person_act last_activity".split()
+    [
+        "first_name",
+        "last_name",
+        "full_name",
+        "company",
+        "job_title",
+        "language",
+        "website",
+        "owner",
+        "stage",
+        "kind",
+        "source",
+        "created_at",
+        "updated_at",
+        "last_person_act",
+        "last_activity",
+    ]
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -63,7 +63,7 @@ class Database:
             StoreError: The database refuses (full disk, read-only, damaged, locked for too long).
         """
         with _explained(self.place), self.engine.connect() as connection:
-            connection = connection.execution_options(**{_WRITE: True})
+            connection.execution_options(**{_WRITE: True})
             with connection.begin():
                 yield connection
 
@@ -92,7 +92,7 @@ class Database:
         """Close every connection."""
         self.engine.dispose()
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

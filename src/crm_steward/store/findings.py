@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from crm_steward.model import Finding, RecordRef, Severity
-from crm_steward.store.database import CHUNK, Database, chunked, upsert
+from crm_steward.store.database import Database, chunked, upsert
 from crm_steward.store.tables import finding_refs, findings
 
 
@@ -59,17 +59,17 @@ class Findings:
             now: When.
             retired: Rules that no longer exist: their findings are resolved.
         """
-        counts = FindingCounts()
         with self._database.write() as writing:
-            before = _before(writing, [*examined, *retired])
-            seen: set[str] = set()
+            recording = _Recording(self._database, writing, now)
+            recording.before = _before(writing, [*examined, *retired])
             for chunk in chunked(found):
-                _store(self._database, writing, chunk, before, seen, counts, now)
-            stood = {mark for mark, state in before.items() if state == "open"} - seen
+                recording.store(chunk)
+            stood = {mark for mark, state in recording.before.items() if state == "open"}
+            stood -= recording.seen
             gone = stood - _outside(writing, stood, examined, retired)
             _resolve(writing, gone, now)
-            counts.resolved = len(gone)
-        return counts
+            recording.counts.resolved = len(gone)
+        return recording.counts
 
     def open(
         self, rule: str | None = None, connection: str | None = None
@@ -109,68 +109,71 @@ class Findings:
             rows = {row["fingerprint"]: row for row in reading.execute(wanted).mappings()}
             for mark, connection, record_id in reading.execute(members):
                 refs.setdefault(mark, []).append(RecordRef(connection, record_id))
-        return [_stored(rows[mark], refs.get(mark, ())) for mark in marks if mark in rows]
+        return [_stored(dict(rows[mark]), refs.get(mark, ())) for mark in marks if mark in rows]
 
 
 def _before(writing: sa.Connection, rules: Collection[str]) -> dict[str, str]:
     query = sa.select(findings.c.fingerprint, findings.c.state).where(
         findings.c.rule.in_(list(rules))
     )
-    return {mark: state for mark, state in writing.execute(query)}
-
-
-def _store(
-    database: Database,
-    writing: sa.Connection,
-    chunk: list[Finding],
-    before: Mapping[str, str],
-    seen: set[str],
-    counts: FindingCounts,
-    now: datetime,
-) -> None:
-    fresh: list[dict[str, Any]] = []
-    refs: list[dict[str, str]] = []
-    again: list[dict[str, Any]] = []
-    for finding in chunk:
-        mark = finding.fingerprint
-        if mark in seen:
-            continue
-        seen.add(mark)
-        state = before.get(mark)
-        row = _row(finding, mark, now)
-        if state == "open":
-            counts.standing += 1
-            again.append(row)
-            continue
-        counts.reopened += state == "resolved"
-        counts.new += state is None
-        fresh.append({**row, "first_seen_at": now, "openings": 1, "resolved_at": None})
-        refs += [
-            {"fingerprint": mark, "connection": ref.connection, "id": ref.id}
-            for ref in finding.refs
-        ]
-    if again:
-        writing.execute(
-            upsert(database, findings, ["fingerprint"], update=_REFRESHED),
-            [{**row, "first_seen_at": now} for row in again],
-        )
-    if fresh:
-        writing.execute(
-            upsert(
-                database,
-                findings,
-                ["fingerprint"],
-                update=[*_REFRESHED, "first_seen_at", "resolved_at"],
-                assign={"openings": findings.c.openings + 1},
-            ),
-            fresh,
-        )
-        writing.execute(
-            upsert(database, finding_refs, ["fingerprint", "connection", "id"], update=[]), refs
-        )
+    return {row.fingerprint: row.state for row in writing.execute(query)}
 
 
 _REFRESHED = ["severity", "state", "score", "evidence", "last_seen_at"]
+
+
+@dataclass(slots=True)
+class _Recording:
+    """One scan being stored, in one transaction."""
+
+    database: Database
+    writing: sa.Connection
+    now: datetime
+    before: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    counts: FindingCounts = field(default_factory=FindingCounts)
+
+    def store(self, chunk: list[Finding]) -> None:
+        """Refresh what stands already, open what is new or came back."""
+        standing: list[dict[str, Any]] = []
+        opened: list[dict[str, Any]] = []
+        refs: list[dict[str, str]] = []
+        for finding in chunk:
+            mark = finding.fingerprint
+            if mark in self.seen:
+                continue
+            self.seen.add(mark)
+            row = _row(finding, mark, self.now)
+            if self.before.get(mark) == "open":
+                standing.append(row)
+                continue
+            self.counts.reopened += mark in self.before
+            self.counts.new += mark not in self.before
+            opened.append(row)
+            refs += [
+                {"fingerprint": mark, "connection": r.connection, "id": r.id} for r in finding.refs
+            ]
+        self.counts.standing += len(standing)
+        self._write(standing, opened, refs)
+
+    def _write(
+        self,
+        standing: list[dict[str, Any]],
+        opened: list[dict[str, Any]],
+        refs: list[dict[str, str]],
+    ) -> None:
+        key = ["fingerprint"]
+        if standing:
+            self.writing.execute(upsert(self.database, findings, key, update=_REFRESHED), standing)
+        if opened:
+            again = {"openings": findings.c.openings + 1}
+            update = [*_REFRESHED, "first_seen_at", "resolved_at"]
+            self.writing.execute(
+                upsert(self.database, findings, key, update=update, assign=again), opened
+            )
+            self.writing.execute(
+                upsert(self.database, finding_refs, [*key, "connection", "id"], update=[]), refs
+            )
 
 
 def _row(finding: Finding, mark: str, now: datetime) -> dict[str, Any]:
@@ -183,7 +186,10 @@ def _row(finding: Finding, mark: str, now: datetime) -> dict[str, Any]:
         "about": finding.about,
         "score": finding.score,
         "evidence": dict(finding.evidence),
+        "first_seen_at": now,
         "last_seen_at": now,
+        "resolved_at": None,
+        "openings": 1,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -27,7 +27,7 @@ class PageCounts:
     merged: int = 0
     poison: int = 0
 
-    def __iadd__(self, other: PageCounts) -> PageCounts:
+    def __iadd__(self, other: PageCounts) -> Self:
         for one in fields(self):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
         return self
@@ -73,7 +73,7 @@ class Mirror:
     def note(self, connection: str, kind: str, **values: Any) -> None:
         """Write down facts about `connection` (columns of the table `connections`)."""
         with self._database.write() as writing:
-            _note(self._database, writing, connection, kind, values)
+            _note(self._database, writing, connection, {"kind": kind, **values})
 
     def cursor(self, connection: str) -> Cursor | None:
         """Return where the last read of `connection` stands."""
@@ -102,13 +102,13 @@ class Mirror:
                 for chunk in chunked(ids):
                     query = sa.select(contacts).where(*_live(connection), contacts.c.id.in_(chunk))
                     for row in reading.execute(query).mappings():
-                        contact = contact_of(row)
+                        contact = contact_of(dict(row))
                         found[contact.ref] = contact
         return found
 
     def iter_contacts(self, connection: str | None = None) -> Iterator[Contact]:
         """Yield every live contact, of `connection` or of all, in order of ref."""
-        where = [contacts.c.gone_at.is_(None)]
+        where: list[sa.ColumnElement[bool]] = [contacts.c.gone_at.is_(None)]
         if connection is not None:
             where.append(contacts.c.connection == connection)
         query = sa.select(contacts.c.connection, contacts.c.id).where(*where)
@@ -142,17 +142,19 @@ class Mirror:
         counts = PageCounts(read=len(page.contacts))
         poison = list(page.poison)
         prepared = _prepared(page.contacts, poison)
+        counts.poison = len(poison)
         with self._database.write() as writing:
-            _save_contacts(self._database, writing, prepared, counts, now, country)
+            saving = _Saving(self._database, writing, connection, now, counts)
+            saving.contacts(prepared, country)
             if full:
                 ids = [*(contact.ref.id for contact in page.contacts), *(one.id for one in poison)]
-                _mark_seen(writing, connection, ids, now)
-            _save_gone(writing, page.gone, counts, now)
-            _save_poison(self._database, writing, connection, poison, prepared, now)
-            _note(self._database, writing, connection, kind, {"cursor": page.cursor})
+                saving.seen(ids)
+            saving.gone(page.gone)
+            saving.healed(prepared)
+            saving.poison(poison)
+            _note(self._database, writing, connection, {"kind": kind, "cursor": page.cursor})
             if counts.new or counts.changed or counts.gone:
                 _bump(self._database, writing)
-        counts.poison = len(poison)
         return counts
 
     def close_pass(
@@ -210,31 +212,73 @@ def _prepared(found: Sequence[Contact], poison: list[Poison]) -> _Prepared:
     return prepared
 
 
-def _save_contacts(
-    database: Database,
-    writing: sa.Connection,
-    prepared: _Prepared,
-    counts: PageCounts,
-    now: datetime,
-    country: str | None,
-) -> None:
-    known = _known(writing, prepared)
-    rows = []
-    for ref, (contact, columns, content) in prepared.items():
-        if known.get(ref) == content:
-            continue
-        counts.changed += ref in known
-        counts.new += ref not in known
-        row = row_of(contact, columns, content, country=country)
-        rows.append({**row, "seen_at": now, "changed_at": now})
-    if rows:
-        writing.execute(_upsert_contacts(database), rows)
+@dataclass(frozen=True, slots=True)
+class _Saving:
+    """One page being saved, in one transaction."""
 
+    database: Database
+    writing: sa.Connection
+    connection: str
+    now: datetime
+    counts: PageCounts
 
-def _mark_seen(writing: sa.Connection, connection: str, ids: Sequence[str], now: datetime) -> None:
-    for chunk in chunked(ids):
-        present = sa.update(contacts).where(*_live(connection), contacts.c.id.in_(chunk))
-        writing.execute(present.values(seen_at=now, absences=0))
+    def contacts(self, prepared: _Prepared, country: str | None) -> None:
+        """Write those that are new or differ from what is stored."""
+        known = _known(self.writing, prepared)
+        rows = []
+        for ref, (contact, columns, content) in prepared.items():
+            if known.get(ref) == content:
+                continue
+            self.counts.changed += ref in known
+            self.counts.new += ref not in known
+            row = row_of(contact, columns, content, country=country)
+            rows.append({**row, "seen_at": self.now, "changed_at": self.now})
+        if rows:
+            self.writing.execute(_upsert_contacts(self.database), rows)
+
+    def seen(self, ids: Sequence[str]) -> None:
+        """Mark records as present in this full read."""
+        for chunk in chunked(ids):
+            present = sa.update(contacts).where(*_live(self.connection), contacts.c.id.in_(chunk))
+            self.writing.execute(present.values(seen_at=self.now, absences=0))
+
+    def gone(self, gone: Sequence[Gone]) -> None:
+        """Mark records as gone, or merged into another."""
+        for one in gone:
+            survivor = one.survivor.id if one.survivor else None
+            changed = self.writing.execute(
+                sa.update(contacts)
+                .where(*_live(self.connection), contacts.c.id == one.ref.id)
+                .values(gone_at=self.now, changed_at=self.now, survivor=survivor)
+            ).rowcount
+            self.counts.gone += changed
+            self.counts.merged += changed if one.survivor else 0
+
+    def healed(self, prepared: Iterable[RecordRef]) -> None:
+        """Take records out of quarantine that could be read this time."""
+        for chunk in chunked(ref.id for ref in prepared):
+            here = quarantine.c.connection == self.connection
+            self.writing.execute(sa.delete(quarantine).where(here, quarantine.c.id.in_(chunk)))
+
+    def poison(self, poison: Sequence[Poison]) -> None:
+        """Set aside what could not be read, and count how often."""
+        if not poison:
+            return
+        statement = upsert(
+            self.database,
+            quarantine,
+            ["connection", "id"],
+            update=["reason", "last_seen_at"],
+            assign={"attempts": quarantine.c.attempts + 1},
+        )
+        row = {
+            "connection": self.connection,
+            "first_seen_at": self.now,
+            "last_seen_at": self.now,
+            "attempts": 1,
+        }
+        rows = [{**row, "id": one.id, "reason": one.reason} for one in poison]
+        self.writing.execute(statement, rows)
 
 
 _READY_MADE: dict[str, sa.types.TypeEngine[Any]] = {
@@ -271,62 +315,9 @@ def _known(writing: sa.Connection, prepared: _Prepared) -> dict[RecordRef, str]:
     return known
 
 
-def _save_gone(
-    writing: sa.Connection, gone: Sequence[Gone], counts: PageCounts, now: datetime
-) -> None:
-    for one in gone:
-        changed = writing.execute(
-            sa.update(contacts)
-            .where(*_live(one.ref.connection), contacts.c.id == one.ref.id)
-            .values(gone_at=now, changed_at=now, survivor=one.survivor.id if one.survivor else None)
-        ).rowcount
-        counts.gone += changed
-        counts.merged += changed if one.survivor else 0
-
-
-def _save_poison(
-    database: Database,
-    writing: sa.Connection,
-    connection: str,
-    poison: Sequence[Poison],
-    healed: Iterable[RecordRef],
-    now: datetime,
-) -> None:
-    ids = [ref.id for ref in healed]
-    for chunk in chunked(ids):
-        writing.execute(
-            sa.delete(quarantine).where(
-                quarantine.c.connection == connection, quarantine.c.id.in_(chunk)
-            )
-        )
-    if not poison:
-        return
-    writing.execute(
-        upsert(
-            database,
-            quarantine,
-            ["connection", "id"],
-            update=["reason", "last_seen_at"],
-            assign={"attempts": quarantine.c.attempts + 1},
-        ),
-        [
-            {
-                "connection": connection,
-                "id": one.id,
-                "reason": one.reason,
-                "first_seen_at": now,
-                "last_seen_at": now,
-                "attempts": 1,
-            }
-            for one in poison
-        ],
-    )
-
-
 def _note(
-    database: Database, writing: sa.Connection, connection: str, kind: str, values: dict[str, Any]
+    database: Database, writing: sa.Connection, connection: str, values: dict[str, Any]
 ) -> None:
-    values = {"kind": kind, **values}
     statement = upsert(database, connections, ["connection"], update=list(values))
     writing.execute(statement, {"connection": connection, "live": 0, **values})
 

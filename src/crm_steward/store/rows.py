@@ -34,11 +34,20 @@ _RULES_OF_NORMALIZE = "1"
 _LONGEST = 10_000
 """Characters one value may have; no field of a contact needs more."""
 
-_PLAIN = (
-    "first_name last_name full_name company job_title language website owner source url"
-).split()
-_TIMES = "created_at updated_at last_person_act last_activity".split()
-_ADDRESS = "street postcode city region country".split()
+_PLAIN = [
+    "first_name",
+    "last_name",
+    "full_name",
+    "company",
+    "job_title",
+    "language",
+    "website",
+    "owner",
+    "source",
+    "url",
+]
+_TIMES = ["created_at", "updated_at", "last_person_act", "last_activity"]
+_ADDRESS = ["street", "postcode", "city", "region", "country"]
 
 
 def content_of(contact: Contact) -> tuple[dict[str, Any], str]:

@@ -37,7 +37,7 @@ class Runs:
     def start(self, verb: str, connection: str | None = None, *, now: datetime) -> str:
         """Open a run and return its id: verb, day and six random digits."""
         run = f"{verb}-{now:%Y%m%d}-{secrets.token_hex(3)}"
-        row = {
+        row: dict[str, Any] = {
             "id": run,
             "verb": verb,
             "connection": connection,

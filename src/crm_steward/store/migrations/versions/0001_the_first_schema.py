@@ -10,6 +10,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Create every table."""
     op.create_table(
         "connections",
         sa.Column("connection", sa.Text(), nullable=False),
