@@ -1,0 +1,44 @@
+"""Comparable values: e-mail, phone, name, company, country.
+
+Pure functions of plain text. Every one of them is total (whatever the CRM holds, nothing raises and
+the time is bounded: absurd lengths are cut) and idempotent (a key of a key is that key, a proposed
+text has nothing left to propose). None means "nothing to say": no value, or no safe proposal.
+
+Keys are for comparing and are never written to a CRM; only `clean_email`, `cased_name` and
+`phone_e164` give text fit to be written, and only as their documentation says.
+"""
+
+from __future__ import annotations
+
+from crm_steward.normalize.companies import company_key
+from crm_steward.normalize.countries import country_code
+from crm_steward.normalize.emails import (
+    EMAIL_PROBLEMS,
+    clean_email,
+    email_domain,
+    email_key,
+    email_problem,
+    email_typo,
+    is_role_address,
+)
+from crm_steward.normalize.names import cased_name, name_key, person_key
+from crm_steward.normalize.phones import PHONE_PROBLEMS, display_phone, phone_e164, phone_problem
+
+__all__ = [
+    "EMAIL_PROBLEMS",
+    "PHONE_PROBLEMS",
+    "cased_name",
+    "clean_email",
+    "company_key",
+    "country_code",
+    "display_phone",
+    "email_domain",
+    "email_key",
+    "email_problem",
+    "email_typo",
+    "is_role_address",
+    "name_key",
+    "person_key",
+    "phone_e164",
+    "phone_problem",
+]

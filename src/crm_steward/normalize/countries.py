@@ -1,0 +1,121 @@
+"""Countries: the ISO code behind a name in one of seven languages, a code or a common alias."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from typing import Final
+
+from babel import Locale
+from babel.core import get_global
+
+from crm_steward.normalize.text import ascii_words, plain
+
+_LIMIT: Final = 100
+_LANGUAGES: Final = ("en", "fr", "de", "es", "it", "nl", "pt")
+_CODE: Final = re.compile("[A-Z]{2}")
+_NOT_COUNTRIES: Final = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ".split())
+"""Codes CLDR knows that are no country: exceptional reservations, groupings, test regions."""
+
+_ALIASES: Final[Mapping[str, str]] = {
+    "angleterre": "GB",
+    "bosnie": "BA",
+    "bretagne": "FR",
+    "czech republic": "CZ",
+    "ecosse": "GB",
+    "eire": "IE",
+    "el": "GR",
+    "emirats arabes": "AE",
+    "england": "GB",
+    "escocia": "GB",
+    "espana": "ES",
+    "etats unis d amerique": "US",
+    "etats-unis": "US",
+    "france metropolitaine": "FR",
+    "grande bretagne": "GB",
+    "great britain": "GB",
+    "grossbritannien": "GB",
+    "gran bretagna": "GB",
+    "gran bretana": "GB",
+    "hollande": "NL",
+    "holland": "NL",
+    "holanda": "NL",
+    "hong kong": "HK",
+    "inglaterra": "GB",
+    "inghilterra": "GB",
+    "ile de la reunion": "RE",
+    "irlande du nord": "GB",
+    "ivory coast": "CI",
+    "macao": "MO",
+    "macau": "MO",
+    "northern ireland": "GB",
+    "pays de galles": "GB",
+    "republique tcheque": "CZ",
+    "republique francaise": "FR",
+    "reunion": "RE",
+    "russia": "RU",
+    "schottland": "GB",
+    "scotland": "GB",
+    "tchequie": "CZ",
+    "the netherlands": "NL",
+    "turkey": "TR",
+    "uk": "GB",
+    "united states of america": "US",
+    "us of a": "US",
+    "vereinigte staaten von amerika": "US",
+    "wales": "GB",
+}
+
+
+def _folded(text: str) -> str:
+    return "".join(ascii_words(plain(text, _LIMIT)))
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """Yield a CLDR name and its parts: `Myanmar (Birmanie)` is found by each."""
+    yield name
+    yield from re.split(r"\s*[()]", name)
+
+
+def _official() -> Iterator[tuple[str, str]]:
+    """Yield folded name and code; earlier ones win where two countries share a spelling."""
+    codes = [
+        code
+        for code in Locale("en").territories
+        if _CODE.fullmatch(code) and code not in _NOT_COUNTRIES
+    ]
+    yield from ((code.lower(), code) for code in codes)
+    for alias, targets in get_global("territory_aliases").items():
+        if len(targets) == 1 and targets[0] in codes:
+            yield alias.lower(), targets[0]
+    yield from ((_folded(alias), code) for alias, code in _ALIASES.items())
+    names = [(Locale(language).territories, code) for language in _LANGUAGES for code in codes]
+    yield from ((_folded(names_of[code]), code) for names_of, code in names if code in names_of)
+    for names_of, code in names:
+        if code in names_of:
+            yield from ((_folded(part), code) for part in _spellings(names_of[code]))
+
+
+@cache
+def _codes() -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for spelling, code in _official():
+        found.setdefault(spelling, code)
+    found.pop("", None)
+    return found
+
+
+@lru_cache(maxsize=4_096)
+def _country_code(text: str) -> str | None:
+    return _codes().get(_folded(text))
+
+
+def country_code(text: str | None) -> str | None:
+    """Return the ISO 3166-1 alpha-2 code of a country, however it is written, or None.
+
+    Known are two- and three-letter and numeric codes, names in English, French, German, Spanish,
+    Italian, Dutch and Portuguese (Unicode CLDR, by way of babel) and common aliases (`U.S.A.`,
+    `Angleterre`, `UK`); case, accents and punctuation make no difference.
+    """
+    return _country_code(text) if text and len(text) <= _LIMIT else None

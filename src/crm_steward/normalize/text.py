@@ -1,0 +1,47 @@
+"""What all keys share: hostile text made plain, and plain text made ASCII."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from anyascii import anyascii
+
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
+)
+"""Characters that print nothing: soft hyphen, zero width, direction marks, variation selectors."""
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SPACES: Final = re.compile(r"\s+")
+_NOT_WORD: Final = re.compile(r"[^a-z0-9]+")
+_EMOJI_NAME: Final = re.compile(r":[a-z0-9_]+:")
+
+
+def plain(text: str, limit: int) -> str:
+    """Return `text` cut to `limit`, without what does not print, spaces single and trimmed.
+
+    Control characters and lone surrogates count as spaces, so that nothing is glued together.
+
+    Args:
+        text: Any text at all.
+        limit: The number of characters looked at.
+    """
+    text = text[:limit]
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _UNSEEN.sub("", text))
+    return _SPACES.sub(" ", _CONTROL.sub(" ", text)).strip()
+
+
+def ascii_words(text: str) -> list[str]:
+    """Return the words of `text` in lower-case ASCII: `Jérôme-Noël` gives `jerome`, `noel`.
+
+    Emoji are dropped rather than spelt out.
+    """
+    folded = text.casefold()
+    if not folded.isascii():
+        folded = anyascii(unicodedata.normalize("NFKC", folded)).lower()
+        folded = _EMOJI_NAME.sub(" ", folded)
+    return [word for word in _NOT_WORD.split(folded) if word]
