@@ -50,9 +50,12 @@ class Database:
             StoreError: It cannot be opened, written, or is newer than this program.
         """
         with _explained(_place(url)):
-            engine = _engine(url)
-            database = cls(engine)
-            database._migrate()
+            database = cls(_engine(url))
+            try:
+                database._migrate()
+            except BaseException:
+                database.close()
+                raise
         return database
 
     @contextmanager

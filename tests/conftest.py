@@ -1,0 +1,133 @@
+"""What all tests share: databases of both kinds, a clock, and the command line as users call it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from crm_steward.store.database import Database
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start a PostgreSQL server of our own; in CI it must be there, elsewhere its tests skip."""
+    folder = _postgres_programs()
+    if folder is None:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL is not installed; CI tests both databases")
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    data = tmp_path_factory.mktemp("postgres")
+    with PostgresServer(folder, data) as url:
+        yield url
+
+
+def _postgres_programs() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("pg_ctl")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+@dataclass
+class PostgresServer:
+    """A PostgreSQL server in a folder, reachable through a socket in it."""
+
+    programs: Path
+    data: Path
+
+    def __enter__(self) -> str:
+        self.data.chmod(0o777)
+        for parent in self.data.parents[:3]:
+            parent.chmod(parent.stat().st_mode | 0o055)
+        self._run("initdb", "-D", f"{self.data}/db", "-U", "steward", "-A", "trust", "--no-sync")
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.data} -c fsync=off"
+        log = f"{self.data}/log"
+        self._run("pg_ctl", "-D", f"{self.data}/db", "-o", options, "-w", "-l", log, "start")
+        return f"postgresql+psycopg://steward@/postgres?host={self.data}"
+
+    def __exit__(self, *_: object) -> None:
+        self._run("pg_ctl", "-D", f"{self.data}/db", "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # PostgreSQL refuses to run as root.
+        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        command = [*user, str(self.programs / program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.data)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of an empty database: a SQLite file, then a PostgreSQL database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/steward.db"
+        return
+    server: str = request.getfixturevalue("postgres_url")
+    name = f"t{uuid4().hex}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield server.replace("/postgres?", f"/{name}?")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Give an empty database at the present schema, of both kinds in turn."""
+    with Database.open(database_url) as opened:
+        yield opened
+
+
+@dataclass
+class SetClock:
+    """A clock that stands until it is moved."""
+
+    now: datetime = datetime(2026, 11, 16, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **amount: float) -> datetime:
+        """Move on by timedelta(**amount)."""
+        self.now += timedelta(**amount)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    """Give a clock that stands at Monday 16 November 2026, 08:00 UTC."""
+    return SetClock()
+
+
+@pytest.fixture
+def steward(tmp_path: Path) -> Cli:
+    """Give `crm-steward` as a user calls it: a process of its own, in an empty folder."""
+
+    def run(
+        *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "crm_steward", *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **(env or {})},
+        )
+
+    return run
