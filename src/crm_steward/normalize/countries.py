@@ -10,12 +10,12 @@ from typing import Final
 from babel import Locale
 from babel.core import get_global
 
-from crm_steward.normalize.text import ascii_words, plain
+from crm_steward.normalize.text import ascii_words, words
 
 _LIMIT: Final = 100
 _LANGUAGES: Final = ("en", "fr", "de", "es", "it", "nl", "pt")
 _CODE: Final = re.compile("[A-Z]{2}")
-_NOT_COUNTRIES: Final = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ".split())
+_NOT_COUNTRIES: Final = words("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ")
 """Codes CLDR knows that are no country: exceptional reservations, groupings, test regions."""
 
 _ALIASES: Final[Mapping[str, str]] = {
@@ -69,39 +69,44 @@ _ALIASES: Final[Mapping[str, str]] = {
 
 
 def _folded(text: str) -> str:
-    return "".join(ascii_words(plain(text, _LIMIT)))
+    return "".join(ascii_words(text, _LIMIT))
 
 
-def _spellings(name: str) -> Iterator[str]:
-    """Yield a CLDR name and its parts: `Myanmar (Birmanie)` is found by each."""
-    yield name
-    yield from re.split(r"\s*[()]", name)
+def _parts(name: str) -> list[str]:
+    """Return the names in a CLDR name: `Myanmar (Birmanie)` is found by each."""
+    return re.split(r"[()]", name) if "(" in name else []
+
+
+def _names(language: str) -> dict[str, str]:
+    """Return code and name, in `language`, of every country CLDR knows."""
+    territories = {str(code): str(name) for code, name in Locale(language).territories.items()}
+    return {
+        code: name
+        for code, name in territories.items()
+        if _CODE.fullmatch(code) and code not in _NOT_COUNTRIES
+    }
 
 
 def _official() -> Iterator[tuple[str, str]]:
-    """Yield folded name and code; earlier ones win where two countries share a spelling."""
-    codes = [
-        code
-        for code in Locale("en").territories
-        if _CODE.fullmatch(code) and code not in _NOT_COUNTRIES
-    ]
-    yield from ((code.lower(), code) for code in codes)
+    """Yield spelling and code; the earlier wins where two countries share a spelling."""
+    names = [_names(language) for language in _LANGUAGES]
+    codes = names[0].keys()
+    yield from ((code, code) for code in codes)
     for alias, targets in get_global("territory_aliases").items():
         if len(targets) == 1 and targets[0] in codes:
-            yield alias.lower(), targets[0]
-    yield from ((_folded(alias), code) for alias, code in _ALIASES.items())
-    names = [(Locale(language).territories, code) for language in _LANGUAGES for code in codes]
-    yield from ((_folded(names_of[code]), code) for names_of, code in names if code in names_of)
-    for names_of, code in names:
-        if code in names_of:
-            yield from ((_folded(part), code) for part in _spellings(names_of[code]))
+            yield alias, targets[0]
+    yield from _ALIASES.items()
+    for known in names:
+        yield from ((name, code) for code, name in known.items())
+    for known in names:
+        yield from ((part, code) for code, name in known.items() for part in _parts(name))
 
 
 @cache
 def _codes() -> Mapping[str, str]:
     found: dict[str, str] = {}
     for spelling, code in _official():
-        found.setdefault(spelling, code)
+        found.setdefault(_folded(spelling), code)
     found.pop("", None)
     return found
 

@@ -14,7 +14,7 @@ from email_validator import (
     validate_email,
 )
 
-from crm_steward.normalize.text import plain
+from crm_steward.normalize.text import plain, words
 
 _LIMIT: Final = 1_000
 _LONGEST: Final = 254  # RFC 5321, 4.5.3.1.3, less the angle brackets
@@ -39,20 +39,20 @@ _COMMON: Final = re.compile(
 
 _ANGLE: Final = re.compile(r"<\s*([^<>]*@[^<>]*)>")
 _AROUND_MARKS: Final = re.compile(r"\s*([@.])\s*")
-_WRAPPING: Final = " \t\"'<>()[]«»“”‘’,;:."
+_WRAPPING: Final = " \t\"'<>()[],;:.\u00ab\u00bb\u2018\u2019\u201c\u201d"
 _RESERVED: Final = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 
 _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 """Google ignores dots and what follows a plus, and both names are one; nobody else is assumed to."""
 
-_ROLES: Final = frozenset(
+_ROLES: Final = words(
     "accounting accueil achat achats admin administration agence anfrage billing booking boutique "
     "buchhaltung bureau buero commercial commerciale compta comptabilite contact contacto contato "
     "contatti direction einkauf email empfang enquiries facturation finance hello hola hr info "
     "infos infomail inconnu jobs kontakt mail mailbox mairie marketing noreply no-reply none "
     "newsletter office orders personal post presse press rechnung reception recrutement rh sales "
     "sav secretariat secretaire service services shop sekretariat support team test unknown "
-    "vente ventes verkauf verwaltung webmaster".split()
+    "vente ventes verkauf verwaltung webmaster"
 )
 
 
@@ -192,14 +192,14 @@ def is_role_address(key: str | None) -> bool:
     return key is not None and key.partition("@")[0] in _ROLES
 
 
-_PROVIDERS: Final = frozenset(
+_PROVIDERS: Final = words(
     "aliceadsl.fr bbox.fr bluewin.ch btinternet.com freenet.de gmail.com googlemail.com "
     "hotmail.com hotmail.co.uk hotmail.de hotmail.es hotmail.fr hotmail.it icloud.com laposte.net "
     "libero.it neuf.fr orange.fr outlook.com outlook.de outlook.es outlook.fr proton.me "
     "protonmail.com skynet.be t-online.de telefonica.net virgilio.it wanadoo.fr yahoo.com "
-    "yahoo.co.uk yahoo.de yahoo.es yahoo.fr yahoo.it".split()
+    "yahoo.co.uk yahoo.de yahoo.es yahoo.fr yahoo.it"
 )
-_GENUINE: Final = frozenset("email.com hotmail.be hotmail.nl mail.com ymail.com yahoo.be".split())
+_GENUINE: Final = words("email.com hotmail.be hotmail.nl mail.com ymail.com yahoo.be")
 """Real domains one letter away from a provider."""
 _SLIPS: Final[Mapping[str, str]] = {"gmail.fr": "gmail.com", "gmail.de": "gmail.com"}
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from crm_steward.normalize.text import ascii_words, plain
+from crm_steward.normalize.text import APOSTROPHES, ascii_words, words
 
 _LIMIT: Final = 200
 
@@ -15,13 +15,13 @@ _LIMIT: Final = 200
 _UMLAUT: Final = re.compile("([aou])e+")
 """`Müller`, `Mueller` and `Muller` are one name written on three keyboards (so are `Kœnig`, `König`
 and `Koenig`): `ae`, `oe`, `ue` fold to their vowel."""
-_APOSTROPHES: Final = str.maketrans(dict.fromkeys("'’ʼ`´", ""))
+_WITHOUT_APOSTROPHES: Final = str.maketrans(dict.fromkeys(APOSTROPHES + "`\u00b4", ""))
 
 
 @lru_cache(maxsize=16_384)
 def _name_key(text: str) -> str | None:
-    words = ascii_words(plain(text, _LIMIT).translate(_APOSTROPHES))
-    return " ".join(_UMLAUT.sub(r"\1", word) for word in words) or None
+    found = ascii_words(text.translate(_WITHOUT_APOSTROPHES), _LIMIT)
+    return " ".join(_UMLAUT.sub(r"\1", word) for word in found) or None
 
 
 def name_key(text: str | None) -> str | None:
@@ -34,30 +34,31 @@ def name_key(text: str | None) -> str | None:
 
 def person_key(first_name: str | None, last_name: str | None) -> str | None:
     """Return the words of both names, sorted, so that swapped fields make no difference."""
-    words = f"{name_key(first_name) or ''} {name_key(last_name) or ''}".split()
-    return " ".join(sorted(words)) or None
+    both = f"{name_key(first_name) or ''} {name_key(last_name) or ''}"
+    return " ".join(sorted(both.split())) or None
 
 
 # --- casing ---------------------------------------------------------------------------------------
 
-_LETTERS: Final = re.compile(r"[^\W\d_]+(?:['’ʼ][^\W\d_]+)*", re.UNICODE)
-_SAFE: Final = re.compile(r"[^\W\d_]+(?:['’ʼ .-]+[^\W\d_]+)*[ .]*", re.UNICODE)
+_LETTER: Final = r"(?:[^\W\d_][\u0300-\u036f]*)"  # an accent may stand apart from its letter
+_LETTERS: Final = re.compile(f"{_LETTER}+(?:[{APOSTROPHES}]{_LETTER}+)*")
+_SAFE: Final = re.compile(f"{_LETTER}+(?:[{APOSTROPHES} .-]+{_LETTER}+)*[ .]*")
 _TURKISH: Final = re.compile("[İıŞşĞğ]")
 _ROMAN: Final = re.compile("(?=[IVX])X{0,3}(IX|IV|V?I{0,3})")
 _NO_VOWEL: Final = re.compile("[BCDFGHJKLMNPQRSTVWXZ]+")
-_APOSTROPHE: Final = re.compile("(['’ʼ])")
+_APOSTROPHE: Final = re.compile(f"([{APOSTROPHES}])")
 
-_PARTICLES: Final = frozenset(
+_PARTICLES: Final = words(
     "a af al am an av ap ab bar bat ben bin bint da dal dalla das de degli dei del della delle dem "
     "den der des di do dos du e ed el ep fitz het ibn im in la las le les lo los mc mac ni nic op "
     "os "
-    "san st ste t ten ter th the to tot und van vande vanden vander ver vom von y zu zum zur".split()
+    "san st ste t ten ter th the to tot und van vande vanden vander ver vom von y zu zum zur"
 )
 """Words whose case belongs to the bearer: `de Gaulle` and `De Niro`, `van Gogh` and `Van Damme`."""
 
-_NOT_PEOPLE: Final = frozenset(
+_NOT_PEOPLE: Final = words(
     "ag asbl bv bvba cie co company corp eurl gbr gmbh inc kg llc llp ltd nv ohg ong plc sa sarl "
-    "sas sasu scea sci scop sl snc spa srl team ug vof".split()
+    "sas sasu scea sci scop sl snc spa srl team ug vof"
 )
 """Legal forms: the field holds a company."""
 
@@ -96,7 +97,7 @@ def _cased_word(match: re.Match[str]) -> str:
         return word
     lower = word.lower()
     if lower in _PARTICLES:
-        if upper and len(word) > 1 or match.start() == 0:
+        if (upper and len(word) > 1) or match.start() == 0:
             raise _UnsafeError
         return word
     if upper and _is_abbreviation(word):

@@ -120,7 +120,7 @@ def _international(digits: str) -> str | None:
 
 def _quick(text: str, region: str | None) -> str | None:
     """Return E.164 of a number in a common form, or None when it takes the long way to tell."""
-    if not _PLAIN.fullmatch(text) or not text.isascii():
+    if not _PLAIN.fullmatch(text):
         return None
     digits = text.translate(_SEPARATORS)
     if digits[0] == "+":

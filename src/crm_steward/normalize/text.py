@@ -8,6 +8,9 @@ from typing import Final
 
 from anyascii import anyascii
 
+APOSTROPHES: Final = "'\u2019\u02bc"
+"""Straight, typographic, and the letter apostrophe."""
+
 _UNSEEN: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
@@ -35,13 +38,20 @@ def plain(text: str, limit: int) -> str:
     return _SPACES.sub(" ", _CONTROL.sub(" ", text)).strip()
 
 
-def ascii_words(text: str) -> list[str]:
+def words(text: str) -> frozenset[str]:
+    """Return the words of a list written as running text."""
+    return frozenset(text.split())
+
+
+def ascii_words(text: str, limit: int) -> list[str]:
     """Return the words of `text` in lower-case ASCII: `Jérôme-Noël` gives `jerome`, `noel`.
 
-    Emoji are dropped rather than spelt out.
+    Emoji are dropped rather than spelt out. Both text and result are cut to `limit` characters, so
+    that a key of a key is that key even where one character becomes many.
     """
+    text = plain(text, limit)
     folded = text.casefold()
     if not folded.isascii():
         folded = anyascii(unicodedata.normalize("NFKC", folded)).lower()
         folded = _EMOJI_NAME.sub(" ", folded)
-    return [word for word in _NOT_WORD.split(folded) if word]
+    return _NOT_WORD.sub(" ", folded)[:limit].split()
