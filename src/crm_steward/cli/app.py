@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from crm_steward import __version__
 from crm_steward.cli.failures import ending
+
+_COMMANDS = (
+    "init",
+    "check",
+    "audit",
+    "demo",
+    "pull",
+    "scan",
+    "findings",
+    "plan",
+    "apply",
+    "undo",
+    "journal",
+    "report",
+    "run",
+    "rules",
+    "sandbox",
+    "connectors",
+)
+"""In the order in which a newcomer meets them."""
 
 app = typer.Typer(
     name="crm-steward",
@@ -34,6 +56,11 @@ def steward(
     ] = False,
 ) -> None:
     """Keep contacts clean in hosted CRMs."""
+
+
+for _name in _COMMANDS:
+    if find_spec(f"crm_steward.cli.{_name}"):
+        import_module(f"crm_steward.cli.{_name}").register(app)
 
 
 def main() -> None:

@@ -1,17 +1,25 @@
-"""What commands share: the --config and --json options, opening settings, database, connectors."""
+"""What commands share: the --config and --json options, opening settings, rules and connections."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crm_steward.cli.failures import say
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from crm_steward.connect.spec import ConnectionSettings
+    from crm_steward.model import StewardError
+    from crm_steward.rules import RuleBook
     from crm_steward.settings import Settings
 
 ConfigOption = Annotated[
@@ -31,10 +39,86 @@ DEFAULT_CONFIG = Path("crm-steward.yaml")
 
 
 def open_settings(config: Path) -> Settings:
-    """Read the settings and start logging as they say."""
+    """Read the settings and start logging as they say.
+
+    Raises:
+        ConfigError: They are wrong.
+    """
+    from crm_steward.logs import setup_logging
     from crm_steward.settings import load_settings
 
-    return load_settings(config)
+    settings = load_settings(config)
+    setup_logging(settings.log)
+    return settings
+
+
+def open_rules(settings: Settings) -> RuleBook:
+    """Read the rules that the settings name.
+
+    Raises:
+        ConfigError: Some are wrong; holds every mistake of every file.
+    """
+    from crm_steward.rules import load_rules, pack_path
+
+    sources = [*map(pack_path, settings.rules.packs), *settings.rules.paths]
+    return load_rules(sources, language=settings.language)
+
+
+def chosen(settings: Settings, names: Sequence[str] | None) -> dict[str, ConnectionSettings]:
+    """Return the enabled connections, or those named.
+
+    Raises:
+        ConfigError: A named one does not exist, or there is none at all.
+    """
+    from crm_steward.model import ConfigError, Problem
+
+    known = settings.connections
+    missing = [name for name in names or () if name not in known]
+    if missing:
+        problems = []
+        for name in missing:
+            close = get_close_matches(name, known, n=1)
+            guess = f" (did you mean '{close[0]}'?)" if close else ""
+            hint = f"Configured: {', '.join(known) or 'none'}."
+            problems.append(Problem(f"no connection '{name}'{guess}.", hint=hint))
+        raise ConfigError(problems)
+    if names:
+        return {name: known[name] for name in names}
+    enabled = {name: one for name, one in known.items() if one.enabled}
+    if not enabled:
+        raise ConfigError(
+            [Problem("no connection is configured.", hint="Add one under `connections:`.")]
+        )
+    return enabled
+
+
+class Failures:
+    """Collects what failed for one connection while the others go on.
+
+    A refused credential or an unreachable CRM concerns one connection; anything else ends it all.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[StewardError] = []
+
+    @contextmanager
+    def of(self, connection: str) -> Iterator[None]:
+        """Say what the block raises, and go on."""
+        from crm_steward.model import AuthError, RetryableError
+
+        try:
+            yield
+        except (AuthError, RetryableError) as error:
+            self._errors.append(error)
+            say(error, about=connection)
+
+    def end(self) -> None:
+        """End the process with the gravest exit code if anything failed."""
+        from crm_steward.cli.exits import Exit, gravest
+
+        code = gravest(self._errors)
+        if code is not Exit.OK:
+            raise typer.Exit(code)
 
 
 def console() -> Console:
@@ -42,6 +126,36 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a progress bar on a terminal; the function given takes what is done and the total."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    err = Console(stderr=True)
+    with Progress(
+        *columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
+    ) as progress:
+        task = progress.add_task(title, total=None)
+
+        def advance(done: int, total: int | None) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield advance
+
+
+@contextmanager
+def steps(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show which step runs, on a terminal; the function given takes its name, number and total."""
+    with bar(title) as advance:
+
+        def step(_name: str, number: int, total: int) -> None:
+            advance(number - 1, total)
+
+        yield step
 
 
 def print_json(document: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 from crm_steward.model import (
@@ -70,3 +71,9 @@ _CODES: dict[type[StewardError], Exit] = {
 def exit_for(error: StewardError) -> Exit:
     """Return the exit code that `error` ends the process with."""
     return next(code for cls, code in _CODES.items() if isinstance(error, cls))
+
+
+def gravest(errors: Iterable[StewardError]) -> Exit:
+    """Return the code that wins among those of `errors`; OK when there are none."""
+    order = list(Exit)
+    return min(map(exit_for, errors), key=order.index, default=Exit.OK)

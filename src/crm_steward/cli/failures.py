@@ -19,7 +19,7 @@ def ending() -> Iterator[None]:
     try:
         yield
     except StewardError as error:
-        print(f"crm-steward: {_one_line(error)}", file=sys.stderr)  # noqa: T201 -- the terminal is where it goes
+        say(error)
         sys.exit(exit_for(error))
     except KeyboardInterrupt:
         print("crm-steward: stopped; nothing is half written.", file=sys.stderr)  # noqa: T201 -- same
@@ -30,6 +30,12 @@ def ending() -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 -- the last stop before the terminal
         print(_report(error), file=sys.stderr)  # noqa: T201 -- same
         sys.exit(Exit.BUG)
+
+
+def say(error: StewardError, *, about: str = "") -> None:
+    """Print what is wrong and what to do, in one line, on stderr."""
+    place = f"{about}: " if about else ""
+    print(f"crm-steward: {place}{_one_line(error)}", file=sys.stderr)  # noqa: T201 -- the terminal is where it goes
 
 
 def _one_line(error: StewardError) -> str:

@@ -1,0 +1,115 @@
+"""`crm-steward pull`: bring what changed in the CRMs into the local mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crm_steward.cli.context import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    Failures,
+    JsonOption,
+    bar,
+    chosen,
+    console,
+    open_settings,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from crm_steward.pull import PullCounts
+
+ConnectionOption = Annotated[
+    list[str] | None,
+    typer.Option("--connection", help="Only this connection (may be repeated); default: all."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("pull")(pull_command)
+
+
+def pull_command(
+    config: ConfigOption = DEFAULT_CONFIG,
+    connection: ConnectionOption = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read everything, so that deletions can be seen.")
+    ] = False,
+    accept_shrink: Annotated[
+        bool,
+        typer.Option(
+            "--accept-shrink",
+            help="The source lost many records and that is right: unfreeze writing to it.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring what changed in the CRMs into the local mirror.
+
+    The first pull reads everything; later ones only what changed. One that was interrupted goes on
+    where it stopped. Nothing is ever written to a CRM.
+    """
+    from crm_steward.connect.discovery import open_connection
+    from crm_steward.model import utc_now
+    from crm_steward.pull import pull
+    from crm_steward.store.database import Database
+    from crm_steward.store.lease import hold
+
+    settings = open_settings(config)
+    done: dict[str, PullCounts] = {}
+    failures = Failures()
+    with Database.open(settings.database) as database, hold(database):
+        for name, configured in chosen(settings, connection).items():
+            with (
+                failures.of(name),
+                closing(open_connection(name, configured)) as connector,
+                bar(f"pull {name}") as progress,
+            ):
+                done[name] = pull(
+                    database,
+                    name,
+                    configured.kind,
+                    connector,
+                    clock=utc_now,
+                    full=full or accept_shrink,
+                    country=configured.country,
+                    min_source_percent=settings.limits.min_source_percent,
+                    accept_shrink=accept_shrink,
+                    progress=progress,
+                )
+    if as_json:
+        print_json({name: asdict(counts) for name, counts in done.items()})
+    else:
+        _print(done)
+    failures.end()
+
+
+def _print(done: Mapping[str, PullCounts]) -> None:
+    out = console()
+    for name, counts in done.items():
+        out.print(f"[bold]{name}[/bold]: {_sentence(counts)}")
+        if counts.frozen:
+            out.print(
+                f"  [yellow]Writing to {name} is frozen:[/yellow] {counts.frozen}. If that is "
+                f"right: crm-steward pull --connection {name} --accept-shrink"
+            )
+
+
+def _sentence(counts: PullCounts) -> str:
+    gone = counts.gone + counts.absent
+    parts = [
+        f"{counts.live:,} contacts",
+        "read in full" if counts.full else "read since last time",
+        f"{counts.new:,} new, {counts.changed:,} changed, {gone:,} gone",
+    ]
+    if counts.merged:
+        parts.append(f"{counts.merged:,} of them merged")
+    if counts.poison:
+        parts.append(f"[yellow]{counts.poison:,} could not be read (quarantined)[/yellow]")
+    return ", ".join(parts)
