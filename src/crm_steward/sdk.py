@@ -20,7 +20,15 @@ from crm_steward.connect.protocol import (
     SourceField,
     Status,
 )
-from crm_steward.connect.spec import ConnectionSettings, ConnectorSpec, Context, Quota
+from crm_steward.connect.spec import (
+    ConnectionSettings,
+    ConnectorSpec,
+    Context,
+    Duration,
+    Quota,
+    Share,
+    Texts,
+)
 from crm_steward.model import (
     FIELDS,
     AddressStatus,
@@ -79,6 +87,7 @@ __all__ = [
     "Context",
     "CreateTask",
     "Cursor",
+    "Duration",
     "Email",
     "FieldType",
     "Gone",
@@ -98,11 +107,13 @@ __all__ = [
     "RecordRejectedError",
     "RetryableError",
     "Revision",
+    "Share",
     "SourceField",
     "Stage",
     "Status",
     "StewardError",
     "SuppressChannel",
+    "Texts",
     "UpdateFields",
     "Value",
     "change_key",

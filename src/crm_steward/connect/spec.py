@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from crm_steward.connect.protocol import Capability, Connector
 from crm_steward.model import Clock, ConfigError, Problem, utc_now
 
 if TYPE_CHECKING:
     from crm_steward.connect.calls import Calls
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_PART = re.compile(
+    r"\s*(\d{1,9})\s*(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|w|weeks?)\s*", re.ASCII
+)
+
+
+def read_duration(value: Any) -> Any:
+    """Read `30 minutes`, `6 hours`, `1 day 12 hours`; a timedelta is taken as it is.
+
+    Raises:
+        ValueError: It is anything else; a bare number has no unit and is refused.
+    """
+    if isinstance(value, timedelta):
+        return value
+    text = value.lower() if isinstance(value, str) else ""
+    parts = _PART.findall(text)
+    if not parts or _PART.sub("", text):
+        raise ValueError("should be a number and a unit: 30 seconds, 15 minutes, 6 hours, 7 days")
+    return sum((timedelta(**{_UNITS[unit[0]]: int(number)}) for number, unit in parts), timedelta())
+
+
+def read_texts(value: Any) -> Any:
+    """Read `a, b` as a list, so that a list can be given in an environment variable."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(read_duration),
+    Field(gt=timedelta(0), le=timedelta(days=3660)),
+    WithJsonSchema({"type": "string", "examples": ["30 minutes", "6 hours", "7 days"]}),
+]
+"""A length of time written for people: `30 minutes`."""
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(read_texts)]
+"""A list of texts, or one text with commas."""
+
+Share = Annotated[float, Field(gt=0, le=1)]
+"""A share of a whole: more than 0, at most 1."""
 
 
 class ConnectionSettings(BaseModel):
@@ -25,19 +69,28 @@ class ConnectionSettings(BaseModel):
     `allow_hosts`, so that a token never leaves for a stranger.
     """
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, frozen=True, use_attribute_docstrings=True
+    )
 
     kind: str
+    """Which CRM: see `crm-steward connectors`."""
     enabled: bool = True
-    pull_every: timedelta = timedelta(minutes=30)
-    country: str | None = None
+    """Whether it takes part; a connection that is off keeps its mirror."""
+    pull_every: Duration = timedelta(minutes=30)
+    """How often changed contacts are fetched."""
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
     """ISO code assumed for phone numbers and consent law where a contact has none."""
     base_url: str | None = None
-    allow_hosts: tuple[str, ...] = ()
-    timeout: timedelta = timedelta(seconds=60)
-    burst_share: float = 0.6
+    """Replaces the vendor's address: an emulator or a proxy."""
+    allow_hosts: Texts = ()
+    """Further hosts that the credential may be sent to."""
+    timeout: Duration = timedelta(seconds=60)
+    """How long one call may take."""
+    burst_share: Share = 0.6
     """Share of the vendor's burst quota that may be used; the quota belongs to everybody."""
-    daily_share: float = 0.5
+    daily_share: Share = 0.5
+    """Share of the vendor's daily quota that may be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

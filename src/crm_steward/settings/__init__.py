@@ -1,0 +1,33 @@
+"""Settings: a YAML file, overridden by secret files, overridden by environment variables."""
+
+from __future__ import annotations
+
+from crm_steward.settings.loading import load_settings, secrets_in_file, settings_schema
+from crm_steward.settings.models import (
+    Language,
+    Limits,
+    Log,
+    Mail,
+    Recipient,
+    Report,
+    Rules,
+    Service,
+    Settings,
+    SmtpSecurity,
+)
+
+__all__ = [
+    "Language",
+    "Limits",
+    "Log",
+    "Mail",
+    "Recipient",
+    "Report",
+    "Rules",
+    "Service",
+    "Settings",
+    "SmtpSecurity",
+    "load_settings",
+    "secrets_in_file",
+    "settings_schema",
+]

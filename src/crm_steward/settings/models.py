@@ -1,0 +1,251 @@
+"""Everything that can be set, with its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import time, timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    SerializeAsAny,
+    WithJsonSchema,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from crm_steward.connect.discovery import specs
+from crm_steward.connect.spec import ConnectionSettings, Duration, Texts, read_texts
+
+Language = Literal["en", "fr"]
+
+UNKNOWN_KIND = "unknown_kind"
+"""Type of the error when no connector of a connection's kind is installed."""
+
+_PORTS = range(1, 65536)
+
+
+def _zone(value: Any) -> Any:
+    if isinstance(value, ZoneInfo):
+        return value
+    names = available_timezones()
+    if isinstance(value, str) and value in names:
+        return ZoneInfo(value)
+    place = str(value).rpartition("/")[2].replace(" ", "_").lower()
+    tails = {name.rpartition("/")[2].lower(): name for name in sorted(names) if "/" in name}
+    close = get_close_matches(place, tails, n=1)
+    guess = f" (did you mean '{tails[close[0]]}'?)" if close else ""
+    raise ValueError(f"is not a time zone{guess}; write one such as Europe/Paris")
+
+
+def _host_and_port(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) not in _PORTS:
+        raise ValueError("should be host:port, for example 127.0.0.1:9464")
+    return value
+
+
+def _address(value: str) -> str:
+    local, _, domain = value.rpartition("@")
+    if not local or not domain or any(mark in value for mark in "\r\n\0 "):
+        raise ValueError("should be an e-mail address")
+    return value
+
+
+def _database(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError(
+            "should be sqlite:///path/to/file.db or postgresql+psycopg://user@host/name"
+        )
+    return value
+
+
+def _connection(value: Any, _handler: Any) -> ConnectionSettings:
+    """Check one connection with the settings model that its kind brings."""
+    if isinstance(value, ConnectionSettings):
+        return value
+    if not isinstance(value, Mapping):
+        raise PydanticCustomError("dict_type", "should hold keys: kind and what that kind needs")
+    kind = value.get("kind")
+    if kind is None:
+        return ConnectionSettings.model_validate(value)
+    known = specs()
+    if kind not in known:
+        close = get_close_matches(str(kind), known, n=1)
+        guess = f" (did you mean '{close[0]}'?)" if close else ""
+        raise PydanticCustomError(
+            UNKNOWN_KIND,
+            "no connector of this kind is installed{guess}; installed: {kinds}",
+            {"guess": guess, "kinds": ", ".join(known) or "none"},
+        )
+    return known[kind].settings.model_validate(value)
+
+
+TimeZone = Annotated[
+    ZoneInfo,
+    BeforeValidator(_zone),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "examples": ["Europe/Paris"]}),
+]
+Address = Annotated[str, AfterValidator(_address)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Count = Annotated[int, Field(ge=0)]
+ConnectionName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", hide_input_in_errors=True, frozen=True, use_attribute_docstrings=True
+    )
+
+
+class SmtpSecurity(StrEnum):
+    """How the connection to the mail server is protected."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+class Mail(_Block):
+    """The mail server that takes the weekly report."""
+
+    host: str
+    """Name of the mail server."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    """587 for starttls, 465 for tls."""
+    security: SmtpSecurity = SmtpSecurity.STARTTLS
+    """How the connection is protected: starttls, tls or none."""
+    username: str | None = None
+    """Who logs in; without it nobody does."""
+    password: SecretStr | None = None
+    """Keep it out of the file: CRM_STEWARD_MAIL__PASSWORD or the secret file mail__password."""
+    sender: Address
+    """Who the report comes from."""
+    timeout: Duration = timedelta(seconds=60)
+    """How long one answer of the mail server may take."""
+    ca_file: Path | None = None
+    """Certificates to trust instead of the system's (a private mail server)."""
+
+
+class Recipient(_Block):
+    """Who receives the weekly report; an address alone will do."""
+
+    address: Address
+    """Where it is sent."""
+    language: Language | None = None
+    """None: the language of the settings."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"address": value} if isinstance(value, str) else value
+
+
+class Report(_Block):
+    """When the weekly report is sent, to whom, and how much it shows."""
+
+    recipients: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] = ()
+    """Addresses, or `{address, language}`."""
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = (
+        "monday"
+    )
+    """The day of the week."""
+    at: time = time(7, 30)
+    """Local time of the settings' time zone."""
+    names: Literal["off", "initials", "on"] = "off"
+    """How people are named in the report; off shows record ids only."""
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _yaml_1_1(cls, value: Any) -> Any:
+        """Take `off` and `on` as words, also from tools that write them as booleans."""
+        return {False: "off", True: "on"}.get(value, value) if isinstance(value, bool) else value
+
+
+class Limits(_Block):
+    """Bounds of what may be written, on top of each rule's own. They fail closed."""
+
+    max_changes_per_run: Count = 200
+    """Records that one run may touch."""
+    max_changes_per_day: Count = 1000
+    """Records that all runs of 24 hours may touch."""
+    max_percent_per_day: Percent = 5.0
+    """Share of the live contacts of a connection, in percent."""
+    canary: Count = 10
+    """How many records a new or edited rule may touch the first time."""
+    min_source_percent: Percent = 90.0
+    """A source that shrank below this share of last time freezes all writes."""
+    plan_expires_after: Duration = timedelta(hours=72)
+    """How long a plan can be approved."""
+
+
+class Rules(_Block):
+    """Which rules run."""
+
+    packs: Texts = ("baseline", "format", "consent-eu", "duplicates")
+    """Shipped packs, by name."""
+    paths: Annotated[tuple[Path, ...], BeforeValidator(read_texts)] = ()
+    """Files or folders of your own rules, relative to the settings file."""
+
+
+class Service(_Block):
+    """The background service."""
+
+    listen: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:9464"
+    """Where /healthz, /readyz and /metrics are served."""
+    scan_every: Duration = timedelta(hours=6)
+    """How often the rules run over the mirror."""
+    full_pull_every: Duration = timedelta(days=7)
+    """How often everything is fetched again, so that nothing is missed."""
+    apply_automatic: bool = False
+    """Whether changes of rules in mode `apply` are written without being asked for."""
+
+
+class Log(_Block):
+    """Logging."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe message that is shown."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """auto: readable on a terminal, JSON elsewhere."""
+
+
+class Settings(_Block):
+    """Everything that can be set, in one place."""
+
+    version: Literal[1] = 1
+    """The version of this file's format."""
+    language: Language = "en"
+    """Language of reports and tasks: en or fr."""
+    timezone: TimeZone = ZoneInfo("UTC")
+    """IANA time zone of the report's hour, for example Europe/Paris."""
+    database: Annotated[str, AfterValidator(_database), Field(repr=False)] = (
+        "sqlite:///crm-steward.db"
+    )
+    """Where the mirror and the journal are kept; a relative path starts at this file's folder."""
+    connections: dict[
+        ConnectionName, Annotated[SerializeAsAny[ConnectionSettings], WrapValidator(_connection)]
+    ] = {}
+    """The CRM accounts, by a name of your choice."""
+    rules: Rules = Rules()
+    mail: Mail | None = None
+    report: Report = Report()
+    limits: Limits = Limits()
+    service: Service = Service()
+    log: Log = Log()
+    folder: SkipJsonSchema[Path] = Path()
+    """Where the settings file stands; set when it is read, relative paths start here."""
