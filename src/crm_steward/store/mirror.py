@@ -28,7 +28,7 @@ class PageCounts:
     poison: int = 0
 
     def __iadd__(self, other: PageCounts) -> Self:
-        for one in fields(self):
+        for one in fields(other):
             setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
         return self
 

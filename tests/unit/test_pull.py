@@ -1,0 +1,116 @@
+"""Pull: at least once, resumable, and never fooled by a source that shrank."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from crm_steward.connect.protocol import Cursor, Page
+from crm_steward.model import AuthError, Clock, Contact, RecordRef, RetryableError
+from crm_steward.pull import PullCounts, pull
+from crm_steward.store.database import Database
+from crm_steward.store.mirror import Mirror
+
+
+@dataclass
+class Source:
+    """A CRM that holds `ids`, gives pages of two, and fails before page `fails_at`."""
+
+    ids: list[str]
+    fails_at: int = -1
+    error: Exception = field(default_factory=lambda: RetryableError("the network went away"))
+    asked: list[Cursor | None] = field(default_factory=list)
+
+    def read(self, since: Cursor | None) -> Iterator[Page]:
+        self.asked.append(since)
+        start = int(since) if since and since != "end" else 0
+        left = [] if since == "end" else self.ids[start:]
+        pages = [left[n : n + 2] for n in range(0, len(left), 2)] or [[]]
+        for number, ids in enumerate(pages):
+            if number == self.fails_at:
+                raise self.error
+            start += len(ids)
+            last = number == len(pages) - 1
+            yield Page(
+                cursor=Cursor("end" if last else str(start)),
+                contacts=[Contact(ref=RecordRef("crm", one)) for one in ids],
+                complete=last,
+            )
+
+
+def run(database: Database, source: Source, clock: Clock, **options: object) -> PullCounts:
+    """Pull `source` as the connection `crm`."""
+    return pull(database, "crm", "fake", source, clock=clock, **options)  # type: ignore[arg-type] # only read() is called
+
+
+def test_the_first_pull_reads_everything_and_the_next_only_changes(
+    database: Database, clock: Clock
+) -> None:
+    """The cursor of the last page is where the next pull begins."""
+    source = Source(["1", "2", "3"])
+    first, second = run(database, source, clock), run(database, source, clock)
+
+    assert (first.full, first.new, first.live) == (True, 3, 3)
+    assert (second.full, second.new, second.live) == (False, 0, 3)
+    assert source.asked == [None, "end"]
+
+
+@pytest.mark.parametrize("fails_at", [0, 1, 2])
+def test_an_interrupted_full_pull_goes_on_where_it_stopped(
+    database: Database, clock: Clock, fails_at: int
+) -> None:
+    """Whatever page fails, what was read is kept, nothing is read as deleted, the rest follows."""
+    source = Source(["1", "2", "3", "4", "5", "6"], fails_at)
+    with pytest.raises(RetryableError):
+        run(database, source, clock)
+    state = Mirror(database).state("crm")
+    source.fails_at = -1
+    done = run(database, source, clock)
+
+    assert state.last_full_at is None
+    assert state.last_error == "the network went away"
+    assert (done.full, done.live) == (True, 6)
+    assert source.asked[1] == (str(fails_at * 2) if fails_at else None)
+    assert Mirror(database).state("crm").last_error is None
+
+
+def test_a_refused_credential_pauses_the_connection(database: Database, clock: Clock) -> None:
+    """The pause is written down with its reason, and ends with the next good pull."""
+    source = Source(["1"], 0, AuthError("the token was revoked"))
+    with pytest.raises(AuthError):
+        run(database, source, clock)
+    paused = Mirror(database).state("crm").paused_reason
+    source.fails_at = -1
+    run(database, source, clock)
+
+    assert paused == "the token was revoked"
+    assert Mirror(database).state("crm").paused_reason is None
+
+
+@pytest.mark.parametrize(("left", "frozen"), [(0, True), (50, True), (89, True), (91, False)])
+def test_a_source_that_shrank_freezes_writing(
+    database: Database, clock: Clock, left: int, frozen: bool
+) -> None:
+    """Below 90 % of last time nothing is inferred; from 90 % on, absence counts."""
+    everything = [str(number) for number in range(100)]
+    run(database, Source(everything), clock)
+    for _ in range(2):
+        clock.forward(days=7)  # type: ignore[attr-defined] # the clock of the tests can be moved
+        done = run(database, Source(everything[:left]), clock, full=True)
+
+    assert bool(done.frozen) is frozen
+    assert bool(Mirror(database).state("crm").frozen_reason) is frozen
+    assert done.live == (100 if frozen else left)
+
+
+def test_a_person_can_say_that_the_shrinking_is_right(database: Database, clock: Clock) -> None:
+    """Accepted once, the smaller base is the new measure."""
+    run(database, Source([str(number) for number in range(100)]), clock)
+    for accept in (False, True, True):
+        clock.forward(days=7)  # type: ignore[attr-defined] # the clock of the tests can be moved
+        done = run(database, Source(["1"]), clock, full=True, accept_shrink=accept)
+
+    assert (done.frozen, done.live) == ("", 1)
+    assert Mirror(database).state("crm").frozen_reason is None
