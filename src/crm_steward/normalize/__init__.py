@@ -14,6 +14,7 @@ from crm_steward.normalize.companies import company_key
 from crm_steward.normalize.countries import country_code
 from crm_steward.normalize.emails import (
     EMAIL_PROBLEMS,
+    ROLE_NAMES,
     clean_email,
     email_domain,
     email_key,
@@ -27,6 +28,7 @@ from crm_steward.normalize.phones import PHONE_PROBLEMS, display_phone, phone_e1
 __all__ = [
     "EMAIL_PROBLEMS",
     "PHONE_PROBLEMS",
+    "ROLE_NAMES",
     "cased_name",
     "clean_email",
     "company_key",

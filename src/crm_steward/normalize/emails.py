@@ -45,7 +45,7 @@ _RESERVED: Final = frozenset(SPECIAL_USE_DOMAIN_NAMES)
 _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 """Google ignores dots and what follows a plus, and both names are one; nobody else is assumed to."""
 
-_ROLES: Final = words(
+ROLE_NAMES: Final = words(
     "accounting accueil achat achats admin administration agence anfrage billing booking boutique "
     "buchhaltung bureau buero commercial commerciale compta comptabilite contact contacto contato "
     "contatti direction einkauf email empfang enquiries facturation finance hello hola hr info "
@@ -189,7 +189,7 @@ def email_problem(text: str | None) -> str | None:
 
 def is_role_address(key: str | None) -> bool:
     """Return whether a mailbox belongs to a function (`info@`, `contact@`), not to a person."""
-    return key is not None and key.partition("@")[0] in _ROLES
+    return key is not None and key.partition("@")[0] in ROLE_NAMES
 
 
 _PROVIDERS: Final = words(
