@@ -1,0 +1,301 @@
+"""What the weekly report says, before it is put into words and colours.
+
+Every value here is as the CRM or the rules hold it: hostile until it is rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from enum import StrEnum
+from typing import Any, Literal
+
+from crm_steward.model import Severity
+from crm_steward.report.weeks import Week
+
+Titles = Mapping[str, str]
+"""Language → text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One health figure over several weeks.
+
+    Args:
+        name: Which; its title and formula stand in the catalogue under this name.
+        values: Week → value, oldest first, the report's week last; a share (0 to 1) or a count.
+            None: not measured in that week.
+        share: Whether it is a share.
+        better: Which way is good news; None for neither.
+    """
+
+    name: str
+    values: Mapping[Week, float | None]
+    share: bool = True
+    better: Literal["up", "down"] | None = "up"
+
+    @property
+    def now(self) -> float | None:
+        """The value of the report's week."""
+        return list(self.values.values())[-1]
+
+    @property
+    def before(self) -> float | None:
+        """The value of the week before."""
+        earlier = list(self.values.values())[:-1]
+        return earlier[-1] if earlier else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """How findings moved since the last report.
+
+    `standing`, `new` and `reopened` are disjoint and together all that is open.
+    """
+
+    new: int = 0
+    standing: int = 0
+    reopened: int = 0
+    resolved: int = 0
+
+    @property
+    def open(self) -> int:
+        """All that is open."""
+        return self.new + self.standing + self.reopened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """One record as the report may name it.
+
+    Args:
+        connection: Its connection.
+        id: Its id in the CRM.
+        name: What people call it; empty when the settings keep names out of the report.
+        url: Link to it in the CRM, or None.
+    """
+
+    connection: str
+    id: str
+    name: str = ""
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One finding, shown.
+
+    Args:
+        kind: The check kind, which decides how `evidence` reads.
+        people: The record, or the members of a group (the first few).
+        more: Members of the group that are not in `people`.
+        evidence: As the rule left it. Values of fields in it are not shown.
+        new: Whether it was opened since the last report.
+    """
+
+    kind: str
+    people: tuple[Person, ...]
+    more: int = 0
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleShare:
+    """What one rule found."""
+
+    rule: str
+    titles: Titles
+    severity: Severity
+    movement: Movement
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerShare:
+    """What waits at one owner.
+
+    Args:
+        connection: The connection whose owner it is.
+        owner: The owner's id in the CRM; empty for records nobody owns.
+        name: The owner's name where the CRM told it, else empty.
+        findings: Open findings about their records.
+        serious: How many of these are high or critical.
+        records: Their records with an open finding.
+    """
+
+    connection: str
+    owner: str
+    name: str = ""
+    findings: int
+    serious: int = 0
+    records: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixes:
+    """Changes of one run that the CRM confirmed.
+
+    Args:
+        run: The run, as `crm-steward undo` takes it.
+        at: When it ended.
+        by_kind: Kind of change → how many.
+        by_rule: (rule, titles, how many), most first.
+        undone: How many of them were taken back since.
+        undoable: Whether at least one can be taken back.
+    """
+
+    run: str
+    at: datetime
+    by_kind: Mapping[str, int]
+    by_rule: tuple[tuple[str, Titles, int], ...] = ()
+    undone: int = 0
+    undoable: bool = True
+
+    @property
+    def total(self) -> int:
+        """How many changes."""
+        return sum(self.by_kind.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Changes of one rule that wait for a decision.
+
+    Args:
+        rule: The rule that asks for them.
+        titles: Its title.
+        kind: Kind of change.
+        count: How many.
+        reversibility: Whether it can be taken back.
+    """
+
+    rule: str
+    titles: Titles
+    kind: str
+    count: int
+    reversibility: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The open plan.
+
+    Args:
+        plan: Its hash.
+        created_at: When it was made.
+        expires_at: After that it is refused.
+        waiting: What needs a decision, most first.
+        approved: Changes approved and not yet written.
+    """
+
+    plan: str
+    created_at: datetime
+    expires_at: datetime
+    waiting: tuple[Waiting, ...]
+    approved: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many changes wait for a decision."""
+        return sum(item.count for item in self.waiting)
+
+
+class Trouble(StrEnum):
+    """Why a connection was not examined as it should be."""
+
+    PAUSED = "paused"
+    FROZEN = "frozen"
+    FAILED = "failed"
+    NEVER = "never"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """How well one connection was read.
+
+    Args:
+        connection: Its name.
+        contacts: Live contacts in the mirror.
+        read_at: The last successful pull, or None.
+        full_at: The last complete pull, or None.
+        trouble: What is wrong, or None.
+        reason: Said by the connector, in English, without personal data.
+    """
+
+    connection: str
+    contacts: int
+    read_at: datetime | None = None
+    full_at: datetime | None = None
+    trouble: Trouble | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What was examined and what was not.
+
+    Args:
+        sources: One per connection.
+        quarantined: (connection, reason, how many records).
+        withheld: (reason, how many changes) that the last plan left out.
+        unsettled: Changes whose fate the CRM has not told yet.
+        refused: Changes the CRM refused since the last report.
+        conflicts: Changes not made because somebody had edited the record.
+        scanned_at: When the rules last ran, or None.
+    """
+
+    sources: tuple[Source, ...] = ()
+    quarantined: tuple[tuple[str, str, int], ...] = ()
+    withheld: tuple[tuple[str, int], ...] = ()
+    unsettled: int = 0
+    refused: int = 0
+    conflicts: int = 0
+    scanned_at: datetime | None = None
+
+    @property
+    def troubled(self) -> tuple[Source, ...]:
+        """The connections that need a look."""
+        return tuple(source for source in self.sources if source.trouble)
+
+    @property
+    def gaps(self) -> bool:
+        """Whether anything was left unexamined or undecided."""
+        return bool(
+            self.troubled or self.quarantined or self.withheld or self.unsettled or self.refused
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """One week, for one reader or many.
+
+    Args:
+        week: The period it is sent for.
+        since: The moment of the last report.
+        until: What it knows goes up to here.
+        zone: The time zone of the reader.
+        figures: Health figures; the first is the headline.
+        movement: How findings moved.
+        rules: What each rule found, worst first.
+        owners: Who has most to do, most first.
+        more_owners: Owners that are not in `owners`.
+        fixes: What was changed, newest first.
+        decision: The open plan, or None.
+        coverage: What was examined.
+    """
+
+    week: Week
+    since: datetime
+    until: datetime
+    zone: tzinfo
+    figures: tuple[Figure, ...]
+    movement: Movement
+    rules: tuple[RuleShare, ...] = ()
+    owners: tuple[OwnerShare, ...] = ()
+    more_owners: int = 0
+    fixes: tuple[Fixes, ...] = ()
+    decision: Decision | None = None
+    coverage: Coverage = Coverage()

@@ -1,0 +1,293 @@
+"""Puts a digest into a mail: subject, HTML and text, in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import css_inline
+import jinja2
+from markupsafe import Markup
+
+from crm_steward.model import Severity
+from crm_steward.report.digest import (
+    Coverage,
+    Decision,
+    Digest,
+    Example,
+    Figure,
+    OwnerShare,
+    Person,
+)
+from crm_steward.report.sayings import say
+from crm_steward.report.words import Words, clean, plain, safe_link
+
+LARGEST = 95_000
+"""Bytes of HTML: Gmail cuts a message off at 102 kB
+(https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
+
+_RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS = 25, 5, 12, 5, 12
+_TEXT_WIDTH = 72
+_LONGEST = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What is sent.
+
+    Args:
+        subject: One line.
+        html: A complete document.
+        text: The same content as plain text.
+    """
+
+    subject: str
+    html: str
+    text: str
+
+
+def render(digest: Digest, language: str) -> Mail:
+    """Put `digest` into words and colours.
+
+    Args:
+        digest: One week.
+        language: `en` or `fr`.
+    """
+    words = Words(language, digest.zone)
+    page = _page(digest, words)
+    return Mail(
+        subject=words("subject", week=str(digest.week.number), headline=page["headline"]),
+        html=_html(page),
+        text=environment().get_template("weekly.txt").render(page),
+    )
+
+
+def _html(page: dict[str, Any]) -> str:
+    """Return the HTML part, with as many examples as fit."""
+    digest: Digest = page["d"]
+    for examples in range(_EXAMPLES, -1, -1):
+        shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
+        html = environment().get_template("weekly.html").render({**page, "rules": shorter})
+        html = _INLINER.inline(html)
+        if len(html.encode()) <= LARGEST:
+            return html
+    raise ValueError(f"the report of {digest.week} does not fit into a mail")
+
+
+def _page(digest: Digest, words: Words) -> dict[str, Any]:
+    return {
+        "d": digest,
+        "t": words,
+        "headline": headline(digest, words),
+        "hero": digest.figures[0] if digest.figures else None,
+        "contacts": sum(source.contacts for source in digest.coverage.sources),
+        "gaps": _gaps(digest.coverage, words),
+        "most_waiting": _WAITING,
+        "most_fixes": _FIXES,
+        "how_to_decide": how_to_decide,
+        "undo": lambda fixes: f"crm-steward undo {fixes.run}",
+        "sentence": lambda text: text[:1].upper() + text[1:],
+        "heights": heights,
+        "rules": digest.rules[:_RULES],
+        "more_rules": digest.rules[_RULES:],
+        "most": max((rule.movement.open for rule in digest.rules), default=0),
+        "most_owned": max((owner.findings for owner in digest.owners), default=0),
+        "say": lambda example: _said(example, words),
+        "title": lambda titles: title(titles, words),
+        "owner_name": lambda owner: _owner(owner, words),
+        "value": lambda figure, number: _value(figure, number, words),
+        "delta": lambda figure: _delta(figure, words),
+        "trend": lambda figure: _trend(figure, words),
+        "by_kind": lambda counts: words.listed(
+            [words(f"change.{kind}", n=count) for kind, count in counts.items()]
+        ),
+        "mood": mood,
+        "label": label,
+    }
+
+
+def headline(digest: Digest, words: Words) -> str:
+    """Return the one thing that matters this week: first what a person must act upon."""
+    troubled = digest.coverage.troubled
+    if troubled:
+        return words("headline.trouble", n=len(troubled), connection=troubled[0].connection)
+    if digest.decision and digest.decision.total:
+        return words("headline.decision", n=digest.decision.total)
+    return _news(digest, words)
+
+
+def _news(digest: Digest, words: Words) -> str:
+    serious = sum(
+        rule.movement.new for rule in digest.rules if rule.severity >= Severity.HIGH
+    )
+    moved, clean = digest.movement, digest.figures[0].now if digest.figures else None
+    if clean is None:
+        return words("headline.empty")
+    choices = (
+        (serious, "headline.serious"),
+        (moved.new + moved.reopened, "headline.new"),
+        (moved.resolved, "headline.resolved"),
+    )
+    for count, key in choices:
+        if count:
+            return words(key, n=count)
+    if not moved.open:
+        return words("headline.clean")
+    return words("headline.quiet", clean=words.percent(clean))
+
+
+def how_to_decide(decision: Decision) -> list[str]:
+    """Return the commands that show, approve and write a plan."""
+    return [
+        f"crm-steward plan show {decision.plan}",
+        f"crm-steward plan approve {decision.plan}",
+        f"crm-steward apply {decision.plan}",
+    ]
+
+
+def title(titles: Any, words: Words) -> str:
+    """Return a rule's title in the reader's language."""
+    return plain(titles.get(words.language) or next(iter(titles.values()), ""), 120)
+
+
+def label(person: Person) -> str:
+    """Return what a record is called: the name, where the settings allow it, or its id."""
+    return plain(person.name, 60) or plain(f"{person.connection}:{person.id}", 60)
+
+
+def mood(figure: Figure) -> str:
+    """Return `good`, `bad` or `even`: how a figure moved since last week."""
+    now, before = figure.now, figure.before
+    if now is None or before is None or figure.better is None or _still(figure):
+        return "even"
+    return "good" if (now > before) == (figure.better == "up") else "bad"
+
+
+def _still(figure: Figure) -> bool:
+    digits = 3 if figure.share else 0
+    return round((figure.now or 0) - (figure.before or 0), digits) == 0
+
+
+def _gaps(coverage: Coverage, words: Words) -> list[str]:
+    """Return one line for everything that was left out."""
+    lines = [
+        words("gaps.quarantined", n=count, connection=connection, reason=reason)
+        for connection, reason, count in coverage.quarantined[:_REASONS]
+    ]
+    lines += [
+        words("gaps.withheld", n=count, reason=reason)
+        for reason, count in coverage.withheld[:_REASONS]
+    ]
+    for name in ("unsettled", "refused", "conflicts"):
+        count = getattr(coverage, name)
+        if count:
+            lines.append(words(f"gaps.{name}", n=count))
+    return lines
+
+
+def _said(example: Example, words: Words) -> str:
+    members = len(example.people) + example.more
+    return say(example.kind, example.evidence, words, members)
+
+
+def _owner(owner: OwnerShare, words: Words) -> str:
+    if not owner.owner:
+        return words("owners.nobody")
+    return plain(owner.name, 60) or words("owners.unknown", id=plain(owner.owner, 40))
+
+
+def _value(figure: Figure, number: float | None, words: Words) -> str:
+    if number is None:
+        return "–"
+    return words.percent(number) if figure.share else words.number(number)
+
+
+def _delta(figure: Figure, words: Words) -> str:
+    """Write the change since last week: +1.2, −340, ±0; empty when there is nothing to compare."""
+    if figure.now is None or figure.before is None:
+        return "–"
+    change = (figure.now - figure.before) * (100 if figure.share else 1)
+    digits = 1 if figure.share else 0
+    change = round(change, digits)
+    sign = "+" if change > 0 else "−" if change < 0 else "±"
+    return f"{sign}{words.number(abs(change), digits)}"
+
+
+def _trend(figure: Figure, words: Words) -> str:
+    if figure.now is None or figure.before is None:
+        return words("trend.first")
+    if _still(figure):
+        return words("trend.same")
+    points = words.points(abs(figure.now - figure.before))
+    return words("trend.up" if figure.now > figure.before else "trend.down", points=points)
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Return the templates: HTML escaped, every missing name an error, foreign text made safe."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("crm_steward.report"),
+        autoescape=lambda name: bool(name) and name.endswith(".html"),
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters.update(
+        link=safe_link, plain=plain, left=_left, right=_right, wrapped=_wrapped
+    )
+    return made
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Markup | _Laid) or not isinstance(value, str):
+        return value
+    return clean(value[:_LONGEST])
+
+
+class _Laid(str):
+    """Text whose lines and spaces are ours: made of parts that are safe already."""
+
+    __slots__ = ()
+
+
+def _left(text: object, width: int) -> _Laid:
+    return _Laid(plain(str(text), width).ljust(width))
+
+
+def _right(text: object, width: int) -> _Laid:
+    return _Laid(plain(str(text), width).rjust(width))
+
+
+def _wrapped(text: object, indent: int = 0) -> _Laid:
+    lines: list[str] = []
+    for word in plain(str(text), 1000).split(" "):
+        if lines and len(lines[-1]) + 1 + len(word) <= _TEXT_WIDTH - indent:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return _Laid(("\n" + " " * indent).join(lines))
+
+
+def heights(values: Sequence[float | None], tallest: int) -> list[int | None]:
+    """Return the height of each bar of a small chart, in pixels; None where nothing was measured.
+
+    The chart starts at zero unless all values lie close together, which would show nothing: then
+    it starts at half the distance below the smallest.
+    """
+    known = [value for value in values if value is not None]
+    if not known or max(known) <= 0:
+        return [None if value is None else 1 for value in values]
+    low, high = min(known), max(known)
+    floor = max(0.0, low - (high - low)) if low > high / 2 else 0.0
+    span = (high - floor) or high
+    return [
+        None if value is None else max(2, round((value - floor) / span * tallest))
+        for value in values
+    ]
+
+
+_INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)

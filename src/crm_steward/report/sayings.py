@@ -1,0 +1,81 @@
+"""What a finding says, in words: which field and what is wrong with it, never its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from crm_steward.report.words import Words, plain
+
+Evidence = Mapping[str, Any]
+_MOST = 4
+"""Fields named in one line."""
+
+
+def say(kind: str, evidence: Evidence, words: Words, members: int = 1) -> str:
+    """Return one line about a finding.
+
+    Evidence of a kind that is not known here, or not shaped as that kind promises, says nothing.
+
+    Args:
+        kind: The check kind.
+        evidence: What the rule left.
+        words: The language.
+        members: How many records it is about.
+    """
+    sayer = _SAYERS.get(kind)
+    return sayer(evidence, words, members) if sayer else ""
+
+
+def _format(evidence: Evidence, words: Words, _members: int) -> str:
+    field = words.field(evidence.get("field") or "")
+    said = words("says.format", field=field, problem=words.known("problem", evidence.get("problem")))
+    return f"{said}, {words('says.fixable')}" if evidence.get("proposed") else said
+
+
+def _required(evidence: Evidence, words: Words, _members: int) -> str:
+    missing = [words.field(name) for name in _names(evidence.get("missing"))]
+    return words("says.required", fields=words.listed(missing)) if missing else ""
+
+
+def _stale(evidence: Evidence, words: Words, _members: int) -> str:
+    last = _moment(evidence.get("last"))
+    return words("says.stale", last=words.day(last)) if last else words("says.stale.never")
+
+
+def _consent(evidence: Evidence, words: Words, _members: int) -> str:
+    channel = words.known("channel", evidence.get("channel"), "email")
+    status = words.known("consent", evidence.get("status"), "unknown")
+    missing = [words.known("proof", name, "how") for name in _names(evidence.get("missing_proof"))]
+    if not missing:
+        return words("says.consent", channel=channel, status=status)
+    listed = words.listed(missing)
+    return words("says.consent.proof", channel=channel, status=status, missing=listed)
+
+
+def _duplicates(evidence: Evidence, words: Words, members: int) -> str:
+    return words(
+        "says.duplicates", n=members, level=words.known("level", evidence.get("level"))
+    )
+
+
+_SAYERS: Mapping[str, Callable[[Evidence, Words, int], str]] = {
+    "format": _format,
+    "required": _required,
+    "stale": _stale,
+    "consent": _consent,
+    "duplicates": _duplicates,
+}
+
+
+def _names(value: object) -> Sequence[str]:
+    return [plain(str(name), 60) for name in value[:_MOST]] if isinstance(value, list) else []
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
