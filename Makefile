@@ -1,0 +1,62 @@
+# What a newcomer needs: make demo, make test. What a developer needs besides: make lint, make bench.
+# Everything happens in .venv; PYTHON chooses the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-wheel lint format bench lock schemas clean
+
+help:  ## Show this list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+# Pinned and hashed: the demo and the tests run on the versions they were released with.
+$(BIN)/crm-steward: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "crm-steward needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/crm-steward requirements-dev.lock
+	@echo "Installing what tests and checks need …"
+	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(BIN)/crm-steward  ## Run the whole loop on an emulated HubSpot and a French spreadsheet.
+	@$(BIN)/crm-steward demo --into demo
+
+test: $(VENV)/.dev  ## Run all tests; PostgreSQL ones need Debian's package postgresql.
+	$(BIN)/pytest
+
+test-wheel: $(VENV)/.dev  ## Build wheel and sdist, and run the tests against the wheel.
+	$(BIN)/python tests/packaging/against_wheel.py
+
+lint: $(VENV)/.dev  ## Check style, types and who imports whom.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev  ## Print the figures of docs/figures.md.
+	@for script in bench/*.py; do $(BIN)/python $$script || exit; done
+
+schemas: $(BIN)/crm-steward  ## Write config/*.schema.json anew.
+	$(BIN)/crm-steward rules schema > config/rules.schema.json
+	$(BIN)/python -m crm_steward.settings > config/settings.schema.json
+
+lock: $(VENV)/.dev  ## Pin all dependencies anew.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --extra all --extra demo pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --extra all --extra demo --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:  ## Remove what the build, the tests and the demo left.
+	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
