@@ -61,7 +61,7 @@ def similarity(left: str, right: str) -> str:
     swapped = f"least({_alike(first[0], last[1])}, {_alike(last[0], first[1])})"
     in_order = (
         f"list_min(list_transform(list_zip({words[0]}, {words[1]}), "
-        f"lambda both: {_alike('both[1]', 'both[2]')}))"
+        f"lambda w: {_alike('w[1]', 'w[2]')}))"
     )
     return f"""CASE
         WHEN {whole[0]} IS NULL OR {whole[1]} IS NULL THEN NULL
