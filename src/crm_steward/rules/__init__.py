@@ -1,0 +1,27 @@
+"""Rules: YAML that a CRM manager owns, checked with positions, compiled to DuckDB.
+
+Knows no database but a DuckDB connection that holds the table `contacts`.
+"""
+
+from __future__ import annotations
+
+from crm_steward.rules.actions import Action, TaskAction, UpdateAction
+from crm_steward.rules.durations import Duration
+from crm_steward.rules.loading import RuleBook, load_rules, pack_path, packs
+from crm_steward.rules.rule import Limits, Rule
+from crm_steward.rules.texts import Template, Text
+
+__all__ = [
+    "Action",
+    "Duration",
+    "Limits",
+    "Rule",
+    "RuleBook",
+    "TaskAction",
+    "Template",
+    "Text",
+    "UpdateAction",
+    "load_rules",
+    "pack_path",
+    "packs",
+]

@@ -1,0 +1,53 @@
+"""`required`: fields that must hold something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from crm_steward.model import RecordRef
+from crm_steward.rules.conditions import Test
+from crm_steward.rules.kinds.base import Hit, RowCheck
+from crm_steward.rules.operators import FieldName
+from crm_steward.rules.sql import Statement, filled
+
+
+class Required(RowCheck):
+    """Finds contacts that lack what is needed to work with them.
+
+    Example: nobody can be reached without an e-mail or a phone.
+
+        check: {kind: required, fields: [email, phone, mobile], need: any}
+    """
+
+    kind: Literal["required"]
+    """Fields that must hold something."""
+    fields: Annotated[tuple[FieldName, ...], Field(min_length=1, max_length=50)]
+    """The fields that matter."""
+    need: Literal["all", "any"] = "all"
+    """all: each must be filled. any: one of them is enough."""
+
+    def tests(self, statement: Statement) -> tuple[Test, ...]:
+        """Return the one test: something is lacking."""
+        words = f"{self.need} of {', '.join(self.fields)} filled"
+        joined = (" OR " if self.need == "any" else " AND ").join(
+            filled(name, statement) for name in self.fields
+        )
+        return (Test(f"not {words}", f"(NOT ({joined}))", self._missing),)
+
+    def _missing(self, statement: Statement) -> str:
+        cases = ", ".join(
+            f"CASE WHEN {filled(name, statement)} THEN NULL ELSE {statement.bind(name)} END"
+            for name in self.fields
+        )
+        return f"list_filter([{cases}], lambda name: name IS NOT NULL)"
+
+    def columns(self, statement: Statement) -> Mapping[str, str]:
+        """Return which fields are empty."""
+        return {"missing": self._missing(statement)}
+
+    def hits(self, ref: RecordRef, row: Mapping[str, Any]) -> Iterator[Hit]:
+        """Report the empty fields."""
+        yield Hit((ref,), {"missing": row["missing"]})

@@ -1,0 +1,199 @@
+"""Reads rule files: every mistake of every file in one pass, or a book of rules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from crm_steward.model import ConfigError, Problem
+from crm_steward.rules.messages import say, suggestion
+from crm_steward.rules.mistakes import problems_of, rule_id
+from crm_steward.rules.reading import Node, Place, read_yaml
+from crm_steward.rules.rule import Rule, RuleFile
+
+_ENDINGS = frozenset({".yaml", ".yml"})
+_GROUP = "crm_steward.rules"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """All rules that run, in the order of their files."""
+
+    rules: tuple[Rule, ...]
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever what some rule finds or does changes; their order does not count."""
+        lines = sorted(f"{rule.id} {rule.digest}" for rule in self.rules)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def rule(self, rule_id: str, language: str = "en") -> Rule:
+        """Return the rule of that id.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        for rule in self.rules:
+            if rule.id == rule_id:
+                return rule
+        hint = suggestion(rule_id, [rule.id for rule in self.rules], language)
+        raise ConfigError([Problem(say("unknown_rule", language, value=rule_id) + hint)])
+
+
+def load_rules(
+    paths: Sequence[Path],
+    *,
+    language: str = "en",
+    custom_fields: AbstractSet[str] | None = frozenset(),
+) -> RuleBook:
+    """Read the rules in `paths`.
+
+    Args:
+        paths: Files, or folders whose `*.yaml` and `*.yml` are read (`*.test.yaml` are not rules).
+        language: Of the messages about mistakes.
+        custom_fields: The mapped custom fields, without `extra.`; None when they are not known,
+            which lets any name pass.
+
+    Raises:
+        ConfigError: Holds every mistake of every file.
+    """
+    problems: list[Problem] = []
+    rules: list[Rule] = []
+    places: dict[str, str] = {}
+    for path in rule_files(paths, language, problems):
+        root, found = _checked_ids(path, language, places)
+        problems.extend(found)
+        if root is not None:
+            book, found = validated(RuleFile, root, path, language, custom_fields)
+            problems.extend(found)
+            rules.extend(_packed(book.rules, path) if book else ())
+    if problems:
+        raise ConfigError(_in_order(problems))
+    return RuleBook(tuple(rules))
+
+
+def _packed(rules: Sequence[Rule], path: Path) -> Iterator[Rule]:
+    for rule in rules:
+        rule._pack = path.stem  # noqa: SLF001 -- where it was read is the loader's to say
+        yield rule
+
+
+def validated(
+    model: type[Model],
+    root: Node,
+    path: Path,
+    language: str,
+    custom_fields: AbstractSet[str] | None = None,
+) -> tuple[Model | None, list[Problem]]:
+    """Check the content of one file against `model`.
+
+    Returns:
+        The content, None when it has mistakes; and the mistakes.
+    """
+    empty = [
+        Problem(say("no_value", language), f"{path}:{place[0]}:{place[1]}", rule_id(root, loc))
+        for loc, place in root.empty()
+    ]
+    try:
+        content = model.model_validate(root.value, context={"custom_fields": custom_fields})
+    except ValidationError as error:
+        found = sorted(problems_of(error, model, root, path, language), key=lambda pair: pair[0])
+        return None, empty + [problem for _, problem in found]
+    return (None if empty else content), empty
+
+
+def rule_files(paths: Sequence[Path], language: str, problems: list[Problem]) -> Iterator[Path]:
+    """Yield the rule files among `paths`, each once; what is not there is added to `problems`."""
+    seen: set[Path] = set()
+    for path in paths:
+        if not path.exists():
+            problems.append(Problem(say("file_missing", language), where=str(path)))
+            continue
+        inside = sorted(_rule_files_in(path)) if path.is_dir() else [path]
+        if not inside:
+            problems.append(Problem(say("folder_empty", language), where=str(path)))
+        for file in inside:
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield file
+
+
+def _rule_files_in(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.suffix in _ENDINGS and not is_test(file) and not hidden and file.is_file():
+            yield file
+
+
+def is_test(path: Path) -> bool:
+    """Whether the file holds tests of rules rather than rules."""
+    return path.name.endswith((".test.yaml", ".test.yml"))
+
+
+def _checked_ids(
+    path: Path, language: str, places: dict[str, str]
+) -> tuple[Node | None, list[Problem]]:
+    """Read a file and compare its rules' ids with those of the files before it."""
+    root, problems = read_yaml(path, language)
+    for place, name in _ids(root):
+        where = f"{path}:{place[0]}:{place[1]}"
+        if name in places:
+            sentence = say("duplicate_id", language, id=name, where=places[name])
+            problems.append(Problem(sentence, where=where, rule=name))
+        places.setdefault(name, where)
+    return root, problems
+
+
+def _ids(root: Node | None) -> Iterator[tuple[Place, str]]:
+    rules = root.children.get("rules") if root else None
+    for place in rules.children if rules else ():
+        name = rule_id(root, ("rules", place)) if root else ""
+        if name and rules:
+            yield rules.children[place].children["id"].place, name
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems file by file, each file's from top to bottom."""
+    order = {problem.where.partition(":")[0]: None for problem in problems}
+    ranks = {name: rank for rank, name in enumerate(order)}
+
+    def place(problem: Problem) -> tuple[int, list[int]]:
+        parts = problem.where.rsplit(":", 2)[1:]
+        numbers = [int(part) for part in parts if part.isdecimal()]
+        return ranks[problem.where.partition(":")[0]], numbers
+
+    return sorted(problems, key=place)
+
+
+def pack_path(name: str, language: str = "en") -> Path:
+    """Return the file of the shipped pack `name`.
+
+    Packs are the YAML files of the packages named under the entry point `crm_steward.rules`.
+
+    Raises:
+        ConfigError: There is no such pack.
+    """
+    known = packs()
+    if name not in known:
+        hint = suggestion(name, known, language)
+        raise ConfigError([Problem(say("unknown_pack", language, value=name) + hint)])
+    return known[name]
+
+
+def packs() -> dict[str, Path]:
+    """Return the packs that are installed: name → file."""
+    found: dict[str, Path] = {}
+    for point in sorted(entry_points(group=_GROUP), key=lambda point: point.name):
+        folder = Path(str(files(point.load())))
+        found |= {file.stem: file for file in sorted(folder.glob("*.yaml")) if not is_test(file)}
+    return found

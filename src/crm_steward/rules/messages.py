@@ -1,0 +1,230 @@
+"""What a rule author reads when a rule is wrong, in English and in French, in one table.
+
+A sentence that is missing in one language is a test failure, not a fallback.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, Literal
+
+Language = Literal["en", "fr"]
+
+_LONGEST = 60
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    # Reading the file.
+    "file_missing": ("there is no such file or folder", "ce fichier ou dossier n'existe pas"),
+    "folder_empty": (
+        "the folder holds no rules (*.yaml, *.yml)",
+        "le dossier ne contient aucune règle (*.yaml, *.yml)",
+    ),
+    "file_unreadable": ("cannot be read: {reason}", "lecture impossible : {reason}"),
+    "file_too_big": (
+        "the file is larger than {limit} KiB; split it",
+        "le fichier dépasse {limit} Kio ; répartissez-le",
+    ),
+    "not_utf8": (
+        "not UTF-8 (byte {byte}); save the file as UTF-8",
+        "n'est pas en UTF-8 (octet {byte}) ; enregistrez le fichier en UTF-8",
+    ),
+    "bad_character": (
+        "the character U+{point} is not allowed in a text file",
+        "le caractère U+{point} n'est pas permis dans un fichier texte",
+    ),
+    "tab": ("tab in the indentation; use spaces", "tabulation en retrait ; utilisez des espaces"),
+    "syntax": ("not valid YAML: {reason}", "YAML incorrect : {reason}"),
+    "alias": (
+        "anchors and aliases (& and *) are refused; write the value out, or put it in quotes",
+        "les ancres et alias (& et *) sont refusés ; écrivez la valeur, ou mettez-la entre guillemets",
+    ),
+    "tag": ("tags (!…) are refused", "les étiquettes (!…) sont refusées"),
+    "second_document": (
+        "a second document starts here; one file holds one document",
+        "un second document commence ici ; un fichier contient un seul document",
+    ),
+    "too_deep": ("nested deeper than {limit} levels", "imbriqué sur plus de {limit} niveaux"),
+    "too_many": (
+        "more than {limit} values in one file; split it",
+        "plus de {limit} valeurs dans un fichier ; répartissez-le",
+    ),
+    "duplicate_key": (
+        "duplicate key '{key}' (first at line {line})",
+        "clé '{key}' en double (déjà ligne {line})",
+    ),
+    "key_type": ("a key must be plain text", "une clé doit être un texte simple"),
+    "file_empty": ("the file is empty", "le fichier est vide"),
+    # Shapes.
+    "no_value": (
+        "no value here; leave the key out or fill it in",
+        "pas de valeur ici ; retirez la clé ou complétez-la",
+    ),
+    "missing": ("'{key}' is missing", "il manque '{key}'"),
+    "unknown_key": ("unknown key '{key}'", "clé inconnue '{key}'"),
+    "one_of": ("'{value}' is not one of {expected}", "'{value}' ne fait pas partie de {expected}"),
+    "want_text": ("text expected{found}", "texte attendu{found}"),
+    "want_whole": ("whole number expected{found}", "nombre entier attendu{found}"),
+    "want_number": ("number expected{found}", "nombre attendu{found}"),
+    "want_flag": ("true or false expected{found}", "true ou false attendu{found}"),
+    "want_list": ("list expected{found}", "liste attendue{found}"),
+    "want_mapping": ("keys and values expected{found}", "clés et valeurs attendues{found}"),
+    "found": (", found {value}", ", trouvé {value}"),
+    "at_least": ("must be at least {limit}", "doit valoir au moins {limit}"),
+    "at_most": ("must be at most {limit}", "ne doit pas dépasser {limit}"),
+    "above": ("must be more than {limit}", "doit être supérieur à {limit}"),
+    "too_short": ("at least {limit} needed", "il en faut au moins {limit}"),
+    "too_long": ("at most {limit} allowed", "au plus {limit} permis"),
+    "invalid": ("not usable here: {reason}", "inutilisable ici : {reason}"),
+    # Rules.
+    "rule_id": (
+        "'{value}' cannot be a rule's id; use small letters, digits, '-', '.' and '_'",
+        "'{value}' ne peut pas être l'id d'une règle ; minuscules, chiffres, '-', '.' et '_' seulement",
+    ),
+    "duplicate_id": (
+        "the id '{id}' is already used at {where}",
+        "l'id '{id}' est déjà pris à {where}",
+    ),
+    "unknown_kind": (
+        "unknown check kind '{value}'",
+        "genre de contrôle inconnu '{value}'",
+    ),
+    "kind_missing": (
+        "'kind' is missing; it says which check this is: {expected}",
+        "il manque 'kind', qui dit quel contrôle faire : {expected}",
+    ),
+    "unknown_field": ("unknown field '{value}'", "champ inconnu '{value}'"),
+    "duration": (
+        (
+            "'{value}' is not a duration; write a number and a unit, for example 18 months "
+            "(hours, days, weeks, months, years)"
+        ),
+        (
+            "'{value}' n'est pas une durée ; écrivez un nombre et une unité, par exemple 18 months "
+            "(hours, days, weeks, months, years)"
+        ),
+    ),
+    "duration_long": (
+        "'{value}' is longer than {limit} years",
+        "'{value}' dépasse {limit} ans",
+    ),
+    "date": (
+        "'{value}' is not a date; write year-month-day, for example 2026-01-31",
+        "'{value}' n'est pas une date ; écrivez année-mois-jour, par exemple 2026-01-31",
+    ),
+    "regex": (
+        "not a usable regular expression: {reason}",
+        "expression régulière inutilisable : {reason}",
+    ),
+    "not_date_field": (
+        "the field '{field}' holds no date; '{operator}' needs one",
+        "le champ '{field}' ne contient pas de date ; '{operator}' en demande une",
+    ),
+    "not_number_field": (
+        "the field '{field}' holds no number; '{operator}' needs one",
+        "le champ '{field}' ne contient pas de nombre ; '{operator}' en demande un",
+    ),
+    "not_text_field": (
+        "the field '{field}' holds no free text; '{operator}' needs one",
+        "le champ '{field}' ne contient pas de texte libre ; '{operator}' en demande un",
+    ),
+    "date_compared": (
+        "the field '{field}' holds a date; use older_than, newer_than, before or after",
+        "le champ '{field}' contient une date ; utilisez older_than, newer_than, before ou after",
+    ),
+    "quote_it": (
+        "the field '{field}' holds text; put {value} in quotes",
+        "le champ '{field}' contient du texte ; mettez {value} entre guillemets",
+    ),
+    "country": (
+        "'{value}' is not a country; write its two letters, for example FR",
+        "'{value}' n'est pas un pays ; écrivez ses deux lettres, par exemple FR",
+    ),
+    "operator_missing": (
+        "says nothing about '{field}'; add is, equals, in, contains, older_than, …",
+        "ne dit rien de '{field}' ; ajoutez is, equals, in, contains, older_than, …",
+    ),
+    "operators_many": (
+        "one condition, one operator; combine '{first}' and '{second}' with all: or any:",
+        "une condition, un opérateur ; combinez '{first}' et '{second}' avec all: ou any:",
+    ),
+    "condition_shape": (
+        "a condition starts with field, all, any or not",
+        "une condition commence par field, all, any ou not",
+    ),
+    "actions_one": (
+        "one entry, one action; start a new '- ' for each",
+        "une entrée, une action ; commencez un nouveau '- ' pour chacune",
+    ),
+    "action_missing": (
+        "says no action; write one of {expected}",
+        "n'indique aucune action ; écrivez l'une de {expected}",
+    ),
+    "placeholder": ("unknown placeholder '{{{value}}}'", "repère inconnu '{{{value}}}'"),
+    "brace": (
+        "a single brace; write '{{{{' or '}}}}' for the character itself",
+        "accolade seule ; écrivez '{{{{' ou '}}}}' pour le caractère lui-même",
+    ),
+    "text_shape": (
+        "text expected, or {{en: …, fr: …}}",
+        "texte attendu, ou {{en: …, fr: …}}",
+    ),
+    "cannot_normalise": (
+        "only the check kind 'format' says what to write; '{kind}' does not",
+        "seul le contrôle 'format' dit quoi écrire ; '{kind}' ne le dit pas",
+    ),
+    "apply_without": (
+        "mode apply needs an action; without one there is nothing to apply",
+        "le mode apply demande une action ; sans elle il n'y a rien à appliquer",
+    ),
+    "proof_email_only": (
+        "proof is known for the channel email only",
+        "la preuve n'est connue que pour le canal email",
+    ),
+    "unknown_pack": ("unknown pack '{value}'", "lot de règles inconnu '{value}'"),
+    "unknown_rule": ("unknown rule '{value}'", "règle inconnue '{value}'"),
+    "did_you_mean": (" (did you mean '{value}'?)", " (vouliez-vous dire '{value}' ?)"),
+}
+
+
+def say(code: str, language: str, **values: object) -> str:
+    """Return the sentence `code` in `language`, with `values` shown safely on one line."""
+    english, french = SENTENCES[code]
+    template = french if language == "fr" else english
+    return template.format(**{key: shown(value) for key, value in values.items()})
+
+
+def shown(value: object) -> str:
+    """Return `value` as it may stand in a message: one line, printable, at most 60 characters.
+
+    Lists of alternatives are joined and kept whole.
+    """
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(value)[: _LONGEST * 4])
+    return text if len(text) <= _LONGEST * 3 else text[:_LONGEST] + "…"
+
+
+def suggestion(word: str, known: Iterable[str], language: str) -> str:
+    """Return ` (did you mean '…'?)` when one of `known` is close to `word`, else nothing."""
+    close = get_close_matches(word[:_LONGEST], list(known), n=1, cutoff=0.6)
+    return say("did_you_mean", language, value=close[0]) if close else ""
+
+
+def quoted(value: Any) -> str:
+    """Return a value as an author would recognise it: text in quotes, a list as `a list`."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "{…}"
+        case list():
+            return "[…]"
+        case str():
+            return f"'{shown(value)}'"
+        case _:
+            return shown(value)

@@ -1,0 +1,237 @@
+"""What a comparison may say about a field: the operators, the values they take, their SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import Annotated, Any
+
+import duckdb
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from crm_steward.model import FIELDS, FieldType
+from crm_steward.normalize import country_code
+from crm_steward.rules.durations import Duration
+from crm_steward.rules.sql import EXTRA, Statement, comparable, filled, held, trimmed, type_of
+
+MAX_PATTERN = 1000
+
+
+def _known_field(value: str, info: ValidationInfo) -> str:
+    custom = (info.context or {}).get("custom_fields")
+    if value in FIELDS:
+        return value
+    if value.startswith(EXTRA) and (custom is None or value.removeprefix(EXTRA) in custom):
+        return value
+    known = (*FIELDS, *(EXTRA + name for name in sorted(custom or ())))
+    raise PydanticCustomError("unknown_field", "unknown field", {"value": value, "known": known})
+
+
+FieldName = Annotated[
+    str,
+    AfterValidator(_known_field),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(FIELDS)},
+                {"type": "string", "pattern": r"^extra\..+"},
+            ]
+        }
+    ),
+]
+"""A canonical field, or `extra.<name>` for a mapped custom field."""
+
+
+def _scalar(value: Any) -> Any:
+    if value is None or isinstance(value, list | dict):
+        raise PydanticCustomError("want_text", "text", {"got": value})
+    return value
+
+
+Scalar = Annotated[
+    Any,
+    BeforeValidator(_scalar),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
+
+
+def _date(text: str) -> date:
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise PydanticCustomError("date", "not a date", {"value": text}) from None
+
+
+CheckedDate = Annotated[
+    date,
+    BeforeValidator(lambda value: _date(value) if isinstance(value, str) else _want_text(value)),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-01-31"]}),
+]
+
+
+def _want_text(value: Any) -> Any:
+    raise PydanticCustomError("want_text", "text", {"got": value})
+
+
+@cache
+def _judge() -> duckdb.DuckDBPyConnection:
+    """Return an empty DuckDB that says whether RE2 takes a pattern."""
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
+def _pattern(text: str) -> str:
+    if len(text) > MAX_PATTERN:
+        raise PydanticCustomError("too_long", "too long", {"limit": MAX_PATTERN})
+    try:
+        _judge().execute("SELECT regexp_matches('', $pattern)", {"pattern": text})
+    except duckdb.Error as error:
+        reason = str(error).partition(": ")[2] or str(error)
+        raise PydanticCustomError("regex", "bad pattern", {"reason": reason}) from None
+    return text
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
+"""A regular expression in RE2's syntax, so that none can run away."""
+
+_FREE_TEXT = frozenset({FieldType.TEXT, FieldType.EMAIL, FieldType.PHONE, FieldType.URL})
+_DATED = frozenset({"older_than", "newer_than", "before", "after"})
+_NUMERIC = frozenset({"less_than", "greater_than"})
+_PART_OF_TEXT = frozenset({"contains", "starts_with", "ends_with", "matches"})
+
+
+def fits(field: str, operator: str, value: Any) -> Any:
+    """Check that `operator` and `value` make sense for what `field` holds.
+
+    Args:
+        field: A known field.
+        operator: `equals`, `in`, …
+        value: As read from the file.
+
+    Returns:
+        The value as it will be compared: choices as they stand, countries as ISO codes.
+
+    Raises:
+        PydanticCustomError: They do not fit.
+    """
+    kind = type_of(field)
+    if kind is None or operator == "is":
+        return value
+    about = {"field": field, "operator": operator}
+    if operator in _DATED and kind is not FieldType.TIME:
+        raise PydanticCustomError("not_date_field", "no date", about)
+    if operator in _NUMERIC and kind is not FieldType.TIME:
+        raise PydanticCustomError("not_number_field", "no number", about)
+    if kind is FieldType.TIME and operator not in _DATED:
+        raise PydanticCustomError("date_compared", "a date", about)
+    if operator in _PART_OF_TEXT and kind not in _FREE_TEXT:
+        raise PydanticCustomError("not_text_field", "no text", about)
+    if operator in {"equals", "not_equals", "in", "not_in"}:
+        return _values(field, value)
+    return value
+
+
+def _values(field: str, value: Any) -> Any:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(_literal(field, item) for item in value)
+    return _literal(field, value)
+
+
+def _literal(field: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        raise PydanticCustomError("quote_it", "quotes", {"field": field, "value": value})
+    choices = FIELDS[field].choices
+    if choices and value not in choices:
+        raise PydanticCustomError("one_of", "choice", {"value": value, "expected": choices})
+    if type_of(field) is FieldType.COUNTRY:
+        code = country_code(value)
+        if code is None:
+            raise PydanticCustomError("country", "country", {"value": value})
+        return code
+    return value
+
+
+def compiled(field: str, operator: str, value: Any, statement: Statement) -> str:
+    """Return SQL that is true or false (never unknown) for `field operator value`."""
+    if operator == "is":
+        sql = filled(field, statement)
+        return sql if value == "set" else f"(NOT {sql})"
+    if operator in {"not_equals", "not_in"}:
+        return f"(NOT {compiled(field, operator.removeprefix('not_'), value, statement)})"
+    return f"coalesce({_BUILDERS[operator](field, value, statement)}, false)"
+
+
+def _equals(field: str, value: Any, statement: Statement) -> str:
+    if type_of(field) is FieldType.COUNTRY:
+        return f"country_code = {statement.bind(value)}"
+    expression = held(field, statement)
+    if isinstance(value, bool):
+        return f"lower({expression}) = {statement.bind(str(value).lower())}"
+    if isinstance(value, int | float):
+        return f"try_cast({expression} AS DOUBLE) = {statement.bind(float(value))}"
+    return f"{comparable(expression)} = {comparable(statement.bind(value) + '::VARCHAR')}"
+
+
+def _in(field: str, value: Sequence[Any], statement: Statement) -> str:
+    return "(" + " OR ".join(_equals(field, item, statement) for item in value) + ")"
+
+
+def _part(function: str) -> Callable[[str, Any, Statement], str]:
+    def build(field: str, value: Any, statement: Statement) -> str:
+        text = f"lower({trimmed(held(field, statement))})"
+        return f"{function}({text}, lower({statement.bind(value)}::VARCHAR))"
+
+    return build
+
+
+def _matches(field: str, value: Any, statement: Statement) -> str:
+    return f"regexp_matches({held(field, statement)}, {statement.bind(value)})"
+
+
+def _number(sign: str) -> Callable[[str, Any, Statement], str]:
+    def build(field: str, value: Any, statement: Statement) -> str:
+        expression = held(field, statement)
+        return f"try_cast({expression} AS DOUBLE) {sign} {statement.bind(float(value))}"
+
+    return build
+
+
+def moment(field: str, statement: Statement) -> str:
+    """Return SQL for the time that `field` holds, in naive UTC; NULL when it holds none."""
+    expression = held(field, statement)
+    if type_of(field) is FieldType.TIME:
+        return expression
+    return f"try_cast({expression} AS TIMESTAMP)"
+
+
+def _age(sign: str) -> Callable[[str, Any, Statement], str]:
+    def build(field: str, value: Duration, statement: Statement) -> str:
+        limit = statement.bind_time(value.before(statement.now))
+        return f"{moment(field, statement)} {sign} {limit}"
+
+    return build
+
+
+def _day(sign: str) -> Callable[[str, Any, Statement], str]:
+    def build(field: str, value: date, statement: Statement) -> str:
+        midnight = datetime(value.year, value.month, value.day, tzinfo=UTC)
+        return f"{moment(field, statement)} {sign} {statement.bind_time(midnight)}"
+
+    return build
+
+
+_BUILDERS: Mapping[str, Callable[[str, Any, Statement], str]] = {
+    "equals": _equals,
+    "in": _in,
+    "contains": _part("contains"),
+    "starts_with": _part("starts_with"),
+    "ends_with": _part("ends_with"),
+    "matches": _matches,
+    "less_than": _number("<"),
+    "greater_than": _number(">"),
+    "older_than": _age("<"),
+    "newer_than": _age(">="),
+    "before": _day("<"),
+    "after": _day(">="),
+}

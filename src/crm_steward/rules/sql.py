@@ -1,0 +1,77 @@
+"""From fields to SQL over the DuckDB table `contacts`: our own identifiers, every value bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from crm_steward.model import FIELDS, FieldType
+
+EXTRA = "extra."
+ADDRESSED = {"email": "email", "sms": "mobile", "phone": "phone", "post": "street"}
+"""Channel → the field that must be filled for the channel to reach anybody."""
+
+# Spaces that people and imports leave behind: tab, line feed, carriage return, no-break space.
+_SPACES = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
+
+
+@dataclass(slots=True)
+class Statement:
+    """Collects the values of one statement while its SQL is put together.
+
+    Args:
+        now: The moment durations are counted from, in UTC.
+        values: Name of the parameter → value.
+    """
+
+    now: datetime
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def bind(self, value: Any) -> str:
+        """Return a placeholder for `value`."""
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"${name}"
+
+    def bind_time(self, moment: datetime) -> str:
+        """Return a placeholder for a time, in the mirror's naive UTC."""
+        return self.bind(moment.astimezone(UTC).replace(tzinfo=None))
+
+
+def held(name: str, statement: Statement) -> str:
+    """Return SQL for what the field `name` holds, as text or time, as it stands in the CRM."""
+    if name.startswith(EXTRA):
+        pointer = name.removeprefix(EXTRA).replace("~", "~0").replace("/", "~1")
+        return f"json_extract_string(extra, {statement.bind('/' + pointer)})"
+    return f'"{FIELDS[name].name}"'
+
+
+def filled(name: str, statement: Statement) -> str:
+    """Return SQL that is true when the field holds something.
+
+    Spaces are nothing; `unknown` is nothing for a choice.
+    """
+    expression = held(name, statement)
+    match type_of(name):
+        case FieldType.TIME | FieldType.FLAG:
+            return f"({expression} IS NOT NULL)"
+        case FieldType.CHOICE:
+            return f"coalesce({expression} <> 'unknown', false)"
+        case _:
+            return f"coalesce({trimmed(expression)} <> '', false)"
+
+
+def trimmed(expression: str) -> str:
+    """Return SQL for `expression` without the spaces around it."""
+    return f"trim({expression}, {_SPACES})"
+
+
+def comparable(expression: str) -> str:
+    """Return SQL for text compared without regard to case and the spaces around it."""
+    return f"lower({trimmed(expression)})"
+
+
+def type_of(name: str) -> FieldType | None:
+    """Return what the field holds; None for a custom field, whose type is not known."""
+    return None if name.startswith(EXTRA) else FIELDS[name].type
