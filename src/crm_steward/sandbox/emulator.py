@@ -122,9 +122,23 @@ class Emulator(ABC):
                 raise Refusal(
                     self.unknown(f"{route.method} {route.path} with parameter {', '.join(strange)}")
                 )
+            if route.body:
+                self._check_body(request, route)
             return route.handler(self, request, **placeholders).with_headers(headers)
         except Refusal as refusal:
             return refusal.response.with_headers(headers)
+
+    def _check_body(self, request: Request, route: Route) -> None:
+        try:
+            content = request.json
+        except ValueError as error:
+            raise Refusal(self.error(400, "Invalid input JSON")) from error
+        if not isinstance(content, dict):
+            raise Refusal(self.error(400, "Invalid input JSON: an object is expected"))
+        strange = sorted(set(content) - route.body)
+        if strange:
+            what = f"{route.method} {route.path} with {', '.join(strange)} in the body"
+            raise Refusal(self.unknown(what))
 
     def unknown(self, what: str) -> Response:
         """Return the loud refusal of something the emulator does not know."""

@@ -112,7 +112,9 @@ class Fault(_Strict):
     def _one_action(self) -> Fault:
         chosen = [name for name in _ACTIONS if getattr(self, name)]
         if len(chosen) != 1 and chosen != ["status", "html"]:
-            text = f"a fault does exactly one of {', '.join(_ACTIONS)}; this does {chosen or 'none'}"
+            text = (
+                f"a fault does exactly one of {', '.join(_ACTIONS)}; this does {chosen or 'none'}"
+            )
             raise ValueError(text)
         if self.retry_after is not None and self.status is None:
             raise ValueError("retry_after goes with status")
@@ -133,7 +135,10 @@ class Fault(_Strict):
         return (
             (self.method is None or self.method.upper() == method)
             and re.search(self.path, target) is not None
-            and (self.body is None or re.search(self.body, body.decode("utf-8", "replace")) is not None)
+            and (
+                self.body is None
+                or re.search(self.body, body.decode("utf-8", "replace")) is not None
+            )
         )
 
 
@@ -217,7 +222,9 @@ def parse_faults(content: Any) -> list[Fault]:
             faults.append(Fault.model_validate(item))
         except ValidationError as error:
             problems += [
-                Problem(f"{'.'.join(map(str, e['loc'])) or 'fault'}: {e['msg']}", f"fault {position}")
+                Problem(
+                    f"{'.'.join(map(str, e['loc'])) or 'fault'}: {e['msg']}", f"fault {position}"
+                )
                 for e in error.errors(include_url=False)
             ]
     if problems:

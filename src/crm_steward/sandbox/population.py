@@ -99,7 +99,12 @@ class Sighting:
 
 
 def population(
-    n: int, seed: int, now: datetime, *, slice: str = "", shared: float = 0.3  # noqa: A002 -- the word for it
+    n: int,
+    seed: int,
+    now: datetime,
+    *,
+    slice: str = "",
+    shared: float = 0.3,  # noqa: A002 -- the word for it
 ) -> list[Sighting]:
     """Return `n` sightings, the same for the same arguments.
 
@@ -153,7 +158,9 @@ def _person(seed: int, number: int, now: datetime) -> Sighting:
         mobile=_digits(rng.choice(country.mobiles), rng),
         company=company,
         job_title=rng.choice(JOBS) if company else None,
-        street=country.street_form.format(number=rng.randrange(1, 200), street=rng.choice(country.streets)),
+        street=country.street_form.format(
+            number=rng.randrange(1, 200), street=rng.choice(country.streets)
+        ),
         postcode=postcode,
         city=city,
         country=country.spellings[0],
@@ -178,8 +185,10 @@ def _company(country: Country, rng: random.Random) -> str:
 
 
 def _email(first: str, last: str, company: str | None, number: int, rng: random.Random) -> str:
-    domain = f"{_slug(company)}.example" if company else rng.choice(
-        ("example.com", "example.org", "example.net", "mail.example.com")
+    domain = (
+        f"{_slug(company)}.example"
+        if company
+        else rng.choice(("example.com", "example.org", "example.net", "mail.example.com"))
     )
     given, family = _slug(first), _slug(last)
     local = rng.choice((f"{given}.{family}", f"{given[0]}.{family}", f"{given}{family[0]}", given))
@@ -198,7 +207,9 @@ def _act(created: datetime, now: datetime, rng: random.Random) -> datetime | Non
     return now - longest * rng.random() ** 1.5
 
 
-def _consent(created: datetime, now: datetime, rng: random.Random, *, withdrew: bool) -> ConsentState:
+def _consent(
+    created: datetime, now: datetime, rng: random.Random, *, withdrew: bool
+) -> ConsentState:
     given = created + timedelta(minutes=rng.randrange(60))
     if withdrew:
         return ConsentState(
@@ -265,7 +276,10 @@ def _nickname(person: Sighting, rng: random.Random) -> Sighting:
     first = person.first_name or ""
     short = NICKNAMES.get(first, first.split("-")[0].split()[0][:1] + ".")
     return replace(
-        person, first_name=short, email=_private_email(person, rng), traits=_trait(person, "nickname")
+        person,
+        first_name=short,
+        email=_private_email(person, rng),
+        traits=_trait(person, "nickname"),
     )
 
 
@@ -322,7 +336,9 @@ def _relative(person: Sighting, rng: random.Random) -> Sighting:
         person,
         person=f"{person.person}r",
         first_name=first,
-        email=f"{_slug(first)}.{_slug(person.last_name or 'x')}@example.org" if rng.random() < 0.5 else None,
+        email=f"{_slug(first)}.{_slug(person.last_name or 'x')}@example.org"
+        if rng.random() < 0.5
+        else None,
         mobile=_digits(rng.choice(country.mobiles), rng),
         withdrew=False,
         consent=ConsentState(status="unknown"),
@@ -395,7 +411,9 @@ def _lower(sighting: Sighting, _: random.Random) -> Sighting:
 
 def _last_caps(sighting: Sighting, _: random.Random) -> Sighting:
     return replace(
-        sighting, last_name=_apply(str.upper, sighting.last_name), traits=_trait(sighting, "last-caps")
+        sighting,
+        last_name=_apply(str.upper, sighting.last_name),
+        traits=_trait(sighting, "last-caps"),
     )
 
 
@@ -422,13 +440,21 @@ def _bad_email(sighting: Sighting, rng: random.Random) -> Sighting:
     if email is None:
         return sighting
     broken = rng.choice(
-        (email.replace("@", " @ "), f"mailto:{email}", f"{email}.", email.replace(".", ",", 1), f"<{email}>")
+        (
+            email.replace("@", " @ "),
+            f"mailto:{email}",
+            f"{email}.",
+            email.replace(".", ",", 1),
+            f"<{email}>",
+        )
     )
     return replace(sighting, email=broken, traits=_trait(sighting, "bad-email"))
 
 
 def _bad_phone(sighting: Sighting, rng: random.Random) -> Sighting:
-    phone = rng.choice(("0000000000", "12", "n/a", "see notes", f"{sighting.phone or '01'} ext. 12", "+"))
+    phone = rng.choice(
+        ("0000000000", "12", "n/a", "see notes", f"{sighting.phone or '01'} ext. 12", "+")
+    )
     return replace(sighting, phone=phone, traits=_trait(sighting, "bad-phone"))
 
 

@@ -20,7 +20,9 @@ from crm_steward.sandbox.faults import Fault, FaultScript
 from crm_steward.sandbox.statefile import StateFile
 from crm_steward.sandbox.wire import Request, Response
 
-_WEB_PAGE = b"<!DOCTYPE html><html><head><title>Bad gateway</title></head><body>Sorry.</body></html>"
+_WEB_PAGE = (
+    b"<!DOCTYPE html><html><head><title>Bad gateway</title></head><body>Sorry.</body></html>"
+)
 _LOG_LENGTH = 200_000
 
 
@@ -58,7 +60,9 @@ class Server:
         self._http = _Http((host, port), self)
         self.port: int = self._http.server_address[1]
         self.url = f"http://{host}:{self.port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="sandbox")
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), name="sandbox"
+        )
 
     def start(self) -> None:
         """Begin to answer."""

@@ -34,7 +34,9 @@ class StateFile:
                 self.rewrite()
             self._file = path.open("ab")
         except OSError as error:
-            raise InputError(f"{path}: the state cannot be kept there ({error.strerror}).") from error
+            raise InputError(
+                f"{path}: the state cannot be kept there ({error.strerror})."
+            ) from error
 
     @staticmethod
     def born(path: Path) -> str | None:

@@ -1,0 +1,137 @@
+"""What an account says about itself: owners, properties, details, usage, tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from crm_steward_hubspot.sandbox import answers
+from crm_steward_hubspot.sandbox.account import HubSpotAccount
+from crm_steward_hubspot.sandbox.contacts import flag, whole
+from crm_steward_hubspot.sandbox.schema import CONTACT, OWNERS
+from crm_steward_hubspot.sandbox.values import iso, milliseconds
+
+from crm_steward.sandbox import Request, Response, Routes
+
+routes = Routes()
+_LIFETIME = 1_800
+_REFRESH_TOKEN = "sandbox-refresh-token"  # noqa: S105 -- opens nothing but an emulator
+
+
+@routes.add(
+    "GET",
+    "/crm/v3/owners",
+    query=("limit", "after", "archived", "email"),
+    scopes=("crm.objects.owners.read",),
+)
+def owners(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- the route's shape
+    """Page through owners; archived ones are a list of their own."""
+    limit = whole(request, "limit", default=100, most=500)
+    after = request.one("after", "0")
+    wanted = [
+        owner
+        for owner in OWNERS
+        if owner["archived"] == flag(request, "archived")
+        and request.one("email", owner["email"]) == owner["email"]
+    ]
+    rest = [o for o in sorted(wanted, key=lambda o: int(o["id"])) if int(o["id"]) > int(after)]
+    body: dict[str, Any] = {"results": rest[:limit]}
+    if len(rest) > limit:
+        body["paging"] = {"next": {"after": rest[limit - 1]["id"]}}
+    return Response(200, body)
+
+
+@routes.add(
+    "GET", "/crm/v3/owners/{owner_id}", query=("archived",), scopes=("crm.objects.owners.read",)
+)
+def owner(crm: HubSpotAccount, request: Request, owner_id: str) -> Response:  # noqa: ARG001 -- same
+    """Read one owner by id."""
+    for candidate in OWNERS:
+        if candidate["id"] == owner_id and candidate["archived"] == flag(request, "archived"):
+            return Response(200, candidate)
+    answers.not_found(owner_id)
+
+
+@routes.add(
+    "GET", "/crm/v3/properties/contacts", query=("archived",), scopes=("crm.schemas.contacts.read",)
+)
+def properties(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- same
+    """Return every contact property in one answer."""
+    if flag(request, "archived"):
+        return Response(200, {"results": []})
+    return Response(200, {"results": [definition.to_json() for definition in CONTACT.values()]})
+
+
+@routes.add(
+    "GET",
+    "/crm/v3/properties/contacts/{name}",
+    query=("archived",),
+    scopes=("crm.schemas.contacts.read",),
+)
+def one_property(crm: HubSpotAccount, request: Request, name: str) -> Response:  # noqa: ARG001 -- same
+    """Return one contact property."""
+    if name not in CONTACT:
+        answers.not_found(name)
+    return Response(200, CONTACT[name].to_json())
+
+
+@routes.add("GET", "/account-info/v3/details")
+def details(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- same
+    """Return the account's id, time zone and home."""
+    offset = crm.now().astimezone(crm.limits.zone).strftime("%z")
+    return Response(
+        200,
+        {
+            "portalId": crm.PORTAL,
+            "accountType": "STANDARD",
+            "timeZone": crm.limits.zone.key,
+            "companyCurrency": "EUR",
+            "additionalCurrencies": [],
+            "utcOffset": f"{offset[:3]}:{offset[3:]}",
+            "utcOffsetMilliseconds": (int(offset[:3]) * 60 + int(offset[3:])) * 60_000,
+            "uiDomain": "app-eu1.hubspot.com",
+            "dataHostingLocation": "eu1",
+        },
+    )
+
+
+@routes.add("GET", "/account-info/v3/api-usage/daily/private-apps")
+def usage(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- same
+    """Return how much of the daily quota all private apps have used."""
+    now = crm.now()
+    entry = {
+        "name": "private-apps-api-calls-daily",
+        "usageLimit": crm.limits.daily,
+        "currentUsage": crm.limits.used_today,
+        "collectedAt": iso(milliseconds(now)),
+        "fetchStatus": "SUCCESS",
+        "resetsAt": iso(milliseconds(crm.limits.resets_at(now))),
+    }
+    return Response(200, {"results": [entry]})
+
+
+@routes.add("POST", "/oauth/v1/token", quota="none")
+def token(crm: HubSpotAccount, request: Request) -> Response:
+    """Give a new access token, good for half an hour, for the refresh token."""
+    form = {name: values[-1] for name, values in parse_qs(request.body.decode()).items()}
+    if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
+        return Response(
+            400,
+            {"status": "BAD_GRANT_TYPE", "message": "only grant_type=refresh_token is emulated"},
+        )
+    if form.get("refresh_token") != _REFRESH_TOKEN:
+        return Response(
+            400, {"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"}
+        )
+    access = f"sandbox-access-{crm.new_id()}"
+    expires = milliseconds(crm.now()) + _LIFETIME * 1000
+    crm.tables["tokens"][access] = {"scopes": list(crm.scopes), "expires": expires}
+    return Response(
+        200,
+        {
+            "token_type": "bearer",
+            "access_token": access,
+            "refresh_token": _REFRESH_TOKEN,
+            "expires_in": _LIFETIME,
+        },
+    )
