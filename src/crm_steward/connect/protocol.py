@@ -103,6 +103,21 @@ class SourceField:
     options: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class MappedField:
+    """Where a field of the CRM's own schema goes.
+
+    Args:
+        source: Its name in the CRM.
+        field: What it becomes; empty when it is kept as it is.
+        how: How that is known: `exact`, `synonym`, `user`; or why it is not mapped.
+    """
+
+    source: str
+    field: str
+    how: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """What `check` learnt about the account behind a connection.
@@ -116,6 +131,7 @@ class Account:
         missing: One line per thing that is missing to do all that the connector can do (a scope,
             a mapped field), each with its remedy.
         quota: Name of a quota → calls left, where the CRM says so.
+        mapping: How the CRM's own fields were mapped, where that is found out and not fixed.
     """
 
     id: str
@@ -125,6 +141,7 @@ class Account:
     fields: Mapping[str, SourceField] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     quota: Mapping[str, int] = field(default_factory=dict)
+    mapping: tuple[MappedField, ...] = ()
 
 
 class Status(StrEnum):
@@ -205,4 +222,3 @@ class Connector(Protocol):
     def close(self) -> None:
         """Let go of sockets and files."""
         ...
-

@@ -7,7 +7,8 @@ import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -91,6 +92,10 @@ class ConnectionSettings(BaseModel):
     """Share of the vendor's burst quota that may be used; the quota belongs to everybody."""
     daily_share: Share = 0.5
     """Share of the vendor's daily quota that may be used."""
+
+    def resolved(self, folder: Path) -> Self:  # noqa: ARG002 -- for kinds that name files
+        """Let relative paths in it start at `folder`, where the settings file stands."""
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

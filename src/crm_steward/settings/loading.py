@@ -128,8 +128,15 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     mail = settings.mail
     if mail and mail.ca_file:
         mail = mail.model_copy(update={"ca_file": folder / mail.ca_file})
+    connections = {name: one.resolved(folder) for name, one in settings.connections.items()}
     return settings.model_copy(
-        update={"database": database, "rules": rules, "mail": mail, "folder": folder}
+        update={
+            "database": database,
+            "connections": connections,
+            "rules": rules,
+            "mail": mail,
+            "folder": folder,
+        }
     )
 
 
