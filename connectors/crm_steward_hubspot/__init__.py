@@ -6,11 +6,16 @@ Importing this package costs nothing of HubSpot's library; `connector.py` import
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
 from crm_steward.sdk import Capability, ConnectionSettings, ConnectorSpec, Quota
+
+PropertyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
+"""A property's internal name, as HubSpot writes it."""
+FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+ProofPart = Literal["purpose", "given_at", "how", "text_version", "source", "evidence"]
 
 
 class HubSpotSettings(ConnectionSettings):
@@ -27,8 +32,10 @@ class HubSpotSettings(ConnectionSettings):
     """How far each incremental read reaches back; covers the search index's delay."""
     search_lag: timedelta = Field(default=timedelta(seconds=120), ge=timedelta(0))
     """How long a change may stay invisible to search; `overlap` is never less than this."""
-    extra: dict[str, str] = Field(default_factory=dict)
+    extra: dict[FieldName, PropertyName] = Field(default_factory=dict)
     """Custom fields: the name that rules use (`extra.<name>`) → HubSpot's internal name."""
+    consent: dict[ProofPart, PropertyName] = Field(default_factory=dict)
+    """Properties that hold the proof of consent, which HubSpot has no fields for."""
 
 
 SPEC = ConnectorSpec(
