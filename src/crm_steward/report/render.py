@@ -31,6 +31,7 @@ LARGEST = 95_000
 _RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS = 25, 5, 12, 5, 12
 _TEXT_WIDTH = 72
 _LONGEST = 1_000
+_MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,7 @@ def headline(digest: Digest, words: Words) -> str:
 
 
 def _news(digest: Digest, words: Words) -> str:
-    serious = sum(
-        rule.movement.new for rule in digest.rules if rule.severity >= Severity.HIGH
-    )
+    serious = sum(rule.movement.new for rule in digest.rules if rule.severity >= Severity.HIGH)
     moved, clean = digest.movement, digest.figures[0].now if digest.figures else None
     if clean is None:
         return words("headline.empty")
@@ -200,18 +199,18 @@ def _owner(owner: OwnerShare, words: Words) -> str:
 
 def _value(figure: Figure, number: float | None, words: Words) -> str:
     if number is None:
-        return "–"
+        return _NOTHING
     return words.percent(number) if figure.share else words.number(number)
 
 
 def _delta(figure: Figure, words: Words) -> str:
-    """Write the change since last week: +1.2, −340, ±0; empty when there is nothing to compare."""
+    """Write the change since last week with its sign; a dash when there is nothing to compare."""
     if figure.now is None or figure.before is None:
-        return "–"
+        return _NOTHING
     change = (figure.now - figure.before) * (100 if figure.share else 1)
     digits = 1 if figure.share else 0
     change = round(change, digits)
-    sign = "+" if change > 0 else "−" if change < 0 else "±"
+    sign = "+" if change > 0 else _MINUS if change < 0 else "±"
     return f"{sign}{words.number(abs(change), digits)}"
 
 
@@ -229,16 +228,14 @@ def environment() -> jinja2.Environment:
     """Return the templates: HTML escaped, every missing name an error, foreign text made safe."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("crm_steward.report"),
-        autoescape=lambda name: bool(name) and name.endswith(".html"),
+        autoescape=jinja2.select_autoescape(["html"], default=False, default_for_string=True),
         undefined=jinja2.StrictUndefined,
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(
-        link=safe_link, plain=plain, left=_left, right=_right, wrapped=_wrapped
-    )
+    made.filters.update(link=safe_link, plain=plain, left=_left, right=_right, wrapped=_wrapped)
     return made
 
 

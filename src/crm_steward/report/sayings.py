@@ -30,7 +30,9 @@ def say(kind: str, evidence: Evidence, words: Words, members: int = 1) -> str:
 
 def _format(evidence: Evidence, words: Words, _members: int) -> str:
     field = words.field(evidence.get("field") or "")
-    said = words("says.format", field=field, problem=words.known("problem", evidence.get("problem")))
+    said = words(
+        "says.format", field=field, problem=words.known("problem", evidence.get("problem"))
+    )
     return f"{said}, {words('says.fixable')}" if evidence.get("proposed") else said
 
 
@@ -55,9 +57,7 @@ def _consent(evidence: Evidence, words: Words, _members: int) -> str:
 
 
 def _duplicates(evidence: Evidence, words: Words, members: int) -> str:
-    return words(
-        "says.duplicates", n=members, level=words.known("level", evidence.get("level"))
-    )
+    return words("says.duplicates", n=members, level=words.known("level", evidence.get("level")))
 
 
 _SAYERS: Mapping[str, Callable[[Evidence, Words, int], str]] = {

@@ -40,9 +40,7 @@ def clean(text: str) -> str:
     """Return text without line ends, control and steering characters, and runs of spaces."""
     ordinary = _STEERING.sub("", text)
     if not ordinary.isprintable():
-        ordinary = "".join(
-            " " if unicodedata.category(c) in _INVISIBLE else c for c in ordinary
-        )
+        ordinary = "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in ordinary)
     return _SPACES.sub(" ", ordinary)
 
 
@@ -119,8 +117,7 @@ class Words:
     def points(self, share: float) -> str:
         """Write a difference of shares: 1.2 points."""
         value = Decimal(str(round(share * 100, 1)))
-        one, several = self._phrases["points"]
-        phrase = one if self._locale.plural_form(value) == "one" else several
+        phrase = self._phrases["points"][self._locale.plural_form(value) != "one"]
         return phrase.format(value=self.number(float(value), 1))
 
     def day(self, moment: datetime) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
-PHRASES = MappingProxyType(
+PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
     {
         "report.title": "Weekly contact report",
         "report.week": "Week {week}",
@@ -194,7 +195,7 @@ PHRASES = MappingProxyType(
         "proof.text_version": "the wording",
         "proof.source": "the source",
         "audit.title": "Contact audit",
-        "audit.made": "{file}, examined {at}",
+        "audit.made": "Examined {at}",
         "audit.rows": "Rows read",
         "audit.clean": "Without a finding",
         "audit.findings": "Findings",
@@ -213,7 +214,6 @@ PHRASES = MappingProxyType(
         "audit.reason": "Why",
         "audit.none": "No finding: the rules have nothing to complain about.",
         "audit.private": "This page holds personal data from your file. Nothing was sent anywhere, and the file was not changed.",
-        "audit.proposal": "{now} → {proposed}",
         "audit.contents": "Rules",
         "how.name": "its name",
         "how.option": "--map",

@@ -1,10 +1,12 @@
+# ruff: noqa: RUF001 -- the typographic apostrophe is how French is written
 """The report's sentences in French. A tuple holds (one, several); `words` sets the unbreakable spaces."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
-PHRASES = MappingProxyType(
+PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
     {
         "report.title": "Rapport hebdomadaire des contacts",
         "report.week": "Semaine {week}",
@@ -68,7 +70,10 @@ PHRASES = MappingProxyType(
         "owners.title": "Anomalies par propriétaire",
         "owners.nobody": "Personne",
         "owners.unknown": "Propriétaire {id}",
-        "owners.about": ("{n} fiche, dont graves : {serious}", "{n} fiches, dont graves : {serious}"),
+        "owners.about": (
+            "{n} fiche, dont graves : {serious}",
+            "{n} fiches, dont graves : {serious}",
+        ),
         "owners.about_plain": ("{n} fiche", "{n} fiches"),
         "owners.more": ("et {n} autre propriétaire", "et {n} autres propriétaires"),
         "fixed.title": "Ce qui a été corrigé",
@@ -194,7 +199,7 @@ PHRASES = MappingProxyType(
         "proof.text_version": "le texte présenté",
         "proof.source": "la source",
         "audit.title": "Audit de contacts",
-        "audit.made": "{file}, examiné le {at}",
+        "audit.made": "Examiné le {at}",
         "audit.rows": "Lignes lues",
         "audit.clean": "Sans anomalie",
         "audit.findings": "Anomalies",
@@ -213,7 +218,6 @@ PHRASES = MappingProxyType(
         "audit.reason": "Pourquoi",
         "audit.none": "Aucune anomalie : les règles n’ont rien à redire.",
         "audit.private": "Cette page contient des données personnelles de votre fichier. Rien n’a été envoyé, et le fichier n’a pas été modifié.",
-        "audit.proposal": "{now} → {proposed}",
         "audit.contents": "Règles",
         "how.name": "son nom",
         "how.option": "--map",

@@ -1,0 +1,129 @@
+"""The page that `crm-steward audit` leaves: what is wrong with one file.
+
+It is the user's own file on the user's own machine, so that values are shown, which the weekly mail
+never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from crm_steward.model import Finding, Severity
+from crm_steward.report.digest import Titles
+from crm_steward.report.render import environment, title
+from crm_steward.report.sayings import say
+from crm_steward.report.words import Words, plain
+
+_SAMPLES, _BROKEN, _MEMBERS, _VALUE = 50, 200, 6, 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditResult:
+    """What an audit of one file found.
+
+    Args:
+        file: The file's name, without its folder.
+        rows: Rows read as contacts.
+        broken: (line, reason) of rows that could not be read.
+        mapping: (column, field, how it was recognised: name, content, option).
+        unmapped: Columns that were not used.
+        findings: Everything the rules found.
+        titles: Rule id → language → title.
+        generated_at: When.
+    """
+
+    file: str
+    rows: int
+    broken: Sequence[tuple[int, str]] = ()
+    mapping: Sequence[tuple[str, str, str]] = ()
+    unmapped: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
+    titles: Mapping[str, Titles] = field(default_factory=dict)
+    generated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _RuleBlock:
+    """One rule on the page; `anchor` names it in links."""
+
+    anchor: str
+    title: str
+    severity: Severity
+    count: int
+    samples: Sequence[tuple[str, str, str, str]]
+    """(records, what was found, value now, value proposed)."""
+
+
+def render_audit(result: AuditResult, language: str) -> str:
+    """Return the page: one HTML document that needs nothing else.
+
+    Args:
+        result: What the audit found.
+        language: `en` or `fr`.
+    """
+    words = Words(language, result.generated_at.tzinfo or UTC)
+    flagged = {ref for finding in result.findings for ref in finding.refs}
+    clean = max(0, result.rows - len(flagged))
+    blocks = _blocks(result, words)
+    return (
+        environment()
+        .get_template("audit.html")
+        .render(
+            {
+                "t": words,
+                "a": result,
+                "clean": clean,
+                "share": clean / result.rows if result.rows else None,
+                "blocks": blocks,
+                "most": max((block.count for block in blocks), default=0),
+                "broken": result.broken[:_BROKEN],
+                "columns": _columns(result, words),
+                "unmapped": words.listed([plain(name, 60) for name in result.unmapped[:40]]),
+                "sentence": lambda text: text[:1].upper() + text[1:],
+            }
+        )
+    )
+
+
+def _blocks(result: AuditResult, words: Words) -> list[_RuleBlock]:
+    by_rule: dict[str, list[Finding]] = {}
+    for finding in result.findings:
+        by_rule.setdefault(finding.rule, []).append(finding)
+    ranked = sorted(
+        by_rule.items(),
+        key=lambda item: (-max(f.severity for f in item[1]), -len(item[1]), item[0]),
+    )
+    return [
+        _RuleBlock(
+            anchor=f"rule-{number}",
+            title=title(result.titles.get(rule, {"en": rule}), words),
+            severity=max(finding.severity for finding in found),
+            count=len(found),
+            samples=[_sample(finding, words) for finding in found[:_SAMPLES]],
+        )
+        for number, (rule, found) in enumerate(ranked, start=1)
+    ]
+
+
+def _sample(finding: Finding, words: Words) -> tuple[str, str, str, str]:
+    names = [plain(ref.id, _VALUE) for ref in finding.refs[:_MEMBERS]]
+    records = ", ".join(names)
+    if len(finding.refs) > _MEMBERS:
+        records += f" {words('members.more', n=len(finding.refs) - _MEMBERS)}"
+    evidence = finding.evidence
+    said = say(finding.kind, evidence, words, len(finding.refs))
+    return records, said, _value(evidence.get("now")), _value(evidence.get("proposed"))
+
+
+def _value(value: Any) -> str:
+    return "" if value is None else plain(str(value), _VALUE)
+
+
+def _columns(result: AuditResult, words: Words) -> list[tuple[str, str, str]]:
+    return [
+        (plain(column, 60), words.field(name), words.known("how", how, "name"))
+        for column, name, how in result.mapping
+    ]

@@ -1,0 +1,115 @@
+"""Reads the store into a digest, set by set."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from crm_steward.model import InputError
+from crm_steward.report.digest import Digest, Figure
+from crm_steward.report.findings import Names, movement, owner_shares, rule_shares
+from crm_steward.report.weeks import Week, week_due
+from crm_steward.report.writes import coverage, decision, fixes
+from crm_steward.rules import RuleBook
+from crm_steward.settings import Settings
+from crm_steward.store.database import Database
+from crm_steward.store.figures import Figures
+
+_TREND = 8
+"""Weeks in a trend."""
+
+_FIGURES: tuple[tuple[str, str | None, Literal["up", "down"] | None], ...] = (
+    ("clean", "contacts", "up"),
+    ("complete", "contacts", "up"),
+    ("duplicated", "contacts", "down"),
+    ("email_valid", "with_email", "up"),
+    ("mailable", "contacts", "up"),
+    ("provable", "mailable", "up"),
+    ("contacts", None, None),
+    ("findings", None, "down"),
+)
+"""Name, what it is a share of, which way is good."""
+
+
+def current_week(settings: Settings, now: datetime) -> Week:
+    """Return the week that a report made at `now` is for."""
+    report = settings.report
+    return week_due(now, report.day, report.at, settings.timezone)
+
+
+def collect(
+    database: Database,
+    settings: Settings,
+    book: RuleBook,
+    *,
+    week: Week | None = None,
+    now: datetime,
+) -> Digest:
+    """Read everything that the report of `week` says.
+
+    The current week is counted now, and the count is kept for later trends. For an earlier week,
+    findings and changes are as of the day its report was due; people, plan and connections as now.
+
+    Args:
+        database: The store.
+        settings: Time zone, report day, names.
+        book: The rules, for their titles.
+        week: Which; None for the current one.
+        now: The time.
+
+    Raises:
+        InputError: The week has not begun.
+    """
+    current = current_week(settings, now)
+    week = week or current
+    if week > current:
+        raise InputError(f"Week {week} has no report yet.", hint=f"The latest is {current}.")
+    due = (settings.report.day, settings.report.at, settings.timezone)
+    since = week.shifted(-1).due(*due)
+    until = now if week == current else week.due(*due)
+    if week == current:
+        figures = Figures(database)
+        figures.save(str(week), figures.count())
+    titles = {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
+    with database.read() as reading:
+        names = Names(reading, settings.report.names)
+        owners, more_owners = owner_shares(reading, names)
+        return Digest(
+            week=week,
+            since=since,
+            until=until,
+            zone=settings.timezone,
+            figures=_figures(database, week),
+            movement=movement(reading, since, until),
+            rules=rule_shares(reading, names, titles, since, until),
+            owners=owners,
+            more_owners=more_owners,
+            fixes=fixes(reading, titles, since, until),
+            decision=decision(reading, titles, now),
+            coverage=coverage(reading, since, now, late=timedelta(days=2)),
+        )
+
+
+def _figures(database: Database, week: Week) -> tuple[Figure, ...]:
+    weeks = [week.shifted(back) for back in range(1 - _TREND, 1)]
+    counts = Figures(database).history([str(one) for one in weeks])
+    first = next((one for one in weeks if str(one) in counts), week)
+    shown = [one for one in weeks if one >= first]
+    return tuple(
+        Figure(
+            name=name,
+            values={one: _value(counts.get(str(one), {}), name, whole) for one in shown},
+            share=whole is not None,
+            better=better,
+        )
+        for name, whole, better in _FIGURES
+    )
+
+
+def _value(counts: dict[str, float], name: str, whole: str | None) -> float | None:
+    """Return a figure of one week; None where it was not counted or there was nothing to share."""
+    if name not in counts:
+        return None
+    if whole is None:
+        return counts[name]
+    return counts[name] / counts[whole] if counts.get(whole) else None

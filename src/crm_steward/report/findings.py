@@ -1,0 +1,220 @@
+"""Findings in the digest: how they moved, by rule with examples, by owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from crm_steward.model import RecordRef, Severity
+from crm_steward.report.digest import Example, Movement, OwnerShare, Person, RuleShare, Titles
+from crm_steward.store.database import chunked
+from crm_steward.store.tables import connections, contacts, finding_refs, findings
+
+_EXAMPLES, _MEMBERS, _OWNERS = 5, 3, 15
+
+
+class Names:
+    """How records and owners may be named.
+
+    Args:
+        reading: A read transaction.
+        shown: `off` shows ids, `initials` and `on` what they say.
+    """
+
+    def __init__(self, reading: sa.Connection, shown: Literal["off", "initials", "on"]) -> None:
+        self._reading = reading
+        self._shown = shown
+        self._owners = _owners(reading)
+
+    def owner(self, connection: str, owner: str) -> str:
+        """Return the owner's name where the CRM told it, else an empty text."""
+        return self._owners.get((connection, owner), "")
+
+    def people(self, refs: Iterable[RecordRef]) -> dict[RecordRef, Person]:
+        """Return each record as the report may show it."""
+        wanted = list(dict.fromkeys(refs))
+        found = {ref: Person(connection=ref.connection, id=ref.id) for ref in wanted}
+        c = contacts.c
+        for connection in {ref.connection for ref in wanted}:
+            ids = [ref.id for ref in wanted if ref.connection == connection]
+            for chunk in chunked(ids):
+                query = sa.select(c.id, c.url, c.first_name, c.last_name, c.full_name).where(
+                    c.connection == connection, c.id.in_(chunk)
+                )
+                for row in self._reading.execute(query):
+                    found[RecordRef(connection, row.id)] = Person(
+                        connection=connection, id=row.id, name=self._name(row), url=row.url
+                    )
+        return found
+
+    def _name(self, row: Any) -> str:
+        if self._shown == "off":
+            return ""
+        parts = [part for part in (row.first_name, row.last_name) if part] or [row.full_name or ""]
+        if self._shown == "on":
+            return " ".join(parts)
+        return " ".join(f"{word[0]}." for part in parts for word in part.split())
+
+
+def movement(reading: sa.Connection, since: datetime, until: datetime) -> Movement:
+    """Return how all findings moved between two moments."""
+    row = reading.execute(sa.select(*_moves(since, until))).one()
+    return _movement(row)
+
+
+def rule_shares(
+    reading: sa.Connection,
+    names: Names,
+    titles: Mapping[str, Titles],
+    since: datetime,
+    until: datetime,
+) -> tuple[RuleShare, ...]:
+    """Return what each rule found, worst and most first, with a few examples."""
+    f = findings.c
+    query = sa.select(
+        f.rule, sa.func.max(f.severity).label("severity"), *_moves(since, until)
+    ).group_by(f.rule)
+    rows = [row for row in reading.execute(query) if _movement(row).open]
+    rows.sort(key=lambda row: (-row.severity, -_movement(row).open, row.rule))
+    examples = _examples(reading, names, since, until)
+    return tuple(
+        RuleShare(
+            rule=row.rule,
+            titles=titles.get(row.rule, {"en": row.rule}),
+            severity=Severity(row.severity),
+            movement=_movement(row),
+            examples=tuple(examples.get(row.rule, ())),
+        )
+        for row in rows
+    )
+
+
+def owner_shares(reading: sa.Connection, names: Names) -> tuple[tuple[OwnerShare, ...], int]:
+    """Return who has most open findings, most first, and how many owners are left out."""
+    refs, f, c = finding_refs.c, findings.c, contacts.c
+    owner = sa.func.coalesce(c.owner, "")
+    serious = sa.case((f.severity >= int(Severity.HIGH), refs.fingerprint))
+    query = (
+        sa.select(
+            refs.connection,
+            owner.label("owner"),
+            sa.func.count(refs.fingerprint.distinct()).label("findings"),
+            sa.func.count(serious.distinct()).label("serious"),
+            sa.func.count(refs.id.distinct()).label("records"),
+        )
+        .join(findings, f.fingerprint == refs.fingerprint)
+        .join(contacts, (c.connection == refs.connection) & (c.id == refs.id))
+        .where(f.state == "open", c.gone_at.is_(None))
+        .group_by(refs.connection, owner)
+    )
+    rows = sorted(
+        reading.execute(query), key=lambda row: (-row.findings, row.connection, row.owner)
+    )
+    shares = tuple(
+        OwnerShare(
+            connection=row.connection,
+            owner=row.owner,
+            name=names.owner(row.connection, row.owner),
+            findings=row.findings,
+            serious=row.serious,
+            records=row.records,
+        )
+        for row in rows[:_OWNERS]
+    )
+    return shares, len(rows) - len(shares)
+
+
+def _moves(since: datetime, until: datetime) -> Sequence[sa.Label[int]]:
+    f = findings.c
+    opened = (f.first_seen_at > since) & (f.first_seen_at <= until)
+    stands = _stands(until)
+    resolved = (f.state == "resolved") & (f.resolved_at > since) & (f.resolved_at <= until)
+    return (
+        _count(stands & opened & (f.openings == 1), "new"),
+        _count(stands & opened & (f.openings > 1), "reopened"),
+        _count(stands & (f.first_seen_at <= since), "standing"),
+        _count(resolved, "resolved"),
+    )
+
+
+def _stands(until: datetime) -> sa.ColumnElement[bool]:
+    """Whether a finding was open at `until`."""
+    f = findings.c
+    return (f.first_seen_at <= until) & ((f.state == "open") | (f.resolved_at > until))
+
+
+def _count(condition: sa.ColumnElement[bool], name: str) -> sa.Label[int]:
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0).label(name)
+
+
+def _movement(row: Any) -> Movement:
+    return Movement(
+        new=int(row.new),
+        reopened=int(row.reopened),
+        standing=int(row.standing),
+        resolved=int(row.resolved),
+    )
+
+
+def _examples(
+    reading: sa.Connection, names: Names, since: datetime, until: datetime
+) -> dict[str, list[Example]]:
+    """Return the newest open findings of each rule."""
+    f = findings.c
+    place = sa.func.row_number().over(
+        partition_by=f.rule,
+        order_by=(f.severity.desc(), f.first_seen_at.desc(), f.fingerprint),
+    )
+    ranked = sa.select(f.fingerprint, place.label("place")).where(_stands(until)).subquery()
+    query = (
+        sa.select(f.fingerprint, f.rule, f.kind, f.evidence, f.first_seen_at, f.openings)
+        .join(ranked, ranked.c.fingerprint == f.fingerprint)
+        .where(ranked.c.place <= _EXAMPLES)
+        .order_by(f.rule, ranked.c.place)
+    )
+    rows = reading.execute(query).all()
+    members = _members(reading, [row.fingerprint for row in rows])
+    people = names.people(ref for refs in members.values() for ref in refs[:_MEMBERS])
+    shown: dict[str, list[Example]] = {}
+    for row in rows:
+        refs = members.get(row.fingerprint, [])
+        example = Example(
+            kind=row.kind,
+            people=tuple(people[ref] for ref in refs[:_MEMBERS]),
+            more=max(0, len(refs) - _MEMBERS),
+            evidence=row.evidence,
+            new=row.openings == 1 and row.first_seen_at > since,
+        )
+        shown.setdefault(row.rule, []).append(example)
+    return shown
+
+
+def _members(reading: sa.Connection, marks: Sequence[str]) -> dict[str, list[RecordRef]]:
+    members: dict[str, list[RecordRef]] = {}
+    refs = finding_refs.c
+    for chunk in chunked(marks):
+        query = (
+            sa.select(finding_refs)
+            .where(refs.fingerprint.in_(chunk))
+            .order_by(refs.connection, refs.id)
+        )
+        for mark, connection, record_id in reading.execute(query):
+            members.setdefault(mark, []).append(RecordRef(connection, record_id))
+    return members
+
+
+def _owners(reading: sa.Connection) -> dict[tuple[str, str], str]:
+    """Return owner's names as `check` last learnt them; an account may be shaped otherwise."""
+    found: dict[tuple[str, str], str] = {}
+    for connection, account in reading.execute(
+        sa.select(connections.c.connection, connections.c.account)
+    ):
+        owners = account.get("owners") if isinstance(account, dict) else None
+        for owner, about in owners.items() if isinstance(owners, dict) else ():
+            name = about.get("name") if isinstance(about, dict) else about
+            if isinstance(name, str):
+                found[connection, owner] = name
+    return found

@@ -1,0 +1,256 @@
+"""Writes in the digest: what was fixed, what waits for a decision, what could not be examined."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_steward.model import Plan, Reversibility
+from crm_steward.report.digest import (
+    Coverage,
+    Decision,
+    Fixes,
+    Source,
+    Titles,
+    Trouble,
+    Waiting,
+)
+from crm_steward.store.tables import (
+    approvals,
+    connections,
+    contacts,
+    journal,
+    plans,
+    quarantine,
+    runs,
+)
+
+_UNDOABLE = frozenset({"update", "task"})
+"""Kinds of change that can be taken back by machine."""
+
+
+def fixes(
+    reading: sa.Connection, titles: Mapping[str, Titles], since: datetime, until: datetime
+) -> tuple[Fixes, ...]:
+    """Return the changes that the CRMs confirmed, by run, newest first."""
+    line, intent = journal.alias("line"), journal.alias("intent")
+    begun = _last_intents()
+    query = (
+        sa.select(
+            intent.c.run,
+            intent.c.kind,
+            intent.c.rule,
+            sa.func.count().label("n"),
+            sa.func.max(line.c.at).label("at"),
+            sa.func.count(_undone().c.undoes).label("undone"),
+        )
+        .select_from(line)
+        .join(begun, begun.c.key == line.c.key)
+        .join(intent, intent.c.seq == begun.c.seq)
+        .outerjoin(_undone(), _undone().c.undoes == intent.c.seq)
+        .where(
+            line.c.state == "verified",
+            line.c.seq > intent.c.seq,
+            line.c.at > since,
+            line.c.at <= until,
+            intent.c.undoes.is_(None),
+        )
+        .group_by(intent.c.run, intent.c.kind, intent.c.rule)
+    )
+    by_run: dict[str, list[sa.Row[Any]]] = {}
+    for row in reading.execute(query):
+        by_run.setdefault(row.run, []).append(row)
+    found = [_fixes(run, rows, titles) for run, rows in by_run.items()]
+    return tuple(sorted(found, key=lambda one: (one.at, one.run), reverse=True))
+
+
+def _fixes(run: str, rows: list[sa.Row[Any]], titles: Mapping[str, Titles]) -> Fixes:
+    kinds: Counter[str] = Counter()
+    rules: Counter[str] = Counter()
+    for row in rows:
+        kinds[row.kind] += row.n
+        rules[row.rule] += row.n
+    return Fixes(
+        run=run,
+        at=max(row.at for row in rows),
+        by_kind=dict(kinds.most_common()),
+        by_rule=tuple(
+            (rule, titles.get(rule, {"en": rule}), n) for rule, n in rules.most_common(5)
+        ),
+        undone=sum(row.undone for row in rows),
+        undoable=any(kind in _UNDOABLE for kind in kinds),
+    )
+
+
+def _last_intents() -> sa.Subquery:
+    return (
+        sa.select(journal.c.key, sa.func.max(journal.c.seq).label("seq"))
+        .where(journal.c.state == "intent")
+        .group_by(journal.c.key)
+        .subquery()
+    )
+
+
+_TAKEN_BACK = journal.alias("taken_back")
+_CONFIRMED = journal.alias("confirmed")
+_UNDONE = (
+    sa.select(_TAKEN_BACK.c.undoes)
+    .join(_CONFIRMED, _CONFIRMED.c.key == _TAKEN_BACK.c.key)
+    .where(
+        _TAKEN_BACK.c.undoes.is_not(None),
+        _TAKEN_BACK.c.state == "intent",
+        _CONFIRMED.c.state == "verified",
+        _CONFIRMED.c.seq > _TAKEN_BACK.c.seq,
+    )
+    .distinct()
+    .subquery()
+)
+
+
+def _undone() -> sa.Subquery:
+    """Intents that were taken back, by the sequence number of what they took back."""
+    return _UNDONE
+
+
+def decision(
+    reading: sa.Connection, titles: Mapping[str, Titles], now: datetime
+) -> Decision | None:
+    """Return the plan that waits for a decision, or None."""
+    query = (
+        sa.select(plans)
+        .where(plans.c.status.in_(("open", "applying")), plans.c.expires_at > now)
+        .order_by(plans.c.created_at.desc(), plans.c.hash)
+        .limit(1)
+    )
+    row = reading.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    plan = Plan.from_json(row["content"])
+    approved = set(
+        reading.execute(sa.select(approvals.c.key).where(approvals.c.plan == row["hash"])).scalars()
+    )
+    begun = set(
+        reading.execute(sa.select(journal.c.key).where(journal.c.plan == row["hash"])).scalars()
+    )
+    waiting: Counter[tuple[str, str, str]] = Counter()
+    agreed = 0
+    for planned in plan.changes:
+        key = planned.key
+        if key in begun:
+            continue
+        if key in approved:
+            agreed += 1
+        elif not planned.automatic:
+            content = planned.to_json()
+            waiting[planned.rule, content["change"]["kind"], content["reversibility"]] += 1
+    if not waiting and not agreed:
+        return None
+    return Decision(
+        plan=row["hash"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        waiting=tuple(
+            Waiting(
+                rule=rule,
+                titles=titles.get(rule, {"en": rule}),
+                kind=kind,
+                count=count,
+                reversibility=reversibility,
+            )
+            for (rule, kind, reversibility), count in sorted(
+                waiting.items(), key=lambda item: (-_weight(item[0][2]), -item[1], item[0])
+            )
+        ),
+        approved=agreed,
+    )
+
+
+def _weight(reversibility: str) -> int:
+    """Order by impact: what cannot be taken back comes first."""
+    return [Reversibility.REVERSIBLE, Reversibility.PARTLY, Reversibility.IRREVERSIBLE].index(
+        Reversibility(reversibility)
+    )
+
+
+def coverage(
+    reading: sa.Connection, since: datetime, now: datetime, *, late: timedelta
+) -> Coverage:
+    """Return what was examined and what was not."""
+    reasons = sa.select(
+        quarantine.c.connection, quarantine.c.reason, sa.func.count().label("n")
+    ).group_by(quarantine.c.connection, quarantine.c.reason)
+    quarantined = [(row.connection, row.reason, row.n) for row in reading.execute(reasons)]
+    scanned = sa.select(sa.func.max(runs.c.ended_at)).where(
+        runs.c.verb == "scan", runs.c.status == "done"
+    )
+    last = journal.alias("last")
+    newest = sa.select(sa.func.max(journal.c.seq)).group_by(journal.c.key)
+    states = (
+        sa.select(last.c.state, last.c.at > since, sa.func.count())
+        .where(last.c.seq.in_(newest))
+        .group_by(last.c.state, last.c.at > since)
+    )
+    ended: Counter[str] = Counter()
+    for state, recent, n in reading.execute(states):
+        if recent or state in {"intent", "unknown"}:
+            ended[state] += n
+    return Coverage(
+        sources=_sources(reading, now, late),
+        quarantined=tuple(sorted(quarantined, key=lambda one: (-one[2], one[0], one[1]))),
+        withheld=_withheld(reading),
+        unsettled=ended["intent"] + ended["unknown"],
+        refused=ended["rejected"],
+        conflicts=ended["conflict"],
+        scanned_at=reading.execute(scanned).scalar_one(),
+    )
+
+
+def _sources(reading: sa.Connection, now: datetime, late: timedelta) -> tuple[Source, ...]:
+    live = sa.select(contacts.c.connection, sa.func.count().label("n")).where(
+        contacts.c.gone_at.is_(None)
+    )
+    counted = {
+        row.connection: row.n for row in reading.execute(live.group_by(contacts.c.connection))
+    }
+    rows = reading.execute(sa.select(connections).order_by(connections.c.connection)).mappings()
+    return tuple(_source(row, counted.get(row["connection"], 0), now, late) for row in rows)
+
+
+def _source(row: sa.RowMapping, live: int, now: datetime, late: timedelta) -> Source:
+    read_at: datetime | None = row["last_success_at"]
+    troubles = (
+        (Trouble.PAUSED, row["paused_reason"]),
+        (Trouble.FROZEN, row["frozen_reason"]),
+        (Trouble.FAILED, row["last_error"]),
+        (Trouble.NEVER, row["last_full_at"] is None or read_at is None),
+        (Trouble.LATE, read_at is not None and now - read_at > late),
+    )
+    trouble, said = next(((one, why) for one, why in troubles if why), (None, ""))
+    return Source(
+        connection=row["connection"],
+        contacts=live,
+        read_at=read_at,
+        full_at=row["last_full_at"],
+        trouble=trouble,
+        reason=said if isinstance(said, str) else "",
+    )
+
+
+def _withheld(reading: sa.Connection) -> tuple[tuple[str, int], ...]:
+    """Return why the last plan left changes out, as its run counted it."""
+    query = (
+        sa.select(runs.c.counts)
+        .where(runs.c.verb == "plan", runs.c.status == "done")
+        .order_by(runs.c.started_at.desc())
+        .limit(1)
+    )
+    counts = reading.execute(query).scalar()
+    reasons = counts.get("withheld") if isinstance(counts, dict) else None
+    if not isinstance(reasons, dict):
+        return ()
+    numbers = {str(why): n for why, n in reasons.items() if isinstance(n, int)}
+    return tuple(sorted(numbers.items(), key=lambda item: (-item[1], item[0])))

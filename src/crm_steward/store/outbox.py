@@ -1,0 +1,194 @@
+"""The outbox: each mail is written here once per period and recipient, and sent from here.
+
+A mail is claimed before it is touched, and marked `sending` before its content leaves, so that
+whoever comes after a crash knows whether the mail server may have it already (RFC 1047). Such a
+mail goes out once more under the same Message-ID, by which a mailbox knows it again; never twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from crm_steward.store.database import Database, upsert
+from crm_steward.store.tables import outbox
+
+HELD_FOR = timedelta(minutes=20)
+"""How long a claim lasts: longer than the mail server may take to answer (RFC 5321, 4.5.3.2)."""
+
+
+class Delivery(StrEnum):
+    """Where a mail stands."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    """Its content has begun to leave."""
+    UNSURE = "unsure"
+    """It was sent and the answer was lost; it waits to be sent once more."""
+    RESENDING = "resending"
+    """Its content has begun to leave a second time."""
+    SENT = "sent"
+    FAILED = "failed"
+
+
+_LEAVING = {Delivery.QUEUED: Delivery.SENDING, Delivery.UNSURE: Delivery.RESENDING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One mail in the outbox.
+
+    Args:
+        id: Its Message-ID.
+        period: The ISO week it is for.
+        recipient: The address it goes to.
+        status: Where it stands.
+        subject: Its subject.
+        message: The mail as it goes over the wire, ASCII.
+        attempts: How often it was tried.
+        queued_at: When it was written.
+        next_attempt_at: Not before then.
+        sent_at: When the mail server took it.
+        error: Why it was not taken the last time.
+    """
+
+    id: str
+    period: str
+    recipient: str
+    status: Delivery
+    subject: str
+    message: str
+    attempts: int
+    queued_at: datetime
+    next_attempt_at: datetime
+    sent_at: datetime | None
+    error: str
+
+
+class Outbox:
+    """Writes and reads the outbox."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        *,
+        id: str,  # noqa: A002 -- the column's name
+        period: str,
+        recipient: str,
+        subject: str,
+        message: str,
+        now: datetime,
+    ) -> bool:
+        """Write a mail, unless one stands for that period and recipient; return whether it did."""
+        row = {
+            "id": id,
+            "period": period,
+            "recipient": recipient,
+            "status": Delivery.QUEUED.value,
+            "subject": subject,
+            "message": message,
+            "attempts": 0,
+            "queued_at": now,
+            "next_attempt_at": now,
+            "error": "",
+        }
+        statement = upsert(self._database, outbox, ["period", "recipient"], update=[])
+        with self._database.write() as writing:
+            return bool(writing.execute(statement.values(row)).rowcount)
+
+    def recipients(self, period: str) -> set[str]:
+        """Return for whom a mail of that period was written, whatever became of it."""
+        query = sa.select(outbox.c.recipient).where(outbox.c.period == period)
+        with self._database.read() as reading:
+            return set(reading.execute(query).scalars())
+
+    def due(self, now: datetime) -> list[str]:
+        """Return the mails that may be tried at `now`, oldest first.
+
+        Those that wait, and those whose sender died.
+        """
+        open_ = [
+            status.value for status in Delivery if status not in (Delivery.SENT, Delivery.FAILED)
+        ]
+        query = (
+            sa.select(outbox.c.id)
+            .where(outbox.c.status.in_(open_), outbox.c.next_attempt_at <= now)
+            .order_by(outbox.c.queued_at, outbox.c.id)
+        )
+        with self._database.read() as reading:
+            return list(reading.execute(query).scalars())
+
+    def claim(self, id: str, now: datetime) -> Letter | None:  # noqa: A002 -- same
+        """Take a due mail for ourselves; None when somebody else was faster.
+
+        One whose sender died while its content was leaving comes back as `unsure`, the second
+        time as `failed`.
+        """
+        due = sa.select(outbox).where(outbox.c.id == id, outbox.c.next_attempt_at <= now)
+        with self._database.write() as writing:
+            row = writing.execute(due.with_for_update()).mappings().one_or_none()
+            if row is None or row["status"] in (Delivery.SENT, Delivery.FAILED):
+                return None
+            values = {
+                "status": _after_crash(Delivery(row["status"])).value,
+                "next_attempt_at": now + HELD_FOR,
+                "attempts": row["attempts"] + 1,
+            }
+            writing.execute(sa.update(outbox).where(outbox.c.id == id).values(values))
+        return _letter({**row, **values})
+
+    def leaving(self, letter: Letter) -> bool:
+        """Mark, durably, that the content of a claimed mail is about to leave.
+
+        Returns:
+            False when the claim ran out and somebody else took it: then it must not leave.
+        """
+        return self._move(letter, status=_LEAVING[letter.status].value)
+
+    def sent(self, letter: Letter, now: datetime) -> None:
+        """Mark that the mail server took it."""
+        self._move(letter, status=Delivery.SENT.value, sent_at=now, error="")
+
+    def postpone(self, letter: Letter, until: datetime, error: str) -> None:
+        """Put a mail back that was certainly not taken, to be tried again at `until`."""
+        self._move(letter, status=letter.status.value, next_attempt_at=until, error=error)
+
+    def unsure(self, letter: Letter, until: datetime, error: str) -> None:
+        """Put a mail back that may have been taken: it is sent once more, then given up."""
+        self._move(letter, status=Delivery.UNSURE.value, next_attempt_at=until, error=error)
+
+    def fail(self, letter: Letter, error: str) -> None:
+        """Give a mail up."""
+        self._move(letter, status=Delivery.FAILED.value, error=error)
+
+    def letters(self, period: str | None = None) -> list[Letter]:
+        """Return the mails of a period, or all, newest first."""
+        query = sa.select(outbox).order_by(outbox.c.queued_at.desc(), outbox.c.id)
+        if period is not None:
+            query = query.where(outbox.c.period == period)
+        with self._database.read() as reading:
+            return [_letter(row) for row in reading.execute(query).mappings()]
+
+    def _move(self, letter: Letter, **values: object) -> bool:
+        """Change the row if the claim is still ours: each claim has its own number of attempts."""
+        ours = sa.update(outbox).where(
+            outbox.c.id == letter.id, outbox.c.attempts == letter.attempts
+        )
+        with self._database.write() as writing:
+            return bool(writing.execute(ours.values(values)).rowcount)
+
+
+def _after_crash(status: Delivery) -> Delivery:
+    """Return where a mail stands whose claim ran out."""
+    if status is Delivery.SENDING:
+        return Delivery.UNSURE
+    return Delivery.FAILED if status is Delivery.RESENDING else status
+
+
+def _letter(row: sa.RowMapping | dict[str, object]) -> Letter:
+    return Letter(**{**row, "status": Delivery(row["status"])})  # type: ignore[arg-type] # columns and fields agree
