@@ -12,10 +12,25 @@ from crm_steward.sandbox.population import Sighting
 _CONSENT = {"granted": "oui", "withdrawn": "désinscrit", "none": "non", "unknown": ""}
 _STAGE = {"prospect": "Prospect", "customer": "Client", "former": "Ancien client", "unknown": ""}
 
-HEADERS = (
-    "Identifiant;Prénom;Nom;Courriel;Téléphone;Portable;Société;Fonction;Adresse;Code postal;"
-    "Ville;Pays;Étape;Origine;Date de création;Dernière interaction;Consentement"
-).split(";")
+HEADERS = [
+    "Identifiant",
+    "Prénom",
+    "Nom",
+    "Courriel",
+    "Téléphone",
+    "Portable",
+    "Société",
+    "Fonction",
+    "Adresse",
+    "Code postal",
+    "Ville",
+    "Pays",
+    "Étape",
+    "Origine",
+    "Date de création",
+    "Dernière interaction",
+    "Consentement",
+]
 
 
 def write_french_csv(path: Path, sightings: Iterable[Sighting]) -> None:
