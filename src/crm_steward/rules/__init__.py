@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from crm_steward.rules.actions import Action, TaskAction, UpdateAction
 from crm_steward.rules.durations import Duration
+from crm_steward.rules.kinds import LeftOut
 from crm_steward.rules.loading import RuleBook, load_rules, pack_path, packs
 from crm_steward.rules.rule import Limits, Rule
 from crm_steward.rules.texts import Template, Text
@@ -14,6 +15,7 @@ from crm_steward.rules.texts import Template, Text
 __all__ = [
     "Action",
     "Duration",
+    "LeftOut",
     "Limits",
     "Rule",
     "RuleBook",

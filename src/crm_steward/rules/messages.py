@@ -179,9 +179,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "mode apply needs an action; without one there is nothing to apply",
         "le mode apply demande une action ; sans elle il n'y a rien à appliquer",
     ),
-    "proof_email_only": (
-        "proof is known for the channel email only",
-        "la preuve n'est connue que pour le canal email",
+    "email_only": (
+        "'{problem}' can be told for the channel email only",
+        "'{problem}' ne se constate que pour le canal email",
     ),
     "unknown_pack": ("unknown pack '{value}'", "lot de règles inconnu '{value}'"),
     "unknown_rule": ("unknown rule '{value}'", "règle inconnue '{value}'"),

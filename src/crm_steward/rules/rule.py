@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,7 @@ from crm_steward.model import Finding, Severity
 from crm_steward.rules.actions import Action, ActionEntry, UpdateAction
 from crm_steward.rules.block import Block
 from crm_steward.rules.conditions import Condition
-from crm_steward.rules.kinds import AnyCheck, Check, Scope
+from crm_steward.rules.kinds import AnyCheck, Check, LeftOut, Scope
 from crm_steward.rules.texts import LocalText
 
 _ID = r"^[a-z0-9][a-z0-9._-]{0,79}$"
@@ -138,19 +139,25 @@ class Rule(Block):
         """Return what it finds, in `language` ("en" or "fr")."""
         return self.about.in_language(language)
 
-    def scope(self, con: duckdb.DuckDBPyConnection, now: datetime) -> Scope:
-        """Return where it looks."""
-        return Scope(con, now, self.where, self.connections)
-
-    def find(self, con: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[Finding]:
+    def find(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        now: datetime,
+        *,
+        leave_out: Callable[[LeftOut], None] | None = None,
+    ) -> Iterator[Finding]:
         """Yield what it finds in the table `contacts` of `con`.
 
         Args:
             con: A DuckDB connection that holds the table.
             now: The moment durations are counted from, timezone-aware.
+            leave_out: Told what could not be examined.
         """
         check: Check = self.check
-        for hit in check.find(self.scope(con, now)):
+        scope = Scope(con, now, self.where, self.connections)
+        if leave_out:
+            scope = replace(scope, leave_out=leave_out)
+        for hit in check.find(scope):
             yield Finding(
                 rule=self.id,
                 kind=self.kind,

@@ -51,7 +51,13 @@ def relation_of_rows(
         memory_limit: As for `open_relation`.
     """
     names = [column.name for column in contacts.columns]
-    return _load([[tuple(row.get(name) for name in names) for row in rows]], memory_limit)
+    # Flags go as numbers, as `_plain` reads them.
+    flags = {column.name for column in contacts.columns if isinstance(column.type, sa.Boolean)}
+    plain = [
+        {**row, **{name: int(row[name]) for name in flags if row.get(name) is not None}}
+        for row in rows
+    ]
+    return _load([[tuple(row.get(name) for name in names) for row in plain]], memory_limit)
 
 
 def _plain(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -19,6 +19,23 @@ _BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a check could not examine: said, never passed over in silence.
+
+    Args:
+        reason: Why, without personal data.
+        contacts: How many contacts.
+    """
+
+    reason: str
+    contacts: int
+
+
+def _nobody_asks(_: LeftOut) -> None:
+    """Take what is left out when the caller has no use for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """Where a check looks.
 
@@ -27,12 +44,14 @@ class Scope:
         now: The moment durations are counted from.
         where: The rule's condition, or None for every contact.
         connections: Only these; empty means all.
+        leave_out: Told what a check could not examine.
     """
 
     con: duckdb.DuckDBPyConnection
     now: datetime
     where: Condition | None = None
     connections: tuple[str, ...] = ()
+    leave_out: Callable[[LeftOut], None] = _nobody_asks
 
     @property
     def narrowed(self) -> bool:

@@ -1,0 +1,85 @@
+"""Says why a rule catches one record or does not: condition by condition, with the values seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from crm_steward.model import Finding, RecordRef
+from crm_steward.rules.conditions import AllOf, AnyOf, Comparison, Condition, NotIt
+from crm_steward.rules.kinds import Scope, Step
+from crm_steward.rules.kinds.base import looked_at
+from crm_steward.rules.rule import Rule
+from crm_steward.rules.sql import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a rule catches a record or does not.
+
+    Args:
+        rule: The rule's id.
+        ref: The record.
+        caught: Whether it is caught.
+        steps: What was asked, in order; the first that does not hold is the reason.
+        findings: What is reported about it.
+    """
+
+    rule: str
+    ref: RecordRef
+    caught: bool
+    steps: tuple[Step, ...]
+    findings: tuple[Finding, ...]
+
+
+def explain(
+    rule: Rule, ref: RecordRef, con: duckdb.DuckDBPyConnection, now: datetime
+) -> Explanation:
+    """Ask the rule about one record of the table `contacts`.
+
+    Args:
+        rule: The rule.
+        ref: The record.
+        con: A DuckDB connection that holds the table.
+        now: The moment durations are counted from.
+
+    Raises:
+        LookupError: There is no such record.
+    """
+    scope = Scope(con, now, rule.where, rule.connections)
+    steps = [*_in_connections(rule, ref)]
+    if rule.where is not None:
+        steps.append(_condition(rule.where, ref, scope))
+    steps += rule.check.explain(scope, ref)
+    found = tuple(finding for finding in rule.find(con, now) if ref in finding.refs)
+    return Explanation(rule.id, ref, bool(found), tuple(steps), found)
+
+
+def _in_connections(rule: Rule, ref: RecordRef) -> Iterator[Step]:
+    if rule.connections:
+        words = f"connection in {', '.join(rule.connections)}"
+        yield Step(words, ref.connection in rule.connections, ref.connection)
+
+
+def _condition(condition: Condition, ref: RecordRef, scope: Scope) -> Step:
+    match condition:
+        case Comparison():
+            statement = Statement(scope.now)
+            (step,) = looked_at(scope.con, ref, (condition.test(statement),), statement)
+            return step
+        case AllOf(all=inner):
+            parts = _each(inner, ref, scope)
+            return Step("all", all(part.holds for part in parts), parts=parts)
+        case AnyOf(any=inner):
+            parts = _each(inner, ref, scope)
+            return Step("any", any(part.holds for part in parts), parts=parts)
+        case NotIt(not_=one):
+            part = _condition(one, ref, scope)
+            return Step("not", not part.holds, parts=(part,))
+
+
+def _each(conditions: Iterable[Condition], ref: RecordRef, scope: Scope) -> tuple[Step, ...]:
+    return tuple(_condition(condition, ref, scope) for condition in conditions)

@@ -1,0 +1,91 @@
+"""`format`: values that do not read as they should, with what they should read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from crm_steward.model import RecordRef
+from crm_steward.rules.conditions import Test
+from crm_steward.rules.kinds.base import Hit, RowCheck
+from crm_steward.rules.sql import Statement, held
+
+_SHOWN = 200
+"""Characters of a value shown where nothing is proposed for it."""
+
+_PROPOSED = {
+    "first_name": "first_name_cased",
+    "last_name": "last_name_cased",
+    "email": "email_clean",
+    # With a problem, E.164 would lose an extension or a second number.
+    "phone": "CASE WHEN phone_problem IS NULL AND phone_key <> phone THEN phone_key END",
+    "mobile": "CASE WHEN mobile_problem IS NULL AND mobile_key <> mobile THEN mobile_key END",
+}
+_PROBLEM = {"email": "email_problem", "phone": "phone_problem", "mobile": "mobile_problem"}
+_USABLE = {"email": "email_key", "phone": "phone_key", "mobile": "mobile_key"}
+
+
+class Format(RowCheck):
+    """Finds names in capitals, addresses that cannot be addresses, phone numbers not in E.164.
+
+    Names: the case of names written all in capitals or all in small letters; accents, particles
+    and mixed case are never touched. E-mail: what surrounds the address, and its domain's case.
+    Phone: E.164 (+33123456789), read with the contact's country.
+
+        check: {kind: format, fields: [phone, mobile], only: fixable}
+    """
+
+    proposes: ClassVar[bool] = True
+
+    kind: Literal["format"]
+    """Values that do not read as they should."""
+    fields: Annotated[
+        tuple[Literal["first_name", "last_name", "email", "phone", "mobile"], ...],
+        Field(min_length=1),
+    ]
+    """The fields to look at; each gives a finding of its own."""
+    only: Literal["fixable", "broken", "all"] = "all"
+    """fixable: what has one sure correction. broken: what only a person can put right. all: both,
+    and numbers with an extension or a second number behind them."""
+
+    def tests(self, statement: Statement) -> tuple[Test, ...]:  # noqa: ARG002 -- it binds nothing
+        """Return the one test: some field does not read as it should."""
+        some = " OR ".join(self._off(name) for name in self.fields)
+        words = f"{self.only if self.only != 'all' else 'fixable or broken'}: "
+        return (Test(words + ", ".join(self.fields), f"({some})", self._seen),)
+
+    def _off(self, name: str) -> str:
+        fixable = f"({_PROPOSED[name]}) IS NOT NULL"
+        problem = f"{_PROBLEM.get(name, 'NULL')} IS NOT NULL"
+        match self.only:
+            case "fixable":
+                return f"({fixable})"
+            case "broken":
+                return f"({problem} AND {_USABLE.get(name, 'NULL')} IS NULL)"
+            case "all":
+                return f"({fixable} OR {problem})"
+
+    def _seen(self, statement: Statement) -> str:
+        return f"concat_ws(' · ', {', '.join(held(name, statement) for name in self.fields)})"
+
+    def columns(self, statement: Statement) -> Mapping[str, str]:
+        """Return for each field what it holds, what it should read, and what is wrong with it."""
+        chosen: dict[str, str] = {}
+        for name in self.fields:
+            now, proposed = held(name, statement), _PROPOSED[name]
+            chosen[f"{name} off"] = self._off(name)
+            chosen[f"{name} now"] = (
+                f"CASE WHEN ({proposed}) IS NULL THEN left({now}, {_SHOWN}) ELSE {now} END"
+            )
+            chosen[f"{name} proposed"] = proposed
+            chosen[f"{name} problem"] = _PROBLEM.get(name, "NULL")
+        return chosen
+
+    def hits(self, ref: RecordRef, row: Mapping[str, Any]) -> Iterator[Hit]:
+        """Report each field that is off."""
+        for name in self.fields:
+            if row[f"{name} off"]:
+                evidence = {key: row[f"{name} {key}"] for key in ("now", "proposed", "problem")}
+                yield Hit((ref,), {"field": name, **evidence}, about=name)
