@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
 
 from crm_steward.matching.levels import LEVELS
 from crm_steward.matching.pairs import Pair
 from crm_steward.model import RecordRef
+
+_NAME: Final = attrgetter("connection", "id")
+_PLACE: Final = attrgetter("left.connection", "left.id", "right.connection", "right.id")
+"""Orders of records and pairs; the same as their own, compared without a Python call each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,26 +58,31 @@ def cluster(pairs: Iterable[Pair]) -> list[Group]:
     """Return the groups that `pairs` form, sorted by their first member.
 
     Args:
-        pairs: Each two records at most once.
+        pairs: Each two records at most once, in any order.
     """
-    ordered = sorted(pairs, key=lambda pair: (pair.left, pair.right))
-    parents: dict[RecordRef, RecordRef] = {}
-
-    def root(ref: RecordRef) -> RecordRef:
-        while (parent := parents.setdefault(ref, ref)) != ref:
-            parents[ref] = ref = parents[parent]
-        return ref
-
+    ordered = sorted(pairs, key=_PLACE)
+    refs = sorted({ref for pair in ordered for ref in (pair.left, pair.right)}, key=_NAME)
+    number = {ref: index for index, ref in enumerate(refs)}
+    firsts = _firsts(len(refs), [(number[pair.left], number[pair.right]) for pair in ordered])
+    members: defaultdict[int, list[RecordRef]] = defaultdict(list)
+    for index, ref in enumerate(refs):
+        members[firsts[index]].append(ref)
+    links: defaultdict[int, list[Pair]] = defaultdict(list)
     for pair in ordered:
-        low, high = sorted((root(pair.left), root(pair.right)))
+        links[firsts[number[pair.left]]].append(pair)
+    return [Group(refs=tuple(members[first]), pairs=tuple(links[first])) for first in members]
+
+
+def _firsts(count: int, links: Iterable[tuple[int, int]]) -> list[int]:
+    """Return, for each of `count` nodes, the lowest node it is connected to (union-find)."""
+    parents = list(range(count))
+
+    def root(node: int) -> int:
+        while parents[node] != node:
+            parents[node] = node = parents[parents[node]]
+        return node
+
+    for left, right in links:
+        low, high = sorted((root(left), root(right)))
         parents[high] = low
-    members: defaultdict[RecordRef, set[RecordRef]] = defaultdict(set)
-    links: defaultdict[RecordRef, list[Pair]] = defaultdict(list)
-    for pair in ordered:
-        first = root(pair.left)
-        members[first].update((pair.left, pair.right))
-        links[first].append(pair)
-    return [
-        Group(refs=tuple(sorted(members[first])), pairs=tuple(links[first]))
-        for first in sorted(members)
-    ]
+    return [root(node) for node in range(count)]

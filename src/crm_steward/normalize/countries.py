@@ -25,6 +25,7 @@ _ALIASES: Final[Mapping[str, str]] = {
     "czech republic": "CZ",
     "ecosse": "GB",
     "eire": "IE",
+    "ee uu": "US",
     "el": "GR",
     "emirats arabes": "AE",
     "england": "GB",

@@ -123,9 +123,9 @@ def _why_not(address: str) -> str:
 
 def _odd(text: str) -> _Reading:
     """Read what is not of the common shape as it stands."""
+    if not plain(text, _LIMIT):
+        return _NOTHING
     address = _unwrapped(text)
-    if not address:
-        return _NOTHING if not text.strip() else _Reading(problem="no at sign")
     if common := _common(address):
         local, domain = common
         clean = f"{local}@{domain}"

@@ -56,11 +56,12 @@ _PARTICLES: Final = words(
 )
 """Words whose case belongs to the bearer: `de Gaulle` and `De Niro`, `van Gogh` and `Van Damme`."""
 
-_NOT_PEOPLE: Final = words(
+_NOT_NAMES: Final = words(
     "ag asbl bv bvba cie co company corp eurl gbr gmbh inc kg llc llp ltd nv ohg ong plc sa sarl "
-    "sas sasu scea sci scop sl snc spa srl team ug vof"
+    "sas sasu scea sci scop sl snc spa srl team ug vof dott dr frau herr ing jr me mlle mme mr mrs "
+    "ms pr prof sr sra"
 )
-"""Legal forms: the field holds a company."""
+"""Legal forms and titles: the field holds a company, or more than a name."""
 
 _ELIDED: Final = frozenset({"O", "N", "M"})
 """`O'Brien`, `N'Diaye`, `M'Bappe` have one spelling; `d'`, `l'`, `dell'` do not."""
@@ -111,7 +112,7 @@ def _cased_word(match: re.Match[str]) -> str:
 def _cased_name(text: str) -> str | None:
     if not _SAFE.fullmatch(text.strip()) or _TURKISH.search(text):
         return None
-    if not _NOT_PEOPLE.isdisjoint(text.lower().split()):
+    if not _NOT_NAMES.isdisjoint(_LETTERS.findall(text.lower())):
         return None
     try:
         cased = _LETTERS.sub(_cased_word, text)
@@ -131,7 +132,7 @@ def cased_name(text: str | None) -> str | None:
     The whole text is left alone when its casing is its bearer's choice or not a name's: it begins
     with a particle or shows one in capitals (`DE LA TOUR` may be de La Tour, de la Tour or De La
     Tour), `Mc` and `Mac` (MacDonald, Macron), `d'`, `l'`, Turkish dotless i, Dutch IJ, digits,
-    punctuation, a legal form.
+    punctuation, a legal form, a title.
 
     Returns:
         The proposed text, or None when it reads well already or is unsafe to touch.

@@ -70,52 +70,62 @@ class _Reading(NamedTuple):
     problem: str | None = None
 
 
+class _Numbers(NamedTuple):
+    """One sort of numbers of a region: the lengths they may have (none named: any), and the shape."""
+
+    lengths: tuple[int, ...]
+    shape: re.Pattern[str]
+
+    def hold(self, digits: str) -> bool:
+        return (not self.lengths or len(digits) in self.lengths) and self.shape.fullmatch(
+            digits
+        ) is not None
+
+
 class _NumberingPlan(NamedTuple):
-    """One region's way of writing numbers, as far as it is simple."""
+    """One region's way of writing numbers, where cutting off its national prefix is all it takes."""
 
     country: str
     prefix: str
-    pattern: re.Pattern[str]
-    lengths: frozenset[int]
+    all_numbers: _Numbers
+    subscribers: tuple[_Numbers, ...]
+
+    def holds(self, digits: str) -> bool:
+        """Return whether `digits`, without any prefix, are a valid fixed or mobile number."""
+        return self.all_numbers.hold(digits) and any(n.hold(digits) for n in self.subscribers)
+
+
+_COUNTRIES: Final = {str(code): regions[0] for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()}
+"""Country calling code to the region whose plan decides first (US for 1, GB for 44)."""
 
 
 @cache
 def _plan(region: str) -> _NumberingPlan | None:
-    """Return the plan of `region`, or None where its national prefix needs more than cutting off."""
     data = PhoneMetadata.metadata_for_region(region, None)
     if data is None or data.national_prefix_transform_rule:
         return None
     if data.national_prefix_for_parsing not in {None, data.national_prefix}:
         return None
-    kinds = [d for d in (data.fixed_line, data.mobile) if d and d.national_number_pattern]
-    lengths = {n for d in kinds for n in d.possible_length} - {-1}
-    if not kinds or any(set(d.possible_length) - {-1} != lengths for d in kinds):
-        return None
-    pattern = "|".join(f"(?:{d.national_number_pattern})" for d in kinds)
-    return _NumberingPlan(
-        str(data.country_code),
-        data.national_prefix or "",
-        re.compile(pattern),
-        frozenset(lengths),
+    every, *subscribers = (
+        _Numbers(tuple(desc.possible_length), re.compile(desc.national_number_pattern))
+        for desc in (data.general_desc, data.fixed_line, data.mobile)
+        if desc and desc.national_number_pattern
     )
-
-
-def _fits(plan: _NumberingPlan, digits: str) -> bool:
-    return len(digits) in plan.lengths and plan.pattern.fullmatch(digits) is not None
+    return _NumberingPlan(
+        str(data.country_code), data.national_prefix or "", every, tuple(subscribers)
+    )
 
 
 def _international(digits: str) -> str | None:
     """Return E.164 of digits that begin with a country code, where the plan says so plainly."""
-    size = next((n for n in (1, 2, 3) if int(digits[:n]) in COUNTRY_CODE_TO_REGION_CODE), 0)
-    if not size:
+    size = next((n for n in (1, 2, 3) if digits[:n] in _COUNTRIES), 0)
+    plan = _plan(_COUNTRIES[digits[:size]]) if size else None
+    if plan is None:
         return None
-    plan = _plan(COUNTRY_CODE_TO_REGION_CODE[int(digits[:size])][0])
     national = digits[size:]
-    if plan is None or not national:
-        return None
-    if plan.prefix and not _fits(plan, national):
+    if not plan.holds(national):
         national = national.removeprefix(plan.prefix)
-    return f"+{plan.country}{national}" if _fits(plan, national) else None
+    return f"+{plan.country}{national}" if plan.holds(national) else None
 
 
 def _quick(text: str, region: str | None) -> str | None:
@@ -124,13 +134,13 @@ def _quick(text: str, region: str | None) -> str | None:
         return None
     digits = text.translate(_SEPARATORS)
     if digits[0] == "+":
-        return _international(digits[1:]) if len(digits) > 4 else None  # noqa: PLR2004 -- room for a country code
+        return _international(digits[1:])
     plan = _plan(region) if region else None
     if plan is None or not digits.startswith(plan.prefix):
         return None
     national = digits[len(plan.prefix) :]
     ambiguous = not plan.prefix and digits.startswith((plan.country, "0"))
-    return f"+{plan.country}{national}" if not ambiguous and _fits(plan, national) else None
+    return f"+{plan.country}{national}" if not ambiguous and plan.holds(national) else None
 
 
 def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | str:
