@@ -138,13 +138,11 @@ class Calls:
         from tenacity import (  # noqa: PLC0415 - keeps `--help` quick
             Retrying,
             retry_if_exception,
-            stop_after_attempt,
-            stop_before_delay,
-            stop_when_event_set,
             wait_random_exponential,
         )
 
         policy = self._policy
+        deadline = self._now() + policy.budget.total_seconds()
         jitter = wait_random_exponential(
             multiplier=policy.first.total_seconds(), max=policy.longest.total_seconds()
         )
@@ -153,6 +151,10 @@ class Calls:
             error = state.outcome.exception() if state.outcome else None
             asked = error.retry_after if isinstance(error, RetryableError) else None
             return jitter(state) if asked is None else asked + min(jitter(state), 1.0)
+
+        def enough(state: RetryCallState) -> bool:
+            late = self._now() + state.upcoming_sleep >= deadline
+            return late or state.attempt_number >= policy.attempts or self._stop.is_set()
 
         def note(state: RetryCallState) -> None:
             self._count(quota, retries=1)
@@ -167,9 +169,7 @@ class Calls:
 
         return Retrying(
             retry=retry_if_exception(lambda error: _again(error, repeatable=repeatable)),
-            stop=stop_after_attempt(policy.attempts)
-            | stop_before_delay(policy.budget)
-            | stop_when_event_set(self._stop),
+            stop=enough,
             wait=pause,
             sleep=self._sleep,
             before_sleep=note,
@@ -192,17 +192,17 @@ class Calls:
 
     def _take_turn(self, quota: str) -> None:
         if (closed := self._closed_until - self._now()) > 0:
-            self._wait(quota, closed)
+            self._wait(quota, closed, "the account")
         for name, pace in self._paces.items():
             if name == quota or pace.quota.daily:
                 while seconds := pace.take():
-                    self._wait(quota, seconds)
+                    self._wait(quota, seconds, f"its quota '{name}'")
 
-    def _wait(self, quota: str, seconds: float) -> None:
+    def _wait(self, quota: str, seconds: float, closed: str) -> None:
         if seconds > self._policy.budget.total_seconds():
             raise RetryableError(
-                f"{self._connection}: the quota '{quota}' is used up",
-                hint=f"It is asked again in {timedelta(seconds=round(seconds))}.",
+                f"{self._connection}: {closed} is closed for {timedelta(seconds=round(seconds))}",
+                hint="Our share is used up, the others need the rest, or the CRM asked to wait.",
                 retry_after=seconds,
                 sent=False,
             )
