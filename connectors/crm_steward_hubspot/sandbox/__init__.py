@@ -11,14 +11,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from crm_steward.sandbox import Request, Response, Routes
 from crm_steward_hubspot.sandbox import about, batch, contacts, search, tasks
 from crm_steward_hubspot.sandbox.account import SCOPES, HubSpotAccount
 from crm_steward_hubspot.sandbox.values import milliseconds
-
-from crm_steward.sandbox import Request, Response, Routes
 
 __all__ = ["SCOPES", "HubSpotSandbox"]
 
@@ -60,7 +59,7 @@ class HubSpotSandbox(HubSpotAccount):
             return act(self, **{name: value for name, value in deed.items() if name != "do"})
 
 
-def _edit(crm: HubSpotSandbox, id: str, values: dict[str, str]) -> Any:  # noqa: A002 -- its JSON name
+def _edit(crm: HubSpotSandbox, id: str, values: dict[str, str]) -> Any:  # noqa: A002 -- the word the caller writes
     record_id = crm.resolve(id)
     _live(crm, record_id)
     return crm.render(crm.write(record_id, values), list(values))
@@ -70,18 +69,18 @@ def _create(crm: HubSpotSandbox, values: dict[str, str]) -> Any:
     return crm.render(crm.create(values), list(values))
 
 
-def _archive(crm: HubSpotSandbox, id: str) -> Any:  # noqa: A002 -- same
+def _archive(crm: HubSpotSandbox, id: str) -> Any:  # noqa: A002 -- the word the caller writes
     _live(crm, id)
     crm.archive(id)
     return {"id": id}
 
 
-def _restore(crm: HubSpotSandbox, id: str) -> Any:  # noqa: A002 -- same
+def _restore(crm: HubSpotSandbox, id: str) -> Any:  # noqa: A002 -- the word the caller writes
     crm.restore(id)
     return {"id": id}
 
 
-def _erase(crm: HubSpotSandbox, id: str) -> Any:  # noqa: A002 -- same
+def _erase(crm: HubSpotSandbox, id: str) -> Any:  # noqa: A002 -- the word the caller writes
     _live(crm, id)
     crm.forget(id)
     return {"id": id}
@@ -111,7 +110,7 @@ def _live(crm: HubSpotSandbox, record_id: str) -> None:
         raise ValueError(f"there is no active record {record_id}")
 
 
-_DEEDS = {
+_DEEDS: Mapping[str, Callable[..., Any]] = {
     "edit": _edit,
     "create": _create,
     "archive": _archive,

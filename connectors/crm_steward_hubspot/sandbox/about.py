@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs
 
+from crm_steward.sandbox import Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import HubSpotAccount
 from crm_steward_hubspot.sandbox.contacts import flag, whole
 from crm_steward_hubspot.sandbox.schema import CONTACT, OWNERS
 from crm_steward_hubspot.sandbox.values import iso, milliseconds
-
-from crm_steward.sandbox import Request, Response, Routes
 
 routes = Routes()
 _LIFETIME = 1_800
@@ -24,7 +23,7 @@ _REFRESH_TOKEN = "sandbox-refresh-token"  # noqa: S105 -- opens nothing but an e
     query=("limit", "after", "archived", "email"),
     scopes=("crm.objects.owners.read",),
 )
-def owners(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- the route's shape
+def owners(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- every route has the same shape
     """Page through owners; archived ones are a list of their own."""
     limit = whole(request, "limit", default=100, most=500)
     after = request.one("after", "0")
@@ -44,18 +43,18 @@ def owners(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -
 @routes.add(
     "GET", "/crm/v3/owners/{owner_id}", query=("archived",), scopes=("crm.objects.owners.read",)
 )
-def owner(crm: HubSpotAccount, request: Request, owner_id: str) -> Response:  # noqa: ARG001 -- same
+def owner(crm: HubSpotAccount, request: Request, owner_id: str) -> Response:  # noqa: ARG001 -- every route has the same shape
     """Read one owner by id."""
-    for candidate in OWNERS:
-        if candidate["id"] == owner_id and candidate["archived"] == flag(request, "archived"):
-            return Response(200, candidate)
-    answers.not_found(owner_id)
+    found = [
+        o for o in OWNERS if o["id"] == owner_id and o["archived"] == flag(request, "archived")
+    ]
+    return Response(200, found[0]) if found else answers.not_found(owner_id)
 
 
 @routes.add(
     "GET", "/crm/v3/properties/contacts", query=("archived",), scopes=("crm.schemas.contacts.read",)
 )
-def properties(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- same
+def properties(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- every route has the same shape
     """Return every contact property in one answer."""
     if flag(request, "archived"):
         return Response(200, {"results": []})
@@ -68,7 +67,7 @@ def properties(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG0
     query=("archived",),
     scopes=("crm.schemas.contacts.read",),
 )
-def one_property(crm: HubSpotAccount, request: Request, name: str) -> Response:  # noqa: ARG001 -- same
+def one_property(crm: HubSpotAccount, request: Request, name: str) -> Response:  # noqa: ARG001 -- every route has the same shape
     """Return one contact property."""
     if name not in CONTACT:
         answers.not_found(name)
@@ -76,7 +75,7 @@ def one_property(crm: HubSpotAccount, request: Request, name: str) -> Response: 
 
 
 @routes.add("GET", "/account-info/v3/details")
-def details(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- same
+def details(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- every route has the same shape
     """Return the account's id, time zone and home."""
     offset = crm.now().astimezone(crm.limits.zone).strftime("%z")
     return Response(
@@ -96,7 +95,7 @@ def details(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 
 
 
 @routes.add("GET", "/account-info/v3/api-usage/daily/private-apps")
-def usage(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- same
+def usage(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- every route has the same shape
     """Return how much of the daily quota all private apps have used."""
     now = crm.now()
     entry = {

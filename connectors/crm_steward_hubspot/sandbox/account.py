@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from crm_steward_hubspot.sandbox import answers, rendering
-from crm_steward_hubspot.sandbox.limits import Limits
-from crm_steward_hubspot.sandbox.schema import CONTACT_ALWAYS, CONTACT_DEFAULTS, STAGES
-from crm_steward_hubspot.sandbox.values import iso, milliseconds
-
 from crm_steward.sandbox import Emulator, Refusal, Request, Response, Route, Routes
 from crm_steward.sdk import Clock, utc_now
+from crm_steward_hubspot.sandbox import answers, rendering
+from crm_steward_hubspot.sandbox.limits import Limits
+from crm_steward_hubspot.sandbox.schema import CONTACT, CONTACT_ALWAYS, CONTACT_DEFAULTS, STAGES
+from crm_steward_hubspot.sandbox.values import iso, milliseconds
 
 Row = dict[str, Any]
 """A stored record: id, properties, createdAt, updatedAt, archivedAt (epoch milliseconds)."""
@@ -37,7 +36,7 @@ _BIN_DAYS = timedelta(days=90)
 _MARKER = re.compile(r"crm-steward[:/#= ]+([0-9A-Za-z_.-]+)")
 
 
-class Conflict(Exception):  # noqa: N818 -- an answer of the CRM
+class Conflict(Exception):  # noqa: N818 -- an answer, not a failure of ours
     """Another record holds the e-mail address."""
 
     def __init__(self, existing: str) -> None:
@@ -96,7 +95,7 @@ class HubSpotAccount(Emulator):
         self.limits = Limits(
             burst=burst, search=search_per_second, daily=daily, time_zone=time_zone
         )
-        self.shuffler = random.Random(seed)  # noqa: S311 -- the order HubSpot does not promise
+        self.shuffler = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
         super().__init__(contacts=contacts, seed=seed, clock=clock, born=born)
 
     # -- state --------------------------------------------------------------------------------
@@ -362,8 +361,6 @@ class HubSpotAccount(Emulator):
 
     def render(self, row: Row, properties: Sequence[str]) -> dict[str, Any]:
         """Return a record as HubSpot does: what was asked for, `null` where it is empty."""
-        from crm_steward_hubspot.sandbox.schema import CONTACT
-
         held = row["properties"]
         names = [n for n in properties if n in CONTACT] if properties else CONTACT_DEFAULTS
         rendered = {

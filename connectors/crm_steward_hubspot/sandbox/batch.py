@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import Conflict, HubSpotAccount
 from crm_steward_hubspot.sandbox.contacts import READ, WRITE, refuse_conflict
 from crm_steward_hubspot.sandbox.schema import CONTACT
 from crm_steward_hubspot.sandbox.values import checked, iso, milliseconds
-
-from crm_steward.sandbox import Refusal, Request, Response, Routes
 
 routes = Routes()
 _PATH = "/crm/v3/objects/contacts/batch"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any, NoReturn
 
+from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import Conflict, HubSpotAccount, Row
 from crm_steward_hubspot.sandbox.schema import CONTACT
 from crm_steward_hubspot.sandbox.values import checked
-
-from crm_steward.sandbox import Refusal, Request, Response, Routes
 
 routes = Routes()
 READ = ("crm.objects.contacts.read",)

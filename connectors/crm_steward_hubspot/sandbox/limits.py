@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from crm_steward_hubspot.sandbox.answers import rate_limited
-
 from crm_steward.sandbox import Refusal
+from crm_steward_hubspot.sandbox.answers import rate_limited
 
 _INTERVAL = 10.0
 

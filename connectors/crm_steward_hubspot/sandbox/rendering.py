@@ -7,10 +7,9 @@ import re
 from datetime import datetime
 from typing import Any
 
+from crm_steward.sandbox import Sighting, population
 from crm_steward_hubspot.sandbox.schema import OWNERS
 from crm_steward_hubspot.sandbox.values import iso, milliseconds
-
-from crm_steward.sandbox import Sighting, population
 
 _STAGES = {
     "prospect": ("lead", "marketingqualifiedlead", "subscriber"),
@@ -25,7 +24,7 @@ _LARGE_ID = 171_591_000_000
 
 def account(contacts: int, seed: int, born: datetime) -> dict[str, dict[str, Any]]:
     """Return the tables of a fresh account holding `contacts` records."""
-    rng = random.Random(seed)  # noqa: S311 -- repeatable, not secret
+    rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
     ids = _ids(contacts, rng)
     rows: dict[str, Any] = {}
     truth: dict[str, Any] = {}

@@ -6,13 +6,12 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import HubSpotAccount, Row
 from crm_steward_hubspot.sandbox.contacts import READ
 from crm_steward_hubspot.sandbox.schema import CONTACT
 from crm_steward_hubspot.sandbox.values import read_number, read_time
-
-from crm_steward.sandbox import Refusal, Request, Response, Routes
 
 routes = Routes()
 _BODY, _PAGE, _REACH = 3_000, 200, 10_000

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import HubSpotAccount, Row
 from crm_steward_hubspot.sandbox.batch import finished, inputs
 from crm_steward_hubspot.sandbox.contacts import READ, WRITE, flag, names, whole
 from crm_steward_hubspot.sandbox.schema import TASK, TASK_ALWAYS
 from crm_steward_hubspot.sandbox.values import checked, iso, milliseconds
-
-from crm_steward.sandbox import Refusal, Request, Response, Routes
 
 routes = Routes()
 _PATH = "/crm/v3/objects/tasks"
@@ -29,22 +28,23 @@ def create_task(crm: HubSpotAccount, request: Request) -> Response:
             "Error creating TASK. Some required properties were not set.",
             context={"properties": ["hs_timestamp"]},
         )
-    contacts = [_contact(crm, item) for item in request.json.get("associations") or []]
+    named = [_contact(crm, item) for item in request.json.get("associations") or []]
+    contacts = list(dict.fromkeys(named))
     now = milliseconds(crm.now())
     task_id = crm.new_id()
     always = {"hs_createdate": iso(now), "hs_lastmodifieddate": iso(now), "hs_object_id": task_id}
-    task = {
+    task: Row = {
         "id": task_id,
         "properties": {**{name: value for name, value in values.items() if value}, **always},
         "createdAt": now,
         "updatedAt": now,
         "archivedAt": None,
-        "contacts": list(dict.fromkeys(contacts)),
+        "contacts": contacts,
     }
     if request.meddling and request.meddling.no_op:
         return Response(201, _render(task, list(values)))
     crm.tables["tasks"][task_id] = task
-    for contact_id in task["contacts"]:
+    for contact_id in contacts:
         crm.tasks_of.setdefault(contact_id, []).append(task_id)
         crm.write(contact_id, {"notes_last_updated": iso(now)})
     return Response(201, _render(task, list(values)))

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from crm_steward.sandbox import Refusal, Response
 from crm_steward_hubspot.sandbox.answers import invalid
 from crm_steward_hubspot.sandbox.schema import OWNER_IDS, Property
-
-from crm_steward.sandbox import Refusal, Response
 
 _EMAIL = re.compile(r"[^@\s<>(),;:\"\[\]\\]+@[^@\s<>(),;:\"\[\]\\.]+(\.[^@\s<>(),;:\"\[\]\\.]+)+")
 _DAY_MS = 86_400_000
@@ -111,19 +110,14 @@ def _problem(name: str, value: str, definition: Property | None) -> tuple[str, s
 
 
 def _wrong_type(name: str, value: str, definition: Property) -> tuple[str, str] | None:
-    match definition.type:
-        case "enumeration" | "bool":
-            return _wrong_option(name, value, definition)
-        case "number":
-            wrong = read_number(value) is None
-            return ("INVALID_INTEGER", f"{value} was not a valid number.") if wrong else None
-        case "datetime":
-            wrong = read_time(value) is None
-            return ("INVALID_DATE", f"{value} was not a valid datetime.") if wrong else None
-        case "date":
-            moment = read_time(value)
-            wrong = moment is None or moment % _DAY_MS != 0
-            return ("INVALID_DATE", f"{value} is not at midnight UTC.") if wrong else None
+    kind = definition.type
+    if kind in {"enumeration", "bool"}:
+        return _wrong_option(name, value, definition)
+    if kind == "number" and read_number(value) is None:
+        return "INVALID_INTEGER", f"{value} was not a valid number."
+    moment = read_time(value) if kind in {"date", "datetime"} else 0
+    if moment is None or (kind == "date" and moment % _DAY_MS != 0):
+        return "INVALID_DATE", f"{value} was not a valid {kind}."
     return None
 
 

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from crm_steward.sandbox.emulator import Emulator
 from crm_steward.sandbox.faults import Fault, FaultScript, load_faults, parse_faults
-from crm_steward.sandbox.population import ConsentState, Sighting, population
+from crm_steward.sandbox.person import ConsentState, Sighting
+from crm_steward.sandbox.population import population
 from crm_steward.sandbox.server import Server, serve
 from crm_steward.sandbox.tables import Table
 from crm_steward.sandbox.wire import Refusal, Request, Response, Route, Routes

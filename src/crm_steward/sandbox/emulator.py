@@ -113,20 +113,22 @@ class Emulator(ABC):
     def _handle(self, request: Request) -> Response:
         found = self.routes.find(request.method, request.path)
         if found is None:
-            raise Refusal(self.unknown(f"{request.method} {request.path}"))
+            return self.unknown(f"{request.method} {request.path}")
         route, placeholders = found
         headers = self.admit(request, route)
         try:
-            strange = sorted(set(request.query) - route.query)
-            if strange:
-                raise Refusal(
-                    self.unknown(f"{route.method} {route.path} with parameter {', '.join(strange)}")
-                )
-            if route.body:
-                self._check_body(request, route)
+            self._check_parameters(request, route)
             return route.handler(self, request, **placeholders).with_headers(headers)
         except Refusal as refusal:
             return refusal.response.with_headers(headers)
+
+    def _check_parameters(self, request: Request, route: Route) -> None:
+        call = f"{route.method} {route.path}"
+        strange = sorted(set(request.query) - route.query)
+        if strange:
+            raise Refusal(self.unknown(f"{call} with parameter {', '.join(strange)}"))
+        if route.body:
+            self._check_body(request, route)
 
     def _check_body(self, request: Request, route: Route) -> None:
         try:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from crm_steward.model import ConfigError, InputError, Problem
 
@@ -159,7 +161,7 @@ class FaultScript:
 
     def __init__(self, faults: Iterable[Fault] = (), *, seed: int = 0) -> None:
         self._entries = [_Entry(fault) for fault in faults]
-        self._random = random.Random(seed)  # noqa: S311 -- a repeatable script, not a secret
+        self._random = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
         self._lock = threading.Lock()
 
     def add(self, faults: Iterable[Fault]) -> None:
@@ -239,8 +241,6 @@ def load_faults(path: Path) -> list[Fault]:
         InputError: It cannot be read.
         ConfigError: It holds mistakes.
     """
-    from ruamel.yaml import YAML, YAMLError
-
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:

@@ -26,7 +26,7 @@ _WEB_PAGE = (
 _LOG_LENGTH = 200_000
 
 
-class _Cut(Exception):  # noqa: N818 -- a way to leave, not a failure
+class _Cut(Exception):  # noqa: N818 -- an answer, not a failure of ours
     """The connection ends here, with so many bytes of the answer sent."""
 
     def __init__(self, payload: bytes = b"") -> None:
@@ -259,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.close_connection = True
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- http.server's name
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the word the caller writes
         """Say nothing on the terminal; `/_sandbox/log` holds what was asked."""
 
 

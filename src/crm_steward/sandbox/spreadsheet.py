@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from crm_steward.sandbox.population import Sighting
+from crm_steward.sandbox.person import Sighting
 
 _CONSENT = {"granted": "oui", "withdrawn": "désinscrit", "none": "non", "unknown": ""}
 _STAGE = {"prospect": "Prospect", "customer": "Client", "former": "Ancien client", "unknown": ""}

@@ -78,7 +78,7 @@ class Response:
         return Response(self.status, self.body, {**headers, **self.headers})
 
 
-class Refusal(Exception):  # noqa: N818 -- an answer that ends the handling, not a failure of ours
+class Refusal(Exception):  # noqa: N818 -- an answer, not a failure of ours
     """Ends the handling of a request with `response`."""
 
     def __init__(self, response: Response) -> None:
