@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from crm_steward.sandbox import Request, Response, Routes
-from crm_steward_hubspot.sandbox import about, batch, contacts, search, tasks
+from crm_steward_hubspot.sandbox import about, batch, contacts, preferences, search, tasks
 from crm_steward_hubspot.sandbox.account import SCOPES, HubSpotAccount
 from crm_steward_hubspot.sandbox.values import milliseconds
 
@@ -26,7 +26,12 @@ class HubSpotSandbox(HubSpotAccount):
     """One emulated HubSpot account with all its calls; see `HubSpotAccount` for the arguments."""
 
     routes = Routes().include(
-        contacts.routes, batch.routes, search.routes, tasks.routes, about.routes
+        contacts.routes,
+        batch.routes,
+        search.routes,
+        tasks.routes,
+        preferences.routes,
+        about.routes,
     )
 
     def addressed(self, request: Request, response: Response | None) -> list[str]:
@@ -104,6 +109,11 @@ def _token(
     return granted
 
 
+def _withdraw(crm: HubSpotSandbox, email: str) -> Any:
+    preferences.opt_out(crm, email)
+    return {"email": email}
+
+
 def _live(crm: HubSpotSandbox, record_id: str) -> None:
     row = crm.find(record_id)
     if row is None or row["archivedAt"] is not None:
@@ -117,5 +127,6 @@ _DEEDS: Mapping[str, Callable[..., Any]] = {
     "restore": _restore,
     "erase": _erase,
     "merge": _merge,
+    "withdraw": _withdraw,
     "token": _token,
 }

@@ -22,8 +22,8 @@ def population(
     seed: int,
     now: datetime,
     *,
-    slice: str = "",
-    shared: float = 0.3,  # noqa: A002 -- the word the caller writes
+    slice: str = "",  # noqa: A002 -- the word the caller writes
+    shared: float = 0.3,
 ) -> list[Sighting]:
     """Return `n` sightings, the same for the same arguments.
 
