@@ -38,7 +38,7 @@ PHONE_PROBLEMS: Final = (
 )
 """What `phone_problem` can answer; stable identifiers, translated where they are shown."""
 
-_PLAIN: Final = re.compile(r"\+?[0-9][0-9 .()/\u00a0\u202f-]{4,24}")
+_PLAIN: Final = re.compile(r"[+(]?[0-9][0-9 .()/\u00a0\u202f-]{4,24}")
 _SEPARATORS: Final = str.maketrans(dict.fromkeys(" .()/-\u00a0\u202f", ""))
 
 _EXTENSION: Final = re.compile(
@@ -77,9 +77,9 @@ class _Numbers(NamedTuple):
     shape: re.Pattern[str]
 
     def hold(self, digits: str) -> bool:
-        return (not self.lengths or len(digits) in self.lengths) and self.shape.fullmatch(
-            digits
-        ) is not None
+        """Return whether `digits` are one of these numbers."""
+        fits = not self.lengths or len(digits) in self.lengths
+        return fits and self.shape.fullmatch(digits) is not None
 
 
 class _NumberingPlan(NamedTuple):
@@ -87,6 +87,7 @@ class _NumberingPlan(NamedTuple):
 
     country: str
     prefix: str
+    abroad: re.Pattern[str]
     all_numbers: _Numbers
     subscribers: tuple[_Numbers, ...]
 
@@ -94,9 +95,10 @@ class _NumberingPlan(NamedTuple):
         """Return whether `digits`, without any prefix, are a valid fixed or mobile number."""
         return self.all_numbers.hold(digits) and any(n.hold(digits) for n in self.subscribers)
 
-
-_COUNTRIES: Final = {str(code): regions[0] for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()}
-"""Country calling code to the region whose plan decides first (US for 1, GB for 44)."""
+    def national(self, digits: str) -> str | None:
+        """Return `digits` without the national prefix, or None when they are no subscriber's."""
+        bare = digits.removeprefix(self.prefix)
+        return bare if self.holds(bare) else None
 
 
 @cache
@@ -104,28 +106,35 @@ def _plan(region: str) -> _NumberingPlan | None:
     data = PhoneMetadata.metadata_for_region(region, None)
     if data is None or data.national_prefix_transform_rule:
         return None
-    if data.national_prefix_for_parsing not in {None, data.national_prefix}:
+    prefix = data.national_prefix or ""
+    to_cut = data.national_prefix_for_parsing or ""
+    if "(" in to_cut or to_cut.partition("|")[0] != prefix:
         return None
     every, *subscribers = (
         _Numbers(tuple(desc.possible_length), re.compile(desc.national_number_pattern))
         for desc in (data.general_desc, data.fixed_line, data.mobile)
         if desc and desc.national_number_pattern
     )
-    return _NumberingPlan(
-        str(data.country_code), data.national_prefix or "", every, tuple(subscribers)
-    )
+    abroad = re.compile(data.international_prefix or "(?!)")
+    return _NumberingPlan(str(data.country_code), prefix, abroad, every, tuple(subscribers))
+
+
+@cache
+def _plans(country: str) -> tuple[_NumberingPlan, ...]:
+    """Return the plans of a country calling code that its leading digits do not subdivide."""
+    regions = COUNTRY_CODE_TO_REGION_CODE.get(int(country), ()) if country[:1] != "0" else ()
+    datas = [(region, PhoneMetadata.metadata_for_region(region, None)) for region in regions]
+    plans = [_plan(region) for region, data in datas if data and not data.leading_digits]
+    return tuple(plan for plan in plans if plan)
 
 
 def _international(digits: str) -> str | None:
     """Return E.164 of digits that begin with a country code, where the plan says so plainly."""
-    size = next((n for n in (1, 2, 3) if digits[:n] in _COUNTRIES), 0)
-    plan = _plan(_COUNTRIES[digits[:size]]) if size else None
-    if plan is None:
-        return None
-    national = digits[size:]
-    if not plan.holds(national):
-        national = national.removeprefix(plan.prefix)
-    return f"+{plan.country}{national}" if plan.holds(national) else None
+    for size in (1, 2, 3):
+        for plan in _plans(digits[:size]):
+            if national := plan.national(digits[size:]):
+                return f"+{plan.country}{national}"
+    return None
 
 
 def _quick(text: str, region: str | None) -> str | None:
@@ -136,11 +145,12 @@ def _quick(text: str, region: str | None) -> str | None:
     if digits[0] == "+":
         return _international(digits[1:])
     plan = _plan(region) if region else None
-    if plan is None or not digits.startswith(plan.prefix):
+    if plan is None or plan.abroad.match(digits):
         return None
-    national = digits[len(plan.prefix) :]
-    ambiguous = not plan.prefix and digits.startswith((plan.country, "0"))
-    return f"+{plan.country}{national}" if not ambiguous and plan.holds(national) else None
+    if digits.startswith(plan.country) and plan.country != plan.prefix:
+        return None
+    national = plan.national(digits)
+    return f"+{plan.country}{national}" if national else None
 
 
 def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | str:
