@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -69,6 +69,8 @@ class Plan:
         expires_at: After that it is refused.
         mirror: The state of the mirror it was made from.
         rules: The digest of the rules it was made with.
+        digests: Rule → digest of each rule that asks for a change: a new one is first tried on few
+            records.
     """
 
     changes: tuple[PlannedChange, ...]
@@ -76,6 +78,7 @@ class Plan:
     expires_at: datetime
     mirror: str
     rules: str
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values, with its `hash`."""
@@ -90,6 +93,7 @@ class Plan:
             expires_at=datetime.fromisoformat(content["expires_at"]),
             mirror=content["mirror"],
             rules=content["rules"],
+            digests=content["digests"],
         )
 
     @property
@@ -104,5 +108,6 @@ class Plan:
             "expires_at": self.expires_at.isoformat(),
             "mirror": self.mirror,
             "rules": self.rules,
+            "digests": dict(self.digests),
             "changes": [planned.to_json() for planned in self.changes],
         }

@@ -1,0 +1,219 @@
+"""Who may write: a lease in the database, with an epoch that fences off whoever lost it.
+
+A row in a table, because a session lock of PostgreSQL has no fencing token and does not survive a
+connection pooler, and because the same rule then holds on SQLite. The epoch grows at each taking;
+every transaction that writes to the journal checks it, so that a process that slept through the
+end of its lease finds out before it sends anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from crm_steward.model import BusyError, Clock, utc_now
+from crm_steward.store.database import Database, upsert
+from crm_steward.store.tables import leases
+
+WRITER = "writer"
+"""The lease under which changes are made to the CRMs."""
+
+_LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process, named so that another on the same machine can see whether it still lives.
+
+    Args:
+        host: Name of the machine.
+        pid: Process id.
+        place: Stands for this boot of the kernel and this pid namespace; empty where the system
+            does not tell. Only within one place does a pid mean the same process.
+        born: The process's start, in ticks since boot; a pid used again has another.
+    """
+
+    host: str
+    pid: int
+    place: str = ""
+    born: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}:{self.place}:{self.born}"
+
+    @classmethod
+    def parse(cls, text: str) -> Holder:
+        """Read back what `str` wrote; the host may hold colons."""
+        host, pid, place, born = text.rsplit(":", 3)
+        return cls(host, int(pid), place, born)
+
+    @classmethod
+    def here(cls) -> Holder:
+        """Return this process."""
+        pid = os.getpid()
+        return cls(socket.gethostname(), pid, _place(), _born(pid))
+
+    def alive(self) -> bool | None:
+        """Return whether the process lives; None when that cannot be known from here."""
+        if not self.place or not self.born or self.place != _place():
+            return None
+        return _born(self.pid) == self.born
+
+
+def _place() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        namespace = Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return ""
+    return hashlib.sha256(f"{boot} {namespace}".encode()).hexdigest()[:12]
+
+
+def _born(pid: int) -> str:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+    # proc(5): the name, in parentheses, may hold anything; what follows it counts from field 3.
+    state, *rest = stat.rpartition(")")[2].split()
+    return "" if state in "ZX" else rest[18]
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease being held. Use `hold`.
+
+    Args:
+        database: The store.
+        name: What it is for.
+        holder: Who holds it.
+        epoch: Grew when it was taken.
+        ttl: How long it lasts without a sign of life.
+        clock: The time.
+    """
+
+    database: Database
+    name: str
+    holder: Holder
+    epoch: int
+    ttl: timedelta
+    clock: Clock
+    renewed_at: datetime = field(default=_LONG_AGO)
+
+    def check(self, writing: sa.Connection) -> None:
+        """Renew the lease inside a write transaction, so that it commits only under our epoch.
+
+        Raises:
+            BusyError: Somebody else took it meanwhile; the transaction must not commit.
+        """
+        now = self.clock()
+        mine = sa.update(leases).where(
+            leases.c.name == self.name,
+            leases.c.epoch == self.epoch,
+            leases.c.holder == str(self.holder),
+        )
+        if writing.execute(mine.values(expires_at=now + self.ttl)).rowcount != 1:
+            raise BusyError(
+                "Another crm-steward took over while this one was held up.",
+                hint="Nothing more is written by this one; the other settles what was under way.",
+            )
+        self.renewed_at = now
+
+    def renew(self) -> None:
+        """Give a sign of life, in a transaction of its own.
+
+        Raises:
+            BusyError: Somebody else took it meanwhile.
+        """
+        with self.database.write() as writing:
+            self.check(writing)
+
+    def keep(self) -> None:
+        """Renew when a quarter of the time is over; cheap to call often.
+
+        Raises:
+            BusyError: Somebody else took it meanwhile.
+        """
+        if abs(self.clock() - self.renewed_at) > self.ttl / 4:
+            self.renew()
+
+    def release(self) -> None:
+        """Let others take it at once; the epoch stays, so that it only ever grows."""
+        mine = sa.update(leases).where(
+            leases.c.name == self.name,
+            leases.c.epoch == self.epoch,
+            leases.c.holder == str(self.holder),
+        )
+        with self.database.write() as writing:
+            writing.execute(mine.values(holder="", expires_at=_LONG_AGO))
+
+
+@contextmanager
+def hold(
+    database: Database,
+    name: str = WRITER,
+    *,
+    clock: Clock = utc_now,
+    ttl: timedelta = timedelta(minutes=5),
+    holder: Holder | None = None,
+) -> Iterator[Lease]:
+    """Hold a lease while the block runs.
+
+    A lease left by a process of this machine that no longer lives is taken over at once. Whether
+    it lives is known by its pid *and* its start, within one boot and one pid namespace, so neither
+    a pid used twice nor another container is mistaken for it. As long as such a process lives
+    (stopped, or waiting for a slow CRM) it keeps the lease even past its end: it could wake up
+    between its last check and its next call. A holder elsewhere loses it after `ttl` without a
+    sign of life.
+
+    Args:
+        database: The store.
+        name: What the lease is for.
+        clock: The time.
+        ttl: How long the lease lasts without a sign of life.
+        holder: Who takes it; this process by default.
+
+    Raises:
+        BusyError: Somebody else holds it; says who.
+    """
+    lease = _take(database, name, holder or Holder.here(), clock, ttl)
+    try:
+        yield lease
+    finally:
+        lease.release()
+
+
+def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: timedelta) -> Lease:
+    now = clock()
+    free = {"name": name, "holder": "", "epoch": 0, "expires_at": _LONG_AGO}
+    this = leases.c.name == name
+    with database.write() as writing:
+        writing.execute(upsert(database, leases, ["name"], update=[]), free)
+        row = writing.execute(sa.select(leases).where(this).with_for_update()).one()
+        if row.holder and _held(Holder.parse(row.holder), row.expires_at, now):
+            raise _busy(Holder.parse(row.holder))
+        epoch = row.epoch + 1
+        taken = {"holder": str(holder), "epoch": epoch, "expires_at": now + ttl}
+        writing.execute(sa.update(leases).where(this).values(taken))
+    return Lease(database, name, holder, epoch, ttl, clock, now)
+
+
+def _held(holder: Holder, expires_at: datetime, now: datetime) -> bool:
+    alive = holder.alive()
+    return expires_at > now if alive is None else alive
+
+
+def _busy(holder: Holder) -> BusyError:
+    who = f"{holder.host}:{holder.pid}"
+    return BusyError(
+        f"Another crm-steward ({who}) is writing on this database.",
+        hint="Wait until it is done, or stop it; then try again.",
+    )

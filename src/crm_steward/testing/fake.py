@@ -1,0 +1,349 @@
+"""A CRM in memory, with the faults of real ones: to test rules, writing and connectors without one.
+
+`FakeCrm` is a correct connector on an unreliable CRM. What goes wrong is scripted, so that a test
+says what it proves; what happened is recorded in `effects`, so that a test can count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, assert_never
+
+from crm_steward.sdk import (
+    Account,
+    ArchiveRecord,
+    Change,
+    Clock,
+    Consent,
+    ConsentStatus,
+    Contact,
+    CreateTask,
+    Cursor,
+    Email,
+    Gone,
+    Kind,
+    MergeRecords,
+    Outcome,
+    Page,
+    Phone,
+    PhoneKind,
+    RecordRef,
+    RetryableError,
+    Revision,
+    Stage,
+    Status,
+    SuppressChannel,
+    UpdateFields,
+    Value,
+    change_key,
+    utc_now,
+)
+
+
+class Fault(StrEnum):
+    """What can go wrong with one change."""
+
+    LOST_ANSWER = "lost answer"
+    """It takes effect, and the connection breaks before the answer."""
+    NOT_SENT = "not sent"
+    """The connection breaks before it takes effect."""
+    MISSING_ROW = "missing row"
+    """It takes effect, but the answer leaves it out (a batch answered in part)."""
+    SILENT_NOOP = "silent no-op"
+    """The answer says success and leaves it out; nothing happened."""
+    REJECTED = "rejected"
+    """The CRM refuses it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeTask:
+    """A task in the fake CRM."""
+
+    id: str
+    change: CreateTask
+    made_at: datetime
+
+
+@dataclass(slots=True)
+class FakeCrm:
+    """A CRM account in memory, and the connector to it.
+
+    Args:
+        connection: The connection's name; every record belongs to it.
+        clock: The time.
+        lag: How long a new task stays invisible to `settle`.
+        conditional: Whether an update is refused by the CRM itself when the record is no longer
+            what was expected (few CRMs can).
+        on_call: Called at each step with its name (`get`, `apply`, `before effect`,
+            `after effect`, `answer`, `settle`): let a person edit meanwhile, or crash.
+    """
+
+    connection: str
+    clock: Clock = utc_now
+    lag: timedelta = timedelta(0)
+    conditional: bool = False
+    on_call: Callable[[str], None] = lambda _step: None
+    records: dict[str, Contact] = field(default_factory=dict)
+    gone: dict[str, str | None] = field(default_factory=dict)
+    """Id → the survivor's id, or None for an archived record."""
+    tasks: list[FakeTask] = field(default_factory=list)
+    effects: Counter[str] = field(default_factory=Counter)
+    """Key of a change (as it was sent) → how often it took effect."""
+    written: list[Change] = field(default_factory=list)
+    """Every change that took effect, in order."""
+    calls: Counter[str] = field(default_factory=Counter)
+    faults: deque[Fault | None] = field(default_factory=deque)
+    """What happens to the changes to come, one by one; None and an empty queue mean nothing."""
+    refuses: Callable[[Change], str] = lambda _change: ""
+    """Returns why the CRM refuses a change for good; empty when it does not."""
+    _edits: int = 0
+
+    # What people and tests do.
+
+    def add(self, contact: Contact | str, **values: Value) -> Contact:
+        """Add a contact, or one of this id with canonical field values."""
+        if isinstance(contact, str):
+            contact = Contact(ref=RecordRef(self.connection, contact))
+        self.records[contact.ref.id] = contact
+        return self.edit(contact.ref.id, **values)
+
+    def edit(self, record_id: str, **values: Value) -> Contact:
+        """Edit a record, as a salesperson does in the CRM."""
+        self._set(record_id, values)
+        return self.records[record_id]
+
+    def remove(self, record_id: str, *, survivor: str | None = None) -> None:
+        """Archive a record, or merge it into another."""
+        del self.records[record_id]
+        self.gone[record_id] = survivor
+
+    def fail(self, *faults: Fault | None) -> None:
+        """Script what happens to the next changes."""
+        self.faults.extend(faults)
+
+    # What a connector does.
+
+    def check(self) -> Account:
+        """Describe the account."""
+        self._call("check")
+        return Account(id=self.connection, name=f"Fake CRM {self.connection}")
+
+    def read(self, since: Cursor | None) -> Iterator[Page]:  # noqa: ARG002 -- a fake reads it all each time
+        """Bring everything in one page."""
+        self._call("read")
+        yield Page(
+            cursor=Cursor(str(self._edits)),
+            contacts=tuple(self.records.values()),
+            gone=tuple(
+                Gone(self._ref(lost), self._ref(kept) if kept else None)
+                for lost, kept in self.gone.items()
+            ),
+            complete=True,
+            total=len(self.records),
+        )
+
+    def get(self, refs: Sequence[RecordRef]) -> Mapping[RecordRef, Contact]:
+        """Bring records fresh; one merged into another comes back as the survivor."""
+        self._call("get")
+        found = {ref: self._resolve(ref.id) for ref in refs}
+        return {ref: contact for ref, contact in found.items() if contact is not None}
+
+    def apply(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Make changes one by one, with whatever fault is scripted for each."""
+        self._call("apply")
+        for change in changes:
+            fault = self.faults.popleft() if self.faults else None
+            outcome = self._attempt(change, fault)
+            self.on_call("answer")
+            if outcome is not None:
+                yield outcome
+
+    def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
+        """Look whether changes took effect."""
+        self._call("settle")
+        for change in changes:
+            yield self._seen(change)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    # How it works inside.
+
+    def _call(self, name: str) -> None:
+        self.calls[name] += 1
+        self.on_call(name)
+
+    def _ref(self, record_id: str) -> RecordRef:
+        return RecordRef(self.connection, record_id)
+
+    def _resolve(self, record_id: str) -> Contact | None:
+        seen: set[str] = set()
+        at: str | None = record_id
+        while at is not None and at not in self.records and at not in seen:
+            seen.add(at)
+            at = self.gone.get(at)
+        return None if at is None else self.records.get(at)
+
+    def _attempt(self, change: Change, fault: Fault | None) -> Outcome | None:
+        key = change_key(change)
+        reason = "refused by script" if fault is Fault.REJECTED else self.refuses(change)
+        if reason:
+            return Outcome(key=key, status=Status.REJECTED, reason=reason)
+        if fault is Fault.NOT_SENT:
+            raise RetryableError("The connection broke before the request.", sent=False)
+        if fault is Fault.SILENT_NOOP:
+            return None
+        self.on_call("before effect")
+        outcome = self._effect(change, key)
+        self.on_call("after effect")
+        if fault is Fault.LOST_ANSWER:
+            raise RetryableError("The connection broke before the answer.")
+        return None if fault is Fault.MISSING_ROW else outcome
+
+    def _effect(self, change: Change, key: str) -> Outcome:
+        if change.ref.id not in self.records:
+            return Outcome(key=key, status=Status.CONFLICT, reason="the record is gone")
+        if self.conditional and isinstance(change, UpdateFields) and not self._expected(change):
+            return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
+        remote_id = self._do(change)
+        self.effects[key] += 1
+        self.written.append(change)
+        revision = self.records[change.ref.id].revision if change.ref.id in self.records else ""
+        return Outcome(
+            key=key, status=Status.VERIFIED, remote_id=remote_id, revision=Revision(revision)
+        )
+
+    def _do(self, change: Change) -> str:
+        match change:
+            case UpdateFields():
+                self._set(change.ref.id, change.values)
+                return ""
+            case CreateTask():
+                task = FakeTask(
+                    id=f"task-{len(self.tasks) + 1}", change=change, made_at=self.clock()
+                )
+                self.tasks.append(task)
+                return task.id
+            case SuppressChannel():
+                self._suppress(change)
+                return ""
+            case MergeRecords():
+                for loser in change.losers:
+                    self.remove(loser.id, survivor=change.ref.id)
+                return change.ref.id
+            case ArchiveRecord():
+                self.remove(change.ref.id)
+                return ""
+            case _:
+                assert_never(change)
+
+    def _suppress(self, change: SuppressChannel) -> None:
+        contact = self.records[change.ref.id]
+        consent = Consent(
+            channel=change.channel,
+            status=ConsentStatus.OBJECTED,
+            address=change.address,
+            withdrawn_at=self.clock(),
+        )
+        self.records[change.ref.id] = replace(contact, consents=(*contact.consents, consent))
+
+    def _expected(self, change: UpdateFields) -> bool:
+        held = self.records[change.ref.id]
+        return all(held.value(name) == value for name, value in change.expected.items())
+
+    def _seen(self, change: Change) -> Outcome:
+        status, remote_id = self._looks(change)
+        return Outcome(key=change_key(change), status=status, remote_id=remote_id)
+
+    def _looks(self, change: Change) -> tuple[Status, str]:
+        """Return what can be seen of a change, as a connector would ask for it."""
+        here = self.records.get(change.ref.id)
+        match change:
+            case CreateTask():
+                return self._looks_for_task(change)
+            case ArchiveRecord():
+                return (Status.VERIFIED if here is None else Status.ABSENT), ""
+            case MergeRecords():
+                left = [loser for loser in change.losers if loser.id in self.records]
+                return (Status.ABSENT if left else Status.VERIFIED), change.ref.id
+            case UpdateFields():
+                return _holds(here, change), ""
+            case SuppressChannel():
+                known = here.consents if here else ()
+                objected = any(
+                    c.channel is change.channel
+                    and c.address == change.address
+                    and not c.status.mailable
+                    for c in known
+                )
+                return (Status.VERIFIED if objected else Status.ABSENT), ""
+            case _:
+                assert_never(change)
+
+    def _looks_for_task(self, change: CreateTask) -> tuple[Status, str]:
+        visible = self.clock() - self.lag
+        for task in self.tasks:
+            if task.change.marker == change.marker and task.made_at <= visible:
+                return Status.VERIFIED, task.id
+        return Status.ABSENT, ""
+
+    def _set(self, record_id: str, values: Mapping[str, Value]) -> None:
+        contact = self.records[record_id]
+        for name, value in values.items():
+            contact = with_value(contact, name, value)
+        self._edits += 1
+        self.records[record_id] = replace(
+            contact, revision=Revision(str(self._edits)), updated_at=self.clock()
+        )
+
+
+def _holds(here: Contact | None, change: UpdateFields) -> Status:
+    if here is None:
+        return Status.CONFLICT
+    held = {name: here.value(name) for name in change.values}
+    if held == dict(change.values):
+        return Status.VERIFIED
+    before = {name: change.expected.get(name) for name in change.values}
+    return Status.ABSENT if held == before else Status.CONFLICT
+
+
+def with_value(contact: Contact, name: str, value: Value) -> Contact:
+    """Return `contact` with the canonical field `name` (or `extra.<name>`) set.
+
+    Raises:
+        TypeError: There is no such field.
+    """
+    text = None if value is None else str(value)
+    if name.startswith("extra."):
+        extra = {**contact.extra, name.removeprefix("extra."): value}
+        return replace(contact, extra=extra)
+    if name == "email":
+        others = contact.emails[1:]
+        return replace(contact, emails=((Email(text),) if text else ()) + others)
+    if name in ("phone", "mobile"):
+        kind = PhoneKind.MOBILE if name == "mobile" else PhoneKind.WORK
+        return replace(contact, phones=_with_phone(contact.phones, text, kind))
+    if name in ("street", "postcode", "city", "region", "country"):
+        return replace(contact, address=replace(contact.address, **{name: text}))
+    converted: Any = _CHOICES.get(name, _as_it_is)(value)
+    return replace(contact, **{name: converted})
+
+
+def _as_it_is(value: Value) -> Value:
+    return value
+
+
+_CHOICES: Mapping[str, Callable[[Any], Any]] = {"stage": Stage, "kind": Kind}
+
+
+def _with_phone(phones: Iterable[Phone], number: str | None, kind: PhoneKind) -> tuple[Phone, ...]:
+    """Replace the first number of a kind; a fixed line is whatever is not a mobile."""
+    mobile = kind is PhoneKind.MOBILE
+    same = [phone for phone in phones if (phone.kind is PhoneKind.MOBILE) is mobile]
+    others = tuple(phone for phone in phones if (phone.kind is PhoneKind.MOBILE) is not mobile)
+    first = (Phone(number, same[0].kind if same else kind),) if number else ()
+    return (*first, *same[1:], *others)

@@ -1,0 +1,154 @@
+"""Apply: write what was approved of a plan, and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from crm_steward.model import Clock, PlannedChange, StewardError, utc_now
+from crm_steward.settings import Limits
+from crm_steward.store.database import Database
+from crm_steward.store.journal import Journal, State
+from crm_steward.store.lease import Lease, hold
+from crm_steward.store.plans import Plans, PlanStatus, StoredPlan, mark
+from crm_steward.store.runs import Runs
+from crm_steward.writing.approve import Selection, refuse_unfit, select
+from crm_steward.writing.counts import ApplyCounts
+from crm_steward.writing.limits import Budget, check_limits
+from crm_steward.writing.settle import Settler
+from crm_steward.writing.targets import Targets
+from crm_steward.writing.write import Item, Writer
+
+
+def apply_plan(
+    database: Database,
+    stored: StoredPlan,
+    targets: Targets,
+    *,
+    limits: Limits,
+    rules: str | None = None,
+    clock: Clock = utc_now,
+    stop: threading.Event | None = None,
+    patience: timedelta = timedelta(0),
+    lease: Lease | None = None,
+) -> ApplyCounts:
+    """Write the changes of a plan that are automatic or approved.
+
+    First settles what earlier runs left open. A plan that was begun and interrupted goes on where
+    it stopped; no change of it is written twice. One connection failing does not stop the others.
+
+    Args:
+        database: The store.
+        stored: The plan, from the store.
+        targets: The connections.
+        limits: The settings' limits, checked again on all that would be written.
+        rules: The digest of the rules as they are now, to refuse a plan of other rules.
+        clock: The time.
+        stop: When set, the batch under way is finished and nothing more is begun.
+        patience: How long to wait at the end for what cannot be settled at once.
+        lease: A lease held already; None takes one.
+
+    Raises:
+        LimitExceededError: The plan is unfit, or a limit would be exceeded; nothing was written.
+        BusyError: Another process is writing, or took over.
+        StoreError: The database cannot be written; nothing was sent after that.
+    """
+    if lease is None:
+        with hold(database, clock=clock) as taken:
+            return apply_plan(
+                database,
+                stored,
+                targets,
+                limits=limits,
+                rules=rules,
+                clock=clock,
+                stop=stop,
+                patience=patience,
+                lease=taken,
+            )
+    # As it stands now that nobody else can move it.
+    stored = Plans(database).get(stored.hash) or stored
+    refuse_unfit(stored, rules=rules, now=clock())
+    runs = Runs(database)
+    counts = ApplyCounts(run=runs.start("apply", now=clock()), failures=targets.failures)
+    run = _Application(database, stored, targets, lease, clock, stop or threading.Event(), counts)
+    try:
+        run.apply(limits, patience)
+    except StewardError as error:
+        runs.finish(counts.run, counts.to_json(), now=clock(), error=type(error).__name__)
+        raise
+    runs.finish(counts.run, counts.to_json(), now=clock())
+    return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Application:
+    """One run of apply."""
+
+    database: Database
+    stored: StoredPlan
+    targets: Targets
+    lease: Lease
+    clock: Clock
+    stop: threading.Event
+    counts: ApplyCounts
+
+    def apply(self, limits: Limits, patience: timedelta) -> None:
+        """Settle, check, write, settle."""
+        journal = Journal(self.database)
+        settler = Settler(journal, self.lease, self.clock, self.stop, self.counts)
+        settler.settle(self.targets)
+        selection = select(self.database, self.stored)
+        self.counts.waiting = len(selection.waiting)
+        self.counts.held = {p.change.ref.connection: reason for p, reason in selection.held}
+        budget = Budget.of(self.database, limits, now=self.clock())
+        check_limits(budget, selection.ready)
+        if selection.ready:
+            self._mark(PlanStatus.APPLYING)
+            self._write(journal, selection)
+            settler.settle(self.targets, patience=patience)
+            self._prove(journal, selection.ready)
+        after = select(self.database, self.stored)
+        self.counts.left = len(after.ready)
+        if after.finished:
+            self._mark(PlanStatus.APPLIED)
+
+    def _write(self, journal: Journal, selection: Selection) -> None:
+        writer = Writer(
+            journal=journal,
+            lease=self.lease,
+            run=self.counts.run,
+            clock=self.clock,
+            stop=self.stop,
+            seen=self.counts.add,
+        )
+        writer.write_all(
+            self.targets,
+            [
+                Item(planned=p, plan=self.stored.hash, alone=p.key in selection.failed_before)
+                for p in selection.ready
+            ],
+        )
+
+    def _prove(self, journal: Journal, ready: Iterable[PlannedChange]) -> None:
+        """Let a rule go beyond its canary when all that it wrote in this run went well."""
+        ended: dict[str, set[State]] = {}
+        tried = {line.key: line.state for line in self.counts.lines}
+        for planned in ready:
+            if planned.key in tried:
+                ended.setdefault(planned.rule, set()).add(tried[planned.key])
+        fine = {State.VERIFIED, State.CONFLICT}
+        digests = self.stored.plan.digests
+        proven = {
+            rule: digests[rule]
+            for rule, states in ended.items()
+            if State.VERIFIED in states and states <= fine and rule in digests
+        }
+        journal.prove(proven, self.lease)
+
+    def _mark(self, status: PlanStatus) -> None:
+        with self.database.write() as writing:
+            self.lease.check(writing)
+            mark(writing, self.stored.hash, status, now=self.clock())

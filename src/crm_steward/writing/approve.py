@@ -1,0 +1,167 @@
+"""Approve: which changes of a plan a person agreed to, and which of them may run now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from crm_steward.model import (
+    Clock,
+    LimitExceededError,
+    PlannedChange,
+    utc_now,
+)
+from crm_steward.store.database import Database
+from crm_steward.store.journal import MAX_ATTEMPTS, Journal, Standing, State
+from crm_steward.store.mirror import Mirror
+from crm_steward.store.plans import Approval, Plans, PlanStatus, StoredPlan
+
+_AGAIN = "Make a new one: crm-steward plan"
+
+
+def refuse_unfit(stored: StoredPlan, *, rules: str | None, now: datetime) -> None:
+    """Refuse a plan that was altered, used up, superseded, is too old, or of other rules.
+
+    Args:
+        stored: The plan.
+        rules: The digest of the rules as they are now; None when nobody knows.
+        now: The time.
+
+    Raises:
+        LimitExceededError: Nothing was written. A plan runs once, as it was approved, while it is
+            fresh.
+    """
+    name, plan = stored.hash, stored.plan
+    if stored.altered:
+        raise LimitExceededError(f"Plan {name} was altered since it was made.", hint=_AGAIN)
+    if stored.status is PlanStatus.APPLIED:
+        raise LimitExceededError(f"Plan {name} was applied already.", hint=_AGAIN)
+    if stored.status is PlanStatus.SUPERSEDED:
+        raise LimitExceededError(f"Plan {name} was replaced by a newer one.", hint=_AGAIN)
+    if now >= plan.expires_at:
+        raise LimitExceededError(
+            f"Plan {name} expired on {plan.expires_at:%Y-%m-%d at %H:%M} UTC.", hint=_AGAIN
+        )
+    if now < plan.created_at:
+        raise LimitExceededError(
+            f"Plan {name} was made in the future ({plan.created_at:%Y-%m-%d %H:%M} UTC).",
+            hint="Set the clock of this machine right.",
+        )
+    if rules is not None and rules != plan.rules:
+        raise LimitExceededError(f"The rules changed since plan {name} was made.", hint=_AGAIN)
+
+
+def approve(
+    database: Database,
+    stored: StoredPlan,
+    what: str,
+    *,
+    by: str,
+    note: str = "",
+    clock: Clock = utc_now,
+) -> list[PlannedChange]:
+    """Write down that a person agrees to changes of a plan.
+
+    Args:
+        database: The store.
+        stored: The plan.
+        what: `all`, a rule's id, or a change's key (or its beginning, 6 digits at least).
+        by: Who agrees.
+        note: Why, in their words.
+        clock: The time.
+
+    Returns:
+        The changes that are approved now; empty when nothing in the plan is called so.
+    """
+    now = clock()
+    chosen = [planned for planned in stored.plan.changes if _named(planned, what)]
+    Plans(database).approve(
+        Approval(plan=stored.hash, key=planned.key, approved_by=by, approved_at=now, note=note)
+        for planned in chosen
+    )
+    return chosen
+
+
+_SHORTEST_KEY = 6
+
+
+def _named(planned: PlannedChange, what: str) -> bool:
+    by_key = len(what) >= _SHORTEST_KEY and planned.key.startswith(what)
+    return by_key or what in ("all", planned.rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What of a plan may run now, and what not.
+
+    Args:
+        ready: Approved or automatic, and not tried yet.
+        waiting: Waits for a person's approval.
+        tried: Was tried before; how that ended is in the journal.
+        under_way: An earlier write to the record is not settled.
+        held: Connection → why nothing is written to it.
+        failed_before: Keys among `ready` whose earlier attempts failed.
+    """
+
+    ready: tuple[PlannedChange, ...] = ()
+    waiting: tuple[PlannedChange, ...] = ()
+    tried: tuple[PlannedChange, ...] = ()
+    under_way: tuple[PlannedChange, ...] = ()
+    held: tuple[tuple[PlannedChange, str], ...] = ()
+    failed_before: frozenset[str] = frozenset()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left that a later run of the same plan could write."""
+        return not (self.ready or self.waiting or self.under_way or self.held)
+
+
+def select(database: Database, stored: StoredPlan) -> Selection:
+    """Sort the changes of a plan by whether they may run now."""
+    journal, changes = Journal(database), stored.plan.changes
+    standings = journal.standings([planned.key for planned in changes])
+    busy = {standing.intent.ref for standing in journal.under_way()}
+    approvals = Plans(database).approvals(stored.hash)
+    closed = _closed(database)
+    sorted_: dict[str, list[PlannedChange]] = {}
+    held: list[tuple[PlannedChange, str]] = []
+    for planned in changes:
+        standing = standings.get(planned.key)
+        if standing is not None and _over(standing, stored.hash):
+            sorted_.setdefault("tried", []).append(planned)
+        elif planned.change.ref in busy:
+            sorted_.setdefault("under_way", []).append(planned)
+        elif not planned.automatic and planned.key not in approvals:
+            sorted_.setdefault("waiting", []).append(planned)
+        elif planned.change.ref.connection in closed:
+            held.append((planned, closed[planned.change.ref.connection]))
+        else:
+            sorted_.setdefault("ready", []).append(planned)
+    return Selection(
+        **{name: tuple(members) for name, members in sorted_.items()},
+        held=tuple(held),
+        failed_before=frozenset(standings),
+    )
+
+
+def _over(standing: Standing, plan: str) -> bool:
+    """Return whether a change is not to be tried (again) under this plan."""
+    match standing.state:
+        case State.VERIFIED:
+            return True
+        case State.INTENT | State.UNKNOWN:
+            return False
+        case State.ABSENT:
+            return standing.attempts >= MAX_ATTEMPTS
+        case State.REJECTED:
+            return standing.intent.plan == plan or standing.attempts >= MAX_ATTEMPTS
+        case State.CONFLICT:
+            return standing.intent.plan == plan
+
+
+def _closed(database: Database) -> dict[str, str]:
+    reasons = {
+        name: state.frozen_reason or state.paused_reason
+        for name, state in Mirror(database).states().items()
+    }
+    return {name: reason for name, reason in reasons.items() if reason}

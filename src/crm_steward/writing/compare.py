@@ -1,0 +1,65 @@
+"""Compare: whether a record still is what a change expects, field by field."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+from crm_steward.model import Change, Contact, MergeRecords, RecordRef, UpdateFields, Value
+
+
+def members(change: Change) -> tuple[RecordRef, ...]:
+    """Return every record that `change` reads or touches."""
+    return (change.ref, *change.losers) if isinstance(change, MergeRecords) else (change.ref,)
+
+
+def difference(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
+    """Return why the records as they are now forbid `change`; empty when they do not.
+
+    Args:
+        change: What is to be written.
+        fresh: Its records, just read; those that are gone are missing.
+
+    Returns:
+        One line that names fields, never values.
+    """
+    for ref in members(change):
+        if ref not in fresh:
+            return "the record is gone"
+        if fresh[ref].ref != ref:
+            return "the record was merged into another"
+    if isinstance(change, UpdateFields):
+        return _update(change, fresh[change.ref])
+    if isinstance(change, MergeRecords):
+        by_id = {ref.id: fresh[ref] for ref in members(change)}
+        found = (_changed(_held(by_id[i], names), names) for i, names in change.expected.items())
+        return next(filter(None, found), "")
+    return ""
+
+
+def _update(change: UpdateFields, contact: Contact) -> str:
+    now = _held(contact, change.values)
+    if all(same(now[name], value) for name, value in change.values.items()):
+        return "the record already holds it"
+    return _changed(now, change.expected)
+
+
+def _held(contact: Contact, names: Iterable[str]) -> dict[str, Value]:
+    return {name: contact.value(name) for name in names}
+
+
+def _changed(now: Mapping[str, Value], expected: Mapping[str, Value]) -> str:
+    names = [name for name, value in now.items() if not same(value, expected.get(name))]
+    return f"changed meanwhile: {', '.join(names)}" if names else ""
+
+
+def same(one: Value, other: Value) -> bool:
+    """Return whether two values are one to a person: Unicode forms and kinds of emptiness aside."""
+    return canonical(one) == canonical(other)
+
+
+def canonical(value: Value) -> Value:
+    """Return the form in which values are compared: NFC, Unix line ends, empty text as None."""
+    if not isinstance(value, str):
+        return value
+    return unicodedata.normalize("NFC", value).replace("\r\n", "\n") or None

@@ -1,0 +1,127 @@
+"""Limits: bounds of what may be written, checked on the whole plan before the first write.
+
+They fail closed: a connection whose size is not known is not written to. Why there are limits:
+a slip in a rule can match most of a base (Atlassian, post-incident review of April 2022).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from crm_steward.model import LimitExceededError, PlannedChange, RecordRef
+from crm_steward.rules import Rule
+from crm_steward.settings import Limits
+from crm_steward.store.database import Database
+from crm_steward.store.journal import Journal
+from crm_steward.store.mirror import Mirror
+from crm_steward.writing.withheld import Why
+
+DAY = timedelta(hours=24)
+"""Days are rolling: at midnight nobody gets twice the limit."""
+
+
+def share(live: int, percent: float) -> int:
+    """Return how many of `live` contacts `percent` allows: at least one, unless either is nothing."""
+    return max(1, int(live * percent / 100)) if live > 0 and percent > 0 else 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Budget:
+    """What may still be written. Admits changes one by one and counts them.
+
+    Args:
+        limits: The settings' limits.
+        live: Connection → live contacts.
+        written: Connection → changes that took effect within the last 24 hours.
+        proven: Rule → digest under which its canary lived.
+    """
+
+    limits: Limits
+    live: Mapping[str, int]
+    written: Counter[str]
+    proven: Mapping[str, str]
+    admitted: Counter[str] = field(default_factory=Counter)
+    by_rule: Counter[str] = field(default_factory=Counter)
+    by_rule_and_connection: Counter[tuple[str, str]] = field(default_factory=Counter)
+    canaries: dict[str, set[RecordRef]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, database: Database, limits: Limits, *, now: datetime) -> Budget:
+        """Return what may be written now."""
+        mirror, journal = Mirror(database), Journal(database)
+        return cls(
+            limits=limits,
+            live={name: mirror.live(name) for name in mirror.states()},
+            written=journal.written_since(now - DAY),
+            proven=journal.proven(),
+        )
+
+    def admit(self, planned: PlannedChange, rule: Rule, digest: str) -> tuple[Why, str] | None:
+        """Count a change in, or return the limit that keeps it out and the limit's value."""
+        refused = self._refused(planned, rule, digest)
+        if refused is None:
+            connection = planned.change.ref.connection
+            self.admitted[connection] += 1
+            self.by_rule[rule.id] += 1
+            self.by_rule_and_connection[rule.id, connection] += 1
+            self.canaries.setdefault(rule.id, set()).add(planned.change.ref)
+        return refused
+
+    def _refused(self, planned: PlannedChange, rule: Rule, digest: str) -> tuple[Why, str] | None:
+        return (
+            self._canary(planned.change.ref, rule, digest)
+            or self._rule(planned.change.ref.connection, rule)
+            or self.overall(planned.change.ref.connection, 1)
+        )
+
+    def _canary(self, ref: RecordRef, rule: Rule, digest: str) -> tuple[Why, str] | None:
+        touched = self.canaries.get(rule.id, set())
+        new = self.proven.get(rule.id) != digest
+        if new and len(touched | {ref}) > self.limits.canary:
+            return Why.CANARY, str(self.limits.canary)
+        return None
+
+    def _rule(self, connection: str, rule: Rule) -> tuple[Why, str] | None:
+        most, percent = rule.limits.max_changes, rule.limits.max_percent
+        if most is not None and self.by_rule[rule.id] + 1 > most:
+            return Why.RULE_LIMIT, str(most)
+        if percent is not None:
+            allowed = share(self.live.get(connection, 0), percent)
+            if self.by_rule_and_connection[rule.id, connection] + 1 > allowed:
+                return Why.RULE_PERCENT, f"{percent:g} %"
+        return None
+
+    def overall(self, connection: str, more: int) -> tuple[Why, str] | None:
+        """Return the settings' limit that `more` changes to `connection` would exceed, if any."""
+        limits = self.limits
+        allowed = share(self.live.get(connection, 0), limits.max_percent_per_day)
+        if self.written[connection] + self.admitted[connection] + more > allowed:
+            return Why.DAY_PERCENT, f"{limits.max_percent_per_day:g} %"
+        if self.written.total() + self.admitted.total() + more > limits.max_changes_per_day:
+            return Why.DAY_LIMIT, str(limits.max_changes_per_day)
+        if self.admitted.total() + more > limits.max_changes_per_run:
+            return Why.RUN_LIMIT, str(limits.max_changes_per_run)
+        return None
+
+
+def check_limits(budget: Budget, changes: Iterable[PlannedChange]) -> None:
+    """Refuse to write `changes` at all when together they exceed a limit of the settings.
+
+    Raises:
+        LimitExceededError: Nothing was written.
+    """
+    wanted = Counter(planned.change.ref.connection for planned in changes)
+    for connection, count in wanted.items():
+        exceeded = budget.overall(connection, count)
+        if exceeded is not None:
+            why, value = exceeded
+            raise LimitExceededError(
+                f"{count} changes to {connection} would exceed the limit "
+                f"({why.value}: {value}); nothing was written.",
+                hint="Make a new plan, which stays within what is left, or raise the limit under "
+                "`limits:`.",
+            )
+        budget.admitted[connection] += count

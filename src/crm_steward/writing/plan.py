@@ -1,0 +1,225 @@
+"""Plan: from what the rules found to an ordered list of changes without conflicts, within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from crm_steward.model import Clock, Plan, PlannedChange, RecordRef, UpdateFields, Value, utc_now
+from crm_steward.rules import Rule, RuleBook
+from crm_steward.settings import Limits
+from crm_steward.store.database import Database, chunked
+from crm_steward.store.findings import Findings, StoredFinding
+from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
+from crm_steward.store.mirror import ConnectionState, Mirror
+from crm_steward.store.plans import Plans
+from crm_steward.writing.compare import canonical
+from crm_steward.writing.limits import Budget
+from crm_steward.writing.propose import Candidate, Capabilities, Proposer
+from crm_steward.writing.withheld import Why, Withheld
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanResult:
+    """A plan, and what was left out of it.
+
+    Args:
+        plan: What would be written.
+        withheld: What the rules ask for and the plan leaves out, each with its reason.
+        used: Connection → changes that took effect within the last 24 hours.
+        live: Connection → live contacts, which percentages are counted from.
+    """
+
+    plan: Plan
+    withheld: tuple[Withheld, ...]
+    used: Mapping[str, int]
+    live: Mapping[str, int]
+
+
+def make_plan(
+    database: Database,
+    book: RuleBook,
+    *,
+    limits: Limits,
+    capabilities: Capabilities,
+    language: str = "en",
+    clock: Clock = utc_now,
+    rules: Collection[str] = (),
+    connections: Collection[str] = (),
+    save: bool = True,
+) -> PlanResult:
+    """Plan what the rules in mode `propose` and `apply` ask for, and store the plan.
+
+    Worst findings come first, so that limits cut the least important. Nothing is left out without
+    a reason.
+
+    Args:
+        database: The store.
+        book: The rules.
+        limits: The settings' limits.
+        capabilities: What each enabled connection can do.
+        language: In which tasks and reasons are written.
+        clock: The time.
+        rules: Only these rules; none means all.
+        connections: Only records of these connections; none means all.
+        save: Whether to store the plan, which supersedes the one before it.
+
+    Raises:
+        StoreError: The database cannot be read or written.
+    """
+    now = clock()
+    mirror = Mirror(database)
+    version = mirror.version()
+    active = [rule for rule in book.rules if rule.mode != "report" and rule.actions]
+    found, withheld = _candidates(database, active, capabilities, language, now)
+    # Rules are held against each other even when only one is asked for.
+    wishes = _wishes(found)
+
+    def asked(rule: str, ref: RecordRef) -> bool:
+        here = not connections or ref.connection in connections
+        return here and (not rules or rule in rules)
+
+    digests = {rule.id: rule.digest for rule in active}
+    budget = Budget.of(database, limits, now=now)
+    sieve = _Sieve(mirror.states(), Journal(database), budget, wishes, digests)
+    changes = sieve.sift([c for c in found if asked(c.rule.id, c.planned.change.ref)])
+    withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
+    plan = Plan(
+        changes=changes,
+        created_at=now,
+        expires_at=now + limits.plan_expires_after,
+        mirror=version,
+        rules=book.digest,
+        digests={planned.rule: digests[planned.rule] for planned in changes},
+    )
+    if save:
+        Plans(database).save(plan)
+    return PlanResult(
+        plan=plan, withheld=tuple(withheld), used=dict(budget.written), live=dict(budget.live)
+    )
+
+
+def _candidates(
+    database: Database,
+    rules: Sequence[Rule],
+    capabilities: Capabilities,
+    language: str,
+    now: datetime,
+) -> tuple[list[Candidate], list[Withheld]]:
+    """Ask each rule about each of its findings; worst and longest standing first."""
+    findings, mirror = Findings(database), Mirror(database)
+    found: list[tuple[tuple[int, datetime, int], Candidate]] = []
+    withheld: list[Withheld] = []
+    for place, rule in enumerate(rules):
+        for chunk in chunked(findings.open(rule=rule.id)):
+            contacts = mirror.contacts(_refs(chunk))
+            proposer = Proposer(
+                contacts=contacts, capabilities=capabilities, language=language, now=now
+            )
+            for stored in chunk:
+                rank = (-stored.finding.severity, stored.first_seen_at, place)
+                for proposal in proposer.propose(stored, rule):
+                    if isinstance(proposal, Withheld):
+                        withheld.append(proposal)
+                    else:
+                        found.append((rank, proposal))
+    found.sort(key=lambda pair: (*pair[0], pair[1].planned.finding))
+    return [candidate for _, candidate in found], withheld
+
+
+def _refs(chunk: Iterable[StoredFinding]) -> Iterator[RecordRef]:
+    return (ref for stored in chunk for ref in stored.finding.refs)
+
+
+_Wishes = Mapping[tuple[RecordRef, str], Mapping[Value, str]]
+
+
+@dataclass(slots=True)
+class _Sieve:
+    """Takes out of candidates, in order, what must not be written now."""
+
+    states: Mapping[str, ConnectionState]
+    journal: Journal
+    budget: Budget
+    wishes: _Wishes
+    digests: Mapping[str, str]
+    withheld: list[Withheld] = field(default_factory=list)
+
+    def sift(self, candidates: Sequence[Candidate]) -> tuple[PlannedChange, ...]:
+        """Return what is left."""
+        standings = self.journal.standings({candidate.planned.key for candidate in candidates})
+        busy = {standing.intent.ref for standing in self.journal.under_way()}
+        taken: dict[object, str] = {}
+        left: list[PlannedChange] = []
+        for candidate in candidates:
+            planned, rule = candidate.planned, candidate.rule
+            refused = (
+                self._closed(planned)
+                or _tried(standings.get(planned.key), busy, planned)
+                or _contested(planned, self.wishes, taken)
+                or self.budget.admit(planned, rule, self.digests[rule.id])
+            )
+            if refused:
+                why, detail = refused
+                ref = planned.change.ref
+                self.withheld.append(Withheld(rule.id, planned.finding, ref, why, detail))
+            else:
+                taken.update(dict.fromkeys(_places(planned), rule.id))
+                left.append(planned)
+        return tuple(left)
+
+    def _closed(self, planned: PlannedChange) -> tuple[Why, str] | None:
+        state = self.states.get(planned.change.ref.connection)
+        if state is not None and state.frozen_reason:
+            return Why.FROZEN, state.frozen_reason
+        if state is not None and state.paused_reason:
+            return Why.PAUSED, state.paused_reason
+        return None
+
+
+def _tried(
+    standing: Standing | None, busy: Collection[RecordRef], planned: PlannedChange
+) -> tuple[Why, str] | None:
+    """Return why the journal forbids a change: a key takes effect once, ever."""
+    if standing is not None:
+        if standing.state is State.VERIFIED:
+            return Why.DONE, ""
+        if standing.state in UNDER_WAY:
+            return Why.UNDER_WAY, ""
+        if standing.attempts >= MAX_ATTEMPTS and standing.state is not State.CONFLICT:
+            return Why.SET_ASIDE, str(standing.attempts)
+    return (Why.UNDER_WAY, "") if planned.change.ref in busy else None
+
+
+def _wishes(candidates: Iterable[Candidate]) -> _Wishes:
+    """Return, by record and field, each value that is wanted and the first rule that wants it."""
+    wishes: dict[tuple[RecordRef, str], dict[Value, str]] = {}
+    for candidate in candidates:
+        change = candidate.planned.change
+        if isinstance(change, UpdateFields):
+            for name, value in change.values.items():
+                wanted = wishes.setdefault((change.ref, name), {})
+                wanted.setdefault(canonical(value), candidate.rule.id)
+    return wishes
+
+
+def _contested(
+    planned: PlannedChange, wishes: _Wishes, taken: Mapping[object, str]
+) -> tuple[Why, str] | None:
+    """Return the rule that wants another value in the same field, or that asked for the same."""
+    for place in _places(planned):
+        others = [rule for rule in wishes.get(place, {}).values() if rule != planned.rule]
+        if len(wishes.get(place, {})) > 1:
+            return Why.CONFLICT, ", ".join(others)
+        if place in taken:
+            return Why.TWICE, taken[place]
+    return None
+
+
+def _places(planned: PlannedChange) -> list[tuple[RecordRef, str]]:
+    """Return what a change claims for itself: its fields, or its own key."""
+    change = planned.change
+    if isinstance(change, UpdateFields):
+        return [(change.ref, name) for name in change.values]
+    return [(change.ref, planned.key)]

@@ -1,0 +1,64 @@
+"""The connections changes are written to, opened when first needed; one failing leaves the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from crm_steward.connect.protocol import Connector
+from crm_steward.model import AuthError, RetryableError, StewardError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An open connection that changes are written to.
+
+    Args:
+        connector: The open connection.
+        settle_after: How long a write may stay invisible to what settle reads.
+        batch: How many changes one call carries.
+    """
+
+    connector: Connector
+    settle_after: timedelta = timedelta(0)
+    batch: int = 100
+
+
+class Targets:
+    """Opens targets by the connection's name, and remembers which failed.
+
+    A refused credential or an unreachable CRM concerns one connection: it is left out from then
+    on. Anything else ends the run.
+
+    Args:
+        open_target: Opens the connection of that name.
+    """
+
+    def __init__(self, open_target: Callable[[str], Target]) -> None:
+        self._open = open_target
+        self._opened: dict[str, Target] = {}
+        self.failures: dict[str, StewardError] = {}
+
+    def attempt(self, connection: str, action: Callable[[Target], None]) -> bool:
+        """Do something with a connection, unless it failed before; keep its failure.
+
+        Returns:
+            Whether it was done to the end.
+        """
+        if connection in self.failures:
+            return False
+        try:
+            if connection not in self._opened:
+                self._opened[connection] = self._open(connection)
+            action(self._opened[connection])
+        except (AuthError, RetryableError) as error:
+            self.failures[connection] = error
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for target in self._opened.values():
+            target.connector.close()
+        self._opened.clear()

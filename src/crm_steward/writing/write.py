@@ -1,0 +1,256 @@
+"""Write: the protocol every change goes through, in this order and without shortcuts.
+
+1. The intent is durable in the journal, under our lease, before anything is sent.
+2. The record is read fresh and compared, field by field, with what the plan expects.
+3. A record that differs is left alone. The rest is sent, at most five seconds after it was read.
+4. The answer is taken apart row by row. What it does not show is `unknown`, and is settled by
+   asking the CRM, never by sending again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+
+from crm_steward.connect.protocol import Outcome
+from crm_steward.model import (
+    Change,
+    Clock,
+    Contact,
+    CreateTask,
+    PlannedChange,
+    RecordRef,
+    UpdateFields,
+    change_key,
+)
+from crm_steward.store.journal import Journal, Line, State, intent_of
+from crm_steward.store.lease import Lease
+from crm_steward.writing.compare import difference, members
+from crm_steward.writing.targets import Target, Targets
+
+FRESH = timedelta(seconds=5)
+"""How old the reading may be that a write is compared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One change on its way, and where it comes from.
+
+    Args:
+        planned: The change and why.
+        plan: The plan's hash; empty when it undoes something.
+        undoes: The seq of the intent that it takes back.
+        alone: It failed before: it travels alone, so that it cannot spoil another.
+    """
+
+    planned: PlannedChange
+    plan: str
+    undoes: int | None = None
+    alone: bool = False
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", self.planned.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One write and the items it carries: updates of one record travel together."""
+
+    change: Change
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Writes items under a lease, as one run.
+
+    Args:
+        journal: Where intents and outcomes are written down.
+        lease: Held while this runs.
+        run: The run's id.
+        clock: The time.
+        stop: When set, the batch under way is finished and nothing more is begun.
+        seen: Told the outcomes of a batch after they were committed.
+    """
+
+    journal: Journal
+    lease: Lease
+    run: str
+    clock: Clock
+    stop: threading.Event
+    seen: Callable[[Sequence[Line]], None]
+
+    def write_all(self, targets: Targets, items: Iterable[Item]) -> None:
+        """Write `items`, connection by connection; one that fails does not stop the others."""
+        by_connection: dict[str, list[Item]] = {}
+        for item in items:
+            by_connection.setdefault(item.planned.change.ref.connection, []).append(item)
+        for connection, group in by_connection.items():
+            targets.attempt(connection, partial(self.write, items=group))
+
+    def write(self, target: Target, items: Sequence[Item]) -> None:
+        """Write `items` to `target`, in order. Ends early when asked to stop.
+
+        Raises:
+            StewardError: The connection failed; what was under way is `unknown` in the journal.
+            StoreError: The journal cannot be written; nothing was sent after that.
+            BusyError: Another process took over.
+        """
+        for batch in batches(items, target.batch):
+            if self.stop.is_set():
+                return
+            self.journal.append([self._intent(item) for item in batch], self.lease)
+            self._send(target, batch)
+
+    def _send(self, target: Target, batch: Sequence[Item]) -> None:
+        """Read, compare, and send what still holds; a batch that took too long goes in halves."""
+        asked = self.clock()
+        fresh = self._read(target, batch)
+        differing = [
+            (item, why) for item in batch if (why := difference(item.planned.change, fresh))
+        ]
+        self._note([self._line(item, State.CONFLICT, why) for item, why in differing])
+        unfit = {item.key for item, _ in differing}
+        sound = [item for item in batch if item.key not in unfit]
+        if not sound:
+            return
+        self.lease.renew()
+        if abs(self.clock() - asked) <= FRESH:
+            self._deliver(target, combined(sound))
+        elif len(sound) > 1:
+            half = len(sound) // 2
+            self._send(target, sound[:half])
+            self._send(target, sound[half:])
+        else:
+            why = "nothing was sent: the CRM answers too slowly to compare just before writing"
+            self._note([self._line(sound[0], State.ABSENT, why)])
+
+    def _read(self, target: Target, batch: Sequence[Item]) -> Mapping[RecordRef, Contact]:
+        refs = dict.fromkeys(ref for item in batch for ref in members(item.planned.change))
+        try:
+            return target.connector.get(list(refs))
+        except Exception as error:
+            why = f"nothing was sent: the record could not be read ({type(error).__name__})"
+            self._note([self._line(item, State.ABSENT, why) for item in batch])
+            raise
+
+    def _deliver(self, target: Target, writes: Sequence[Written]) -> None:
+        answers, error = self._ask(target, [write.change for write in writes])
+        silence = "no answer" if error is None else f"no answer ({type(error).__name__})"
+        self._note(
+            [
+                self._outcome(item, answers.get(change_key(write.change)), silence)
+                for write in writes
+                for item in write.items
+            ]
+        )
+        if error is not None:
+            raise error
+
+    def _ask(
+        self, target: Target, changes: Sequence[Change]
+    ) -> tuple[dict[str, Outcome], Exception | None]:
+        """Send, and keep every answer that came, even when the call failed half way."""
+        answers: dict[str, Outcome] = {}
+        try:
+            for outcome in target.connector.apply(changes):
+                answers.setdefault(outcome.key, outcome)
+                self.lease.keep()
+        except Exception as error:  # noqa: BLE001 -- raised again once the journal says what is unknown
+            return answers, error
+        return answers, None
+
+    def _outcome(self, item: Item, answer: Outcome | None, silence: str) -> Line:
+        if answer is None:
+            return self._line(item, State.UNKNOWN, silence)
+        return self._line(item, State(answer.status.value), answer.reason, answer.remote_id)
+
+    def _note(self, lines: Sequence[Line]) -> None:
+        self.journal.append(lines, self.lease)
+        self.seen(lines)
+
+    def _intent(self, item: Item) -> Line:
+        return intent_of(
+            item.planned.change,
+            key=item.key,
+            run=self.run,
+            plan=item.plan,
+            rule=item.planned.rule,
+            finding=item.planned.finding,
+            undoes=item.undoes,
+            at=self.clock(),
+        )
+
+    def _line(self, item: Item, state: State, why: str = "", remote_id: str = "") -> Line:
+        intent = self._intent(item)
+        return replace(intent, state=state, change=None, reason=why, remote_id=remote_id)
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Cut `items` into batches in which no field of a record is written twice, in order.
+
+    What comes later on the same field (undoing several changes, newest first) waits for the next
+    batch, where it is compared with what the earlier one wrote.
+
+    Args:
+        items: What is to be written, in order.
+        size: How many one batch may hold.
+    """
+    batch: list[Item] = []
+    taken: dict[RecordRef, set[str]] = {}
+    for item in items:
+        parts = _parts(item)
+        refs = members(item.planned.change)
+        if len(batch) >= size or any(_clash(taken.get(ref, set()), parts) for ref in refs):
+            yield batch
+            batch, taken = [], {}
+        batch.append(item)
+        for ref in refs:
+            taken.setdefault(ref, set()).update(parts)
+    if batch:
+        yield batch
+
+
+_WHOLE = "*"
+
+
+def _parts(item: Item) -> set[str]:
+    """Return which parts of its record an item touches: fields, one task, or all of it."""
+    change = item.planned.change
+    if isinstance(change, UpdateFields) and not item.alone:
+        return set(change.values)
+    if isinstance(change, CreateTask) and not item.alone:
+        return {change.marker}
+    return {_WHOLE}
+
+
+def _clash(taken: set[str], parts: set[str]) -> bool:
+    return bool(taken) and (_WHOLE in taken or _WHOLE in parts or bool(taken & parts))
+
+
+def combined(items: Sequence[Item]) -> list[Written]:
+    """Join updates of one record into one write, at the place of the first."""
+    groups: dict[RecordRef | str, list[Item]] = {}
+    for item in items:
+        change = item.planned.change
+        place = change.ref if isinstance(change, UpdateFields) else item.key
+        groups.setdefault(place, []).append(item)
+    return [
+        Written(_joined([item.planned.change for item in group]), tuple(group))
+        for group in groups.values()
+    ]
+
+
+def _joined(changes: Sequence[Change]) -> Change:
+    updates = [change for change in changes if isinstance(change, UpdateFields)]
+    if len(changes) == 1 or len(updates) != len(changes):
+        return changes[0]
+    return UpdateFields(
+        ref=updates[0].ref,
+        values={name: value for update in updates for name, value in update.values.items()},
+        expected={name: value for update in updates for name, value in update.expected.items()},
+    )
