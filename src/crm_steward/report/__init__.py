@@ -5,3 +5,25 @@ per week and recipient into the outbox, `deliver` sends what stands there.
 """
 
 from __future__ import annotations
+
+from crm_steward.report.collect import collect, current_week
+from crm_steward.report.deliver import Deliveries, deliver
+from crm_steward.report.digest import Digest
+from crm_steward.report.document import as_document
+from crm_steward.report.queue import queue, queue_weekly
+from crm_steward.report.render import Mail, render
+from crm_steward.report.weeks import Week
+
+__all__ = [
+    "Deliveries",
+    "Digest",
+    "Mail",
+    "Week",
+    "as_document",
+    "collect",
+    "current_week",
+    "deliver",
+    "queue",
+    "queue_weekly",
+    "render",
+]

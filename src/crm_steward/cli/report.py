@@ -1,0 +1,174 @@
+"""`crm-steward report`: the weekly report, on the terminal, in a file, in the browser or by mail."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crm_steward.cli.context import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    console,
+    open_rules,
+    open_settings,
+)
+
+if TYPE_CHECKING:
+    from crm_steward.report import Digest, Week
+    from crm_steward.rules import RuleBook
+    from crm_steward.settings import Recipient, Settings
+    from crm_steward.store.database import Database
+
+
+class Format(StrEnum):
+    """How the report is written."""
+
+    TEXT = "text"
+    HTML = "html"
+    JSON = "json"
+
+
+class Language(StrEnum):
+    """The languages of the report."""
+
+    EN = "en"
+    FR = "fr"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report_command)
+
+
+def report_command(
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    week: Annotated[
+        str | None, typer.Option(help="An ISO week like 2026-W47; default: the current one.")
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Only this recipient (with --send), and in their language."),
+    ] = None,
+    language: Annotated[
+        Language | None, typer.Option(help="Default: the recipient's, or that of the settings.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it to this file instead of the terminal.")
+    ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="Mail it: once per week and recipient, ever.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Open the mail in your browser; nothing is sent.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show or mail the weekly report.
+
+    Without options it is printed as text. `--preview` shows the mail as your recipients will see it;
+    `--send` mails this week's report to everybody who has not had it yet.
+    """
+    from crm_steward.model import utc_now
+    from crm_steward.report import collect
+    from crm_steward.store.database import Database
+
+    chosen = _week(week)
+    settings = open_settings(config)
+    book = open_rules(settings)
+    recipient = _recipient(settings, to, language)
+    with Database.open(settings.database) as database:
+        if send:
+            if week is not None:
+                raise typer.BadParameter("--send mails the current week's report only.")
+            _send(database, settings, book, (recipient,) if to else settings.report.recipients)
+            return
+        digest = collect(database, settings, book, week=chosen, now=utc_now())
+    spoken = recipient.language or settings.language
+    if preview:
+        _preview(digest, spoken, out)
+        return
+    _write(_as(digest, Format.JSON if as_json else form, spoken), out)
+
+
+def _week(text: str | None) -> Week | None:
+    from crm_steward.report.weeks import Week
+
+    try:
+        return None if text is None else Week.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--week") from error
+
+
+def _recipient(settings: Settings, to: str | None, language: Language | None) -> Recipient:
+    """Return the recipient named by --to as the settings know them, with the language asked for."""
+    from crm_steward.settings import Recipient
+
+    known = {one.address.casefold(): one for one in settings.report.recipients}
+    found = known.get(to.casefold()) if to else None
+    spoken = language.value if language else (found.language if found else None)
+    return Recipient(address=to or "", language=spoken)
+
+
+def _as(digest: Digest, form: Format, language: str) -> str:
+    import json
+
+    from crm_steward.report import as_document, render
+
+    if form is Format.JSON:
+        return json.dumps(as_document(digest), ensure_ascii=False, indent=2) + "\n"
+    mail = render(digest, language)
+    return mail.html if form is Format.HTML else mail.text
+
+
+def _write(text: str, out: Path | None) -> None:
+    from crm_steward.model import InputError
+
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        said = (error.strerror or type(error).__name__).lower()
+        raise InputError(f"{out} cannot be written: {said}.") from error
+    console().print(f"Report written to {out}", markup=False)
+
+
+def _preview(digest: Digest, language: str, out: Path | None) -> None:
+    import tempfile
+    import webbrowser
+
+    if out is None:
+        out = Path(tempfile.mkdtemp(prefix="crm-steward-")) / f"report-{digest.week}.html"
+    _write(_as(digest, Format.HTML, language), out)
+    webbrowser.open(out.resolve().as_uri())
+
+
+def _send(
+    database: Database, settings: Settings, book: RuleBook, recipients: tuple[Recipient, ...]
+) -> None:
+    """Queue what is missing, send what is due, and say what became of it."""
+    from crm_steward.model import ConfigError, MailError, Problem, utc_now
+    from crm_steward.report import deliver, queue
+
+    if not recipients:
+        hint = "Add some under `report.recipients`, or name one with --to."
+        raise ConfigError([Problem("nobody receives the report.", hint=hint)])
+    queued = queue(database, settings, book, recipients, utc_now())
+    if settings.mail is None:  # queue has refused already
+        return
+    done = deliver(database, settings.mail, utc_now())
+    out = console()
+    if done.sent:
+        out.print(f"Report sent to {done.sent} of {len(recipients)} recipients.")
+    elif not queued and not done.problems:
+        out.print("Everybody has this week's report already; nothing was sent.")
+    if done.problems:
+        hint = "It stays in the outbox and is tried again." if done.postponed else ""
+        raise MailError(f"The report was not sent: {'; '.join(done.problems)}.", hint=hint)

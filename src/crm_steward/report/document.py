@@ -1,0 +1,42 @@
+"""The digest as a JSON document, for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+from crm_steward.model import Severity
+from crm_steward.report.digest import Digest, Example
+from crm_steward.report.weeks import Week
+
+_VALUES = frozenset({"now", "proposed", "pairs"})
+"""What evidence may hold of a contact's own values; the report never shows it."""
+
+
+def as_document(digest: Digest) -> dict[str, Any]:
+    """Return all that the digest says, JSON-ready, without values of contacts."""
+    document: dict[str, Any] = _plain(digest)
+    return document
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Severity):
+        return value.label
+    if isinstance(value, Week | tzinfo):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return _parts(value) if is_dataclass(value) else value
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    parts = {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
+    if isinstance(value, Example):
+        parts["evidence"] = {k: v for k, v in parts["evidence"].items() if k not in _VALUES}
+    return parts

@@ -1,0 +1,117 @@
+"""Writes each week's mails into the outbox: once per week and recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from crm_steward.model import ConfigError, Problem
+from crm_steward.report.collect import collect, current_week
+from crm_steward.report.message import compose, message_id, wire_address
+from crm_steward.report.render import Mail, render
+from crm_steward.rules import RuleBook
+from crm_steward.settings import Recipient, Settings
+from crm_steward.store.database import Database
+from crm_steward.store.outbox import Outbox
+from crm_steward.store.tables import connections, meta, runs
+
+_FIRST_LOOK = timedelta(hours=24)
+"""How long a new installation may take to look at its contacts before it reports that it has not."""
+
+
+def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: datetime) -> int:
+    """Queue this week's report for every recipient who has none yet.
+
+    The week is the last one whose moment (`report.day` and `report.at` in local time) has come, so
+    that a service that was down catches up, and nothing is ever due twice. A report that found
+    nothing is queued too: silence would not tell a clean base from a dead service. Only a new
+    installation waits for its first scan, for a day at most.
+
+    Returns:
+        How many mails were queued.
+
+    Raises:
+        ConfigError: A recipient or the sender is not an address.
+    """
+    if settings.mail is None or not settings.report.recipients or _too_early(database, now):
+        return 0
+    return len(queue(database, settings, book, settings.report.recipients, now))
+
+
+def queue(
+    database: Database,
+    settings: Settings,
+    book: RuleBook,
+    recipients: Sequence[Recipient],
+    now: datetime,
+) -> list[str]:
+    """Queue this week's report for those of `recipients` who have none yet.
+
+    Returns:
+        Their addresses.
+
+    Raises:
+        ConfigError: There is no mail server, or a recipient or the sender is not an address.
+    """
+    if settings.mail is None:
+        raise ConfigError([Problem("no mail server is configured.", hint="Add a `mail:` block.")])
+    sender = settings.mail.sender
+    _address(sender.rpartition("<")[2].rstrip("> "), "mail.sender")
+    outbox = Outbox(database)
+    week = current_week(settings, now)
+    have = outbox.recipients(str(week))
+    wanted = {
+        _address(one.address, "report.recipients"): one.language or settings.language
+        for one in recipients
+    }
+    missing = {address: language for address, language in wanted.items() if address not in have}
+    if not missing:
+        return []
+    digest = collect(database, settings, book, week=week, now=now)
+    mails: dict[str, Mail] = {name: render(digest, name) for name in set(missing.values())}
+    installation = _installation(database)
+    queued = []
+    for address, language in missing.items():
+        name = message_id(installation, str(week), address, sender)
+        mail = mails[language]
+        message = compose(
+            mail, sender=sender, recipient=address, message_id=name, language=language, now=now
+        )
+        if outbox.add(
+            id=name,
+            period=str(week),
+            recipient=address,
+            subject=mail.subject,
+            message=message,
+            now=now,
+        ):
+            queued.append(address)
+    return queued
+
+
+def _address(text: str, where: str) -> str:
+    try:
+        return wire_address(text)
+    except ValueError as error:
+        raise ConfigError([Problem(f"an entry is {error}.", where=where)]) from error
+
+
+def _installation(database: Database) -> str:
+    query = sa.select(meta.c.value).where(meta.c.key == "installation")
+    with database.read() as reading:
+        return str(reading.execute(query).scalar_one())
+
+
+def _too_early(database: Database, now: datetime) -> bool:
+    """Whether a new installation has not had the time to look at anything yet."""
+    scanned = sa.select(sa.func.count()).where(runs.c.verb == "scan", runs.c.status == "done")
+    begun = sa.select(sa.func.min(runs.c.started_at))
+    known = sa.select(sa.func.min(connections.c.last_attempt_at))
+    with database.read() as reading:
+        if reading.execute(scanned).scalar_one():
+            return False
+        moments = [reading.execute(begun).scalar(), reading.execute(known).scalar()]
+    first = min((moment for moment in moments if moment), default=now)
+    return now - first < _FIRST_LOOK
