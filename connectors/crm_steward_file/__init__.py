@@ -57,6 +57,9 @@ class FileSettings(ConnectionSettings):
     dates: Literal["auto", "day first", "month first"] = "auto"
     """How `03/04/2024` is read; auto: as the column's own data says."""
 
+    corrections: bool = True
+    """Whether the corrected copy beside the file stands in for it once there is one."""
+
     def resolved(self, folder: Path) -> Self:
         """Let a relative path start at `folder`."""
         return self.model_copy(update={"path": folder / self.path.expanduser()})
@@ -103,5 +106,14 @@ SPEC = ConnectorSpec(
     factory="crm_steward_file.connector:open_file",
     requires=("openpyxl",),
     batch=1000,
+    example="""\
+path: contacts.csv                  # relative to this file; .csv, .tsv, .txt or .xlsx
+# id_column: Customer number        # else the e-mail names a record
+# columns: {last_activity: Last call}   # only what is not recognised by its header
+""",
+    access=(
+        "Export the contacts as CSV or XLSX and put the file where `path:` says.",
+        "The file is never written to: corrections go to a copy beside it.",
+    ),
 )
 """What the entry point `file` resolves to."""

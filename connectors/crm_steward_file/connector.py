@@ -20,10 +20,12 @@ from crm_steward.sdk import (
     Page,
     Poison,
     RecordRef,
+    RecordRejectedError,
     SourceField,
 )
 from crm_steward_file import FileSettings
 from crm_steward_file.changes import Batch, State
+from crm_steward_file.columns import is_french
 from crm_steward_file.contacts import Reader
 from crm_steward_file.corrected import copy_of
 from crm_steward_file.encoding import sha256_of
@@ -72,6 +74,7 @@ class FileConnector:
                 for column in columns
             },
             missing=tuple(missing),
+            language={True: "fr", False: "en", None: ""}[is_french(columns)],
             mapping=tuple(MappedField(c.name, c.target, c.how.value) for c in columns),
         )
 
@@ -94,10 +97,10 @@ class FileConnector:
                 count += 1
                 if count <= done:
                     continue
-                if row.problem:
-                    poison.append(Poison(f"line {row.line}", row.problem))
-                else:
+                try:
                     contacts.append(state.reader.contact(record_id, row))
+                except RecordRejectedError as error:
+                    poison.append(Poison(f"line {row.line}", error.message))
                 if len(contacts) + len(poison) == _PAGE:
                     yield Page(
                         contacts=contacts,
@@ -159,7 +162,7 @@ class FileConnector:
         original = sha256_of(path)
         table = open_table(path, self._settings)
         copy = copy_of(path, table.form)
-        log = copy.log()
+        log = copy.log() if self._settings.corrections else []
         corrected = copy.path.exists() and any(e.original == original for e in log)
         if corrected:
             table.source.close()

@@ -18,6 +18,7 @@ from crm_steward.sdk import (
     PhoneKind,
     PostalAddress,
     RecordRef,
+    RecordRejectedError,
     Revision,
     Stage,
     Value,
@@ -43,6 +44,8 @@ _PROOF = ("consent_basis", "consent_how", "consent_text_version", "consent_sourc
           "consent_evidence")  # fmt: skip
 _LONGEST_EXTRA = 1_000  # characters of one value that no field holds
 _MOST_EXTRA = 6_000  # characters of all of them
+_LONGEST_VALUE = 5_000  # characters of a field; a longer one is not what the header says
+_FREE = frozenset({"", "notes"})
 _NOTHING: Mapping[str, Value] = {}
 
 
@@ -82,9 +85,16 @@ class Reader:
         self._width = len(table.columns)
 
     def contact(self, record_id: str, row: Row) -> Contact:
-        """Return `row` as a contact."""
+        """Return `row` as a contact.
+
+        Raises:
+            RecordRejectedError: It is broken, or a cell is longer than a field can be.
+        """
+        if row.problem:
+            raise RecordRejectedError(row.problem)
         held = self._cells(row.cells)
         texts = [read_text(cell) for cell in held]
+        self._refuse_essays(texts)
         extra, essay = self._rest(texts)
         values: dict[str, Any] = {name: texts[index] for name, index in self._texts}
         for name, column in self._times:
@@ -125,6 +135,15 @@ class Reader:
         held = list(cells[: self._width])
         held += [None] * (self._width - len(held))
         return held
+
+    def _refuse_essays(self, texts: Sequence[str | None]) -> None:
+        if sum([len(text) for text in texts if text]) <= _LONGEST_VALUE:
+            return
+        for column in self._table.columns:
+            if column.target not in _FREE and len(texts[column.index] or "") > _LONGEST_VALUE:
+                raise RecordRejectedError(
+                    f"column '{column.name}' holds more than {_LONGEST_VALUE:,} characters"
+                )
 
     def _rest(self, texts: list[str | None]) -> tuple[dict[str, Value], bool]:
         """Return the columns no field holds, and whether some were too long to be kept.

@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from crm_steward.sdk import InputError, Value
+from crm_steward.sdk import InputError, Value, disarm, rearm
 from crm_steward_file.changelog import LOG_HEADER, LOG_SHEET, Entry
 from crm_steward_file.delimited import Delimited
 from crm_steward_file.encoding import Form, opening
-from crm_steward_file.neutral import disarm, rearm
 from crm_steward_file.source import LONGEST_CELL, Source
 from crm_steward_file.workbook import Workbook, mending, quiet
 

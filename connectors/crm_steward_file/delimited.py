@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
+from crm_steward.sdk import rearm
 from crm_steward_file.columns import recognised
 from crm_steward_file.encoding import Content, opening
-from crm_steward_file.neutral import rearm
 from crm_steward_file.source import LONGEST_CELL, Row
 
 _LONGEST_ROW = 32_000_000  # characters; bounds the memory that one row can take

@@ -7,6 +7,7 @@ A third-party package offers a connector by naming a `ConnectorSpec` under the e
 from __future__ import annotations
 
 from crm_steward.connect.calls import Calls
+from crm_steward.connect.neutral import disarm, rearm
 from crm_steward.connect.protocol import (
     Account,
     Capability,
@@ -119,5 +120,7 @@ __all__ = [
     "UpdateFields",
     "Value",
     "change_key",
+    "disarm",
+    "rearm",
     "utc_now",
 ]

@@ -132,6 +132,7 @@ class Account:
             a mapped field), each with its remedy.
         quota: Name of a quota → calls left, where the CRM says so.
         mapping: How the CRM's own fields were mapped, where that is found out and not fixed.
+        language: Of its fields' names (`fr`), where that can be told.
     """
 
     id: str
@@ -142,6 +143,7 @@ class Account:
     missing: tuple[str, ...] = ()
     quota: Mapping[str, int] = field(default_factory=dict)
     mapping: tuple[MappedField, ...] = ()
+    language: str = ""
 
 
 class Status(StrEnum):

@@ -151,6 +151,8 @@ class ConnectorSpec:
         settle_after: How long a write may stay invisible to what settle reads.
         batch: How many changes one call of `apply` should carry.
         sandbox: `module:function` returning the emulator of the CRM, or empty.
+        example: YAML of its own settings, commented, as `crm-steward init` writes them.
+        access: What a person does to give access, step by step.
     """
 
     kind: str
@@ -164,6 +166,8 @@ class ConnectorSpec:
     settle_after: timedelta = timedelta(0)
     batch: int = 100
     sandbox: str = ""
+    example: str = ""
+    access: tuple[str, ...] = ()
 
     def open(self, settings: ConnectionSettings, context: Context) -> Connector:
         """Open a connection.
