@@ -56,4 +56,17 @@ SPEC = ConnectorSpec(
     settle_after=timedelta(seconds=10),
     batch=100,
     sandbox="crm_steward_hubspot.sandbox:HubSpotSandbox",
+    example="""\
+# token: keep it out of this file; see below.
+# extra:                            # custom fields: the name your rules use → HubSpot's name
+#   customer_number: kundennummer
+# consent:                          # where you keep the proof of consent
+#   text_version: consent_text_version
+""",
+    access=(
+        "In HubSpot: Settings > Integrations > Private Apps > Create (or a service key).",
+        "To read, tick: crm.objects.contacts.read, crm.schemas.contacts.read, crm.objects.owners.read.",
+        "To write fixes and tasks, tick: crm.objects.contacts.write.",
+        "Copy the token (pat-…) into the secret file connections__NAME__token.",
+    ),
 )

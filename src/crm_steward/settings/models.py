@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import time, timedelta
 from difflib import get_close_matches
+from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -59,8 +60,8 @@ def _host_and_port(value: str) -> str:
 
 
 def _address(value: str) -> str:
-    local, _, domain = value.rpartition("@")
-    if not local or not domain or any(mark in value for mark in "\r\n\0 "):
+    local, _, domain = parseaddr(value)[1].rpartition("@")
+    if not local or not domain or any(mark in value for mark in "\r\n\0"):
         raise ValueError("should be an e-mail address")
     return value
 
@@ -81,7 +82,7 @@ def _connection(value: Any, _handler: Any) -> ConnectionSettings:
         raise PydanticCustomError("dict_type", "should hold keys: kind and what that kind needs")
     kind = value.get("kind")
     if kind is None:
-        return ConnectionSettings.model_validate(value)
+        return ConnectionSettings.model_validate({})  # says that `kind` is missing, and no more
     known = specs()
     if kind not in known:
         close = get_close_matches(str(kind), known, n=1)

@@ -1,0 +1,173 @@
+"""What the service counts, for Prometheus. Labels are names from the settings, never a contact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from crm_steward import __version__
+from crm_steward.model import StoreError
+from crm_steward.store.database import Database
+from crm_steward.store.jobs import Jobs
+from crm_steward.store.mirror import ConnectionState, Mirror
+from crm_steward.store.tables import findings, outbox, quarantine
+
+_SECONDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400)
+
+
+class Metrics:
+    """The counters of one service, in a registry of their own.
+
+    Args:
+        database: Where the figures are read that outlive the process.
+    """
+
+    def __init__(self, database: Database) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
+        self.registry = CollectorRegistry(auto_describe=False)
+        version = Gauge(
+            "crm_steward_info", "The running version.", ["version"], registry=self.registry
+        )
+        version.labels(__version__).set(1)
+        self.runs = Counter(
+            "crm_steward_job_runs",
+            "Jobs that ended, by how.",
+            ["verb", "connection", "outcome"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "crm_steward_job_duration_seconds",
+            "How long jobs took.",
+            ["verb"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.skipped = Counter(
+            "crm_steward_job_skipped",
+            "Runs that were left out because the last one still ran or the moment had passed.",
+            ["verb", "reason"],
+            registry=self.registry,
+        )
+        self.records = Counter(
+            "crm_steward_pulled_records",
+            "Records that pulls brought, by what became of them.",
+            ["connection", "outcome"],
+            registry=self.registry,
+        )
+        self.changes = Counter(
+            "crm_steward_changes",
+            "Changes sent to the CRMs, by how they ended.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.rules = Gauge("crm_steward_rules", "Rules that run.", registry=self.registry)
+        self.rules_broken = Gauge(
+            "crm_steward_rules_broken",
+            "1 while the rules on disk are wrong and the last good ones run on.",
+            registry=self.registry,
+        )
+        self.registry.register(_Stored(database))
+
+
+class _Stored(Collector):
+    """Reads the figures that the database holds, at each scrape."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        up = GaugeMetricFamily("crm_steward_database_up", "1 while the database can be read.")
+        try:
+            stored = [*self._connections(), *self._jobs(), *self._findings(), *self._waiting()]
+        except StoreError:
+            stored = []
+        up.add_metric([], 1 if stored else 0)
+        yield up
+        yield from stored
+
+    def _connections(self) -> Iterator[GaugeMetricFamily]:
+        states = Mirror(self._database).states()
+        yield _family(
+            "crm_steward_contacts",
+            "Live contacts after the last pull.",
+            ["connection"],
+            {(name,): state.live for name, state in states.items()},
+        )
+        yield _family(
+            "crm_steward_last_pull_timestamp_seconds",
+            "When the connection was last read to the end.",
+            ["connection"],
+            {
+                (name,): _seconds(state.last_success_at)
+                for name, state in states.items()
+                if state.last_success_at
+            },
+        )
+        for word, about in (
+            ("paused", "1 while the connection waits for a person: its credential is refused."),
+            ("frozen", "1 while nothing is written to the connection: its source shrank."),
+        ):
+            values = {(name,): float(bool(_reason(state, word))) for name, state in states.items()}
+            yield _family(f"crm_steward_connection_{word}", about, ["connection"], values)
+
+    def _jobs(self) -> Iterator[GaugeMetricFamily]:
+        states = Jobs(self._database).states()
+        yield _family(
+            "crm_steward_job_last_success_timestamp_seconds",
+            "When the job last ended well.",
+            ["job"],
+            {
+                (name,): _seconds(state.last_success_at)
+                for name, state in states.items()
+                if state.last_success_at
+            },
+        )
+        yield _family(
+            "crm_steward_job_failures",
+            "How often the job failed in a row.",
+            ["job"],
+            {(name,): state.failures for name, state in states.items()},
+        )
+
+    def _findings(self) -> Iterator[GaugeMetricFamily]:
+        query = (
+            sa.select(findings.c.rule, sa.func.count())
+            .where(findings.c.state == "open")
+            .group_by(findings.c.rule)
+        )
+        with self._database.read() as reading:
+            rows = {(rule,): count for rule, count in reading.execute(query)}
+        yield _family("crm_steward_findings_open", "Findings that stand.", ["rule"], rows)
+
+    def _waiting(self) -> Iterator[GaugeMetricFamily]:
+        held = sa.select(quarantine.c.connection, sa.func.count()).group_by(quarantine.c.connection)
+        queued = sa.select(outbox.c.status, sa.func.count()).group_by(outbox.c.status)
+        with self._database.read() as reading:
+            aside = {(name,): count for name, count in reading.execute(held)}
+            mails = {(status,): count for status, count in reading.execute(queued)}
+        yield _family(
+            "crm_steward_quarantined", "Records set aside, unreadable.", ["connection"], aside
+        )
+        yield _family("crm_steward_outbox", "Reports in the outbox.", ["status"], mails)
+
+
+def _family(
+    name: str, about: str, labels: list[str], values: dict[tuple[str], float]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, about, labels=labels)
+    for label, value in values.items():
+        family.add_metric(label, value)
+    return family
+
+
+def _reason(state: ConnectionState, word: str) -> str | None:
+    return state.paused_reason if word == "paused" else state.frozen_reason
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0

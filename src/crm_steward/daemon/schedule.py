@@ -1,0 +1,64 @@
+"""When a job is due: computed from what was done, never by counting from the process's start.
+
+A schedule that starts anew with each process never runs what is rarer than the restarts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from crm_steward.report.weeks import Week
+from crm_steward.settings import Report
+from crm_steward.store.jobs import JobState
+
+_MAX_DOUBLINGS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """How often a job runs.
+
+    Args:
+        every: The time from one success to the next run.
+        retry: The pause after a first failure; doubled with each further one, up to `every`.
+        jitter: How much may be added to `every`, as a share of it, so that many services do not
+            ask at the same second.
+    """
+
+    every: timedelta
+    retry: timedelta = timedelta(minutes=1)
+    jitter: float = 0.05
+
+
+def next_due(state: JobState, cadence: Cadence, now: datetime, *, chance: float = 0.0) -> datetime:
+    """Return when the job is due: at once if it never ran or its time passed while we were away.
+
+    Args:
+        state: What was done.
+        cadence: How often it runs.
+        now: The time.
+        chance: Between 0 and 1: which part of the jitter is added.
+    """
+    whole = cadence.every * (1 + cadence.jitter * chance)
+    if state.last_attempt_at is None:
+        return now
+    succeeded = state.last_success_at
+    if state.failures == 0 and succeeded is not None and succeeded >= state.last_attempt_at:
+        due = succeeded + whole
+    else:
+        # Failed, or interrupted by a crash: a job that kills the process must not do so in a loop.
+        doublings = min(max(state.failures - 1, 0), _MAX_DOUBLINGS)
+        due = state.last_attempt_at + min(cadence.retry * 2**doublings, whole)
+    # A clock that was set back must not leave the job waiting for the time it showed before.
+    return max(now, min(due, now + whole))
+
+
+def next_report(now: datetime, report: Report, zone: tzinfo) -> datetime:
+    """Return the next moment, in UTC, at which a weekly report falls due."""
+    week = Week.of(now.astimezone(zone).date())
+    return next(
+        due
+        for shift in (-1, 0, 1, 2)
+        if (due := week.shifted(shift).due(report.day, report.at, zone)) > now
+    )

@@ -1,0 +1,294 @@
+"""The service: puts schedule, work, health and signals together, and ends them in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from types import FrameType
+
+import structlog
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from filelock import FileLock, Timeout
+
+from crm_steward import __version__
+from crm_steward.daemon.health import HealthServer
+from crm_steward.daemon.metrics import Metrics
+from crm_steward.daemon.notify import Notifier
+from crm_steward.daemon.readiness import Readiness
+from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.runner import Job, Runner
+from crm_steward.daemon.schedule import Cadence, next_report
+from crm_steward.daemon.work import Work
+from crm_steward.model import BusyError, Clock, StoreError, utc_now
+from crm_steward.settings import Settings
+from crm_steward.store.database import Database
+from crm_steward.store.jobs import Jobs
+from crm_steward.store.lease import Lease, hold
+
+_log = structlog.stdlib.get_logger(__name__)
+
+STOP_WITHIN = timedelta(seconds=8)
+"""How long jobs have to come to a safe point; the rest of ten seconds is for closing."""
+
+_STEP = timedelta(seconds=5)
+_LEASE = timedelta(seconds=30)
+_PULLS_AT_ONCE = 4
+_REPORT_EVERY = timedelta(minutes=10)
+_SETTLE_EVERY = timedelta(hours=1)
+
+
+class Service:
+    """The background service on one database.
+
+    Args:
+        settings: What to do.
+        clock: The time.
+        notifier: Tells systemd.
+    """
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock = utc_now, notifier: Notifier | None = None
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._notifier = notifier or Notifier()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._running: set[str] = set()
+        self._wanted: set[str] = set()
+        self._scheduler = BackgroundScheduler(
+            timezone=settings.timezone,
+            executors={
+                "default": ThreadPoolExecutor(1),  # scan, apply, report: one after the other
+                "pull": ThreadPoolExecutor(_PULLS_AT_ONCE),
+                "heart": ThreadPoolExecutor(1),
+            },
+            # A job that waited for a thread is still run: when it is due is our own table's word.
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+
+    def stop(self, signum: int = 0, _frame: FrameType | None = None) -> None:
+        """Ask the service to end; safe in a signal handler."""
+        del signum
+        self._stop.set()
+
+    def run(self) -> bool:
+        """Work until asked to stop.
+
+        Returns:
+            Whether every job came to its end in time. If not, its threads still wait for an
+            answer; what they were writing is settled at the next start.
+
+        Raises:
+            BusyError: Another instance runs on this database, or took over.
+            ConfigError: The rules are wrong, or the port is taken.
+            StoreError: The database cannot be used.
+        """
+        rules = Rulebook(self._settings)
+        with ExitStack() as held:
+            database = held.enter_context(Database.open(self._settings.database))
+            lease = held.enter_context(alone(database, self._clock))
+            metrics = Metrics(database)
+            metrics.rules.set(len(rules.current.rules))
+            runner = Runner(Jobs(database), metrics, self._clock, self._stop)
+            ready = Readiness(
+                self._settings, database, rules, runner, clock=self._clock, stop=self._stop
+            )
+            health = HealthServer(
+                self._settings.service.listen,
+                alive=ready.alive,
+                ready=ready.ready,
+                registry=metrics.registry,
+            )
+            held.callback(health.stop)
+            health.start()
+            work = Work(
+                self._settings,
+                database,
+                rules,
+                metrics,
+                clock=self._clock,
+                stop=self._stop,
+                nudge=self._nudge,
+            )
+            self._schedule(self._jobs(work), runner, metrics, ready)
+            self._begin(rules, health.port)
+            try:
+                self._watch(lease, ready)
+            finally:
+                clean = self._end()
+        _log.info("stopped", clean=clean)
+        return clean
+
+    def _jobs(self, work: Work) -> Iterator[Job]:
+        for name, one in self._settings.connections.items():
+            if one.enabled:
+                yield Job(
+                    verb="pull",
+                    connection=name,
+                    work=lambda name=name: work.pull(name),  # type: ignore[misc]  # mypy#4226: default of a lambda
+                    cadence=Cadence(one.pull_every),
+                    pool="pull",
+                )
+        # Settles at the start what a crash left open; later the scans call it.
+        yield Job(verb="apply", work=work.apply, cadence=Cadence(_SETTLE_EVERY))
+        yield Job(verb="scan", work=work.scan, cadence=Cadence(self._settings.service.scan_every))
+        report = self._settings.report
+        if report.recipients and self._settings.mail:
+            yield Job(
+                verb="report",
+                work=work.report,
+                cadence=Cadence(_REPORT_EVERY),
+                moment=lambda now: next_report(now, report, self._settings.timezone),
+            )
+
+    def _schedule(
+        self, jobs: Iterator[Job], runner: Runner, metrics: Metrics, ready: Readiness
+    ) -> None:
+        def fire(job: Job) -> None:
+            with self._lock:
+                self._running.add(job.name)
+                self._wanted.discard(job.name)
+            due = runner.run(job)
+            with self._lock:
+                self._running.discard(job.name)
+                due = self._clock() if job.name in self._wanted else due
+            if not self._stop.is_set():
+                self._move(job.name, due)
+
+        def skipped(event: JobExecutionEvent) -> None:
+            reason = "still running" if event.code == EVENT_JOB_MAX_INSTANCES else "missed"
+            metrics.skipped.labels(str(event.job_id).partition(":")[0], reason).inc()
+
+        for job in jobs:
+            self._scheduler.add_job(
+                fire,
+                IntervalTrigger(seconds=max(1, int(job.cadence.every.total_seconds()))),
+                args=[job],
+                id=job.name,
+                executor=job.pool,
+                next_run_time=runner.due(job),
+            )
+        self._scheduler.add_job(
+            ready.beat,
+            IntervalTrigger(seconds=int(_STEP.total_seconds())),
+            id="heart",
+            executor="heart",
+            next_run_time=datetime.now(self._settings.timezone),
+        )
+        self._scheduler.add_listener(skipped, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED)
+
+    def _begin(self, rules: Rulebook, port: int) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(each, self.stop)
+        self._scheduler.start()
+        enabled = [name for name, one in self._settings.connections.items() if one.enabled]
+        _log.info(
+            "started",
+            version=__version__,
+            pid=os.getpid(),
+            connections=enabled,
+            rules=len(rules.current.rules),
+            port=port,
+        )
+        if self._settings.report.recipients and not self._settings.mail:
+            _log.warning("no report is sent: there are recipients, but no `mail:` server")
+        self._notifier.ready()
+        self._notifier.status(f"{len(enabled)} connections, {len(rules.current.rules)} rules")
+
+    def _watch(self, lease: Lease | None, ready: Readiness) -> None:
+        """Keep the lease and give signs of life until asked to stop."""
+        watchdog = self._notifier.watchdog or _STEP * 2
+        step = min(_STEP, watchdog / 2).total_seconds()
+        away = False
+        while not self._stop.wait(step):
+            if ready.scheduler_beats():
+                self._notifier.alive()
+            try:
+                if lease:
+                    lease.keep()
+            except StoreError as error:
+                if not away:
+                    _log.error("the database is away; the service waits for it", why=str(error))
+                away = True
+                continue
+            if away:
+                _log.info("the database is back")
+            away = False
+
+    def _end(self) -> bool:
+        """Stop the schedule and wait for the jobs under way, as long as there is time."""
+        self._stop.set()
+        self._notifier.stopping()
+        if not self._scheduler.running:
+            return True
+        _log.info("stopping; jobs come to their next safe point")
+        self._scheduler.pause()
+        waiting = threading.Thread(target=self._scheduler.shutdown, daemon=True)
+        begun = time.monotonic()
+        waiting.start()
+        waiting.join(STOP_WITHIN.total_seconds())
+        _log.debug("jobs ended", seconds=round(time.monotonic() - begun, 2))
+        return not waiting.is_alive()
+
+    def _move(self, name: str, due: datetime) -> None:
+        try:
+            self._scheduler.modify_job(name, next_run_time=due)
+        except JobLookupError:
+            _log.debug("the job is not scheduled any more", job=name)
+
+    def _nudge(self, name: str) -> None:
+        """Let a job run now, or once more if it runs: what it depends on has just changed."""
+        with self._lock:
+            self._wanted.add(name)
+            running = name in self._running
+        if not running:
+            self._move(name, self._clock())
+
+
+@contextmanager
+def alone(database: Database, clock: Clock) -> Iterator[Lease | None]:
+    """Be the only service on this database while the block runs.
+
+    On SQLite the operating system's lock on a file beside the database tells, which a crash
+    releases at once; on PostgreSQL a lease, which a crash releases within half a minute.
+
+    Raises:
+        BusyError: Another one runs.
+    """
+    if database.dialect != "sqlite":
+        with hold(database, "service", clock=clock, ttl=_LEASE) as lease:
+            yield lease
+        return
+    if database.path is None:
+        yield None
+        return
+    path = f"{database.path}.lock"
+    try:
+        lock = FileLock(path, timeout=0, mode=0o600)
+        lock.acquire()
+    except Timeout as error:
+        raise BusyError(
+            f"Another crm-steward runs on this database ({path} is locked).",
+            hint="Stop it first; one service per database is enough.",
+        ) from error
+    except OSError as error:
+        said = (error.strerror or type(error).__name__).lower()
+        raise StoreError(
+            f"The lock file {path} cannot be written: {said}.",
+            hint="Give this user the right to write in the database's folder.",
+        ) from error
+    try:
+        yield None
+    finally:
+        lock.release()

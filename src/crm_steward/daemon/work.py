@@ -1,0 +1,237 @@
+"""What the jobs do: each opens what it needs, calls one verb, and counts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
+
+import structlog
+
+from crm_steward.connect.discovery import open_connection, paced_calls, spec_of
+from crm_steward.connect.protocol import Account, Connector
+from crm_steward.connect.spec import ConnectionSettings
+from crm_steward.daemon.metrics import Metrics
+from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.writer import SharedLease
+from crm_steward.model import Clock, MailError, RetryableError, StoreError
+from crm_steward.pull import pull
+from crm_steward.report import deliver, queue_weekly
+from crm_steward.scan import scan
+from crm_steward.settings import Settings
+from crm_steward.store.database import Database
+from crm_steward.store.lease import Lease
+from crm_steward.store.mirror import Mirror
+from crm_steward.store.plans import Plans
+from crm_steward.writing.apply import apply_plan
+from crm_steward.writing.counts import ApplyCounts
+from crm_steward.writing.plan import make_plan
+from crm_steward.writing.settle import settle
+from crm_steward.writing.targets import Target, Targets
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Work:
+    """The verbs of a running service.
+
+    Args:
+        settings: What to do.
+        database: The store.
+        rules: The rules that run.
+        metrics: What is counted.
+        clock: The time.
+        stop: Set when the service is asked to stop: each step ends at its next safe point.
+        nudge: Lets a job run now, because what it depends on has changed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        rules: Rulebook,
+        metrics: Metrics,
+        *,
+        clock: Clock,
+        stop: threading.Event,
+        nudge: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._rules = rules
+        self._metrics = metrics
+        self._clock = clock
+        self._stop = stop
+        self._nudge = nudge
+        self._writer = SharedLease(database, clock)
+        self._calls = {
+            name: paced_calls(name, one, stop=stop) for name, one in self._enabled().items()
+        }
+
+    def pull(self, name: str) -> None:
+        """Bring what changed in one connection into the mirror; all of it when that is due."""
+        configured = self._settings.connections[name]
+        state = Mirror(self._database).state(name)
+        full_at = state.last_full_at
+        full = full_at is None or self._clock() - full_at >= self._settings.service.full_pull_every
+        with self._writer.use() as lease, closing(self._open(name, configured)) as connector:
+            if full or not state.account:
+                self._learn(name, configured, connector.check())
+            counts = pull(
+                self._database,
+                name,
+                configured.kind,
+                connector,
+                clock=self._clock,
+                full=full,
+                country=configured.country,
+                min_source_percent=self._settings.limits.min_source_percent,
+                progress=lambda _done, _total: self._pause_here(lease),
+            )
+        for outcome in ("new", "changed", "gone", "merged", "poison"):
+            self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
+        level = _log.error if counts.frozen else _log.info
+        level("pulled", connection=name, **_numbers(asdict(counts)))
+        if counts.full:
+            self._nudge("scan")
+
+    def scan(self) -> None:
+        """Look at the mirror with the rules as they stand on disk."""
+        book = self._rules.reload()
+        self._metrics.rules.set(len(book.rules))
+        self._metrics.rules_broken.set(bool(self._rules.broken))
+        if not any(state.last_full_at for state in Mirror(self._database).states().values()):
+            _log.info("nothing to scan yet: the first pull calls for it when it is done")
+            return
+        with self._writer.use() as lease:
+            counts = scan(
+                self._database,
+                book,
+                clock=self._clock,
+                progress=lambda _rule, _number, _total: self._pause_here(lease),
+            )
+        _log.info("scanned", **_numbers(asdict(counts)), not_examined=counts.not_examined)
+        self._nudge("apply")
+
+    def apply(self) -> None:
+        """Settle what was left open, then write what rules in mode `apply` ask for, within limits.
+
+        A new plan is stored only when it holds something automatic: one that a person is looking
+        at is not replaced for nothing.
+        """
+        book, settings = self._rules.current, self._settings
+        capabilities = {name: spec_of(one.kind).can for name, one in self._enabled().items()}
+        with self._writer.use() as lease, closing(Targets(self._target)) as targets:
+            settled = settle(
+                self._database, targets, clock=self._clock, stop=self._stop, lease=lease
+            )
+            self._count(settled)
+            if not settings.service.apply_automatic:
+                return
+            made = make_plan(
+                self._database,
+                book,
+                limits=settings.limits,
+                capabilities=capabilities,
+                language=settings.language,
+                clock=self._clock,
+                save=False,
+            )
+            if not any(planned.automatic for planned in made.plan.changes):
+                return
+            plans = Plans(self._database)
+            plans.save(made.plan)
+            stored = plans.get(made.plan.hash)
+            if stored is None:
+                raise StoreError(f"Plan {made.plan.hash} was stored and is gone.")
+            counts = apply_plan(
+                self._database,
+                stored,
+                targets,
+                limits=settings.limits,
+                rules=book.digest,
+                clock=self._clock,
+                stop=self._stop,
+                lease=lease,
+            )
+        self._count(counts)
+
+    def report(self) -> None:
+        """Write the weekly report when it is due, and send what waits in the outbox.
+
+        Both do nothing when there is nothing to do, so that this can be called at any time.
+
+        Raises:
+            MailError: The mail server does not take mails; they stay in the outbox.
+        """
+        now = self._clock()
+        queue_weekly(self._database, self._settings, self._rules.current, now)
+        if self._settings.mail:
+            done = deliver(self._database, self._settings.mail, now)
+            if done.problems:
+                raise MailError(f"{done.problems[0]}.")
+
+    def _enabled(self) -> dict[str, ConnectionSettings]:
+        return {name: one for name, one in self._settings.connections.items() if one.enabled}
+
+    def _target(self, name: str) -> Target:
+        configured = self._settings.connections[name]
+        spec = spec_of(configured.kind)
+        connector = self._open(name, configured)
+        return Target(connector=connector, settle_after=spec.settle_after, batch=spec.batch)
+
+    def _count(self, counts: ApplyCounts) -> None:
+        ends = {str(state): number for state, number in counts.states.items() if number}
+        for state, number in ends.items():
+            self._metrics.changes.labels(state).inc(number)
+        if ends or counts.settled or counts.unsettled:
+            _log.info(
+                "applied",
+                run=counts.run,
+                **ends,
+                settled=sum(counts.settled.values()),
+                unsettled=counts.unsettled,
+                waiting=counts.waiting,
+                held=counts.held,
+            )
+        for error in counts.failures.values():
+            raise error
+
+    def _open(self, name: str, configured: ConnectionSettings) -> Connector:
+        return open_connection(
+            name, configured, clock=self._clock, stop=self._stop, calls=self._calls[name]
+        )
+
+    def _learn(self, name: str, configured: ConnectionSettings, account: Account) -> None:
+        Mirror(self._database).note(name, configured.kind, account=account_facts(account))
+        for line in account.missing:
+            _log.warning("something is missing in the CRM", connection=name, what=line)
+
+    def _pause_here(self, lease: Lease) -> None:
+        """Keep the lease, and end here when asked to stop: what was stored stays."""
+        lease.keep()
+        if self._stop.is_set():
+            raise RetryableError("Stopped; the next run goes on from here.", sent=False)
+
+
+def account_facts(account: Account) -> dict[str, object]:
+    """Return what is kept of an account: its name, zone and owners, who are colleagues."""
+    return {
+        "id": account.id,
+        "name": account.name,
+        "time_zone": account.time_zone,
+        "owners": {
+            owner.id: {"name": owner.name, "email": owner.email, "active": owner.active}
+            for owner in account.owners.values()
+        },
+    }
+
+
+def _numbers(counts: dict[str, object]) -> dict[str, object]:
+    """Keep what may be logged of a verb's counts: numbers, flags and the run's id."""
+    return {
+        name: value
+        for name, value in counts.items()
+        if isinstance(value, int | float) or name in {"run", "frozen"}
+    }
