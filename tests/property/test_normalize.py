@@ -104,7 +104,7 @@ def test_an_address_has_a_key_or_a_problem(text: str) -> None:
 
 
 _ADDRESS_ISH = st.from_regex(
-    r"[A-Za-z0-9_+.'-]{1,12}@[A-Za-z0-9-]{1,8}(\.[A-Za-z0-9-]{1,8}){0,2}", fullmatch=True
+    r"[A-Za-z0-9_+.-][A-Za-z0-9_+.'-]{0,11}@[A-Za-z0-9-]{1,8}(\.[A-Za-z0-9-]{1,8}){0,2}", fullmatch=True
 )
 
 
