@@ -56,7 +56,7 @@ _PATTERNS: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("+",), re.compile(r"(?<![\w+])\+\d[\d ().-]{7,20}\d")),  # telephone numbers
 )
 
-_FOREIGN = ("urllib3", "apscheduler", "alembic", "sqlalchemy", "hubspot", "filelock", "asyncio")
+_FOREIGN = ("urllib3", "alembic", "sqlalchemy", "hubspot", "filelock", "asyncio")
 _DEPTH = 6
 _WRITTEN = (RecordRef, date, time, timedelta, tzinfo, Path)
 
@@ -94,6 +94,7 @@ def setup_logging(log: LogSettings, *, stream: TextIO | None = None) -> None:
     for name in _FOREIGN:
         # At debug they print requests and parameters of requests.
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # what it skips is a metric of ours
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -19,6 +19,7 @@ from crm_steward.model import (
     AuthError,
     BusyError,
     Clock,
+    MailError,
     RetryableError,
     StewardError,
     StoreError,
@@ -146,7 +147,7 @@ class Runner:
             say("paused: the credential is refused", why=str(error), connection=job.connection)
             return Ending.UNAUTHORIZED
         say = _log.debug if known else _log.warning
-        if not isinstance(error, RetryableError):
+        if not isinstance(error, RetryableError | MailError):
             say = _log.debug if known else _log.error
         say("failed; it is tried again", why=str(error))
         return Ending.FAILED

@@ -18,6 +18,7 @@ from enum import Enum, auto
 
 import structlog
 
+from crm_steward.model import MailError
 from crm_steward.report.message import domain_of, wire_address
 from crm_steward.settings import Mail, SmtpSecurity
 from crm_steward.store.database import Database
@@ -104,6 +105,27 @@ def deliver(database: Database, mail: Mail, now: datetime) -> Deliveries:
     return done
 
 
+def greet(mail: Mail) -> str:
+    """Open a session with the mail server as `deliver` would, and part: nothing is sent.
+
+    Returns:
+        How the session was protected and who logged in.
+
+    Raises:
+        MailError: It cannot be opened.
+    """
+    smtp = _session(mail)
+    if isinstance(smtp, _Attempt):
+        raise MailError(
+            f"{mail.host}:{mail.port}: {smtp.reason}.",
+            hint="Check host, port, security, username, password and ca_file under `mail:`.",
+        )
+    with suppress(OSError, smtplib.SMTPException):  # it has answered; how it parts is nothing
+        smtp.quit()
+    who = "logged in" if mail.username is not None else "without login"
+    return f"{mail.security}, {who}"
+
+
 def _settle(
     outbox: Outbox, letter: Letter, attempt: _Attempt, now: datetime, done: Deliveries
 ) -> None:
@@ -154,8 +176,20 @@ def _note(lines: list[str], reason: str) -> None:
 
 
 def _attempt(mail: Mail, letter: Letter, outbox: Outbox) -> _Attempt:
+    smtp = _session(mail)
+    if isinstance(smtp, _Attempt):
+        return smtp
     try:
-        smtp = _connect(mail)
+        return _hand_over(smtp, mail, letter, lambda: outbox.leaving(letter))
+    finally:
+        with suppress(OSError, smtplib.SMTPException):  # it has answered; how it parts is nothing
+            smtp.quit()
+
+
+def _session(mail: Mail) -> smtplib.SMTP | _Attempt:
+    """Open a session, or say why that cannot be."""
+    try:
+        return _connect(mail)
     except smtplib.SMTPAuthenticationError as error:
         said = _code(error.smtp_code, error.smtp_error)
         return _server(f"the mail server refuses the login {said}", alarm=True)
@@ -170,11 +204,6 @@ def _attempt(mail: Mail, letter: Letter, outbox: Outbox) -> _Attempt:
         return _server(f"the mail server does not open a session {said}")
     except (OSError, smtplib.SMTPException) as error:
         return _server(f"the mail server cannot be reached: {_cause(error)}")
-    try:
-        return _hand_over(smtp, mail, letter, lambda: outbox.leaving(letter))
-    finally:
-        with suppress(OSError, smtplib.SMTPException):  # it has answered; how it parts is nothing
-            smtp.quit()
 
 
 def _connect(mail: Mail) -> smtplib.SMTP:
