@@ -1,0 +1,251 @@
+"""`crm-steward demo`: the whole loop on an emulated HubSpot and a French spreadsheet."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crm_steward.cli.context import console, open_rules, open_settings
+
+if TYPE_CHECKING:
+    from crm_steward.store.database import Database
+
+_MARKER = ".crm-steward-demo"
+_SEED = 7
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo_command)
+
+
+def demo_command(
+    into: Annotated[Path, typer.Option(help="Where the demo's files go; made anew.")] = Path(
+        "demo"
+    ),
+    contacts: Annotated[int, typer.Option(min=10, help="How many in the HubSpot.")] = 2000,
+    rows: Annotated[int, typer.Option(min=10, help="How many in the spreadsheet.")] = 500,
+) -> None:
+    """Run the whole loop on an emulated HubSpot and a French spreadsheet; needs no account.
+
+    Leaves the configuration, the rules, the database, the plan and the weekly report in a folder,
+    so that every command can be tried on them afterwards.
+    """
+    started = time.monotonic()
+    demo = _Demo(_fresh(into))
+    demo.write_spreadsheet(rows)
+    with ExitStack() as stack:
+        crm = stack.enter_context(_emulated_hubspot(demo.folder, contacts))
+        smtp = stack.enter_context(_mail_server(demo.folder / "mail"))
+        demo.write_settings(crm, smtp)
+        looped = time.monotonic()
+        demo.run("pull", "Bring the contacts of both into the mirror")
+        demo.run("scan", "Look at them with the shipped rules and ours")
+        demo.run("plan", "What would be written, and what waits for you", "--out", "plan.json")
+        demo.run("apply", "Write what the rules may fix by themselves", "--yes")
+        demo.run("pull", "See what the CRM says now")
+        demo.run("scan", "What is left")
+        demo.run("plan", "The plan that waits for a decision", "--out", "plan.json")
+        demo.run("report", "The weekly report, by mail", "--send")
+        for language in ("en", "fr"):
+            options = ("--format", "html", "--language", language)
+            demo.quietly("report", *options, "--out", demo.folder / f"report.{language}.html")
+    took, loop = time.monotonic() - started, time.monotonic() - looped
+    demo.summarise(crm, f"{took:.0f} s, of which the loop {loop:.0f} s")
+
+
+def _fresh(folder: Path) -> Path:
+    """Make `folder` empty; one that holds anything else than an earlier demo is left alone."""
+    from crm_steward.model import InputError
+
+    if folder.exists():
+        if any(folder.iterdir()) and not (folder / _MARKER).exists():
+            raise InputError(
+                f"{folder} holds files that are not a demo's.", hint="Name another with --into."
+            )
+        shutil.rmtree(folder)
+    (folder / "rules").mkdir(parents=True)
+    (folder / _MARKER).touch()
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Crm:
+    """An emulated CRM that listens."""
+
+    url: str
+    token: str
+
+
+@dataclass(slots=True)
+class _Demo:
+    """The demo's folder, and the commands run on it."""
+
+    folder: Path
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "crm-steward.yaml"
+
+    def write_spreadsheet(self, rows: int) -> None:
+        from crm_steward.model import utc_now
+        from crm_steward.sandbox import population
+        from crm_steward.sandbox.spreadsheet import write_french_csv
+
+        people = population(rows, _SEED, utc_now(), slice="file")
+        write_french_csv(self.folder / "contacts.csv", people)
+
+    def write_settings(self, crm: _Crm, smtp_port: int) -> None:
+        from crm_steward.cli.demo_files import RULES, SETTINGS
+
+        values = {"url": crm.url, "token": crm.token, "smtp_port": str(smtp_port)}
+        text = SETTINGS
+        for name, value in values.items():
+            text = text.replace(f"<{name}>", value)
+        self.config.touch(mode=0o600)
+        self.config.write_text(text, "utf-8")
+        (self.folder / "rules" / "our-rules.yaml").write_text(RULES, "utf-8")
+
+    def run(self, command: str, why: str, *options: str) -> None:
+        """Run one command as a user would, showing how it is called."""
+        shown = [
+            option if option != "plan.json" else f"{self.folder}/{option}" for option in options
+        ]
+        out = console()
+        out.print(f"\n[bold]{why}[/bold]")
+        out.print(f"[dim]$ crm-steward {' '.join([command, *shown])} -c {self.config}[/dim]")
+        self.quietly(command, *shown)
+
+    def quietly(self, command: str, *options: str | Path) -> None:
+        """Run one command in this process."""
+        from crm_steward.cli.app import app
+
+        arguments = [command, *map(str, options), "--config", str(self.config)]
+        code = app(arguments, standalone_mode=False)
+        if code:
+            self.failed.append(f"{command} ended with exit code {code}")
+
+    def summarise(self, crm: _Crm, took: str) -> None:
+        """Say what was found, what was changed, what waits, and where everything is."""
+        from rich import box
+        from rich.panel import Panel
+        from rich.table import Table
+
+        from crm_steward.store.database import Database
+
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column()
+        settings = open_settings(self.config)
+        with Database.open(settings.database) as database:
+            for name, text in _facts(database, len(open_rules(settings).rules)):
+                table.add_row(name, text)
+        mails = sorted(str(path) for path in (self.folder / "mail").glob("*.eml"))
+        table.add_row("report", f"{self.folder}/report.en.html, {self.folder}/report.fr.html")
+        table.add_row("as mailed", ", ".join(mails))
+        table.add_row("plan", f"{self.folder}/plan.json")
+        table.add_row("settings", f"{self.config}, rules in {self.folder}/rules/")
+        table.add_row("took", took)
+        out = console()
+        out.print()
+        out.print(
+            Panel(table, title="crm-steward demo", box=box.ROUNDED, expand=False, padding=(1, 2))
+        )
+        port = crm.url.rpartition(":")[2]
+        out.print("Go on from here: start the emulated HubSpot again in another terminal,")
+        out.print(f"  crm-steward sandbox serve --port {port} --state {self.folder}/hubspot.state")
+        out.print("then look, approve and take back:")
+        for command in ("findings --limit 5", "plan", "apply --approve stale-contact", "journal"):
+            out.print(f"  crm-steward {command} -c {self.config}")
+        if self.failed:
+            out.print(f"[red]Not everything went well:[/red] {'; '.join(self.failed)}")
+            raise typer.Exit(1)
+
+
+def _facts(database: Database, rules: int) -> Iterator[tuple[str, str]]:
+    import sqlalchemy as sa
+
+    from crm_steward.store.tables import contacts, findings, journal, plans, quarantine
+
+    def count(query: sa.Select[Any]) -> int:
+        with database.read() as reading:
+            return int(reading.execute(query).scalar() or 0)
+
+    number = sa.func.count
+    live = count(sa.select(number()).where(contacts.c.gone_at.is_(None)))
+    poison = count(sa.select(number()).select_from(quarantine))
+    aside = f"; {poison} could not be read and are listed in the report" if poison else ""
+    yield "looked at", f"{live:,} contacts with {rules} rules{aside}"
+    standing = count(sa.select(number()).where(findings.c.state == "open"))
+    resolved = count(sa.select(number()).where(findings.c.state == "resolved"))
+    yield "found", f"{standing:,} findings stand, {resolved:,} are resolved already"
+    written = count(sa.select(number()).where(journal.c.state == "verified"))
+    yield "changed", f"{written:,} changes written, each compared before and checked after"
+    newest = sa.select(plans.c.content).where(plans.c.status == "open")
+    with database.read() as reading:
+        plan = reading.execute(newest.order_by(plans.c.created_at.desc()).limit(1)).scalar()
+    waiting = [one for one in plan["changes"] if not one["automatic"]] if plan else []
+    yield (
+        "waits",
+        f"{len(waiting):,} changes wait for your approval"
+        + (f" in plan {plan['hash']}" if plan else ""),
+    )
+
+
+@contextmanager
+def _emulated_hubspot(folder: Path, contacts: int) -> Iterator[_Crm]:
+    """Serve the emulated HubSpot in a process of its own, as anybody can."""
+    command = [sys.executable, "-m", "crm_steward", "sandbox", "serve", "--kind", "hubspot"]
+    options = ["--port", "0", "--contacts", str(contacts), "--seed", str(_SEED), "--json"]
+    state = ["--state", str(folder / "hubspot.state")]
+    with subprocess.Popen(  # noqa: S603 -- our own command
+        [*command, *options, *state], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            ready = json.loads(process.stdout.readline() if process.stdout else "")
+            console().print(f"An emulated HubSpot with {contacts:,} contacts at {ready['url']}")
+            yield _Crm(ready["url"], ready["token"])
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def _mail_server(folder: Path) -> Iterator[int]:
+    """Take mail on a port of this machine and keep it as files; gives the port."""
+    from crm_steward.model import ConfigError, Problem
+
+    try:
+        from aiosmtpd.controller import Controller
+    except ModuleNotFoundError as error:
+        problem = Problem(
+            "the demo needs a mail server.", hint="Install it: pip install 'crm-steward[demo]'"
+        )
+        raise ConfigError([problem]) from error
+    folder.mkdir()
+
+    class Keep:
+        async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 -- aiosmtpd's name
+            name = envelope.rcpt_tos[0].replace("@", "_at_")
+            (folder / f"{name}.eml").write_bytes(envelope.content)
+            return "250 kept"
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:  # aiosmtpd cannot choose a port itself
+        port = probe.getsockname()[1]
+    controller = Controller(Keep(), hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield port
+    finally:
+        controller.stop()

@@ -1,0 +1,60 @@
+"""What the demo writes down for its reader: settings and a rule file, both commented."""
+
+from __future__ import annotations
+
+SETTINGS = """\
+# Settings of the demo. config/crm-steward.yaml in the project explains every key.
+version: 1
+language: en
+timezone: Europe/Paris
+database: sqlite:///crm-steward.db        # relative to this file
+
+connections:
+  hubspot-eu:
+    kind: hubspot
+    token: <token>                # a real one belongs in the environment
+    base_url: <url>       # the emulator; leave it out for the real HubSpot
+    country: FR                           # for telephone numbers without a country
+  export:
+    kind: file
+    path: contacts.csv                    # corrections go to a copy beside it
+    country: FR
+
+rules:
+  packs: [baseline, format, consent-eu, duplicates]
+  paths: [rules]
+
+mail:
+  host: 127.0.0.1
+  port: <smtp_port>
+  security: none                          # this machine only; a real server gets starttls
+  sender: steward@example.org
+
+report:
+  recipients:
+    - {address: alex@example.org, language: en}
+    - {address: marie@example.org, language: fr}
+  names: initials                         # off, initials, on
+"""
+
+RULES = """\
+# Rules of your own stand beside the shipped ones. Try: crm-steward rules lint rules
+version: 1
+rules:
+  - id: customer-without-phone
+    about:
+      en: A customer whom nobody can call
+      fr: Un client que personne ne peut appeler
+    severity: medium
+    where: {field: stage, equals: customer}
+    check: {kind: required, fields: [phone, mobile], need: any}
+    actions:
+      - task:
+          to: owner
+          due: 14 days
+          title: {en: "Ask {full_name} for a phone number", fr: "Demander un numéro à {full_name}"}
+          body:
+            en: "{full_name} ({company}) is a customer without a phone number."
+            fr: "{full_name} ({company}) est client, sans numéro de téléphone."
+    mode: propose
+"""
