@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from crm_steward.sandbox import Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import HubSpotAccount
-from crm_steward_hubspot.sandbox.contacts import flag, whole
+from crm_steward_hubspot.sandbox.contacts import cursor, flag, whole
 from crm_steward_hubspot.sandbox.schema import CONTACT, OWNERS
 from crm_steward_hubspot.sandbox.values import iso, milliseconds
 
@@ -26,14 +26,14 @@ _REFRESH_TOKEN = "sandbox-refresh-token"  # noqa: S105 -- opens nothing but an e
 def owners(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- every route has the same shape
     """Page through owners; archived ones are a list of their own."""
     limit = whole(request, "limit", default=100, most=500)
-    after = request.one("after", "0")
+    after = cursor(request)
     wanted = [
         owner
         for owner in OWNERS
         if owner["archived"] == flag(request, "archived")
         and request.one("email", owner["email"]) == owner["email"]
     ]
-    rest = [o for o in sorted(wanted, key=lambda o: int(o["id"])) if int(o["id"]) > int(after)]
+    rest = [o for o in sorted(wanted, key=lambda o: int(o["id"])) if int(o["id"]) > after]
     body: dict[str, Any] = {"results": rest[:limit]}
     if len(rest) > limit:
         body["paging"] = {"next": {"after": rest[limit - 1]["id"]}}

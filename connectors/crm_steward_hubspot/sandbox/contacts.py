@@ -37,6 +37,18 @@ def whole(request: Request, name: str, *, default: int, most: int) -> int:
     return int(text)
 
 
+def cursor(request: Request) -> int:
+    """Read `after`: the id the last page ended with; 0 at the start.
+
+    Raises:
+        Refusal: 400 for anything HubSpot never gave.
+    """
+    after = request.one("after") or "0"
+    if not after.isdecimal():
+        answers.invalid(f"after must be what the last page gave, not '{after}'")
+    return int(after)
+
+
 def flag(request: Request, name: str) -> bool:
     """Read `true` or `false` from the query; absent is false."""
     return request.one(name, "false").lower() == "true"
@@ -46,11 +58,8 @@ def flag(request: Request, name: str) -> bool:
 def list_contacts(crm: HubSpotAccount, request: Request) -> Response:
     """Page through active or archived records in the order of their ids."""
     limit = whole(request, "limit", default=10, most=_PAGE)
-    after = request.one("after", "0")
-    if not after.isdecimal():
-        answers.invalid(f"after must be what the last page gave, not '{after}'")
     ids = crm.archived if flag(request, "archived") else crm.active
-    start = bisect_right(ids, int(after))
+    start = bisect_right(ids, cursor(request))
     page = ids[start : start + limit]
     asked = names(request)
     rows = (crm.tables["contacts"][str(record_id)] for record_id in page)

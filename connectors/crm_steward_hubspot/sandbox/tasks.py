@@ -8,7 +8,7 @@ from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import HubSpotAccount, Row
 from crm_steward_hubspot.sandbox.batch import finished, inputs
-from crm_steward_hubspot.sandbox.contacts import READ, WRITE, flag, names, whole
+from crm_steward_hubspot.sandbox.contacts import READ, WRITE, cursor, flag, names, whole
 from crm_steward_hubspot.sandbox.schema import TASK, TASK_ALWAYS
 from crm_steward_hubspot.sandbox.values import checked, iso, milliseconds
 
@@ -54,7 +54,7 @@ def create_task(crm: HubSpotAccount, request: Request) -> Response:
 def list_tasks(crm: HubSpotAccount, request: Request) -> Response:
     """Page through tasks in the order of their ids."""
     limit = whole(request, "limit", default=10, most=100)
-    after = int(request.one("after", "0"))
+    after = cursor(request)
     archived = flag(request, "archived")
     rows = [t for t in crm.tables["tasks"].values() if (t["archivedAt"] is not None) == archived]
     rows = sorted((t for t in rows if int(t["id"]) > after), key=lambda task: int(task["id"]))
@@ -204,7 +204,7 @@ def _labelled(to: str, type_id: int) -> dict[str, Any]:
 
 def _page(request: Request, ids: list[str], type_id: int) -> Response:
     limit = whole(request, "limit", default=_PAGE, most=_PAGE)
-    after = int(request.one("after", "0") or 0)
+    after = cursor(request)
     rest = sorted((i for i in ids if int(i) > after), key=int)
     body: dict[str, Any] = {"results": [_labelled(i, type_id) for i in rest[:limit]]}
     if len(rest) > limit:

@@ -220,12 +220,12 @@ def _mailbox(sighting: Sighting, rng: random.Random) -> None:
 def _switchboard(sighting: Sighting, _: random.Random) -> None:
     """Give the company's own number: shared by colleagues, who are not duplicates."""
     country = BY_CODE[sighting.country_code]
-    one_per_company = random.Random(sighting.company)  # noqa: S311 -- repeatable draws, not secrets
+    one_per_company = random.Random(sighting.company or "a shared flat")  # noqa: S311 -- repeatable draws, not secrets
     sighting.phone = country.trunk + digits(country.landlines[0], one_per_company)
 
 
 def _bad_email(sighting: Sighting, rng: random.Random) -> None:
-    email = sighting.email or "nobody"
+    email = sighting.email or "nobody@example.com"
     sighting.email = rng.choice(
         (
             email.replace("@", " @ "),

@@ -40,7 +40,8 @@ class Server:
     Attributes:
         emulator: The account being served; tests may look into it directly.
         faults: The script in force.
-        log: Requests made: method, path, status, time, faults fired.
+        log: Requests made: method, path, status, time, faults fired; status 0 was cut off.
+        crashes: Errors of the emulator itself; answered 500, and raised when `serve` ends.
         url: `http://127.0.0.1:PORT`.
     """
 
@@ -56,6 +57,7 @@ class Server:
         self.emulator = emulator
         self.faults = FaultScript(faults, seed=emulator.seed)
         self.log: deque[dict[str, Any]] = deque(maxlen=_LOG_LENGTH)
+        self.crashes: list[Exception] = []
         self.state = StateFile(state, emulator) if state else None
         self._http = _Http((host, port), self)
         self.port: int = self._http.server_address[1]
@@ -91,6 +93,12 @@ class Server:
         try:
             response = self._handle(request, firing)
             status = response.status
+        except _Cut:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a crash must not look like a CRM's fault
+            self.crashes.append(error)
+            status, message = 500, f"The sandbox itself has failed: {error!r}"
+            response = Response(status, {"status": "error", "message": message})
         finally:
             entry = {
                 "at": self.emulator.now().isoformat(),
@@ -120,7 +128,8 @@ class Server:
             if fault.slow:
                 time.sleep(fault.slow)
             if fault.expire_token:
-                self.emulator.expire_credential(request)
+                with self.emulator.lock:
+                    self.emulator.expire_credential(request)
             if fault.reset == "before":
                 raise _Cut
             if fault.html:
@@ -191,6 +200,10 @@ class _Http(ThreadingHTTPServer):
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close without the polite end, so that a scripted cut is a reset."""
+        self.close_request(request)
 
     def track(self, connection: socket.socket, *, is_open: bool) -> None:
         """Remember or forget an open connection."""
@@ -289,6 +302,7 @@ def serve(
 
     Raises:
         OSError: The port is taken.
+        RuntimeError: The emulator itself failed while it served.
         InputError: `state` belongs to another population.
     """
     server = Server(emulator, host=host, port=port, faults=faults, state=state)
@@ -297,3 +311,5 @@ def serve(
         yield server
     finally:
         server.stop()
+    if server.crashes:
+        raise RuntimeError("the sandbox itself has failed") from server.crashes[0]
