@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -43,6 +43,8 @@ Action = UpdateAction | TaskAction
 
 class ActionEntry(Block):
     """One entry of `actions`."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
     update: UpdateAction | SkipJsonSchema[None] = None
     """Write values to the record."""

@@ -76,15 +76,15 @@ def load_rules(
         if root is not None:
             book, found = validated(RuleFile, root, path, language, custom_fields)
             problems.extend(found)
-            rules.extend(_packed(book.rules, path) if book else ())
+            rules.extend(_filed(book.rules, path) if book else ())
     if problems:
         raise ConfigError(_in_order(problems))
     return RuleBook(tuple(rules))
 
 
-def _packed(rules: Sequence[Rule], path: Path) -> Iterator[Rule]:
+def _filed(rules: Sequence[Rule], path: Path) -> Iterator[Rule]:
     for rule in rules:
-        rule._pack = path.stem  # noqa: SLF001 -- where it was read is the loader's to say
+        rule._file = path  # noqa: SLF001 -- where it was read is the loader's to say
         yield rule
 
 
@@ -94,22 +94,38 @@ def validated(
     path: Path,
     language: str,
     custom_fields: AbstractSet[str] | None = None,
+    *,
+    may_be_empty: bool = False,
 ) -> tuple[Model | None, list[Problem]]:
     """Check the content of one file against `model`.
+
+    Args:
+        model: What it should be.
+        root: The file.
+        path: Its name, as the author knows it.
+        language: Of the messages.
+        custom_fields: As for `load_rules`.
+        may_be_empty: Whether a key may stand without a value.
 
     Returns:
         The content, None when it has mistakes; and the mistakes.
     """
-    empty = [
-        Problem(say("no_value", language), f"{path}:{place[0]}:{place[1]}", rule_id(root, loc))
-        for loc, place in root.empty()
+    empty = {} if may_be_empty else {place: loc for loc, place in root.empty()}
+    found = [
+        (
+            place,
+            Problem(say("no_value", language), f"{path}:{place[0]}:{place[1]}", rule_id(root, loc)),
+        )
+        for place, loc in empty.items()
     ]
+    content = None
     try:
         content = model.model_validate(root.value, context={"custom_fields": custom_fields})
     except ValidationError as error:
-        found = sorted(problems_of(error, model, root, path, language), key=lambda pair: pair[0])
-        return None, empty + [problem for _, problem in found]
-    return (None if empty else content), empty
+        mistakes = problems_of(error, model, root, path, language)
+        found += [(place, problem) for place, problem in mistakes if place not in empty]
+    problems = [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
+    return (None if problems else content), problems
 
 
 def rule_files(paths: Sequence[Path], language: str, problems: list[Problem]) -> Iterator[Path]:

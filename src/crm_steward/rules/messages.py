@@ -183,6 +183,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "'{problem}' can be told for the channel email only",
         "'{problem}' ne se constate que pour le canal email",
     ),
+    "id_or_ids": (
+        "write id: for one record, or ids: for a group",
+        "écrivez id: pour une fiche, ou ids: pour un groupe",
+    ),
+    "unknown_contact": (
+        "no contact '{value}' in this test",
+        "pas de contact '{value}' dans ce test",
+    ),
+    "moment": (
+        "'{value}' is not a date or time; write 2026-01-31 or 2026-01-31T09:30:00Z",
+        "'{value}' n'est ni une date ni une heure ; écrivez 2026-01-31 ou 2026-01-31T09:30:00Z",
+    ),
     "unknown_pack": ("unknown pack '{value}'", "lot de règles inconnu '{value}'"),
     "unknown_rule": ("unknown rule '{value}'", "règle inconnue '{value}'"),
     "did_you_mean": (" (did you mean '{value}'?)", " (vouliez-vous dire '{value}' ?)"),

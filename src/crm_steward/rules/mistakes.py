@@ -69,12 +69,11 @@ def problems_of(
 def _echo(kind: str, context: Mapping[str, Any], node: Node) -> bool:
     """Whether it only repeats what is said elsewhere.
 
-    An optional part says `None` was possible too; a list whose items are wrong counts as short;
-    an empty value is reported by itself.
+    An optional part says `None` was possible too; a list whose items are wrong counts as short.
     """
     if kind == "too_short" and len(node.children) >= context["min_length"]:
         return True
-    return kind == "none_required" or node.value is None
+    return kind == "none_required"
 
 
 def rule_id(root: Node, loc: Sequence[str | int]) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import duckdb
@@ -92,7 +93,7 @@ class Rule(Block):
     limits: Limits = Limits()
     """Bounds of what it may change in one run."""
 
-    _pack: str = PrivateAttr("")
+    _file: Path = PrivateAttr(default=Path())
 
     @field_validator("entries")
     @classmethod
@@ -127,7 +128,12 @@ class Rule(Block):
     @property
     def pack(self) -> str:
         """The pack or file it came from, without its ending."""
-        return self._pack
+        return self._file.stem
+
+    @property
+    def file(self) -> Path:
+        """The file it was read from."""
+        return self._file
 
     @property
     def digest(self) -> str:

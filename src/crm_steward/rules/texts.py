@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from crm_steward.model import FIELDS, Contact
+from crm_steward.model import FIELDS, Contact, FieldType
 from crm_steward.rules.block import Block
 from crm_steward.rules.sql import EXTRA
 
@@ -50,7 +50,7 @@ class Template(Text):
         """Return the text with each placeholder replaced by what the contact holds.
 
         Values are put on one line, cut at 120 characters and stripped of control and direction
-        characters. `{full_name}` falls back to the names, the e-mail, then the record's id.
+        characters; times show their day. `{full_name}` falls back to the names, the e-mail, then the record's id.
         """
 
         def value(token: re.Match[str]) -> str:
@@ -86,6 +86,8 @@ def _shown(contact: Contact, name: str) -> str:
         names = " ".join(part for part in (contact.first_name, contact.last_name) if part)
         held = names or contact.value("email") or contact.ref.id
     text = "" if held is None else str(held)
+    if name in FIELDS and FIELDS[name].type is FieldType.TIME:
+        text = text.partition("T")[0]
     text = _SPACES.sub(" ", _UNPRINTABLE.sub(" ", text[: _LONGEST_VALUE * 4])).strip()
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 

@@ -1,0 +1,279 @@
+"""`crm-steward rules`: check rules, test them, ask them why, describe them to an editor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from crm_steward.cli.context import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    console,
+    open_settings,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from crm_steward.model import Contact, Problem, RecordRef, StewardError
+    from crm_steward.rules.explaining import Explanation
+    from crm_steward.rules.kinds import Step
+    from crm_steward.rules.trials import TrialReport, TrialResult
+
+PathsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Rule files or folders. Without any: the rules that the settings name, or the shipped "
+        "packs where there is no settings file.",
+        show_default=False,
+    ),
+]
+LanguageOption = Annotated[
+    Literal["en", "fr"] | None,
+    typer.Option("--language", "-l", help="en or fr; default: that of the settings."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    rules = typer.Typer(
+        name="rules",
+        help="Check rules, test them, ask why they catch a record.",
+        no_args_is_help=True,
+    )
+    rules.command("lint")(lint)
+    rules.command("test")(run_tests)
+    rules.command("explain")(explain_command)
+    rules.command("schema")(schema)
+    app.add_typer(rules)
+
+
+def _sources(
+    paths: Sequence[Path] | None, config: Path, language: str | None
+) -> tuple[list[Path], str]:
+    """Return the rule files and folders meant, and the language to speak."""
+    if paths:
+        return list(paths), language or "en"
+    if not config.exists() and config == DEFAULT_CONFIG:
+        from crm_steward.rules import packs
+
+        return list(packs().values()), language or "en"
+    from crm_steward.rules import pack_path
+
+    settings = open_settings(config)
+    speak = language or settings.language
+    named = [pack_path(name, speak) for name in settings.rules.packs]
+    return [*named, *settings.rules.paths], speak
+
+
+def lint(
+    paths: PathsArgument = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    language: LanguageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check rules: every mistake of every file in one go, as file:line:column.
+
+    Ends with exit code 3 when there is a mistake.
+    """
+    from crm_steward.cli.exits import Exit
+    from crm_steward.model import ConfigError
+    from crm_steward.rules import load_rules
+
+    sources, speak = _sources(paths, config, language)
+    try:
+        book = load_rules(sources, language=speak, custom_fields=None)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        print_json({"rules": None, "problems": [_problem(one) for one in error.problems]})
+        raise typer.Exit(Exit.CONFIG) from None
+    if as_json:
+        print_json({"rules": [rule.id for rule in book.rules], "problems": []})
+        return
+    files = {rule.file for rule in book.rules}
+    console().print(
+        f"{_count(len(book.rules), 'rule')} in {_count(len(files), 'file')}: no mistakes."
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    file, line, column = [*problem.where.rsplit(":", 2), "", ""][:3]
+    place = {"file": file, "line": int(line), "column": int(column)} if line.isdecimal() else {}
+    return {**place, "where": problem.where, "rule": problem.rule, "message": problem.message}
+
+
+def run_tests(
+    paths: PathsArgument = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    language: LanguageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the tests that stand beside rules: x.test.yaml beside x.yaml.
+
+    Ends with exit code 1 when a rule finds something else than its test says.
+    """
+    from crm_steward.cli.exits import Exit
+    from crm_steward.model import ConfigError
+    from crm_steward.rules.loading import rule_files
+    from crm_steward.rules.trials import run_trials
+
+    sources, speak = _sources(paths, config, language)
+    problems: list[Problem] = []
+    files = list(rule_files([_rules_of(path) for path in sources], speak, problems))
+    if problems:
+        raise ConfigError(problems)
+    report = run_trials(files, _relation, language=speak)
+    _print_report(report, as_json=as_json)
+    if not all(result.passed for result in report.results):
+        raise typer.Exit(Exit.PARTIAL)
+
+
+def _rules_of(path: Path) -> Path:
+    """Return the rule file that a test file stands beside; any other path as it is."""
+    return path.with_name(path.name.replace(".test.", ".")) if ".test." in path.name else path
+
+
+def _relation(contacts: Sequence[Contact]) -> duckdb.DuckDBPyConnection:
+    """Make the table `contacts` as the mirror would: same normalisation, same columns."""
+    from crm_steward.store.relation import relation_of_rows
+    from crm_steward.store.rows import content_of, row_of
+
+    return relation_of_rows(
+        [row_of(contact, *content_of(contact), country=None) for contact in contacts]
+    )
+
+
+def _print_report(report: TrialReport, *, as_json: bool) -> None:
+    if as_json:
+        results = [{**asdict(result), "passed": result.passed} for result in report.results]
+        print_json({"results": results, "untested": list(report.untested)})
+        return
+    from rich.text import Text
+
+    out = console()
+    failed = [result for result in report.results if not result.passed]
+    for result in failed:
+        out.print(Text.assemble(("✗ ", "bold red"), (f"{result.rule}: {result.name}", "bold")))
+        out.print(Text(f"  {result.where}", "dim"))
+        for line, style in _difference(result):
+            out.print(Text(f"    {line}", style))
+    if report.untested:
+        out.print(Text(f"Without a test: {', '.join(report.untested)}", "yellow"))
+    passed = len(report.results) - len(failed)
+    style = "red" if failed else "green"
+    out.print(Text(f"{_count(passed, 'test')} passed, {len(failed)} failed.", style))
+
+
+def _difference(result: TrialResult) -> Iterator[tuple[str, str]]:
+    for line in result.missing:
+        yield f"- expected, not found:  {line}", "red"
+    for line in result.unexpected:
+        yield f"+ found, not expected:  {line}", "green"
+
+
+def explain_command(
+    rule: Annotated[str, typer.Argument(help="The rule's id.", show_default=False)],
+    ref: Annotated[
+        str, typer.Argument(help="The record: connection:id.", metavar="REF", show_default=False)
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why a rule catches a record or does not, condition by condition.
+
+    The record is looked at as the last pull left it; run `crm-steward pull` first for today's.
+    """
+    from contextlib import closing
+
+    from crm_steward.cli.context import open_rules
+    from crm_steward.model import utc_now
+    from crm_steward.rules.explaining import explain
+    from crm_steward.store.database import Database
+    from crm_steward.store.relation import open_relation
+
+    record = _record(ref)
+    settings = open_settings(config)
+    asked = open_rules(settings).rule(rule, settings.language)
+    with Database.open(settings.database) as database, closing(open_relation(database)) as con:
+        try:
+            explanation = explain(asked, record, con, utc_now())
+        except LookupError:
+            raise _unknown_record(ref) from None
+    if as_json:
+        print_json(_explained(explanation))
+    else:
+        _print_explanation(explanation, asked.title(settings.language))
+
+
+def _record(ref: str) -> RecordRef:
+    from crm_steward.model import RecordRef
+
+    try:
+        return RecordRef.parse(ref)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _unknown_record(ref: str) -> StewardError:
+    from crm_steward.model import InputError
+
+    return InputError(f"no live contact {ref} in the mirror.", hint="Has it been pulled?")
+
+
+def _explained(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "rule": explanation.rule,
+        "ref": str(explanation.ref),
+        "caught": explanation.caught,
+        "steps": [asdict(step) for step in explanation.steps],
+        "evidence": [dict(finding.evidence) for finding in explanation.findings],
+    }
+
+
+def _print_explanation(explanation: Explanation, title: str) -> None:
+    from rich.text import Text
+
+    out = console()
+    verdict = ("caught", "bold red") if explanation.caught else ("not caught", "bold green")
+    out.print(Text.assemble(f"{explanation.ref} is ", verdict, f" by {explanation.rule}: {title}"))
+    for step in explanation.steps:
+        _print_step(step, 1)
+    for finding in explanation.findings:
+        facts = ", ".join(f"{name}: {value}" for name, value in finding.evidence.items())
+        out.print(Text(f"  → {facts}", "bold"))
+
+
+def _print_step(step: Step, depth: int) -> None:
+    from rich.text import Text
+
+    mark = ("✓ ", "green") if step.holds else ("✗ ", "red")
+    seen = "" if step.parts or step.seen is None else f"   (it holds: {step.seen})"
+    nothing = "" if step.parts or step.seen is not None else "   (it holds nothing)"
+    console().print(
+        Text.assemble("  " * depth, mark, step.words, (_printable(seen + nothing), "dim"))
+    )
+    for part in step.parts:
+        _print_step(part, depth + 1)
+
+
+def _printable(text: str) -> str:
+    """Escape what a hostile value could do to a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def schema() -> None:
+    """Print the JSON Schema of rule files, for editors."""
+    from crm_steward.rules.schema import rules_schema
+
+    print_json(rules_schema())

@@ -1,0 +1,43 @@
+"""The JSON Schema of rule files, so that an editor completes and explains every key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from crm_steward.rules.rule import RuleFile
+
+_DIALECT = "http://json-schema.org/draft-07/schema#"
+
+
+class _Plain(GenerateJsonSchema):
+    """Simple keywords only: the YAML language server reads draft 7."""
+
+    def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
+        """Name the dialect."""
+        return {"$schema": _DIALECT, **super().generate(schema, mode)}
+
+
+def rules_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a rule file."""
+    tidied: dict[str, Any] = _tidied(RuleFile.model_json_schema(schema_generator=_Plain))
+    return tidied
+
+
+def _tidied(part: Any) -> Any:
+    """Drop what says nothing to an author: titles, `null` defaults, OpenAPI's discriminators."""
+    if isinstance(part, list):
+        return [_tidied(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    return {key: _tidied(value) for key, value in part.items() if not _idle(key, value)}
+
+
+def _idle(key: str, value: Any) -> bool:
+    # A key of rules may be called `title` too: then its value is a schema, not a text.
+    return (
+        (key == "title" and isinstance(value, str))
+        or (key == "default" and value is None)
+        or key == "discriminator"
+    )

@@ -1,0 +1,274 @@
+"""The format of rule tests: contacts in short, and the findings they must give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from crm_steward.model import (
+    Channel,
+    Consent,
+    ConsentStatus,
+    Contact,
+    Email,
+    Finding,
+    Kind,
+    Phone,
+    PhoneKind,
+    PostalAddress,
+    RecordRef,
+    Stage,
+)
+from crm_steward.rules.block import Block
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise PydanticCustomError("moment", "not a moment", {"value": str(value)}) from None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+def _record_id(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
+RecordId = Annotated[
+    str, BeforeValidator(_record_id), WithJsonSchema({"type": ["string", "integer"]})
+]
+_Status = Literal[
+    "granted",
+    "soft_opt_in",
+    "implied",
+    "implied_expired",
+    "none",
+    "unknown",
+    "hard_bounce",
+    "complaint",
+    "withdrawn",
+    "objected",
+]
+
+
+class Agreement(Block):
+    """What is known about one channel of a test's contact."""
+
+    status: _Status
+    """What the person said."""
+    address: str = ""
+    """The exact e-mail or phone it hangs on."""
+    given_at: Moment | SkipJsonSchema[None] = None
+    """When they agreed."""
+    how: str = ""
+    """form, double opt-in, paper, …"""
+    text_version: str = ""
+    """Which wording they saw."""
+    source: str = ""
+    """Where it was collected."""
+
+
+def _agreement(value: Any) -> Any:
+    return {"status": value} if isinstance(value, str) else value
+
+
+class Person(Block):
+    """A contact, in short: what is left out is empty."""
+
+    id: RecordId
+    """The record's id."""
+    connection: str = "test"
+    """The connection it belongs to."""
+    first_name: str | None = None
+    """As the CRM holds it."""
+    last_name: str | None = None
+    """As the CRM holds it."""
+    full_name: str | None = None
+    """Where the CRM joins first and last name."""
+    email: str | None = None
+    """The main e-mail."""
+    phone: str | None = None
+    """The main phone that is not a mobile."""
+    mobile: str | None = None
+    """The mobile phone."""
+    company: str | None = None
+    """The company."""
+    job_title: str | None = None
+    """The function."""
+    street: str | None = None
+    """The street."""
+    postcode: str | None = None
+    """The postcode."""
+    city: str | None = None
+    """The city."""
+    region: str | None = None
+    """The region."""
+    country: str | None = None
+    """The country, as the CRM holds it."""
+    language: str | None = None
+    """The language."""
+    website: str | None = None
+    """The website."""
+    owner: str | None = None
+    """The owner's id."""
+    stage: Literal["prospect", "customer", "former", "unknown"] = "unknown"
+    """Where the person stands."""
+    kind: Literal["b2c", "b2b", "sole_trader", "unknown"] = "unknown"
+    """Consumer or professional."""
+    source: str | None = None
+    """Where the contact came from."""
+    created_at: Moment | None = None
+    """When the record was created."""
+    updated_at: Moment | None = None
+    """When it was last edited."""
+    last_person_act: Moment | None = None
+    """When the person last did something."""
+    last_activity: Moment | None = None
+    """When anyone last did anything."""
+    consent: dict[
+        Literal["email", "sms", "phone", "post"], Annotated[Agreement, BeforeValidator(_agreement)]
+    ] = Field(default={})
+    """Channel: status, or channel: {status: …, given_at: …, …}."""
+    extra: dict[str, str | int | float | bool | None] = Field(default={})
+    """Custom fields."""
+
+    def contact(self) -> Contact:
+        """Return the contact it stands for."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        address = PostalAddress(**{name: getattr(self, name) for name in _ADDRESS})
+        return Contact(
+            ref=RecordRef(self.connection, self.id),
+            **plain,
+            emails=(Email(self.email),) if self.email is not None else (),
+            phones=tuple(self._phones()),
+            address=address,
+            stage=Stage(self.stage),
+            kind=Kind(self.kind),
+            consents=tuple(_consent(name, said) for name, said in self.consent.items()),
+            extra=self.extra,
+        )
+
+    def _phones(self) -> Iterator[Phone]:
+        if self.phone is not None:
+            yield Phone(self.phone)
+        if self.mobile is not None:
+            yield Phone(self.mobile, PhoneKind.MOBILE)
+
+
+_ADDRESS = ("street", "postcode", "city", "region", "country")
+_PLAIN = (
+    "first_name",
+    "last_name",
+    "full_name",
+    "company",
+    "job_title",
+    "language",
+    "website",
+    "owner",
+    "source",
+    "created_at",
+    "updated_at",
+    "last_person_act",
+    "last_activity",
+)
+
+
+def _consent(channel: str, said: Agreement) -> Consent:
+    return Consent(
+        channel=Channel(channel),
+        status=ConsentStatus[said.status.upper()],
+        address=said.address,
+        given_at=said.given_at,
+        how=said.how,
+        text_version=said.text_version,
+        source=said.source,
+    )
+
+
+class Expected(Block):
+    """One finding; only what is written is compared."""
+
+    id: RecordId | SkipJsonSchema[None] = None
+    """The record it is about."""
+    ids: tuple[RecordId, ...] = ()
+    """The members of a group, in any order."""
+    field: str | SkipJsonSchema[None] = None
+    """Which field (format)."""
+    now: str | None = None
+    """What it holds (format)."""
+    proposed: str | None = None
+    """What it should read (format); null when nothing is proposed."""
+    problem: str | None = None
+    """What is wrong with it (format)."""
+    missing: tuple[str, ...] = ()
+    """The empty fields (required)."""
+    last: str | None = None
+    """The date, as far as written (stale); null when it is unknown."""
+    status: str | None = None
+    """The status that binds (consent); null when nothing is known."""
+    missing_proof: tuple[str, ...] = ()
+    """What the proof lacks (consent)."""
+    level: str | SkipJsonSchema[None] = None
+    """The strongest level (duplicates)."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.id is None) == (not self.ids):
+            raise PydanticCustomError("id_or_ids", "id or ids")
+        return self
+
+    @property
+    def records(self) -> tuple[str, ...]:
+        """The ids it names, sorted."""
+        return tuple(sorted(self.ids or (str(self.id),)))
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What it says besides the ids."""
+        named = self.model_fields_set - {"id", "ids"}
+        return {name: getattr(self, name) for name in type(self).model_fields if name in named}
+
+    def fits(self, finding: Finding) -> bool:
+        """Whether `finding` is what is expected."""
+        return self.records == tuple(sorted(ref.id for ref in finding.refs)) and all(
+            _same(name, wanted, finding.evidence.get(name)) for name, wanted in self.facts.items()
+        )
+
+
+def _same(name: str, wanted: Any, found: Any) -> bool:
+    """Compare one fact: a day stands for any moment of it, lists compare in any order."""
+    if name == "last" and isinstance(wanted, str) and isinstance(found, str):
+        return found.startswith(wanted)
+    if isinstance(wanted, tuple):
+        return sorted(wanted) == sorted(found or ())
+    return bool(wanted == found)
+
+
+class Trial(Block):
+    """One test: these contacts, this rule, these findings."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """What it shows."""
+    rule: str
+    """The id of a rule in the file beside."""
+    contacts: Annotated[tuple[Person, ...], Field(min_length=1)]
+    """The contacts the rule looks at."""
+    finds: tuple[Expected, ...]
+    """All that it must find; [] for nothing."""
+
+
+class TrialFile(Block):
+    """A file of rule tests for crm-steward."""
+
+    version: Literal[1]
+    """The version of the format: 1."""
+    now: Moment
+    """The day the tests take place: durations count from it."""
+    tests: tuple[Trial, ...]
+    """The tests."""

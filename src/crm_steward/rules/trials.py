@@ -1,0 +1,174 @@
+"""Rule tests: contacts in, findings out. They stand beside the rules: `x.yaml`, `x.test.yaml`.
+
+The contacts become the same relation as the mirror's; who makes it is the caller's business, as
+rules know no store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from crm_steward.model import ConfigError, Contact, Finding, Problem
+from crm_steward.rules.loading import load_rules, validated
+from crm_steward.rules.messages import quoted, say, suggestion
+from crm_steward.rules.reading import Node, read_yaml
+from crm_steward.rules.rule import Rule
+from crm_steward.rules.trialfile import Expected, Trial, TrialFile
+
+Relation = Callable[[Sequence[Contact]], duckdb.DuckDBPyConnection]
+"""Makes the table `contacts` of a few contacts, as the mirror would."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """How one test went.
+
+    Args:
+        name: The test.
+        rule: The rule it is about.
+        where: `file:line:col`.
+        missing: What was expected and not found, in words.
+        unexpected: What was found and not expected, in words.
+    """
+
+    name: str
+    rule: str
+    where: str
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether it found what it should and nothing else."""
+        return not self.missing and not self.unexpected
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """How all tests went.
+
+    Args:
+        results: One per test, in the order of the files.
+        untested: Rules beside which there is no test of theirs.
+    """
+
+    results: tuple[TrialResult, ...]
+    untested: tuple[str, ...]
+
+
+def run_trials(
+    rule_files: Sequence[Path], relation: Relation, *, language: str = "en"
+) -> TrialReport:
+    """Run the tests that stand beside `rule_files`.
+
+    Args:
+        rule_files: Files of rules; tests are looked for beside each.
+        relation: Makes the table `contacts`.
+        language: Of the messages.
+
+    Raises:
+        ConfigError: Rules or tests are wrong; holds every mistake of every file.
+    """
+    book = load_rules(rule_files, language=language, custom_fields=None)
+    problems: list[Problem] = []
+    results: list[TrialResult] = []
+    for path in rule_files:
+        if beside(path).exists():
+            rules = {rule.id: rule for rule in book.rules if rule.file == path}
+            results += _try_file(beside(path), rules, relation, language, problems)
+    if problems:
+        raise ConfigError(problems)
+    tested = {result.rule for result in results}
+    untested = tuple(rule.id for rule in book.rules if rule.id not in tested)
+    return TrialReport(tuple(results), untested)
+
+
+def beside(path: Path) -> Path:
+    """Return where the tests of the rules in `path` stand."""
+    return path.with_name(f"{path.stem}.test{path.suffix}")
+
+
+def _try_file(
+    path: Path,
+    rules: Mapping[str, Rule],
+    relation: Relation,
+    language: str,
+    problems: list[Problem],
+) -> Iterator[TrialResult]:
+    """Run the tests of one file; its mistakes are added to `problems`."""
+    root, found = read_yaml(path, language)
+    problems += found
+    if root is None:
+        return
+    file, found = validated(TrialFile, root, path, language, may_be_empty=True)
+    problems += found
+    for number, trial in enumerate(file.tests if file else ()):
+        node = root.children["tests"].children[number]
+        mistakes = list(_mistakes(trial, node, rules, path, language))
+        problems += mistakes
+        if file and not mistakes:
+            found_by_rule = _found(trial, rules[trial.rule], relation, file)
+            yield _compared(trial, found_by_rule, _where(path, node))
+
+
+def _mistakes(
+    trial: Trial, node: Node, rules: Mapping[str, Rule], path: Path, language: str
+) -> Iterator[Problem]:
+    """Yield what makes a test impossible: no such rule, no such contact."""
+    if trial.rule not in rules:
+        hint = suggestion(trial.rule, rules, language)
+        message = say("unknown_rule", language, value=trial.rule) + hint
+        yield Problem(message, where=_where(path, node.children["rule"]))
+    known = {person.id for person in trial.contacts}
+    for number, expected in enumerate(trial.finds):
+        for record in set(expected.records) - known:
+            message = say("unknown_contact", language, value=record)
+            place = node.children["finds"].children[number]
+            yield Problem(message + suggestion(record, known, language), where=_where(path, place))
+
+
+def _where(path: Path, node: Node) -> str:
+    return f"{path}:{node.place[0]}:{node.place[1]}"
+
+
+def _found(trial: Trial, rule: Rule, relation: Relation, file: TrialFile) -> list[Finding]:
+    with closing(relation([person.contact() for person in trial.contacts])) as con:
+        return list(rule.find(con, file.now))
+
+
+def _compared(trial: Trial, found: Sequence[Finding], where: str) -> TrialResult:
+    """Pair each expectation with one finding; what is left on either side is the difference."""
+    left = list(found)
+    missing: list[Expected] = []
+    # The most precise expectations choose first, so that a vague one does not take their finding.
+    for expected in sorted(trial.finds, key=lambda one: -len(one.facts)):
+        fitting = next((finding for finding in left if expected.fits(finding)), None)
+        if fitting is None:
+            missing.append(expected)
+        else:
+            left.remove(fitting)
+    return TrialResult(
+        trial.name,
+        trial.rule,
+        where,
+        missing=tuple(_words(one.records, one.facts) for one in missing),
+        unexpected=tuple(_words(sorted(ref.id for ref in one.refs), one.evidence) for one in left),
+    )
+
+
+def _words(records: Sequence[str], facts: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{name}: {_value(value)}" for name, value in facts.items())
+    ids = f"id: {records[0]}" if len(records) == 1 else f"ids: [{', '.join(records)}]"
+    return f"{ids}, {told}" if told else ids
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    return quoted(value) if not isinstance(value, dict) else str(value)
