@@ -57,7 +57,7 @@ SPEC = ConnectorSpec(
     batch=100,
     sandbox="crm_steward_hubspot.sandbox:HubSpotSandbox",
     example="""\
-# token: keep it out of this file; see below.
+# token: keep it out of this file, in secrets/ or in the environment
 # extra:                            # custom fields: the name your rules use → HubSpot's name
 #   customer_number: kundennummer
 # consent:                          # where you keep the proof of consent
@@ -67,6 +67,6 @@ SPEC = ConnectorSpec(
         "In HubSpot: Settings > Integrations > Private Apps > Create (or a service key).",
         "To read, tick: crm.objects.contacts.read, crm.schemas.contacts.read, crm.objects.owners.read.",
         "To write fixes and tasks, tick: crm.objects.contacts.write.",
-        "Copy the token (pat-…) into the secret file connections__NAME__token.",
+        "Copy the token it shows (pat-…).",
     ),
 )

@@ -27,23 +27,15 @@ def check_command(
         list[str] | None,
         typer.Option("--connection", help="Only this connection (may be repeated); default: all."),
     ] = None,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON schema of the settings file and stop.")
-    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Verify settings, rules, database, every connection and the mail server.
 
     Prints a line for each, with the remedy where something is wrong. Nothing is changed and no
     mail is sent. The exit code tells the gravest kind of failure: 7 the database, 3 settings or
-    rules, 4 a credential or a scope, 5 a CRM out of reach, 9 the mail server, 1 a warning-free
-    run with something missing in a CRM.
+    rules, 4 a credential or a scope, 5 a CRM out of reach, 9 the mail server, 1 something
+    missing in a CRM that not every rule needs.
     """
-    if schema:
-        from crm_steward.settings import settings_schema
-
-        print_json(settings_schema())
-        return
     from crm_steward.cli.checks import checks
     from crm_steward.cli.exits import Exit
 

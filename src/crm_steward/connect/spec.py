@@ -10,7 +10,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    WithJsonSchema,
+)
 
 from crm_steward.connect.protocol import Capability, Connector
 from crm_steward.model import Clock, ConfigError, Problem, utc_now
@@ -41,6 +49,15 @@ def read_duration(value: Any) -> Any:
     return sum((timedelta(**{_UNITS[unit[0]]: int(number)}) for number, unit in parts), timedelta())
 
 
+def write_duration(value: timedelta) -> str:
+    """Write a duration as `read_duration` reads it, in the largest unit that is whole."""
+    seconds = int(value.total_seconds())
+    for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if seconds % size == 0 and seconds >= size:
+            return f"{seconds // size} {name}{'s' if seconds != size else ''}"
+    return "0 seconds"
+
+
 def read_texts(value: Any) -> Any:
     """Read `a, b` as a list, so that a list can be given in an environment variable."""
     if isinstance(value, str):
@@ -52,6 +69,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(read_duration),
     Field(gt=timedelta(0), le=timedelta(days=3660)),
+    PlainSerializer(write_duration, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["30 minutes", "6 hours", "7 days"]}),
 ]
 """A length of time written for people: `30 minutes`."""
@@ -169,6 +187,12 @@ class ConnectorSpec:
     sandbox: str = ""
     example: str = ""
     access: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of its settings that are secret and must be given."""
+        fields = self.settings.model_fields.items()
+        return tuple(n for n, f in fields if f.annotation is SecretStr and f.is_required())
 
     def open(self, settings: ConnectionSettings, context: Context) -> Connector:
         """Open a connection.

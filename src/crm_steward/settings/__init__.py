@@ -14,6 +14,7 @@ from crm_steward.settings.models import (
     Service,
     Settings,
     SmtpSecurity,
+    connection_name_problem,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Service",
     "Settings",
     "SmtpSecurity",
+    "connection_name_problem",
     "load_settings",
     "secrets_in_file",
     "settings_schema",

@@ -37,7 +37,7 @@ def load_settings(path: Path) -> Settings:
         ConfigError: The file is missing or wrong, or a prefixed environment variable is unknown;
             holds every problem found, each with its place, never with a secret.
     """
-    sources = (read_environment(), read_secret_files(), read_yaml(path))
+    sources = (read_environment(), read_secret_files(path.parent), read_yaml(path))
     problems = [problem for source in sources for problem in source.problems]
     problems += _reserved(sources)
     try:

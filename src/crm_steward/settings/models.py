@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import time, timedelta
 from difflib import get_close_matches
@@ -95,6 +96,13 @@ def _connection(value: Any, _handler: Any) -> ConnectionSettings:
     return known[kind].settings.model_validate(value)
 
 
+def connection_name_problem(name: str) -> str:
+    """Say why `name` cannot name a connection; empty when it can."""
+    if re.fullmatch(_NAME, name) and len(name) <= _NAME_LENGTH:
+        return ""
+    return "should be of small letters, digits and hyphens, at most 40 of them"
+
+
 TimeZone = Annotated[
     ZoneInfo,
     BeforeValidator(_zone),
@@ -104,7 +112,9 @@ TimeZone = Annotated[
 Address = Annotated[str, AfterValidator(_address)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0)]
-ConnectionName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+_NAME_LENGTH = 40
+ConnectionName = Annotated[str, Field(pattern=_NAME, max_length=_NAME_LENGTH)]
 
 
 class _Block(BaseModel):

@@ -197,14 +197,14 @@ def read_environment(environ: Mapping[str, str] = os.environ) -> Source:
     return source
 
 
-def read_secret_files(environ: Mapping[str, str] = os.environ) -> Source:
+def read_secret_files(beside: Path, environ: Mapping[str, str] = os.environ) -> Source:
     """Read the files of the secrets folder, named like `connections__hubspot-eu__token`.
 
-    The folder is `CRM_STEWARD_SECRETS`, systemd's `$CREDENTIALS_DIRECTORY`, or `/run/secrets`.
-    Files without `__` in their name belong to somebody else, except `database`.
+    The folder is the first there is of `CRM_STEWARD_SECRETS`, systemd's `$CREDENTIALS_DIRECTORY`,
+    `secrets` beside the settings file, and `/run/secrets`. Files without `__` in their name belong to somebody else, except `database`.
     """
     source = Source()
-    folder = _secrets_folder(environ, source)
+    folder = secrets_folder(beside, environ, source)
     for path in _secret_files(folder, source) if folder else ():
         loc = tuple(path.name.lower().removeprefix(PREFIX.lower()).split(_NESTED))
         try:
@@ -223,15 +223,25 @@ def read_secret_files(environ: Mapping[str, str] = os.environ) -> Source:
     return source
 
 
-def _secrets_folder(environ: Mapping[str, str], source: Source) -> Path | None:
+def secrets_folder(
+    beside: Path, environ: Mapping[str, str] = os.environ, source: Source | None = None
+) -> Path | None:
+    """Return the folder that secret files are read from; None when there is none.
+
+    Args:
+        beside: The settings file's folder.
+        environ: May name another one.
+        source: Takes the problem when that one does not exist.
+    """
     for variable in (SECRETS_VARIABLE, _SYSTEMD_VARIABLE):
         if named := environ.get(variable):
             if Path(named).is_dir():
                 return Path(named)
-            problem = Problem(f"the folder it names does not exist: {named}", where=variable)
-            source.problems.append(problem)
+            if source is not None:
+                problem = Problem(f"the folder it names does not exist: {named}", where=variable)
+                source.problems.append(problem)
             return None
-    return _RUN_SECRETS if _RUN_SECRETS.is_dir() else None
+    return next((each for each in (beside / "secrets", _RUN_SECRETS) if each.is_dir()), None)
 
 
 def _secret_files(folder: Path, source: Source) -> Iterator[Path]:
