@@ -7,11 +7,12 @@ per week and recipient into the outbox, `deliver` sends what stands there.
 from __future__ import annotations
 
 from crm_steward.report.collect import collect, current_week
-from crm_steward.report.deliver import Deliveries, deliver, greet
+from crm_steward.report.deliver import Deliveries, deliver
 from crm_steward.report.digest import Digest
 from crm_steward.report.document import as_document
 from crm_steward.report.queue import queue, queue_weekly
 from crm_steward.report.render import Mail, render
+from crm_steward.report.session import greet
 from crm_steward.report.weeks import Week
 
 __all__ = [

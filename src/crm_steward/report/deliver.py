@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 import smtplib
-import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -18,9 +16,15 @@ from enum import Enum, auto
 
 import structlog
 
-from crm_steward.model import MailError
 from crm_steward.report.message import domain_of, wire_address
-from crm_steward.settings import Mail, SmtpSecurity
+from crm_steward.report.session import (
+    UnavailableError,
+    cause,
+    close_session,
+    open_session,
+    reply,
+)
+from crm_steward.settings import Mail
 from crm_steward.store.database import Database
 from crm_steward.store.outbox import Delivery, Letter, Outbox
 
@@ -105,27 +109,6 @@ def deliver(database: Database, mail: Mail, now: datetime) -> Deliveries:
     return done
 
 
-def greet(mail: Mail) -> str:
-    """Open a session with the mail server as `deliver` would, and part: nothing is sent.
-
-    Returns:
-        How the session was protected and who logged in.
-
-    Raises:
-        MailError: It cannot be opened.
-    """
-    smtp = _session(mail)
-    if isinstance(smtp, _Attempt):
-        raise MailError(
-            f"{mail.host}:{mail.port}: {smtp.reason}.",
-            hint="Check host, port, security, username, password and ca_file under `mail:`.",
-        )
-    with suppress(OSError, smtplib.SMTPException):  # it has answered; how it parts is nothing
-        smtp.quit()
-    who = "logged in" if mail.username is not None else "without login"
-    return f"{mail.security}, {who}"
-
-
 def _settle(
     outbox: Outbox, letter: Letter, attempt: _Attempt, now: datetime, done: Deliveries
 ) -> None:
@@ -176,57 +159,14 @@ def _note(lines: list[str], reason: str) -> None:
 
 
 def _attempt(mail: Mail, letter: Letter, outbox: Outbox) -> _Attempt:
-    smtp = _session(mail)
-    if isinstance(smtp, _Attempt):
-        return smtp
+    try:
+        smtp = open_session(mail)
+    except UnavailableError as error:
+        return _server(error.message, alarm=error.lasting)
     try:
         return _hand_over(smtp, mail, letter, lambda: outbox.leaving(letter))
     finally:
-        with suppress(OSError, smtplib.SMTPException):  # it has answered; how it parts is nothing
-            smtp.quit()
-
-
-def _session(mail: Mail) -> smtplib.SMTP | _Attempt:
-    """Open a session, or say why that cannot be."""
-    try:
-        return _connect(mail)
-    except smtplib.SMTPAuthenticationError as error:
-        said = _code(error.smtp_code, error.smtp_error)
-        return _server(f"the mail server refuses the login {said}", alarm=True)
-    except smtplib.SMTPNotSupportedError:
-        asked = "STARTTLS" if mail.security is SmtpSecurity.STARTTLS else "logging in"
-        return _server(f"the mail server does not offer {asked}", alarm=True)
-    except ssl.SSLCertVerificationError as error:
-        why = error.verify_message or "it is not trusted"
-        return _server(f"the mail server's certificate is refused: {why}", alarm=True)
-    except smtplib.SMTPResponseException as error:
-        said = _code(error.smtp_code, error.smtp_error)
-        return _server(f"the mail server does not open a session {said}")
-    except (OSError, smtplib.SMTPException) as error:
-        return _server(f"the mail server cannot be reached: {_cause(error)}")
-
-
-def _connect(mail: Mail) -> smtplib.SMTP:
-    """Open a session, protected and logged in as the settings say; never less."""
-    context = ssl.create_default_context(cafile=str(mail.ca_file) if mail.ca_file else None)
-    seconds = mail.timeout.total_seconds()
-    if mail.security is SmtpSecurity.TLS:
-        smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-            mail.host, mail.port, timeout=seconds, context=context
-        )
-    else:
-        smtp = smtplib.SMTP(mail.host, mail.port, timeout=seconds)
-    try:
-        if mail.security is SmtpSecurity.STARTTLS:
-            smtp.starttls(context=context)
-        if mail.username is not None:
-            secret = mail.password.get_secret_value() if mail.password else ""
-            smtp.login(mail.username, secret)
-        smtp.ehlo_or_helo_if_needed()
-    except BaseException:
-        smtp.close()
-        raise
-    return smtp
+        close_session(smtp)
 
 
 def _hand_over(
@@ -236,14 +176,14 @@ def _hand_over(
     try:
         stopped = _envelope(smtp, mail, letter) or _begin(smtp, letter, leaving)
     except (OSError, smtplib.SMTPException) as error:
-        return _server(f"the mail server broke off: {_cause(error)}")
+        return _server(f"the mail server broke off: {cause(error)}")
     return stopped or _content(smtp, mail, letter)
 
 
 def _envelope(smtp: smtplib.SMTP, mail: Mail, letter: Letter) -> _Attempt | None:
     code, said = smtp.mail(wire_address(parseaddr(mail.sender)[1]))
     if code != _TAKEN:
-        return _server(f"the mail server refuses the sender {_code(code, said)}", alarm=True)
+        return _server(f"the mail server refuses the sender {reply(code, said)}", alarm=True)
     code, said = smtp.rcpt(letter.recipient)
     if code not in {_TAKEN, _TAKEN_ELSEWHERE}:
         return _refusal(code, said, f"the recipient at {domain_of(letter.recipient)}")
@@ -279,25 +219,9 @@ def _stuffed(message: str) -> bytes:
 
 
 def _refusal(code: int, said: bytes, what: str) -> _Attempt:
-    reason = f"the mail server refuses {what} {_code(code, said)}"
+    reason = f"the mail server refuses {what} {reply(code, said)}"
     return _Attempt(_End.REFUSED if code // 100 == _NEVER else _End.LATER, reason)
 
 
 def _server(reason: str, *, alarm: bool = False) -> _Attempt:
     return _Attempt(_End.LATER, reason, server=True, alarm=alarm)
-
-
-def _code(code: int, said: bytes | str) -> str:
-    """Return the reply's codes; its text often repeats the address."""
-    text = said.decode("ascii", "replace") if isinstance(said, bytes) else said
-    enhanced = re.match(r"[245]\.\d{1,3}\.\d{1,3}", text)
-    return f"({code} {enhanced[0]})" if enhanced else f"({code})"
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, smtplib.SMTPServerDisconnected):
-        return "it closed the connection"
-    said = error.strerror if isinstance(error, OSError) else None
-    return (said or type(error).__name__).lower()

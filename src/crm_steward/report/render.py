@@ -95,6 +95,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
+        "example_line": lambda example: _line(example, words),
         "say": lambda example: _said(example, words),
         "title": lambda titles: title(titles, words),
         "owner_name": lambda owner: _owner(owner, words),
@@ -189,6 +190,15 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
 def _said(example: Example, words: Words) -> str:
     members = len(example.people) + example.more
     return say(example.kind, example.evidence, words, members)
+
+
+def _line(example: Example, words: Words) -> str:
+    """Return an example of the text part: who, then what."""
+    who = ", ".join(label(person) for person in example.people)
+    if example.more:
+        who += f" {words('members.more', n=example.more)}"
+    what = _said(example, words)
+    return f"{who} {_NOTHING} {what}" if what else who
 
 
 def _owner(owner: OwnerShare, words: Words) -> str:

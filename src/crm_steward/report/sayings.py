@@ -29,11 +29,20 @@ def say(kind: str, evidence: Evidence, words: Words, members: int = 1) -> str:
 
 
 def _format(evidence: Evidence, words: Words, _members: int) -> str:
-    field = words.field(evidence.get("field") or "")
-    said = words(
-        "says.format", field=field, problem=words.known("problem", evidence.get("problem"))
-    )
+    name = str(evidence.get("field") or "")
+    problem = evidence.get("problem") or _UNFORMATTED.get(name, "other")
+    said = words("says.format", field=words.field(name), problem=words.known("problem", problem))
     return f"{said}, {words('says.fixable')}" if evidence.get("proposed") else said
+
+
+_UNFORMATTED = {
+    "first_name": "case",
+    "last_name": "case",
+    "email": "stray",
+    "phone": "national",
+    "mobile": "national",
+}
+"""What is wrong with a value that is sound and only written unlike the others."""
 
 
 def _required(evidence: Evidence, words: Words, _members: int) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,18 +24,9 @@ from crm_steward.report.digest import (
     Waiting,
 )
 from crm_steward.report.weeks import Week
-from crm_steward.store.database import Database
 
 WEEK = Week(2026, 47)
 NOW = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
-    """An empty store."""
-    database = Database.open(f"sqlite:///{tmp_path / 'steward.db'}")
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -1,0 +1,405 @@
+"""The digest in words and colours: content, escaping, size, languages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from enum import Enum
+from html.parser import HTMLParser
+from pathlib import Path
+from string import Formatter
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crm_steward.model import Severity
+from crm_steward.normalize.emails import EMAIL_PROBLEMS
+from crm_steward.normalize.phones import PHONE_PROBLEMS
+from crm_steward.matching import LEVELS
+from crm_steward.model import Channel, ConsentStatus
+from crm_steward.report.catalogue import CATALOGUES
+from crm_steward.report.digest import (
+    Coverage,
+    Digest,
+    Example,
+    Figure,
+    Movement,
+    Person,
+    RuleShare,
+    Trouble,
+)
+from crm_steward.report.render import LARGEST, headline, heights, render
+from crm_steward.report.weeks import Week
+from crm_steward.report.words import Words, clean, plain, safe_link
+
+GOLDEN = Path(__file__).parent / "golden"
+TEMPLATES = Path(__file__).parents[3] / "src/crm_steward/report/templates"
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</title></style><svg/onload=alert(1)>",
+    "--><script>alert(1)</script><!--",
+    "]]></td></tr></table><iframe src=//evil.example>",
+    "{{ 7 * 7 }}{% raw %}${7*7}",
+    "{headline.__class__} {n} {0}",
+    "javascript:alert(1)",
+    "a\r\nBcc: victim@example.org\r\n\r\nbody",
+    "\u202egnp.exe\u2066 \x00\x07\x1b[2J\u2028x\ud800",
+    "مرحبا 😀 " + "x" * 20_000,
+)
+
+
+class _Page(HTMLParser):
+    """Collects what a browser would run, load or follow, and what it would show."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self._hidden = 0
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.links += [value or "" for name, value in attrs if name in {"href", "src", "action"}]
+        self._hidden += tag in {"style", "title"}
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in {"style", "title"}
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split(" "))
+
+
+def test_golden_text(digest: Digest) -> None:
+    """The text part, as reviewed by eye, in both languages; update the files when it is meant."""
+    for language in ("en", "fr"):
+        expected = (GOLDEN / f"weekly.{language}.txt").read_text(encoding="utf-8")
+        assert render(digest, language).text == expected
+
+
+def test_subject_says_what_matters_most(digest: Digest) -> None:
+    """First what a person must act upon, then news, then peace."""
+    words = Words("en", ZoneInfo("UTC"))
+    calm = replace(digest, coverage=Coverage())
+    assert headline(digest, words) == "connection sheet could not be examined"
+    assert headline(calm, words) == "37 changes wait for your decision"
+    quiet = replace(calm, decision=None)
+    assert headline(quiet, words) == "15 new serious findings"
+    quiet = replace(quiet, rules=())
+    assert headline(quiet, words) == "95 new findings"
+    quiet = replace(quiet, movement=Movement(resolved=3, standing=5))
+    assert headline(quiet, words) == "3 findings resolved"
+    quiet = replace(quiet, movement=Movement(standing=5))
+    assert headline(quiet, words) == "nothing new, 82.4% of contacts are clean"
+    assert headline(replace(quiet, movement=Movement()), words) == "every contact is clean"
+    assert headline(replace(quiet, figures=()), words) == "no contact to examine"
+
+
+def test_french_reads_french(digest: Digest) -> None:
+    """Subject, figures and spaces as French typography wants them."""
+    mail = render(digest, "fr")
+    assert mail.subject == "Semaine 47\u00a0: la connexion sheet n’a pas pu être examinée"
+    assert "82,4\u202f%" in mail.html
+    assert "12\u202f345" in mail.html
+    assert not re.search(r"\w [:;!?%]", _Page(mail.html).text)
+
+
+def test_html_and_text_say_the_same(digest: Digest) -> None:
+    """Every title, name, command and figure of the HTML part stands in the text part too."""
+    mail = render(digest, "en")
+    page = _Page(mail.html).text
+    flat = " ".join(mail.text.split())
+    for said in (
+        "Consent withdrawn but still on a list", "hubspot-eu:4711", "Claire Morel", "12,345",
+        "crm-steward plan show 3f9c2b7e11d04a68", "crm-steward undo apply-20261112-a1b2c3",
+        "file not found", "a field holds a NUL character", "1,280", "82.4%", "Europe/Paris",
+        "2 changes refused by the CRM", "missing: phone and company", "nothing since 12 Mar 2023",
+    ):  # fmt: skip
+        assert said in page, said
+        assert said in flat, said
+
+
+def test_values_of_contacts_are_not_shown(digest: Digest) -> None:
+    """Evidence holds values; the mail tells the field and the problem only."""
+    mail = render(digest, "en")
+    for value in ("0612345678", "+33612345678", "06 12"):
+        assert value not in mail.html + mail.text
+
+
+def test_text_part_fits_a_terminal(digest: Digest) -> None:
+    """Lines stay short enough for any mail program, links excepted."""
+    for language in ("en", "fr"):
+        lines = render(digest, language).text.splitlines()
+        long = [line for line in lines if len(line) > 80 and "https://" not in line]
+        assert long == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_values_stay_text(digest: Digest, language: str, hostile: str) -> None:
+    """With the same hostile text in every field that can hold text, no markup is added."""
+    plain_page = _Page(render(digest, language).html)
+    mail = render(_poisoned(digest, hostile), language)
+    page = _Page(mail.html)
+    assert page.tags <= plain_page.tags
+    assert page.attributes <= plain_page.attributes
+    assert all(link.startswith("https://") for link in page.links)
+    assert not re.search("[\r\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\u2028]", mail.text + mail.html)
+    assert "49" not in re.findall(r"\b49\b", mail.html)[:1]
+    assert "\n" not in mail.subject
+    mail.html.encode()
+    assert len(mail.html.encode()) <= LARGEST
+
+
+def _poisoned(value: Any, hostile: str) -> Any:
+    """Return the digest with every foreign text replaced."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return hostile
+    if isinstance(value, Week | datetime | tzinfo | Severity | Enum) or not (
+        is_dataclass(value) or isinstance(value, tuple | list | dict)
+    ):
+        return value
+    if isinstance(value, Figure):
+        return value
+    if isinstance(value, dict):
+        return {key: _poisoned(item, hostile) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_poisoned(item, hostile) for item in value)
+    kept = {"kind", "reversibility"}  # ours: change kinds, check kinds
+    changed = {
+        part.name: _poisoned(getattr(value, part.name), hostile)
+        for part in fields(value)
+        if part.name not in kept
+    }
+    return replace(value, **changed)
+
+
+def test_html_stays_small() -> None:
+    """20,000 findings of 60 rules with long titles, links and groups still fit."""
+    people = tuple(
+        Person(connection="hubspot-eu", id="9" * 40, name="Ω" * 60, url="https://crm.example/" + "a" * 400)
+        for _ in range(3)
+    )
+    rules = tuple(
+        RuleShare(
+            rule=f"rule-{n}",
+            titles={"en": f"Rule {n} " + "é" * 150},
+            severity=Severity(1 + n % 4),
+            movement=Movement(new=100, standing=233),
+            examples=(Example(kind="duplicates", people=people, more=400, evidence={"level": "same e-mail"}),) * 5,
+        )
+        for n in range(60)
+    )
+    digest = Digest(
+        week=Week(2026, 47),
+        since=datetime(2026, 11, 9, 7, tzinfo=ZoneInfo("UTC")),
+        until=datetime(2026, 11, 16, 7, tzinfo=ZoneInfo("UTC")),
+        zone=ZoneInfo("UTC"),
+        figures=(Figure(name="clean", values={Week(2026, 47): 0.5}),),
+        movement=Movement(new=6000, standing=14_000),
+        rules=rules,
+    )
+    html = render(digest, "en").html
+    assert len(html.encode()) <= LARGEST
+    assert "35 more rules with 11,655 findings" in html
+
+
+def test_nothing_is_loaded_from_elsewhere(digest: Digest) -> None:
+    """The mail shows whole with images blocked and without a network; links lead to the CRM only."""
+    html = render(digest, "en").html
+    page = _Page(html)
+    assert not page.tags & {"img", "link", "script", "iframe", "form", "object", "video"}
+    assert "url(" not in html
+    assert "@import" not in html
+    assert {link.split("/")[2] for link in page.links} == {"app-eu1.hubspot.com"}
+
+
+def test_mail_is_made_for_mail_programs(digest: Digest) -> None:
+    """Styles stand on the elements, dark mode and phone rules are kept, tables are for layout."""
+    html = render(digest, "en").html
+    assert html.count("<style") == 2  # the kept one, and Outlook's own
+    assert "prefers-color-scheme: dark" in html
+    assert 'name="color-scheme"' in html
+    assert re.search(r'<td class="card[^"]*" style="[^"]*background-color', html)
+    assert "[if mso]" in html
+
+
+def test_colours_can_be_read() -> None:
+    """Text and background of each style have a contrast of 4.5 at least (WCAG 2.2, 1.4.3)."""
+    css = (TEMPLATES / "weekly.css").read_text()
+    on_white = ("soft", "small", "note", "caption", "good", "bad", "even", "huge", "a")
+    for name in on_white:
+        found = re.search(rf"(?:^|\n)\.?{name} \{{[^}}]*?(?<!-)color: (#\w{{6}})", css)
+        assert found, name
+        assert _contrast(found[1], "#ffffff") >= 4.5, name
+    for name in ("critical", "high", "medium", "low", "band"):
+        found = re.search(rf"\.{name} \{{[^}}]*background-color: (#\w{{6}})", css)
+        assert found, name
+        assert _contrast(found[1], "#ffffff") >= 4.5, name
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_empty_week_is_a_report_too() -> None:
+    """A base in which nothing was ever read says so."""
+    digest = Digest(
+        week=Week(2026, 1),
+        since=datetime(2025, 12, 22, 7, tzinfo=ZoneInfo("UTC")),
+        until=datetime(2025, 12, 29, 7, tzinfo=ZoneInfo("UTC")),
+        zone=ZoneInfo("UTC"),
+        figures=(Figure(name="clean", values={Week(2026, 1): None}),),
+        movement=Movement(),
+    )
+    for language, said in (("en", "No contact has been read yet."), ("fr", "Aucun contact n’a encore été lu.")):
+        mail = render(digest, language)
+        assert said in mail.text
+        assert said in _Page(mail.html).text
+
+
+def test_catalogues_hold_the_same() -> None:
+    """Both languages have every key, each with the same placeholders and plural forms."""
+    en, fr = CATALOGUES["en"], CATALOGUES["fr"]
+    assert en.keys() == fr.keys()
+    for key, phrase in en.items():
+        other = fr[key]
+        assert isinstance(phrase, tuple) == isinstance(other, tuple), key
+        assert _placeholders(phrase) == _placeholders(other), key
+
+
+def _placeholders(phrase: str | tuple[str, str]) -> set[str]:
+    texts = [phrase] if isinstance(phrase, str) else phrase
+    return {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_every_key_is_used_and_known() -> None:
+    """Each sentence that templates and modules ask for exists, and none stands there for nothing."""
+    source = "".join(path.read_text() for path in TEMPLATES.glob("*.*ml"))
+    source += (TEMPLATES / "weekly.txt").read_text()
+    source += "".join(path.read_text() for path in TEMPLATES.parent.glob("*.py"))
+    asked = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", source))
+    families = {
+        "headline.", "severity.", "change.", "undo.", "problem.", "channel.", "consent.", "proof.",
+        "level.", "how.", "figure.", "trouble.", "moved.", "gaps.", "decide.undo.",
+    }  # fmt: skip
+    keys = CATALOGUES["en"].keys()
+    unused = {key for key in keys - asked if not any(key.startswith(family) for family in families)}
+    assert unused - {"subject", "points"} == set()
+    prefixes = {key.partition(".")[0] for key in keys}
+    unknown = {key for key in asked - set(keys) if key.partition(".")[0] in prefixes}
+    assert {key for key in unknown if not key.endswith(".html")} == set()
+
+
+def test_every_code_has_words() -> None:
+    """Problems, levels, channels and consents of the other packages are translated by name."""
+    keys = CATALOGUES["en"].keys()
+    wanted = {f"problem.{code}" for code in (*EMAIL_PROBLEMS, *PHONE_PROBLEMS)}
+    wanted |= {f"level.{level}" for level in LEVELS}
+    wanted |= {f"channel.{channel}" for channel in Channel}
+    wanted |= {f"consent.{status.label}" for status in ConsentStatus}
+    wanted |= {f"trouble.{trouble}" for trouble in Trouble}
+    wanted |= {f"severity.{severity.label}" for severity in Severity}
+    assert wanted - keys == set()
+
+
+def test_no_english_in_french(digest: Digest) -> None:
+    """No English sentence of the catalogue, nor a piece of one, appears in the French mail."""
+    mail = render(digest, "fr")
+    seen = _Page(mail.html).text + re.sub(r"https://\S+", "", mail.text)
+    for key, piece in _english_pieces():
+        assert piece not in seen, key
+
+
+def _english_pieces() -> Iterator[tuple[str, str]]:
+    """Yield the fixed parts of English phrases that no French phrase holds."""
+    french = json.dumps([p for p in CATALOGUES["fr"].values()], ensure_ascii=False)
+    for key, phrase in CATALOGUES["en"].items():
+        for text in [phrase] if isinstance(phrase, str) else phrase:
+            for piece, *_ in Formatter().parse(text):
+                words = piece.strip(" ,.:;()")
+                if len(words) > 4 and words not in french:
+                    yield key, words
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "vbscript:x", "//evil.example",
+        "/relative", "https://", "https://user:secret@crm.example/1", "https://crm.example/a b",
+        "https://crm.example/\nx", "http://[::1", "https://crm.example/" + "x" * 500, "", None,
+        " https://crm.example", "ftp://crm.example", "https://crm.example/\u202egnp",
+    ],
+)  # fmt: skip
+def test_only_web_addresses_become_links(url: str | None) -> None:
+    """Anything but an ordinary web address is shown as text."""
+    assert safe_link(url) is None
+
+
+def test_ordinary_links_are_kept() -> None:
+    """What CRMs give as the address of a record is linked as it is."""
+    url = "https://app-eu1.hubspot.com/contacts/99/record/0-1/4711?a=1&b=é#x"
+    assert safe_link(url) == url
+
+
+@given(st.text(max_size=300), st.integers(2, 80))
+def test_plain_is_one_safe_line(text: str, limit: int) -> None:
+    """Any text becomes one line without control or steering characters, cut, and stays so."""
+    shown = plain(text, limit)
+    assert len(shown) <= limit
+    shown.encode()
+    assert len(shown.splitlines()) <= 1
+    assert plain(shown, limit) == shown
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+    assert clean(shown) == shown
+
+
+@given(st.lists(st.none() | st.floats(0, 1e9), max_size=10), st.integers(2, 80))
+def test_bars_keep_their_order(values: list[float | None], tallest: int) -> None:
+    """A higher value never has a lower bar, bars fit the chart, gaps stay gaps."""
+    bars = heights(values, tallest)
+    assert [bar is None for bar in bars] == [value is None for value in values]
+    pairs = [(v, b) for v, b in zip(values, bars, strict=True) if v is not None and b is not None]
+    assert all(1 <= bar <= max(tallest, 2) for _, bar in pairs)
+    ordered = sorted(pairs)
+    assert [bar for _, bar in ordered] == sorted(bar for _, bar in ordered)
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0, "0.0%"), (1, "100.0%"), (0.99999, "99.9%"), (0.00001, "0.1%"), (0.5, "50.0%")]
+)
+def test_nearly_all_is_not_all(share: float, shown: str) -> None:
+    """A share only reads 100 % or 0 % when it is."""
+    assert Words("en", ZoneInfo("UTC")).percent(share) == shown
+
+
+def test_times_are_local(digest: Digest) -> None:
+    """Times are shown in the zone of the settings, through the change of clocks."""
+    paris = Words("en", ZoneInfo("Europe/Paris"))
+    assert paris.moment(digest.until) == "Mon 16 Nov, 07:30"
+    assert paris.moment(digest.until - timedelta(days=120)) == "Sun 19 Jul, 08:30"
