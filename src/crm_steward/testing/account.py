@@ -1,0 +1,184 @@
+"""The account a connector is tried on, and what the contract's tests share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+import pytest
+
+from crm_steward.sdk import (
+    Capability,
+    Connector,
+    ConnectorSpec,
+    Contact,
+    CreateTask,
+    Cursor,
+    Outcome,
+    Page,
+    RecordRef,
+    Status,
+    UpdateFields,
+)
+
+
+class Verb(StrEnum):
+    """What a call is for; troubles are aimed at one of them."""
+
+    READ = "read"
+    GET = "get"
+    UPDATE = "update"
+    TASK = "task"
+
+
+class Trouble(StrEnum):
+    """What goes wrong with a call."""
+
+    LOST_BEFORE = "the connection is cut before the call takes effect"
+    LOST_AFTER = "the connection is cut after the call took effect"
+    UNAVAILABLE = "a server error, without effect"
+    REFUSED = "asked to wait a moment, without effect"
+    FORBIDDEN = "the credential expires with this call"
+    GARBLED = "a success whose body is not what the vendor sends"
+    SILENT = "a success without results and without effect"
+    PARTIAL = "the second record of the call fails, the others do not"
+
+
+class SandboxAccount(ABC):
+    """The account a connector is tried on, and a hand inside it.
+
+    What an emulator cannot do is left as it is here: the tests that need it are skipped.
+    """
+
+    spec: ConnectorSpec
+    secret: str
+    """The credential, which must never be seen in an error."""
+
+    @abstractmethod
+    def open(self) -> Connector:
+        """Open a new connection to the account, as a new process would."""
+
+    @abstractmethod
+    def ids(self) -> set[str]:
+        """Return the ids of all contacts that are there now."""
+
+    @abstractmethod
+    def requests(self, verb: Verb) -> int:
+        """Return how many calls of a kind have arrived, whatever became of them."""
+
+    def edit(self, record_id: str, name: str, value: str) -> None:
+        """Let a person set a canonical field, visible to the next read at once."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no hand that edits")
+
+    def add(self, last_name: str) -> str:
+        """Let a person create a contact, visible at once, and return its id."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no hand that creates")
+
+    def delete(self, record_id: str) -> None:
+        """Let a person delete a contact."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no hand that deletes")
+
+    def merge(self, survivor: str, loser: str) -> str:
+        """Let a person merge two contacts, and return the id under which they live on."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no hand that merges")
+
+    def stamp_all(self) -> None:
+        """Let a bulk import touch every contact in the same instant."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no bulk import")
+
+    def trouble(self, trouble: Trouble, verb: Verb, *, nth: int = 1) -> None:
+        """Let the nth call of a kind from now on go wrong."""
+        pytest.skip(f"{self.spec.title}'s sandbox cannot do this: {trouble}")
+
+    def tasks(self, record_id: str) -> list[str]:
+        """Return the titles of the tasks attached to a contact."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no tasks")
+
+
+@dataclass
+class Copy:
+    """What a reader of pages knows: a mirror without a database."""
+
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    gone: dict[str, str | None] = field(default_factory=dict)
+    poison: list[str] = field(default_factory=list)
+    cursors: list[Cursor] = field(default_factory=list)
+
+    def take(self, page: Page) -> None:
+        """Take over one page, as a mirror does: its records, what is gone, its cursor."""
+        for gone in page.gone:
+            self.contacts.pop(gone.ref.id, None)
+            self.gone[gone.ref.id] = gone.survivor.id if gone.survivor else None
+        for contact in page.contacts:
+            self.contacts[contact.ref.id] = contact
+        self.poison += [item.id for item in page.poison]
+        self.cursors.append(page.cursor)
+
+    def follow(self, pages: Iterable[Page]) -> Copy:
+        """Take over all pages; the last one, and only that one, is complete."""
+        last = None
+        for page in pages:
+            assert last is None or not last.complete, "a page follows the complete one"
+            self.take(page)
+            last = page
+        assert last is not None, "a read brings at least one page"
+        assert last.complete, "the last page is not complete"
+        return self
+
+
+def needs(account: SandboxAccount, capability: Capability) -> None:
+    """Skip the test for a connector that does not declare `capability`."""
+    if capability not in account.spec.can:
+        pytest.skip(f"{account.spec.title} does not declare '{capability}'")
+
+
+def refs_of(connector: Connector, ids: Sequence[str]) -> list[RecordRef]:
+    """Return refs for ids; the connection's name is known from what it reads."""
+    page = next(iter(connector.read(None)))
+    return [RecordRef(page.contacts[0].ref.connection, record_id) for record_id in ids]
+
+
+def updates_of(
+    connector: Connector, ids: Sequence[str], value: str | None = "Updated"
+) -> list[UpdateFields]:
+    """Return one update of the last name per contact."""
+    fresh = connector.get(refs_of(connector, ids))
+    return [
+        UpdateFields(
+            ref=ref,
+            values={"last_name": value and f"{value} {number}"},
+            expected={"last_name": fresh[ref].last_name},
+        )
+        for number, ref in enumerate(fresh)
+    ]
+
+
+def a_task(
+    connector: Connector, account: SandboxAccount, *, marker: str = "0123456789abcdef"
+) -> CreateTask:
+    """Return a task on the first contact."""
+    ref = refs_of(connector, sorted(account.ids())[:1])[0]
+    return CreateTask(
+        ref=ref,
+        title="Please look at this contact",
+        body="Its phone <reads> like a fax & more.\nThe second line.",
+        due=date(2026, 12, 1),
+        marker=marker,
+    )
+
+
+def holding(connector: Connector, changes: Sequence[UpdateFields]) -> int:
+    """Return how many of the changes the CRM holds now."""
+    fresh = connector.get([change.ref for change in changes])
+    return sum(
+        change.ref in fresh and fresh[change.ref].last_name == change.values["last_name"]
+        for change in changes
+    )
+
+
+def statuses_of(outcomes: Iterable[Outcome]) -> set[Status]:
+    """Return which statuses occur."""
+    return {outcome.status for outcome in outcomes}

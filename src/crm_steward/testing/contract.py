@@ -1,0 +1,93 @@
+"""What every connector must keep to, as one pytest suite that any connector can run.
+
+    import pytest
+    pytest.register_assert_rewrite("crm_steward.testing")       # in conftest.py
+
+    class TestAcme(ConnectorContract):
+        @pytest.fixture
+        def account(self) -> Iterator[SandboxAccount]:
+            with serve(AcmeSandbox(contacts=350, seed=7)) as server:
+                yield AcmeAccount(server)
+
+The suite changes the account behind the connector's back, breaks its calls, and compares what
+comes out with what the account really holds. It needs pytest; nothing else of ours imports it.
+"""
+
+from __future__ import annotations
+
+import traceback
+
+import pytest
+
+from crm_steward.sdk import (
+    ArchiveRecord,
+    Capability,
+    Change,
+    Connector,
+    MergeRecords,
+    Status,
+    StewardError,
+)
+from crm_steward.testing.account import (
+    Copy,
+    SandboxAccount,
+    Trouble,
+    Verb,
+    a_task,
+    refs_of,
+    updates_of,
+)
+from crm_steward.testing.reading import ReadingContract
+from crm_steward.testing.writing import WritingContract
+
+__all__ = ["ConnectorContract", "SandboxAccount", "Trouble", "Verb"]
+
+
+class ConnectorContract(ReadingContract, WritingContract):
+    """The suite; a subclass gives the fixture `account`."""
+
+    @pytest.fixture
+    def account(self) -> SandboxAccount:
+        """Give an account with a few hundred contacts; overridden by each connector."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def connector(self, account: SandboxAccount) -> Connector:
+        """Give an open connection to it."""
+        return account.open()
+
+    def test_what_is_not_declared_is_refused(
+        self, account: SandboxAccount, connector: Connector
+    ) -> None:
+        """Changes of kinds the connector does not declare end as rejected, in order, unsent."""
+        first, second, *_ = refs_of(connector, sorted(account.ids())[:2])
+        offered: dict[Capability, Change] = {
+            Capability.MERGE: MergeRecords(ref=first, losers=(second,)),
+            Capability.ARCHIVE: ArchiveRecord(ref=first, reason="test"),
+            Capability.UPDATE: updates_of(connector, [first.id])[0],
+            Capability.TASK: a_task(connector, account),
+        }
+        changes = [change for kind, change in offered.items() if kind not in account.spec.can]
+        outcomes = list(connector.apply(changes))
+        assert [outcome.status for outcome in outcomes] == [Status.REJECTED] * len(changes)
+        assert all(outcome.reason for outcome in outcomes)
+        assert {first.id, second.id} <= account.ids()
+
+    @pytest.mark.parametrize("trouble", list(Trouble))
+    @pytest.mark.parametrize("verb", list(Verb))
+    def test_no_trouble_shows_the_credential_or_an_unknown_error(
+        self, account: SandboxAccount, verb: Verb, trouble: Trouble
+    ) -> None:
+        """Only our own errors come out, and no traceback or reason holds the credential."""
+        connector = account.open()
+        ids = sorted(account.ids())[:3]
+        changes: list[Change] = [*updates_of(connector, ids), a_task(connector, account)]
+        account.trouble(trouble, verb)
+        seen = ""
+        try:
+            Copy().follow(connector.read(None))
+            connector.get([change.ref for change in changes])
+            seen = " ".join(outcome.reason for outcome in connector.apply(changes))
+        except StewardError as error:
+            seen = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+        assert account.secret not in seen
