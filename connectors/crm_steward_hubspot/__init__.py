@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from crm_steward.sdk import Capability, ConnectionSettings, ConnectorSpec, Quota
+from crm_steward.sdk import Capability, ConnectionSettings, ConnectorSpec, DurationOrZero, Quota
 
 PropertyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
 """A property's internal name, as HubSpot writes it."""
@@ -28,9 +28,9 @@ class HubSpotSettings(ConnectionSettings):
     kind: Literal["hubspot"] = "hubspot"
     token: SecretStr
     """Service key or static token of a private app (`pat-…`)."""
-    overlap: timedelta = Field(default=timedelta(minutes=10), ge=timedelta(0))
+    overlap: DurationOrZero = timedelta(minutes=10)
     """How far each incremental read reaches back; covers the search index's delay."""
-    search_lag: timedelta = Field(default=timedelta(seconds=120), ge=timedelta(0))
+    search_lag: DurationOrZero = timedelta(seconds=120)
     """How long a change may stay invisible to search; `overlap` is never less than this."""
     extra: dict[FieldName, PropertyName] = Field(default_factory=dict)
     """Custom fields: the name that rules use (`extra.<name>`) → HubSpot's internal name."""

@@ -65,13 +65,19 @@ def read_texts(value: Any) -> Any:
     return value
 
 
-Duration = Annotated[
+_WRITTEN = WithJsonSchema({"type": "string", "examples": ["30 minutes", "6 hours", "7 days"]})
+_LONGEST = timedelta(days=3660)
+
+DurationOrZero = Annotated[
     timedelta,
     BeforeValidator(read_duration),
-    Field(gt=timedelta(0), le=timedelta(days=3660)),
+    Field(ge=timedelta(0), le=_LONGEST),
     PlainSerializer(write_duration, when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["30 minutes", "6 hours", "7 days"]}),
+    _WRITTEN,
 ]
+"""A length of time written for people, or none at all: `0 seconds`."""
+
+Duration = Annotated[DurationOrZero, Field(gt=timedelta(0)), _WRITTEN]
 """A length of time written for people: `30 minutes`."""
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(read_texts)]
