@@ -74,14 +74,14 @@ def alike(left: Sequence[str | None], right: Sequence[str | None]) -> float | No
 
 
 @given(data=st.data(), rows=CONTACTS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_order_makes_no_difference(data: st.DataObject, rows: list[Row]) -> None:
     """Whatever order the contacts come in, groups and pairs are the same, to the last digit."""
     assert matches(data.draw(st.permutations(rows))) == matches(rows)
 
 
 @given(rows=CONTACTS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_groups_are_a_partition_held_together_by_their_pairs(rows: list[Row]) -> None:
     """Nobody is in two groups, everybody in a group is reached by its pairs, scores are in range."""
     groups = matches(rows).groups
@@ -102,7 +102,7 @@ def test_groups_are_a_partition_held_together_by_their_pairs(rows: list[Row]) ->
 
 
 @given(rows=CONTACTS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_a_stranger_changes_nothing(rows: list[Row]) -> None:
     """A contact that shares no value with anyone leaves every group as it was."""
     name = ("jean", "dupont", "dupont jean")
@@ -111,7 +111,7 @@ def test_a_stranger_changes_nothing(rows: list[Row]) -> None:
 
 
 @given(rows=CONTACTS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_names_of_records_make_no_difference(rows: list[Row]) -> None:
     """The same contacts under other ids form the same groups (no side of a pair is special)."""
     size = len(rows)
@@ -125,7 +125,7 @@ def test_names_of_records_make_no_difference(rows: list[Row]) -> None:
 
 
 @given(rows=CONTACTS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_one_connection_at_a_time_is_the_same_as_each_alone(rows: list[Row]) -> None:
     """Comparing within connections gives what each connection would give by itself."""
     within = matches(rows, within="connection").groups
@@ -138,7 +138,7 @@ def test_one_connection_at_a_time_is_the_same_as_each_alone(rows: list[Row]) -> 
 
 
 @given(rows=CONTACTS, cap=st.integers(2, 5))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_what_is_capped_is_said(rows: list[Row], cap: int) -> None:
     """Every pair lost to the cap shares a value that is reported."""
     limited, free = matches(rows, max_block=cap), matches(rows, max_block=len(rows) + 1)

@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from crm_steward.matching.cluster import Group, cluster
-from crm_steward.matching.levels import LEVELS
-from crm_steward.matching.pairs import (
-    CappedBlock,
-    Pair,
-    Scope,
-    capped_blocks,
-    qualifying_pairs,
-)
-from crm_steward.model import RecordRef
+from crm_steward.matching.levels import LEVELS, Level
+from crm_steward.matching.pairs import CappedBlock, Scope, capped_blocks, qualifying_pairs
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,19 +51,14 @@ def find_groups(
         ValueError: A level is unknown, or none is given.
     """
     wanted = _ordered(levels)
-    best: dict[tuple[RecordRef, RecordRef], Pair] = {}
-    capped: list[CappedBlock] = []
-    for name in wanted:
-        level = LEVELS[name]
-        capped += capped_blocks(con, level, within=within, max_block=max_block)
-        for pair in qualifying_pairs(con, level, within=within, max_block=max_block):
-            best.setdefault((pair.left, pair.right), pair)
-    return Matches(groups=cluster(best.values()), capped=capped)
+    pairs = qualifying_pairs(con, wanted, within=within, max_block=max_block)
+    capped = capped_blocks(con, wanted, within=within, max_block=max_block)
+    return Matches(groups=cluster(pairs), capped=capped)
 
 
-def _ordered(levels: Sequence[str]) -> list[str]:
+def _ordered(levels: Sequence[str]) -> list[Level]:
     unknown = [name for name in levels if name not in LEVELS]
     if unknown or not levels:
         known = ", ".join(f"'{name}'" for name in LEVELS)
         raise ValueError(f"levels are among {known}; got {list(levels)}")
-    return [name for name in LEVELS if name in levels]
+    return [level for name, level in LEVELS.items() if name in levels]

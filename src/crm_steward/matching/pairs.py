@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from crm_steward.matching.levels import Level
 from crm_steward.matching.names import similarity
@@ -57,31 +57,36 @@ _SCOPES: Final[Mapping[Scope, str]] = {"connection": "connection", "everywhere":
 
 _BLOCKS: Final = """
 WITH held AS (
-    SELECT DISTINCT connection, id, {scope}::VARCHAR AS scope, unnest([{keys}]) AS value
-    FROM contacts
+    {held}
 ),
 blocks AS (
-    SELECT scope, value, count(*) AS holders
+    SELECT rank, scope, value, count(*) AS holders
     FROM held WHERE value IS NOT NULL GROUP BY ALL HAVING count(*) > 1
 )
 """
 
+_HELD: Final = """
+    SELECT DISTINCT connection, id, {rank} AS rank, {scope}::VARCHAR AS scope,
+        unnest([{keys}]) AS value
+    FROM contacts
+"""
+
 _CAPPED: Final = """
-SELECT scope, value, holders FROM blocks WHERE holders > $max_block
-ORDER BY holders DESC, scope, value
+SELECT rank, scope, value, holders FROM blocks WHERE holders > $max_block
+ORDER BY rank, holders DESC, scope, value
 """
 
 _COMPARED: Final = """,
 members AS (
     SELECT held.*, split_part(value, '@', 1) IN (SELECT unnest($roles)) AS role
-    FROM held SEMI JOIN blocks ON blocks.value = held.value
+    FROM held SEMI JOIN blocks ON blocks.rank = held.rank AND blocks.value = held.value
         AND blocks.scope IS NOT DISTINCT FROM held.scope AND blocks.holders <= $max_block
 ),
 candidates AS (
     SELECT l.connection AS left_connection, l.id AS left_id,
-        r.connection AS right_connection, r.id AS right_id, bool_and(l.role) AS role
-    FROM members l JOIN members r ON l.value = r.value AND l.scope IS NOT DISTINCT FROM r.scope
-        AND (l.connection, l.id) < (r.connection, r.id)
+        r.connection AS right_connection, r.id AS right_id, l.rank, bool_and(l.role) AS role
+    FROM members l JOIN members r ON l.rank = r.rank AND l.value = r.value
+        AND l.scope IS NOT DISTINCT FROM r.scope AND (l.connection, l.id) < (r.connection, r.id)
     GROUP BY ALL
 ),
 compared AS (
@@ -90,51 +95,65 @@ compared AS (
     FROM candidates
     JOIN contacts l ON l.connection = left_connection AND l.id = left_id
     JOIN contacts r ON r.connection = right_connection AND r.id = right_id
+),
+scored AS (
+    SELECT *, CASE rank {scores} END AS score FROM compared WHERE CASE rank {qualify} END
 )
-SELECT left_connection, left_id, right_connection, right_id, similarity, {score} AS score
-FROM compared WHERE {qualifies}
+SELECT left_connection, left_id, right_connection, right_id, min(rank) AS rank,
+    round(any_value(similarity), 4) AS similarity, round(arg_min(score, rank), 4)::DOUBLE AS score
+FROM scored GROUP BY ALL
 ORDER BY left_connection, left_id, right_connection, right_id
 """
 
 
-def _rows(
-    con: duckdb.DuckDBPyConnection, template: str, level: Level, within: Scope, **values: Any
-) -> list[tuple[Any, ...]]:
-    sql = template.format(
-        scope=_SCOPES[within],
-        keys=", ".join(level.keys),
-        similarity=similarity("l", "r"),
-        score=level.score,
-        qualifies=level.qualifies,
+def _blocks(levels: Sequence[Level], within: Scope) -> str:
+    held = (
+        _HELD.format(rank=rank, scope=_SCOPES[within], keys=", ".join(level.keys))
+        for rank, level in enumerate(levels)
     )
-    return con.execute(sql, values).fetchall()
+    return _BLOCKS.format(held=" UNION ALL ".join(held))
+
+
+def _by_rank(expressions: Iterable[str]) -> str:
+    return " ".join(f"WHEN {rank} THEN {text}" for rank, text in enumerate(expressions))
 
 
 def capped_blocks(
-    con: duckdb.DuckDBPyConnection, level: Level, *, within: Scope, max_block: int
+    con: duckdb.DuckDBPyConnection, levels: Sequence[Level], *, within: Scope, max_block: int
 ) -> list[CappedBlock]:
-    """Return the blocks of `level` with more than `max_block` holders, the largest first."""
-    rows = _rows(con, _BLOCKS + _CAPPED, level, within, max_block=max_block)
+    """Return the blocks with more than `max_block` holders, level by level, the largest first."""
+    rows = con.execute(_blocks(levels, within) + _CAPPED, {"max_block": max_block}).fetchall()
     return [
-        CappedBlock(level=level.name, connection=scope, value=value, holders=holders)
-        for scope, value, holders in rows
+        CappedBlock(level=levels[rank].name, connection=scope, value=value, holders=holders)
+        for rank, scope, value, holders in rows
     ]
 
 
 def qualifying_pairs(
-    con: duckdb.DuckDBPyConnection, level: Level, *, within: Scope, max_block: int
+    con: duckdb.DuckDBPyConnection, levels: Sequence[Level], *, within: Scope, max_block: int
 ) -> list[Pair]:
-    """Return the pairs that share a key of `level` and qualify for it, in order of their records."""
-    rows = _rows(
-        con, _BLOCKS + _COMPARED, level, within, max_block=max_block, roles=sorted(ROLE_NAMES)
+    """Return the pairs that share a key of a level and qualify for it, in order of their records.
+
+    Args:
+        con: Holds `contacts`.
+        levels: The strongest first; a pair that qualifies for several counts for the first.
+        within: Which contacts are compared.
+        max_block: Holders beyond which a value is not looked at.
+    """
+    compared = _COMPARED.format(
+        similarity=similarity("l", "r"),
+        scores=_by_rank(level.score for level in levels),
+        qualify=_by_rank(level.qualifies for level in levels),
     )
+    values = {"max_block": max_block, "roles": sorted(ROLE_NAMES)}
+    rows = con.execute(_blocks(levels, within) + compared, values).fetchall()
     return [
         Pair(
             left=RecordRef(left_connection, left_id),
             right=RecordRef(right_connection, right_id),
-            level=level.name,
-            similarity=None if similar is None else round(similar, 4),
-            score=round(float(score), 4),
+            level=levels[rank].name,
+            similarity=similar,
+            score=score,
         )
-        for left_connection, left_id, right_connection, right_id, similar, score in rows
+        for left_connection, left_id, right_connection, right_id, rank, similar, score in rows
     ]
