@@ -23,7 +23,6 @@ from crm_steward.sandbox import (
     Route,
     Routes,
     Server,
-    parse_faults,
     serve,
 )
 
@@ -58,7 +57,7 @@ class Notebook(Emulator):
     def reindex(self) -> None:
         self.total = len(self.tables["notes"])
 
-    def admit(self, request: Request, route: Route) -> Mapping[str, str]:
+    def admit(self, request: Request, route: Route) -> Mapping[str, str]:  # noqa: ARG002 -- the base's shape
         if request.headers.get("authorization") == "expired":
             raise Refusal(Response(401))
         return {"X-Calls-Left": "9"}
@@ -66,7 +65,7 @@ class Notebook(Emulator):
     def error(self, status: int, message: str = "") -> Response:
         return Response(status, {"notebook": message or status})
 
-    def addressed(self, request: Request, response: Response | None) -> list[str]:
+    def addressed(self, request: Request, response: Response | None) -> list[str]:  # noqa: ARG002 -- the base's shape
         return [request.path.rpartition("/")[2]]
 
     def by_hand(self, deed: Mapping[str, Any]) -> Any:
@@ -75,7 +74,7 @@ class Notebook(Emulator):
         self.tables["notes"][deed["id"]] = deed["values"]["text"]
         return {}
 
-    def expire_credential(self, request: Request) -> None:
+    def expire_credential(self, request: Request) -> None:  # noqa: ARG002 -- the base's shape
         self.tables["notes"]["expired"] = "yes"
 
     def summary(self) -> dict[str, Any]:
