@@ -8,7 +8,7 @@ from __future__ import annotations
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.approve import Selection, approve, refuse_unfit, select
 from crm_steward.writing.counts import ApplyCounts
-from crm_steward.writing.limits import Budget
+from crm_steward.writing.limits import Budget, share
 from crm_steward.writing.plan import PlanResult, make_plan
 from crm_steward.writing.settle import settle
 from crm_steward.writing.targets import Target, Targets
@@ -33,6 +33,7 @@ __all__ = [
     "refuse_unfit",
     "select",
     "settle",
+    "share",
     "summary",
     "undo",
 ]

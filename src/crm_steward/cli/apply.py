@@ -1,0 +1,276 @@
+"""`crm-steward apply`: write what was approved of a plan."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crm_steward.cli.changes import print_changes, print_outcome, word
+from crm_steward.cli.context import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    Failures,
+    JsonOption,
+    console,
+    open_rules,
+    open_settings,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from crm_steward.settings import Settings
+    from crm_steward.store.database import Database
+    from crm_steward.store.plans import StoredPlan
+    from crm_steward.writing import ApplyCounts, Selection, Targets
+
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Write to the CRMs. Without it, only show what would be.")
+]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait", min=0, help="Seconds to wait at the end for answers that were lost to show up."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("apply")(apply_command)
+
+
+def apply_command(
+    plan: Annotated[
+        str | None,
+        typer.Argument(help="A plan's name, or a file of `plan --out`. Default: the newest plan."),
+    ] = None,
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    yes: YesOption = False,
+    approved: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--approve", help="Approve `all`, a RULE, or a change by its KEY (may be repeated)."
+        ),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Who approves. Default: this user.")] = None,
+    note: Annotated[str, typer.Option(help="Why it is approved; kept with the approval.")] = "",
+    wait: WaitOption = 30.0,
+    everything: Annotated[bool, typer.Option("--all", help="List every change.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a plan to the CRMs: what is approved of it, and what needs no approval.
+
+    Without --yes nothing is written; it shows what would be. Each record is read again just before
+    and left alone when somebody changed it meanwhile. Ctrl-C finishes the write under way. A run
+    that was cut off is settled by the next one: nothing is written twice.
+
+    Ends with 6 when the plan is too old, used up, replaced, altered, or over a limit: nothing was
+    written then. Ends with 1 when the CRM refused something or an answer is still missing.
+    """
+    from crm_steward.store.database import Database
+
+    settings = open_settings(config)
+    digest = open_rules(settings).digest
+    with Database.open(settings.database) as database:
+        stored = find_plan(database, plan)
+        _fit(stored, digest)
+        for what in approved or ():
+            _approve(database, stored, what, by, note)
+        if not yes:
+            _preview(database, settings, stored, everything=everything, as_json=as_json)
+            return
+        from crm_steward.writing import apply_plan
+
+        with finishing() as stop, closing(targets_of(settings, stop)) as targets:
+            counts = apply_plan(
+                database,
+                stored,
+                targets,
+                limits=settings.limits,
+                rules=digest,
+                stop=stop,
+                patience=timedelta(seconds=wait),
+            )
+    end(counts, stop, as_json=as_json)
+
+
+def find_plan(database: Database, name: str | None) -> StoredPlan:
+    """Return the plan called `name`, the one in the file `name`, or the newest.
+
+    Raises:
+        InputError: There is none, or the file is not a plan.
+        LimitExceededError: The file was altered, or its plan was not made on this database.
+    """
+    from crm_steward.model import InputError, LimitExceededError
+    from crm_steward.store.plans import Plans
+
+    plans = Plans(database)
+    if name is None:
+        stored = plans.latest()
+    elif Path(name).is_file():
+        name = _plan_in(Path(name))
+        stored = plans.get(name)
+        if stored is None:
+            raise LimitExceededError(
+                f"Plan {name} was not made on this database.", hint="Run crm-steward plan here."
+            )
+    else:
+        stored = plans.get(name)
+    if stored is None:
+        which = f"no plan '{name}'" if name else "no plan yet"
+        raise InputError(f"There is {which}.", hint="Make one: crm-steward plan")
+    return stored
+
+
+def _plan_in(path: Path) -> str:
+    """Return the hash of the plan in a file."""
+    import json
+
+    from crm_steward.model import InputError, LimitExceededError, Plan
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        plan, claimed = Plan.from_json(content), content["hash"]
+    except OSError as error:
+        raise InputError(f"{path}: {(error.strerror or 'cannot be read').lower()}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not a plan.", hint="Write one: crm-steward plan --out FILE"
+        ) from error
+    if plan.hash != claimed:
+        raise LimitExceededError(
+            f"{path} was altered since it was made.", hint="Make a new plan: crm-steward plan"
+        )
+    return plan.hash
+
+
+def _fit(stored: StoredPlan, digest: str) -> None:
+    from crm_steward.model import utc_now
+    from crm_steward.writing import refuse_unfit
+
+    refuse_unfit(stored, rules=digest, now=utc_now())
+
+
+def _approve(database: Database, stored: StoredPlan, what: str, by: str | None, note: str) -> None:
+    from getpass import getuser
+
+    from crm_steward.writing import approve
+
+    if not approve(database, stored, what, by=by or getuser(), note=note):
+        rules = ", ".join(sorted({planned.rule for planned in stored.plan.changes})) or "none"
+        raise typer.BadParameter(
+            f"nothing in plan {stored.hash} is called '{what}'. Its rules: {rules}; or use all, "
+            "or the first 6 digits of a key.",
+            param_hint="--approve",
+        )
+
+
+def _preview(
+    database: Database, settings: Settings, stored: StoredPlan, *, everything: bool, as_json: bool
+) -> None:
+    from crm_steward.store.mirror import Mirror
+    from crm_steward.store.plans import Plans
+    from crm_steward.writing import select
+
+    selection = select(database, stored)
+    if as_json:
+        print_json(_selection(stored, selection))
+        return
+    approved = Plans(database).approvals(stored.hash)
+    contacts = Mirror(database).contacts(p.change.ref for p in selection.ready)
+    out, language = console(), settings.language
+    shown = None if everything else 20
+    print_changes(out, selection.ready, contacts, language, approved=approved, shown=shown)
+    out.print(
+        word(
+            "dry",
+            language,
+            ready=len(selection.ready),
+            waiting=len(selection.waiting),
+            tried=len(selection.tried),
+            held=len(selection.held) + len(selection.under_way),
+        ),
+        style="bold",
+    )
+    out.print(word("dry-next", language), style="dim", markup=False)
+
+
+def _selection(stored: StoredPlan, selection: Selection) -> dict[str, Any]:
+    return {
+        "plan": stored.hash,
+        "written": False,
+        "ready": [planned.to_json() for planned in selection.ready],
+        "waiting_for_approval": [planned.key for planned in selection.waiting],
+        "tried": [planned.key for planned in selection.tried],
+        "under_way": [planned.key for planned in selection.under_way],
+        "held": {planned.key: reason for planned, reason in selection.held},
+    }
+
+
+def targets_of(settings: Settings, stop: threading.Event) -> Targets:
+    """Return the configured connections, each opened when it is first written to."""
+    from crm_steward.connect.discovery import open_connection, spec_of
+    from crm_steward.model import ConfigError, Problem
+    from crm_steward.writing import Target, Targets
+
+    def opening(name: str) -> Target:
+        if name not in settings.connections:
+            hint = "Something was written to it that is not settled; configure it again."
+            raise ConfigError([Problem(f"no connection '{name}' is configured.", hint=hint)])
+        configured = settings.connections[name]
+        spec = spec_of(configured.kind)
+        return Target(
+            connector=open_connection(name, configured, stop=stop),
+            settle_after=spec.settle_after,
+            batch=spec.batch,
+        )
+
+    return Targets(opening)
+
+
+@contextmanager
+def finishing() -> Iterator[threading.Event]:
+    """Let Ctrl-C and SIGTERM finish the write under way; a second one ends at once."""
+    stop = threading.Event()
+
+    def asked(number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        typer.echo("crm-steward: finishing the write under way …", err=True)
+        del number
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, asked) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end(counts: ApplyCounts, stop: threading.Event, *, as_json: bool) -> None:
+    """Print how a run ended, and end the process with the code that says it."""
+    from crm_steward.cli.exits import Exit
+
+    if as_json:
+        print_json(counts.to_json())
+    else:
+        print_outcome(console(), counts)
+    failures = Failures()
+    for name, error in counts.failures.items():
+        with failures.of(name):
+            raise error
+    failures.end()
+    if stop.is_set():
+        raise typer.Exit(Exit.INTERRUPTED)
+    if counts.needs_a_look:
+        raise typer.Exit(Exit.PARTIAL)

@@ -1,0 +1,332 @@
+"""How changes look on a terminal: per rule, per record, field by field, and what was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from crm_steward.model import Contact, PlannedChange, RecordRef
+    from crm_steward.store.journal import Line
+    from crm_steward.writing import ApplyCounts, Withheld
+
+_LONGEST = 120
+SHOWN_PER_RULE = 20
+
+_EN = MappingProxyType(
+    {
+        "record": "record",
+        "what": "what",
+        "now": "now",
+        "proposed": "proposed",
+        "key": "key",
+        "task": "task",
+        "due": "due {day}",
+        "for": "for {owner}",
+        "empty": "(empty)",
+        "automatic": "automatic",
+        "approval": "needs approval",
+        "approved": "approved",
+        "reversible": "can be undone",
+        "partly": "can be undone in part",
+        "irreversible": "CANNOT BE UNDONE",
+        "task-undo": "close it in the CRM to undo it",
+        "changes": "{count} changes",
+        "change": "1 change",
+        "more": "… and {count} more (--all shows them)",
+        "withheld": "Left out of this plan, and why",
+        "nothing": "Nothing to do: no rule that stands asks for a change.",
+        "merge": "merge {count} records into this one",
+        "archive": "archive",
+        "suppress": "stop contacting by {channel}",
+        "plan": "Plan {name}, made {made}, valid until {until} (UTC)",
+        "limits": "Limits: {run} of {run_limit} per run; {day} of {day_limit} in 24 hours",
+        "next": "Next: crm-steward apply shows what would be written; "
+        "--approve all|RULE|KEY approves; --yes writes.",
+        "dry": "{ready} would be written; {waiting} wait for approval, {tried} were tried before, "
+        "{held} are held back.",
+        "dry-next": "Nothing was written. --approve all|RULE|KEY approves; --yes writes.",
+        "undo-next": "Nothing was written. --yes writes.",
+        "share": "{name}: {used} of {allowed} in 24 hours ({percent} % of {live} contacts)",
+    }
+)
+_FR = MappingProxyType(
+    {
+        "record": "fiche",
+        "what": "quoi",
+        "now": "actuel",
+        "proposed": "proposé",
+        "key": "clé",
+        "task": "tâche",
+        "due": "échéance {day}",
+        "for": "pour {owner}",
+        "empty": "(vide)",
+        "automatic": "automatique",
+        "approval": "à approuver",
+        "approved": "approuvé",
+        "reversible": "annulable",
+        "partly": "annulable en partie",
+        "irreversible": "IRRÉVERSIBLE",
+        "task-undo": "à clore dans le CRM pour annuler",
+        "changes": "{count} modifications",
+        "change": "1 modification",
+        "more": "… et {count} autres (--all les montre)",
+        "withheld": "Laissé de côté, et pourquoi",
+        "nothing": "Rien à faire : aucune règle ne demande de modification.",
+        "merge": "fusionner {count} fiches dans celle-ci",
+        "archive": "archiver",
+        "suppress": "ne plus contacter par {channel}",
+        "plan": "Plan {name}, établi le {made}, valable jusqu'au {until} (UTC)",
+        "limits": "Limites : {run} sur {run_limit} par exécution ; {day} sur {day_limit} en 24 heures",
+        "next": "Ensuite : crm-steward apply montre ce qui serait écrit ; "
+        "--approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
+        "dry": "{ready} seraient écrites ; {waiting} attendent une approbation, {tried} ont déjà été "
+        "tentées, {held} sont retenues.",
+        "dry-next": "Rien n'a été écrit. --approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
+        "undo-next": "Rien n'a été écrit. --yes écrit.",
+        "share": "{name} : {used} sur {allowed} en 24 heures ({percent} % de {live} fiches)",
+    }
+)
+
+
+def word(name: str, language: str, /, **values: object) -> str:
+    """Return a word or sentence in `language` ("en" or "fr")."""
+    return (_FR if language == "fr" else _EN)[name].format(**values)
+
+
+def plain(value: object, longest: int = _LONGEST) -> str:
+    """Return a value from a CRM as one line that cannot steer a terminal or mislead the eye."""
+    text = "".join(
+        c if c.isprintable() and c not in _DIRECTIONS else "�" for c in str(value)[: longest * 2]
+    )
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+_DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def count_of(number: int, language: str) -> str:
+    """Return `1 change`, `12 changes`."""
+    name = "change" if number == 1 else "changes"
+    return word(name, language, count=f"{number:,}")
+
+
+def print_changes(
+    out: Console,
+    changes: Sequence[PlannedChange],
+    contacts: Mapping[RecordRef, Contact],
+    language: str,
+    *,
+    approved: Iterable[str] = (),
+    shown: int | None = SHOWN_PER_RULE,
+) -> None:
+    """Print changes as a diff, grouped by rule.
+
+    Args:
+        out: Where to.
+        changes: What would be written.
+        contacts: The records, for their names.
+        language: Of headings.
+        approved: Keys of changes that a person agreed to.
+        shown: How many per rule; None means all.
+    """
+    agreed = set(approved)
+    by_rule: dict[str, list[PlannedChange]] = {}
+    for planned in changes:
+        by_rule.setdefault(planned.rule, []).append(planned)
+    for rule, group in by_rule.items():
+        _heading(out, rule, group, agreed, language)
+        out.print(_table(group[:shown], contacts, language))
+        if shown is not None and len(group) > shown:
+            out.print(word("more", language, count=f"{len(group) - shown:,}"), style="dim")
+        out.print()
+
+
+def _heading(
+    out: Console, rule: str, group: Sequence[PlannedChange], agreed: set[str], language: str
+) -> None:
+    from rich.text import Text
+
+    states = Counter(
+        "automatic" if p.automatic else "approved" if p.key in agreed else "approval" for p in group
+    )
+    said = ", ".join(
+        word(name, language) if len(states) == 1 else f"{number} {word(name, language)}"
+        for name, number in states.items()
+    )
+    why = group[0].why
+    line = Text.assemble(
+        (rule, "bold"),
+        f"  {why}  " if why else "  ",
+        (f"{count_of(len(group), language)}, {said}", "cyan"),
+    )
+    out.print(line)
+
+
+def _table(
+    group: Sequence[PlannedChange], contacts: Mapping[RecordRef, Contact], language: str
+) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("record", "what", "now", "proposed"):
+        table.add_column(word(name, language), overflow="fold")
+    table.add_column("", overflow="fold", style="dim")
+    table.add_column(word("key", language), no_wrap=True, style="dim")
+    for planned in group:
+        who = _who(planned.change.ref, contacts)
+        undo = _undo(planned, language)
+        for number, (what, now, proposed) in enumerate(_rows(planned, language)):
+            first = number == 0
+            table.add_row(
+                who if first else "",
+                what,
+                now,
+                proposed,
+                undo if first else "",
+                planned.key[:10] if first else "",
+            )
+    return table
+
+
+def _who(ref: RecordRef, contacts: Mapping[RecordRef, Contact]) -> Text:
+    from rich.text import Text
+
+    contact = contacts.get(ref)
+    name = ""
+    if contact is not None:
+        parts = (contact.first_name, contact.last_name)
+        name = contact.full_name or " ".join(part for part in parts if part)
+    return Text.assemble(plain(f"{name}  ") if name else "", (plain(ref), "dim"))
+
+
+def _undo(planned: PlannedChange, language: str) -> str:
+    from crm_steward.model import CreateTask
+
+    if isinstance(planned.change, CreateTask):
+        return word("task-undo", language)
+    return word(planned.change.reversibility.value, language)
+
+
+def _rows(planned: PlannedChange, language: str) -> list[tuple[str, Text, Text]]:
+    """Return what, now and proposed, one row per field."""
+    from rich.text import Text
+
+    from crm_steward.model import ArchiveRecord, CreateTask, MergeRecords, SuppressChannel
+    from crm_steward.model import UpdateFields as Update
+
+    none = Text("")
+    match planned.change:
+        case Update(values=values, expected=expected):
+            return [
+                (
+                    _label(name, language),
+                    _value(expected.get(name), language, "red"),
+                    _value(value, language, "green"),
+                )
+                for name, value in values.items()
+            ]
+        case CreateTask(title=title, due=due, owner=owner):
+            said = [plain(title), word("due", language, day=due.isoformat())]
+            if owner:
+                said.append(word("for", language, owner=plain(owner)))
+            return [(word("task", language), none, Text(", ".join(said), "green"))]
+        case MergeRecords(losers=losers):
+            return [(word("merge", language, count=len(losers)), none, none)]
+        case ArchiveRecord():
+            return [(word("archive", language), none, none)]
+        case SuppressChannel(channel=channel):
+            return [(word("suppress", language, channel=channel.value), none, none)]
+
+
+def _label(name: str, language: str) -> str:
+    from crm_steward.model import FIELDS
+
+    return FIELDS[name].label(language) if name in FIELDS else plain(name)
+
+
+def _value(value: object, language: str, style: str) -> Text:
+    from rich.text import Text
+
+    if value is None or value == "":
+        return Text(word("empty", language), "dim")
+    return Text(plain(value), style)
+
+
+def print_withheld(out: Console, withheld: Sequence[Withheld], language: str) -> None:
+    """Print what was left out: how many, of which rule, and why."""
+    from rich import box
+    from rich.table import Table
+
+    from crm_steward.writing import explain, summary
+
+    if not withheld:
+        return
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, title=word("withheld", language), title_justify="left"
+    )
+    table.add_column("", justify="right")
+    table.add_column("")
+    table.add_column("", overflow="fold")
+    table.show_header = False
+    for (rule, why, detail), number in summary(withheld).most_common():
+        table.add_row(f"{number:,}", rule, explain(why, plain(detail), language))
+    out.print(table)
+
+
+_ENDS = MappingProxyType(
+    {
+        "verified": "written",
+        "conflict": "left alone because the record changed",
+        "rejected": "refused by the CRM",
+        "unknown": "without an answer",
+        "absent": "not written",
+    }
+)
+
+
+def print_outcome(out: Console, counts: ApplyCounts) -> None:
+    """Print how a run of apply or undo ended, and each change that needs a look."""
+    from rich.text import Text
+
+    from crm_steward.store.journal import State
+
+    said = [
+        f"{counts.states[State(state)]:,} {name}"
+        for state, name in _ENDS.items()
+        if counts.states[State(state)] or state == "verified"
+    ]
+    out.print(Text(f"Run {counts.run}: {', '.join(said)}.", "bold"))
+    for line in counts.lines:
+        if line.state not in (State.VERIFIED, State.INTENT):
+            out.print(_outcome(line))
+    settled = ", ".join(f"{number:,} {_ENDS[state]}" for state, number in counts.settled.items())
+    if settled:
+        out.print(f"Settled from earlier runs: {settled}.")
+    if counts.unsettled:
+        when = f" in {counts.wait:.0f} seconds" if counts.wait else " by the next run"
+        out.print(
+            f"{counts.unsettled:,} changes have no answer yet; they are settled{when} "
+            "(crm-steward apply), and nothing is sent twice."
+        )
+    for name, reason in counts.held.items():
+        out.print(f"Nothing is written to {plain(name)}: {plain(reason)}.", style="yellow")
+    if counts.left:
+        out.print(f"{counts.left:,} changes were not tried; crm-steward apply --yes goes on.")
+    if counts.waiting:
+        out.print(f"{counts.waiting:,} changes wait for approval: crm-steward apply --approve …")
+
+
+def _outcome(line: Line) -> Text:
+    from rich.text import Text
+
+    return Text(
+        f"  {line.state.value:8}  {plain(line.ref)}  {line.rule}  {plain(line.reason)}", "yellow"
+    )
