@@ -28,9 +28,10 @@ class AuditResult:
         file: The file's name, without its folder.
         rows: Rows read as contacts.
         broken: (line, reason) of rows that could not be read.
-        mapping: (column, field, how it was recognised: name, content, option).
+        mapping: (column, field, how it was recognised: exact, synonym, user, taken).
         unmapped: Columns that were not used.
         findings: Everything the rules found.
+        left_out: (reason, contacts) that a check could not examine.
         titles: Rule id → language → title.
         generated_at: When.
     """
@@ -41,6 +42,7 @@ class AuditResult:
     mapping: Sequence[tuple[str, str, str]] = ()
     unmapped: Sequence[str] = ()
     findings: Sequence[Finding] = ()
+    left_out: Sequence[tuple[str, int]] = ()
     titles: Mapping[str, Titles] = field(default_factory=dict)
     generated_at: datetime
 
@@ -124,6 +126,11 @@ def _value(value: Any) -> str:
 
 def _columns(result: AuditResult, words: Words) -> list[tuple[str, str, str]]:
     return [
-        (plain(column, 60), words.field(name), words.known("how", how, "name"))
+        (plain(column, 60), _target(name, words), words.known("how", how, "exact"))
         for column, name, how in result.mapping
     ]
+
+
+def _target(name: str, words: Words) -> str:
+    """Return what a column was understood as: a field, or a part of a consent."""
+    return words.find(f"target.{name}") or words.field(name)

@@ -177,7 +177,7 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
         for connection, reason, count in coverage.quarantined[:_REASONS]
     ]
     lines += [
-        words("gaps.withheld", n=count, reason=reason)
+        words("gaps.withheld", n=count, reason=words.find(f"withheld.{reason}") or reason)
         for reason, count in coverage.withheld[:_REASONS]
     ]
     for name in ("unsettled", "refused", "conflicts"):

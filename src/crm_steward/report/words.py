@@ -93,8 +93,11 @@ class Words:
 
     def known(self, prefix: str, code: object, fallback: str = "other") -> str:
         """Return the sentence at `prefix.code`, or the one at `prefix.fallback`."""
-        key = f"{prefix}.{code}"
-        return self(key if key in self._phrases else f"{prefix}.{fallback}")
+        return self.find(f"{prefix}.{code}") or self(f"{prefix}.{fallback}")
+
+    def find(self, key: str) -> str | None:
+        """Return the sentence at `key`, or None when there is none."""
+        return self(key) if key in self._phrases else None
 
     def number(self, value: float, digits: int = 0) -> str:
         """Write a number: 12,345 or 12 345."""

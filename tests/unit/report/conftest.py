@@ -35,7 +35,9 @@ def digest() -> Digest:
     return sample()
 
 
-def _figure(name: str, *values: float | None, share: bool = True, better: str | None = "up") -> Figure:
+def _figure(
+    name: str, *values: float | None, share: bool = True, better: str | None = "up"
+) -> Figure:
     weeks = [WEEK.shifted(n - len(values) + 1) for n in range(len(values))]
     return Figure(
         name=name,
@@ -64,54 +66,145 @@ def sample() -> Digest:
             _figure("email_valid", 0.95, 0.95, 0.96, 0.961, 0.962, 0.963, 0.963, 0.963),
             _figure("mailable", 0.41, 0.41, 0.42, 0.42, 0.42, 0.42, 0.43, 0.421),
             _figure("provable", None, None, None, None, None, None, 0.31, 0.355),
-            _figure("contacts", 11900, 12001, 12010, 12100, 12200, 12280, 12300, 12345, share=False, better=None),
-            _figure("findings", 3100, 2990, 2900, 2870, 2600, 2500, 2318, 2173, share=False, better="down"),
+            _figure(
+                "contacts",
+                11900,
+                12001,
+                12010,
+                12100,
+                12200,
+                12280,
+                12300,
+                12345,
+                share=False,
+                better=None,
+            ),
+            _figure(
+                "findings",
+                3100,
+                2990,
+                2900,
+                2870,
+                2600,
+                2500,
+                2318,
+                2173,
+                share=False,
+                better="down",
+            ),
         ),
         movement=Movement(new=86, standing=2078, reopened=9, resolved=231),
         rules=(
             RuleShare(
                 rule="withdrawn-still-mailed",
-                titles={"en": "Consent withdrawn but still on a list", "fr": "Consentement retiré mais toujours sur une liste"},
+                titles={
+                    "en": "Consent withdrawn but still on a list",
+                    "fr": "Consentement retiré mais toujours sur une liste",
+                },
                 severity=Severity.CRITICAL,
                 movement=Movement(new=3, standing=1),
                 examples=(
-                    Example(kind="consent", people=(_person(4711),), evidence={"channel": "email", "status": "withdrawn", "missing_proof": []}, new=True),
+                    Example(
+                        kind="consent",
+                        people=(_person(4711),),
+                        evidence={"channel": "email", "status": "withdrawn", "missing_proof": []},
+                        new=True,
+                    ),
                 ),
             ),
             RuleShare(
                 rule="same-person",
-                titles={"en": "Probably the same person twice", "fr": "Sans doute deux fois la même personne"},
+                titles={
+                    "en": "Probably the same person twice",
+                    "fr": "Sans doute deux fois la même personne",
+                },
                 severity=Severity.HIGH,
                 movement=Movement(new=12, standing=280, resolved=40),
                 examples=(
-                    Example(kind="duplicates", people=(_person(501), _person(502), _person(77, "sheet")), more=2, evidence={"level": "same e-mail", "pairs": []}, new=True),
-                    Example(kind="duplicates", people=(_person(601), _person(602)), evidence={"level": "same phone and similar name", "pairs": []}),
+                    Example(
+                        kind="duplicates",
+                        people=(_person(501), _person(502), _person(77, "sheet")),
+                        more=2,
+                        evidence={"level": "same e-mail", "pairs": []},
+                        new=True,
+                    ),
+                    Example(
+                        kind="duplicates",
+                        people=(_person(601), _person(602)),
+                        evidence={"level": "same phone and similar name", "pairs": []},
+                    ),
                 ),
             ),
             RuleShare(
                 rule="phone-format",
-                titles={"en": "Phone number cannot be dialled", "fr": "Numéro de téléphone impossible à composer"},
+                titles={
+                    "en": "Phone number cannot be dialled",
+                    "fr": "Numéro de téléphone impossible à composer",
+                },
                 severity=Severity.MEDIUM,
                 movement=Movement(new=71, standing=1200, reopened=9, resolved=191),
                 examples=(
-                    Example(kind="format", people=(_person(811),), evidence={"field": "phone", "now": "06 12", "proposed": None, "problem": "too short"}, new=True),
-                    Example(kind="format", people=(_person(812),), evidence={"field": "mobile", "now": "0612345678", "proposed": "+33612345678", "problem": None}),
+                    Example(
+                        kind="format",
+                        people=(_person(811),),
+                        evidence={
+                            "field": "phone",
+                            "now": "06 12",
+                            "proposed": None,
+                            "problem": "too short",
+                        },
+                        new=True,
+                    ),
+                    Example(
+                        kind="format",
+                        people=(_person(812),),
+                        evidence={
+                            "field": "mobile",
+                            "now": "0612345678",
+                            "proposed": "+33612345678",
+                            "problem": None,
+                        },
+                    ),
                 ),
             ),
             RuleShare(
                 rule="no-life",
-                titles={"en": "No sign of life for two years", "fr": "Aucun signe de vie depuis deux ans"},
+                titles={
+                    "en": "No sign of life for two years",
+                    "fr": "Aucun signe de vie depuis deux ans",
+                },
                 severity=Severity.LOW,
                 movement=Movement(standing=597),
                 examples=(
-                    Example(kind="stale", people=(_person(911),), evidence={"clock": "last_activity", "last": "2023-03-12T10:00:00+00:00", "limit": "24 months"}),
-                    Example(kind="required", people=(_person(912),), evidence={"missing": ["phone", "company"]}),
+                    Example(
+                        kind="stale",
+                        people=(_person(911),),
+                        evidence={
+                            "clock": "last_activity",
+                            "last": "2023-03-12T10:00:00+00:00",
+                            "limit": "24 months",
+                        },
+                    ),
+                    Example(
+                        kind="required",
+                        people=(_person(912),),
+                        evidence={"missing": ["phone", "company"]},
+                    ),
                 ),
             ),
         ),
         owners=(
-            OwnerShare(connection="hubspot-eu", owner="71", name="Claire Morel", findings=812, serious=44, records=604),
-            OwnerShare(connection="hubspot-eu", owner="72", name="", findings=530, serious=0, records=512),
+            OwnerShare(
+                connection="hubspot-eu",
+                owner="71",
+                name="Claire Morel",
+                findings=812,
+                serious=44,
+                records=604,
+            ),
+            OwnerShare(
+                connection="hubspot-eu", owner="72", name="", findings=530, serious=0, records=512
+            ),
             OwnerShare(connection="sheet", owner="", findings=120, serious=2, records=1),
         ),
         more_owners=14,
@@ -120,7 +213,24 @@ def sample() -> Digest:
                 run="apply-20261112-a1b2c3",
                 at=NOW - timedelta(days=4),
                 by_kind={"update": 118, "task": 12},
-                by_rule=(("phone-format", {"en": "Phone number cannot be dialled", "fr": "Numéro de téléphone impossible à composer"}, 118), ("same-person", {"en": "Probably the same person twice", "fr": "Sans doute deux fois la même personne"}, 12)),
+                by_rule=(
+                    (
+                        "phone-format",
+                        {
+                            "en": "Phone number cannot be dialled",
+                            "fr": "Numéro de téléphone impossible à composer",
+                        },
+                        118,
+                    ),
+                    (
+                        "same-person",
+                        {
+                            "en": "Probably the same person twice",
+                            "fr": "Sans doute deux fois la même personne",
+                        },
+                        12,
+                    ),
+                ),
                 undone=2,
             ),
         ),
@@ -129,18 +239,48 @@ def sample() -> Digest:
             created_at=NOW - timedelta(hours=5),
             expires_at=NOW + timedelta(hours=67),
             waiting=(
-                Waiting(rule="phone-format", titles={"en": "Phone number cannot be dialled", "fr": "Numéro de téléphone impossible à composer"}, kind="update", count=31, reversibility="reversible"),
-                Waiting(rule="same-person", titles={"en": "Probably the same person twice", "fr": "Sans doute deux fois la même personne"}, kind="merge", count=6, reversibility="irreversible"),
+                Waiting(
+                    rule="phone-format",
+                    titles={
+                        "en": "Phone number cannot be dialled",
+                        "fr": "Numéro de téléphone impossible à composer",
+                    },
+                    kind="update",
+                    count=31,
+                    reversibility="reversible",
+                ),
+                Waiting(
+                    rule="same-person",
+                    titles={
+                        "en": "Probably the same person twice",
+                        "fr": "Sans doute deux fois la même personne",
+                    },
+                    kind="merge",
+                    count=6,
+                    reversibility="irreversible",
+                ),
             ),
             approved=1,
         ),
         coverage=Coverage(
             sources=(
-                Source(connection="hubspot-eu", contacts=11845, read_at=NOW - timedelta(minutes=25), full_at=NOW - timedelta(days=2)),
-                Source(connection="sheet", contacts=500, read_at=NOW - timedelta(days=3), full_at=NOW - timedelta(days=3), trouble=Trouble.FAILED, reason="file not found"),
+                Source(
+                    connection="hubspot-eu",
+                    contacts=11845,
+                    read_at=NOW - timedelta(minutes=25),
+                    full_at=NOW - timedelta(days=2),
+                ),
+                Source(
+                    connection="sheet",
+                    contacts=500,
+                    read_at=NOW - timedelta(days=3),
+                    full_at=NOW - timedelta(days=3),
+                    trouble=Trouble.FAILED,
+                    reason="file not found",
+                ),
             ),
             quarantined=(("hubspot-eu", "a field holds a NUL character", 3),),
-            withheld=(("limit of changes per run", 40),),
+            withheld=(("run limit", 40),),
             unsettled=1,
             refused=2,
             conflicts=4,

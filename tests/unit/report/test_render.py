@@ -18,11 +18,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_steward.model import Severity
+from crm_steward.matching import LEVELS
+from crm_steward.model import Channel, ConsentStatus, Severity
 from crm_steward.normalize.emails import EMAIL_PROBLEMS
 from crm_steward.normalize.phones import PHONE_PROBLEMS
-from crm_steward.matching import LEVELS
-from crm_steward.model import Channel, ConsentStatus
 from crm_steward.report.catalogue import CATALOGUES
 from crm_steward.report.digest import (
     Coverage,
@@ -37,6 +36,7 @@ from crm_steward.report.digest import (
 from crm_steward.report.render import LARGEST, headline, heights, render
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
+from crm_steward.writing import Why
 
 GOLDEN = Path(__file__).parent / "golden"
 TEMPLATES = Path(__file__).parents[3] / "src/crm_steward/report/templates"
@@ -162,7 +162,9 @@ def test_hostile_values_stay_text(digest: Digest, language: str, hostile: str) -
     assert page.tags <= plain_page.tags
     assert page.attributes <= plain_page.attributes
     assert all(link.startswith("https://") for link in page.links)
-    assert not re.search("[\r\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\u2028]", mail.text + mail.html)
+    assert not re.search(
+        "[\r\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\u2028]", mail.text + mail.html
+    )
     assert "49" not in re.findall(r"\b49\b", mail.html)[:1]
     assert "\n" not in mail.subject
     mail.html.encode()
@@ -195,7 +197,12 @@ def _poisoned(value: Any, hostile: str) -> Any:
 def test_html_stays_small() -> None:
     """20,000 findings of 60 rules with long titles, links and groups still fit."""
     people = tuple(
-        Person(connection="hubspot-eu", id="9" * 40, name="Ω" * 60, url="https://crm.example/" + "a" * 400)
+        Person(
+            connection="hubspot-eu",
+            id="9" * 40,
+            name="Ω" * 60,
+            url="https://crm.example/" + "a" * 400,
+        )
         for _ in range(3)
     )
     rules = tuple(
@@ -204,7 +211,12 @@ def test_html_stays_small() -> None:
             titles={"en": f"Rule {n} " + "é" * 150},
             severity=Severity(1 + n % 4),
             movement=Movement(new=100, standing=233),
-            examples=(Example(kind="duplicates", people=people, more=400, evidence={"level": "same e-mail"}),) * 5,
+            examples=(
+                Example(
+                    kind="duplicates", people=people, more=400, evidence={"level": "same e-mail"}
+                ),
+            )
+            * 5,
         )
         for n in range(60)
     )
@@ -277,7 +289,10 @@ def test_empty_week_is_a_report_too() -> None:
         figures=(Figure(name="clean", values={Week(2026, 1): None}),),
         movement=Movement(),
     )
-    for language, said in (("en", "No contact has been read yet."), ("fr", "Aucun contact n’a encore été lu.")):
+    for language, said in (
+        ("en", "No contact has been read yet."),
+        ("fr", "Aucun contact n’a encore été lu."),
+    ):
         mail = render(digest, language)
         assert said in mail.text
         assert said in _Page(mail.html).text
@@ -306,14 +321,14 @@ def test_every_key_is_used_and_known() -> None:
     asked = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", source))
     families = {
         "headline.", "severity.", "change.", "undo.", "problem.", "channel.", "consent.", "proof.",
-        "level.", "how.", "figure.", "trouble.", "moved.", "gaps.", "decide.undo.",
+        "level.", "how.", "figure.", "trouble.", "moved.", "gaps.", "decide.undo.", "target.", "withheld.",
     }  # fmt: skip
     keys = CATALOGUES["en"].keys()
     unused = {key for key in keys - asked if not any(key.startswith(family) for family in families)}
     assert unused - {"subject", "points"} == set()
     prefixes = {key.partition(".")[0] for key in keys}
     unknown = {key for key in asked - set(keys) if key.partition(".")[0] in prefixes}
-    assert {key for key in unknown if not key.endswith(".html")} == set()
+    assert {key for key in unknown if not key.endswith((".html", ".css"))} == {"report.recipients"}
 
 
 def test_every_code_has_words() -> None:
@@ -324,6 +339,7 @@ def test_every_code_has_words() -> None:
     wanted |= {f"channel.{channel}" for channel in Channel}
     wanted |= {f"consent.{status.label}" for status in ConsentStatus}
     wanted |= {f"trouble.{trouble}" for trouble in Trouble}
+    wanted |= {f"withheld.{why}" for why in Why}
     wanted |= {f"severity.{severity.label}" for severity in Severity}
     assert wanted - keys == set()
 
@@ -391,7 +407,8 @@ def test_bars_keep_their_order(values: list[float | None], tallest: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("share", "shown"), [(0, "0.0%"), (1, "100.0%"), (0.99999, "99.9%"), (0.00001, "0.1%"), (0.5, "50.0%")]
+    ("share", "shown"),
+    [(0, "0.0%"), (1, "100.0%"), (0.99999, "99.9%"), (0.00001, "0.1%"), (0.5, "50.0%")],
 )
 def test_nearly_all_is_not_all(share: float, shown: str) -> None:
     """A share only reads 100 % or 0 % when it is."""

@@ -24,7 +24,9 @@ def test_week_is_read_as_written(text: str) -> None:
     assert Week.parse(text) == Week(2026, 47)
 
 
-@pytest.mark.parametrize("text", ["2026-47", "2025-W53", "2026-W00", "W47", "", "2026-W4", "٢٠٢٦-W47"])
+@pytest.mark.parametrize(
+    "text", ["2026-47", "2025-W53", "2026-W00", "W47", "", "2026-W4", "٢٠٢٦-W47"]
+)
 def test_no_week_is_refused(text: str) -> None:
     """A week that does not exist, or is not written as one, is an error and not a guess."""
     with pytest.raises(ValueError, match="week"):
@@ -57,11 +59,15 @@ def test_local_time_stands_through_clock_changes(
     week = Week.of(now.date())
     local = week.due(day, at, zone).astimezone(zone)
     wanted = datetime.combine(week.monday + timedelta(DAYS.index(day)), at, tzinfo=zone)
-    exists = wanted.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == wanted.replace(tzinfo=None)
+    exists = wanted.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == wanted.replace(
+        tzinfo=None
+    )
     if exists:
         assert local.replace(tzinfo=None) == wanted.replace(tzinfo=None)
     else:
-        assert timedelta(0) < local.replace(tzinfo=None) - wanted.replace(tzinfo=None) <= timedelta(1)
+        assert (
+            timedelta(0) < local.replace(tzinfo=None) - wanted.replace(tzinfo=None) <= timedelta(1)
+        )
 
 
 def test_every_zone_has_one_moment_per_week_to_2040() -> None:
@@ -82,8 +88,16 @@ def test_every_zone_has_one_moment_per_week_to_2040() -> None:
 @pytest.mark.parametrize(
     ("zone", "week", "expected"),
     [
-        ("Europe/Paris", Week(2026, 13), datetime(2026, 3, 29, 1, 30, tzinfo=UTC)),  # 02:30 is skipped
-        ("Europe/Paris", Week(2026, 43), datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),  # comes twice: first
+        (
+            "Europe/Paris",
+            Week(2026, 13),
+            datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+        ),  # 02:30 is skipped
+        (
+            "Europe/Paris",
+            Week(2026, 43),
+            datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        ),  # comes twice: first
         ("Asia/Kathmandu", Week(2026, 47), datetime(2026, 11, 21, 20, 45, tzinfo=UTC)),
     ],
 )
