@@ -186,10 +186,13 @@ class _Reader:
 
 
 def read_environment(environ: Mapping[str, str] = os.environ) -> Source:
-    """Read every `CRM_STEWARD_…` variable; `__` goes one level down, `_` stands for `-` in names."""
+    """Read every `CRM_STEWARD_…` variable; `__` goes one level down, `_` stands for `-` in names.
+
+    An empty variable counts as not set: that is how one takes back what an image or a unit sets.
+    """
     source = Source()
     for name, value in sorted(environ.items()):
-        if name.startswith(PREFIX) and name not in _OURS:
+        if value and name.startswith(PREFIX) and name not in _OURS:
             parts = name.removeprefix(PREFIX).lower().split(_NESTED)
             if parts[0] == "connections" and len(parts) > 1:
                 parts[1] = parts[1].replace("_", "-")
