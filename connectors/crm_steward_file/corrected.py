@@ -17,7 +17,7 @@ from crm_steward_file.changelog import LOG_HEADER, LOG_SHEET, Entry
 from crm_steward_file.delimited import Delimited
 from crm_steward_file.encoding import Form, opening
 from crm_steward_file.source import LONGEST_CELL, Source
-from crm_steward_file.workbook import Workbook, mending, quiet
+from crm_steward_file.workbook import Workbook, library, mending
 
 Cells = Mapping[int, Mapping[int, Value]]
 """Line → column index → what stands there from now on."""
@@ -123,9 +123,7 @@ class WorkbookCopy:
         """Return what was written so far; see `Copy`."""
         if not self.path.exists():
             return []
-        import openpyxl
-
-        quiet()
+        openpyxl = library()
         with mending(self.path):
             book = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
         try:
@@ -150,9 +148,7 @@ class WorkbookCopy:
         """Put a new copy in place; see `Copy`."""
         if not isinstance(source, Workbook):
             raise TypeError(source)
-        import openpyxl
-
-        quiet()
+        openpyxl = library()
         with mending(source.path):
             book = openpyxl.load_workbook(source.path, data_only=True, keep_links=False)
         sheet = book[source.sheet]

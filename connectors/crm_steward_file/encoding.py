@@ -24,6 +24,7 @@ _BOMS = (
 )
 _NUL_SHARE = 0.01  # above it, it is no text; a stray NUL only breaks its row
 _CONTROL_SHARE = 0.05
+_FEW = 8  # such characters are damage in a small file, not a sign of another form
 _BAD_LINES = 0.01  # of a chosen encoding; above it, the choice is wrong
 _ENOUGH_BAD = 1000  # lines that are no UTF-8: no need to count on
 _CONTROL = bytes(set(range(32)) - set(b"\t\r\n\f"))
@@ -139,8 +140,8 @@ def _by_mark(head: bytes) -> str | None:
 def _is_binary(head: bytes) -> bool:
     controls = len(head) - len(head.translate(None, _CONTROL))
     return (
-        head.count(0) > max(1, len(head) * _NUL_SHARE)
-        or controls > max(2, len(head) * _CONTROL_SHARE)
+        head.count(0) > max(_FEW, len(head) * _NUL_SHARE)
+        or controls > max(_FEW, len(head) * _CONTROL_SHARE)
         or head.startswith((b"%PDF-", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b"))
     )
 

@@ -41,7 +41,7 @@ _EXCEL_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
 _SERIALS = range(7_000, 80_000)  # 1919 to 2119, so that a year or a postcode is no date
 _YEARS = range(1900, 2101)
 _MILLISECONDS = re.compile(r"\d{12,13}")
-_SERIAL = re.compile(r"\d{4,5}(?:[.,]\d+)?")
+_SERIAL = re.compile(r"\d{5}(?:[.,]\d+)?")
 _PIVOT = 69  # 00-69 are of this century, as in POSIX strptime
 _NOON = 12
 
@@ -143,7 +143,7 @@ def _named(text: str) -> datetime | None:
 
 
 def _serial(number: float) -> datetime | None:
-    if int(number) not in _SERIALS:
+    if not _SERIALS.start <= number < _SERIALS.stop:
         return None
     return _EXCEL_EPOCH + timedelta(seconds=round(number * 86_400))
 
@@ -219,6 +219,7 @@ _CONSENTS = {
 }
 
 
+@lru_cache(maxsize=4096)
 def read_consent(text: str, *, opt_out: bool) -> ConsentStatus | None:
     """Return what a consent cell says, or None when it says nothing.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from crm_steward.sdk import InputError
+from crm_steward.sdk import ConfigError, InputError, Problem
 from crm_steward_file.changelog import LOG_HEADER
 from crm_steward_file.columns import recognised
 from crm_steward_file.source import LONGEST_CELL, Row
@@ -66,9 +66,7 @@ class Workbook:
     def __init__(self, path: Path, sheet: str | None, wanted: Mapping[str, str]) -> None:
         self.path = path
         _refuse_bomb(path)
-        import openpyxl
-
-        quiet()
+        openpyxl = library()
         with mending(path):
             self._book = openpyxl.load_workbook(
                 path, read_only=True, data_only=True, keep_links=False
@@ -110,9 +108,21 @@ class Workbook:
         return max(sheets, key=lambda sheet: _sense(sheet, wanted))
 
 
-def quiet() -> None:
-    """Silence openpyxl's remarks on parts of a workbook that it does not read."""
+def library() -> Any:
+    """Return openpyxl, without its remarks on parts of a workbook that it does not read.
+
+    Raises:
+        ConfigError: It is not installed; CSV works without it.
+    """
+    try:
+        import openpyxl
+    except ModuleNotFoundError as error:
+        problem = Problem(
+            "reading .xlsx needs openpyxl.", hint="Install it: pip install 'crm-steward[file]'"
+        )
+        raise ConfigError([problem]) from error
     warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")
+    return openpyxl
 
 
 def _sense(sheet: Any, wanted: Mapping[str, str]) -> int:
