@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -199,9 +198,11 @@ _PROVIDERS: Final = words(
     "protonmail.com skynet.be t-online.de telefonica.net virgilio.it wanadoo.fr yahoo.com "
     "yahoo.co.uk yahoo.de yahoo.es yahoo.fr yahoo.it"
 )
-_GENUINE: Final = words("email.com hotmail.be hotmail.nl mail.com ymail.com yahoo.be")
-"""Real domains one letter away from a provider."""
-_SLIPS: Final[Mapping[str, str]] = {"gmail.fr": "gmail.com", "gmail.de": "gmail.com"}
+_LABELS: Final = frozenset(domain.partition(".")[0] for domain in _PROVIDERS)
+_GENUINE: Final = frozenset({"email.com", "mail.com", "ymail.com"})
+"""Real providers one letter away from another."""
+_CLIPPED: Final = frozenset({"cm", "co", "om"})
+"""Countries less often meant than `com` with a letter missing."""
 
 
 def _one_slip_apart(left: str, right: str) -> bool:
@@ -224,8 +225,11 @@ def _one_slip_apart(left: str, right: str) -> bool:
 def _suggested(domain: str) -> str | None:
     if domain in _PROVIDERS or domain in _GENUINE:
         return None
-    if domain in _SLIPS:
-        return _SLIPS[domain]
+    label, _, ending = domain.partition(".")
+    if label == "gmail":  # which has no other ending
+        return "gmail.com"
+    if label in _LABELS and len(ending) == 2 and ending not in _CLIPPED:  # noqa: PLR2004 -- a country's branch
+        return None
     near = [known for known in _PROVIDERS if _one_slip_apart(domain, known)]
     return near[0] if len(near) == 1 else None
 
@@ -233,7 +237,8 @@ def _suggested(domain: str) -> str | None:
 def email_typo(address: str | None) -> str | None:
     """Return the provider's domain that was probably meant (`gmial.com` gives `gmail.com`).
 
-    For a task to a person, never for an automatic change: it decides who is written to.
+    For a task to a person, never for an automatic change: it decides who is written to. Short
+    names (`sfr.fr`, `free.fr`, `gmx.de`) are left out: too much that is real lies one slip away.
 
     Returns:
         The domain of a mass provider exactly one slip away, or None when there is none, or several.

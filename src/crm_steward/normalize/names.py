@@ -40,7 +40,12 @@ def person_key(first_name: str | None, last_name: str | None) -> str | None:
 
 # --- casing ---------------------------------------------------------------------------------------
 
-_LETTER: Final = r"(?:[^\W\d_][\u0300-\u036f]*)"  # an accent may stand apart from its letter
+_LETTER: Final = (
+    r"(?:[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"  # Latin
+    r"\u0370-\u03ff\u1f00-\u1fff\u0400-\u052f]"  # Greek, Cyrillic
+    r"[\u0300-\u036f]*)"  # an accent may stand apart from its letter
+)
+"""Letters of the scripts that write names with a capital (Georgian has capitals and does not)."""
 _LETTERS: Final = re.compile(f"{_LETTER}+(?:[{APOSTROPHES}]{_LETTER}+)*")
 _SAFE: Final = re.compile(f"{_LETTER}+(?:[{APOSTROPHES} .-]+{_LETTER}+)*[ .]*")
 _TURKISH: Final = re.compile("[İıŞşĞğ]")
@@ -51,17 +56,16 @@ _APOSTROPHE: Final = re.compile(f"([{APOSTROPHES}])")
 _PARTICLES: Final = words(
     "a af al am an av ap ab bar bat ben bin bint da dal dalla das de degli dei del della delle dem "
     "den der des di do dos du e ed el ep fitz het ibn im in la las le les lo los mc mac ni nic op "
-    "os "
-    "san st ste t ten ter th the to tot und van vande vanden vander ver vom von y zu zum zur"
+    "os san st ste t ten ter th the to tot van vande vanden vander ver vom von y zu zum zur"
 )
 """Words whose case belongs to the bearer: `de Gaulle` and `De Niro`, `van Gogh` and `Van Damme`."""
 
 _NOT_NAMES: Final = words(
     "ag asbl bv bvba cie co company corp eurl gbr gmbh inc kg llc llp ltd nv ohg ong plc sa sarl "
     "sas sasu scea sci scop sl snc spa srl team ug vof dott dr frau herr ing jr me mlle mme mr mrs "
-    "ms pr prof sr sra"
+    "ms pr prof sr sra and et oder or ou und"
 )
-"""Legal forms and titles: the field holds a company, or more than a name."""
+"""Legal forms, titles, conjunctions: the field holds a company, or more than one name."""
 
 _ELIDED: Final = frozenset({"O", "N", "M"})
 """`O'Brien`, `N'Diaye`, `M'Bappe` have one spelling; `d'`, `l'`, `dell'` do not."""
@@ -90,6 +94,11 @@ def _is_abbreviation(word: str) -> bool:
     return short or bool(_ROMAN.fullmatch(word) or _NO_VOWEL.fullmatch(word))
 
 
+def _is_hyphenated(match: re.Match[str]) -> bool:
+    before, after = match.start() - 1, match.end()
+    return match.string[max(before, 0)] == "-" or match.string[after : after + 1] == "-"
+
+
 def _cased_word(match: re.Match[str]) -> str:
     """Return the word as it should read; raises _UnsafeError where only its bearer knows."""
     word = match.group()
@@ -98,10 +107,10 @@ def _cased_word(match: re.Match[str]) -> str:
         return word
     lower = word.lower()
     if lower in _PARTICLES:
-        if (upper and len(word) > 1) or match.start() == 0:
+        if upper or not match.string[: match.start()].strip():
             raise _UnsafeError
         return word
-    if upper and _is_abbreviation(word):
+    if upper and _is_abbreviation(word) and not _is_hyphenated(match):
         return word
     if len(word) <= 2 or lower.startswith(("mc", "mac", "ij", "fitz")):  # noqa: PLR2004 -- as above
         raise _UnsafeError
@@ -132,7 +141,7 @@ def cased_name(text: str | None) -> str | None:
     The whole text is left alone when its casing is its bearer's choice or not a name's: it begins
     with a particle or shows one in capitals (`DE LA TOUR` may be de La Tour, de la Tour or De La
     Tour), `Mc` and `Mac` (MacDonald, Macron), `d'`, `l'`, Turkish dotless i, Dutch IJ, digits,
-    punctuation, a legal form, a title.
+    punctuation, a legal form, a title, a conjunction.
 
     Returns:
         The proposed text, or None when it reads well already or is unsafe to touch.
