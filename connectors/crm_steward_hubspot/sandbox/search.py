@@ -81,8 +81,14 @@ def _groups(crm: HubSpotAccount, groups: list[dict[str, Any]]) -> list[list[Test
 
 
 def _passes(row: Row, groups: list[list[Test]]) -> bool:
-    """Groups are joined by OR, the filters of a group by AND."""
-    return not groups or any(all(test(row) for test in tests) for tests in groups)
+    """Groups are joined by OR, the filters of a group by AND; no group lets all pass."""
+    for tests in groups:
+        for test in tests:
+            if not test(row):
+                break
+        else:
+            return True
+    return not groups
 
 
 def _test(crm: HubSpotAccount, item: dict[str, Any]) -> Test:
@@ -166,8 +172,10 @@ def _sorted(crm: HubSpotAccount, rows: list[Row], sorts: list[Any]) -> list[Row]
         raise Refusal(crm.unknown(f"the search sort {sort!r}"))
     if sort["propertyName"] not in CONTACT:
         answers.invalid(f"There is no property named '{sort['propertyName']}'")
+    falling = sort.get("direction") == "DESCENDING"
+    if sort["propertyName"] == "hs_object_id" and crm.search_id_order == "numeric":
+        return rows[::-1] if falling else rows  # the index is walked in this order
     key = _key(crm, sort["propertyName"])
-    held = [row for row in rows if key(row) is not None]
-    empty = [row for row in rows if key(row) is None]
-    held.sort(key=key, reverse=sort.get("direction") == "DESCENDING")
-    return held + empty
+    keyed = [(held, row) for row in rows if (held := key(row)) is not None]
+    keyed.sort(key=operator.itemgetter(0), reverse=falling)
+    return [row for _, row in keyed] + [row for row in rows if key(row) is None]

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import requests
-from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox
 
 from crm_steward.sandbox import Server, parse_faults, serve
+from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox
 
 CONTACTS = "/crm/v3/objects/contacts"
 TASKS = "/crm/v3/objects/tasks"
@@ -471,7 +471,7 @@ def test_two_rows_claiming_one_address_are_409(crm: Client) -> None:
 
 
 def test_a_value_that_is_no_text_is_not_documented(crm: Client) -> None:
-    """null and numbers are refused as unknown rather than guessed at."""
+    """Null and numbers are refused as unknown rather than guessed at."""
     record_id = make(crm, firstname="A")
     for value in (None, 3, ["x"]):
         assert update(crm, (record_id, {"city": value})).status_code == 501
@@ -755,7 +755,7 @@ def test_the_truth_is_told_beside_the_records(server: Server) -> None:
 
 def test_hubspots_own_library_is_content(server: Server) -> None:
     """Listing, searching, updating, tasks and associations through hubspot-api-client."""
-    from hubspot import HubSpot  # noqa: PLC0415 -- heavy, and needed here only
+    from hubspot import HubSpot
 
     client = HubSpot(
         access_token=HubSpotSandbox.TOKEN, host=server.url, base_url=server.url, retry=False
