@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -65,19 +66,31 @@ def read_texts(value: Any) -> Any:
     return value
 
 
+def _at_most_ten_years(value: timedelta) -> timedelta:
+    if not timedelta(0) <= value <= _LONGEST:
+        raise ValueError("should be at most 3660 days, and not negative")
+    return value
+
+
+def _not_none(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("should be longer than 0 seconds")
+    return value
+
+
 _WRITTEN = WithJsonSchema({"type": "string", "examples": ["30 minutes", "6 hours", "7 days"]})
 _LONGEST = timedelta(days=3660)
 
 DurationOrZero = Annotated[
     timedelta,
     BeforeValidator(read_duration),
-    Field(ge=timedelta(0), le=_LONGEST),
+    AfterValidator(_at_most_ten_years),
     PlainSerializer(write_duration, when_used="json"),
     _WRITTEN,
 ]
 """A length of time written for people, or none at all: `0 seconds`."""
 
-Duration = Annotated[DurationOrZero, Field(gt=timedelta(0)), _WRITTEN]
+Duration = Annotated[DurationOrZero, AfterValidator(_not_none), _WRITTEN]
 """A length of time written for people: `30 minutes`."""
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(read_texts)]

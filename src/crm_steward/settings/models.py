@@ -152,8 +152,16 @@ class Mail(_Block):
     """Certificates to trust instead of the system's (a private mail server)."""
 
 
+def _or_text(schema: dict[str, Any]) -> None:
+    whole = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string"}, whole]
+
+
 class Recipient(_Block):
     """Who receives the weekly report; an address alone will do."""
+
+    model_config = ConfigDict(json_schema_extra=_or_text)
 
     address: Address
     """Where it is sent."""

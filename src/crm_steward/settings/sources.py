@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ _SYSTEMD_VARIABLE = "CREDENTIALS_DIRECTORY"
 _RUN_SECRETS = Path("/run/secrets")
 _NESTED = "__"
 
+_QUOTED = re.compile(r"(['\"]).{2,}\1")
+"""What a message quotes of the file, other than one character: it could be a secret."""
 _MAX_BYTES = 1_000_000
 _MAX_SECRET_BYTES = 65_536
 _MAX_NODES = 20_000
@@ -70,7 +73,15 @@ def read_yaml(path: Path) -> Source:
     Raises:
         ConfigError: It is missing, unreadable or not YAML.
     """
-    text = _text(path)
+    return parse_yaml(path, _text(path))
+
+
+def parse_yaml(path: Path, text: str) -> Source:
+    """Read the settings in `text`; `path` is where they are said to stand.
+
+    Raises:
+        ConfigError: It is not YAML.
+    """
     yaml = YAML(typ="safe", pure=True)
     try:
         root = yaml.compose(text)
@@ -80,11 +91,10 @@ def read_yaml(path: Path) -> Source:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        # Not `error.problem` of a constructor: it can quote a value.
         raise ConfigError(
             [
                 Problem(
-                    f"this is not YAML: {error.problem or error.context}.",
+                    f"this is not YAML: {_QUOTED.sub('…', error.problem or error.context or '')}.",
                     where=where,
                     hint="Look at the indentation, the quotes and the colons of this line and the "
                     "one above.",
@@ -214,13 +224,14 @@ def read_secret_files(beside: Path, environ: Mapping[str, str] = os.environ) -> 
             content = path.read_bytes()[: _MAX_SECRET_BYTES + 1]
             text = content.decode().rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            problem = Problem(f"this secret cannot be read: {why.lower()}", where=str(path))
+            said = getattr(error, "strerror", None)
+            why = said.lower() if said else "it is not UTF-8 text"
+            problem = Problem(f"this secret cannot be read: {why}.", where=str(path))
             source.problems.append(problem)
             continue
         if not text.strip() or len(content) > _MAX_SECRET_BYTES:
             what = "is empty" if not text.strip() else "is too large to be a secret"
-            source.problems.append(Problem(f"this secret {what}", where=str(path)))
+            source.problems.append(Problem(f"this secret {what}.", where=str(path)))
             continue
         source.put(loc, text, str(path))
     return source
