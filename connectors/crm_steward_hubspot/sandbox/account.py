@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from bisect import bisect_left, insort
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +12,10 @@ from typing import Any
 from crm_steward.sandbox import Emulator, Refusal, Request, Response, Route, Routes
 from crm_steward.sdk import Clock, utc_now
 from crm_steward_hubspot.sandbox import answers, rendering
+from crm_steward_hubspot.sandbox.index import SearchIndex, drop, place
 from crm_steward_hubspot.sandbox.limits import Limits
-from crm_steward_hubspot.sandbox.schema import CONTACT, CONTACT_ALWAYS, CONTACT_DEFAULTS, STAGES
+from crm_steward_hubspot.sandbox.merging import listed, merged_values
+from crm_steward_hubspot.sandbox.schema import CONTACT, CONTACT_ALWAYS, CONTACT_DEFAULTS
 from crm_steward_hubspot.sandbox.values import iso, milliseconds
 
 Row = dict[str, Any]
@@ -89,7 +90,7 @@ class HubSpotAccount(Emulator):
     ) -> None:
         self.token = token
         self.scopes = tuple(scopes)
-        self.index_lag = index_lag
+        self.index = SearchIndex(index_lag)
         self.search_id_order = search_id_order
         self.preserve_primary_id = preserve_primary_id
         self.limits = Limits(
@@ -114,9 +115,7 @@ class HubSpotAccount(Emulator):
         self._holders: dict[str, str] = {}
         for record_id in self.active:
             self._hold(rows[str(record_id)])
-        self.index: dict[int, Row] = {i: rows[str(i)] for i in self.active}
-        self.index_ids = list(self.active)
-        self._pending: deque[tuple[datetime, int, Row | None]] = deque()
+        self.index.fill(rows[str(i)] for i in self.active)
         self.tasks_of: dict[str, list[str]] = {}
         for task_id, task in self.tables["tasks"].items():
             for contact_id in task["contacts"]:
@@ -256,12 +255,11 @@ class HubSpotAccount(Emulator):
         if before is not None:
             self._release(before)
         self.tables["contacts"][row["id"]] = row
-        _drop(self.archived if row["archivedAt"] is None else self.active, record_id)
-        _place(self.active if row["archivedAt"] is None else self.archived, record_id)
+        drop(self.archived if row["archivedAt"] is None else self.active, record_id)
+        place(self.active if row["archivedAt"] is None else self.archived, record_id)
         if row["archivedAt"] is None:
             self._hold(row)
-        due = self.now() + self.index_lag
-        self._pending.append((due, record_id, row if row["archivedAt"] is None else None))
+        self.index.note(self.now(), record_id, row if row["archivedAt"] is None else None)
         return row
 
     def archive(self, record_id: str) -> None:
@@ -293,9 +291,9 @@ class HubSpotAccount(Emulator):
             return
         self._release(row)
         del self.tables["contacts"][record_id]
-        _drop(self.active, int(record_id))
-        _drop(self.archived, int(record_id))
-        self._pending.append((self.now() + self.index_lag, int(record_id), None))
+        drop(self.active, int(record_id))
+        drop(self.archived, int(record_id))
+        self.index.note(self.now(), int(record_id), None)
 
     def merge(self, primary_id: str, other_id: str) -> Row:
         """Fold `other_id` into `primary_id`, both active and different, under a new id.
@@ -304,7 +302,10 @@ class HubSpotAccount(Emulator):
             Refusal: 414 beyond 250 identities.
         """
         primary, other = self.tables["contacts"][primary_id], self.tables["contacts"][other_id]
-        absorbed = [*_list(primary, "hs_merged_object_ids"), *_list(other, "hs_merged_object_ids")]
+        absorbed = [
+            *listed(primary, "hs_merged_object_ids"),
+            *listed(other, "hs_merged_object_ids"),
+        ]
         now = milliseconds(self.now())
         new_id = primary_id if self.preserve_primary_id else self.new_id()
         absorbed += [i for i in (primary_id, other_id) if i != new_id]
@@ -312,7 +313,7 @@ class HubSpotAccount(Emulator):
             answers.refuse(414, "Cannot have more than 250 identities on a profile")
         row: Row = {
             "id": new_id,
-            "properties": _merged_values(primary, other, new_id, absorbed, now),
+            "properties": merged_values(primary, other, new_id, absorbed, now),
             "createdAt": min(primary["createdAt"], other["createdAt"]),
             "updatedAt": now,
             "archivedAt": None,
@@ -326,18 +327,6 @@ class HubSpotAccount(Emulator):
             **self.tables["truth"].get(primary_id, {}), "merged": absorbed,
         }  # fmt: skip
         return self.keep(row)
-
-    def settle_index(self) -> None:
-        """Let search see what is older than the index lag."""
-        now = self.now()
-        while self._pending and self._pending[0][0] <= now:
-            _, record_id, row = self._pending.popleft()
-            if row is None:
-                self.index.pop(record_id, None)
-                _drop(self.index_ids, record_id)
-            else:
-                self.index[record_id] = row
-                _place(self.index_ids, record_id)
 
     def _hold(self, row: Row) -> None:
         for address in _addresses(row):
@@ -359,7 +348,7 @@ class HubSpotAccount(Emulator):
 
     # -- rendering ----------------------------------------------------------------------------
 
-    def render(self, row: Row, properties: Sequence[str]) -> dict[str, Any]:
+    def render(self, row: Mapping[str, Any], properties: Sequence[str]) -> dict[str, Any]:
         """Return a record as HubSpot does: what was asked for, `null` where it is empty."""
         held = row["properties"]
         names = [n for n in properties if n in CONTACT] if properties else CONTACT_DEFAULTS
@@ -399,50 +388,5 @@ def _mirror_optout(properties: dict[str, str], preference: Mapping[str, Any] | N
 
 def _addresses(row: Row) -> list[str]:
     email = row["properties"].get("email")
-    others = _list(row, "hs_additional_emails")
+    others = listed(row, "hs_additional_emails")
     return [address.casefold() for address in ([email] if email else []) + others]
-
-
-def _list(row: Row, name: str) -> list[str]:
-    return [item for item in row["properties"].get(name, "").split(";") if item]
-
-
-def _merged_values(
-    primary: Row, other: Row, new_id: str, absorbed: list[str], now: int
-) -> dict[str, str]:
-    """Primary wins, blanks are filled; e-mails add up; furthest stage; earliest creation."""
-    mine, theirs = primary["properties"], other["properties"]
-    emails = [*_list(primary, "hs_additional_emails"), *_list(other, "hs_additional_emails")]
-    email = mine.get("email") or theirs.get("email", "")
-    if theirs.get("email") and theirs["email"] != email:
-        emails.append(theirs["email"])
-    stages = [p["lifecyclestage"] for p in (mine, theirs) if p.get("lifecyclestage")]
-    vids = [v for p in (mine, theirs) if (v := p.get("hs_calculated_merged_vids"))]
-    values = {
-        **theirs,
-        **mine,
-        "email": email,
-        "hs_additional_emails": ";".join(dict.fromkeys(emails)),
-        "lifecyclestage": max(stages, key=STAGES.index, default=""),
-        "createdate": min(mine["createdate"], theirs["createdate"]),
-        "lastmodifieddate": iso(now),
-        "hs_object_id": new_id,
-        "hs_merged_object_ids": ";".join(dict.fromkeys(absorbed)),
-        # incomplete for chained merges, as clients have found: only the last step is kept
-        "hs_calculated_merged_vids": ";".join([*vids[:1], f"{other['id']}:{now}"]),
-    }
-    optout = mine if mine.get("email") else theirs
-    values["hs_email_optout"] = optout.get("hs_email_optout", "")
-    return {name: value for name, value in values.items() if value}
-
-
-def _place(ids: list[int], record_id: int) -> None:
-    at = bisect_left(ids, record_id)
-    if at == len(ids) or ids[at] != record_id:
-        insort(ids, record_id)
-
-
-def _drop(ids: list[int], record_id: int) -> None:
-    at = bisect_left(ids, record_id)
-    if at < len(ids) and ids[at] == record_id:
-        del ids[at]

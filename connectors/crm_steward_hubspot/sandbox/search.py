@@ -8,8 +8,9 @@ from typing import Any
 
 from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
-from crm_steward_hubspot.sandbox.account import HubSpotAccount, Row
+from crm_steward_hubspot.sandbox.account import HubSpotAccount
 from crm_steward_hubspot.sandbox.contacts import READ
+from crm_steward_hubspot.sandbox.index import Row
 from crm_steward_hubspot.sandbox.schema import CONTACT
 from crm_steward_hubspot.sandbox.values import read_number, read_time
 
@@ -40,9 +41,8 @@ def search(crm: HubSpotAccount, request: Request) -> Response:
         answers.invalid(f"The request body is longer than {_BODY} characters")
     query = request.json
     limit, after = _window(query)
-    crm.settle_index()
     tests = _groups(crm, query.get("filterGroups") or [])
-    hits = [row for i in crm.index_ids if _passes(row := crm.index[i], tests)]
+    hits = [row for row in crm.index.rows(crm.now()) if _passes(row, tests)]
     hits = _sorted(crm, hits, query.get("sorts") or [])
     page = hits[after : after + limit]
     body: dict[str, Any] = {
