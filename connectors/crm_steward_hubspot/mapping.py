@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crm_steward.sdk import (
@@ -120,8 +120,9 @@ Performing a contract is a ground for messages about that contract, not for mark
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _LINK = re.compile(r"https://app[a-z0-9-]*\.hubspot\.com/[!-~]{1,500}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_TIME = 40
-_EPOCH = re.compile(r"-?[0-9]{1,14}")
+_MILLISECONDS = re.compile(r"-?[0-9]{1,14}")
 
 
 class ContactMap:
@@ -274,11 +275,11 @@ def _time(value: Any) -> datetime | None:
     if text is None or len(text) > _LONGEST_TIME:
         return None
     try:
-        if _EPOCH.fullmatch(text):
-            return datetime.fromtimestamp(int(text) / 1000, UTC)
+        if _MILLISECONDS.fullmatch(text):
+            return _EPOCH + timedelta(milliseconds=int(text))
         read = datetime.fromisoformat(text)
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, OverflowError):
         return None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import NewType, Protocol, runtime_checkable
 
@@ -177,7 +176,7 @@ class Outcome:
     status: Status
     reason: str = ""
     remote_id: str = ""
-    revision: Revision = Revision("")
+    revision: Revision = Revision("")  # noqa: RUF009 -- a NewType returns its argument
 
 
 @runtime_checkable
