@@ -93,7 +93,8 @@ def inspect(path: Path, encoding: str | None) -> Content:
         raise _old_or_locked(path)
     named = _by_mark(head) if encoding in {None, "utf-8", "utf-16"} else encoding
     named = named or encoding
-    if named is None and _is_binary(head):
+    letters = head.replace(b"\0", b"") if (named or "").startswith("utf-16") else head
+    if encoding is None and _is_binary(letters):
         raise InputError(
             f"{path}: this is neither text nor an XLSX workbook.",
             hint="Export the contacts as CSV or XLSX.",

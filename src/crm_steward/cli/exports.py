@@ -46,7 +46,7 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
 
 
 def check_outputs(source: Path, *outputs: Path | None) -> None:
-    """Refuse to write over the input, or two outputs over one another.
+    """Refuse to write over the input, two outputs over one another, or into no folder.
 
     Raises:
         typer.BadParameter: They would.
@@ -56,6 +56,8 @@ def check_outputs(source: Path, *outputs: Path | None) -> None:
         if _identity(path) in seen:
             raise typer.BadParameter(f"{path} is written to and is also another file of this call")
         seen.add(_identity(path))
+        if not path.parent.is_dir():
+            raise typer.BadParameter(f"{path} cannot be written: there is no folder {path.parent}")
 
 
 def check_ending(path: Path) -> None:
