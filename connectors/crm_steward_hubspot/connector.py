@@ -11,6 +11,7 @@ from crm_steward.sdk import (
     Change,
     Contact,
     Context,
+    CreateTask,
     Cursor,
     Outcome,
     Page,
@@ -56,7 +57,8 @@ class HubSpotConnector:
 
     def apply(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Update contacts and create tasks."""
-        self._writer.zone = _zone(self._details.get("timeZone"))
+        if any(isinstance(change, CreateTask) for change in changes):
+            self._writer.zone = _zone(self._details.get("timeZone"))
         return self._writer.apply(changes)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
