@@ -45,13 +45,14 @@ _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 """Google ignores dots and what follows a plus, and both names are one; nobody else is assumed to."""
 
 ROLE_NAMES: Final = words(
-    "accounting accueil achat achats admin administration agence anfrage billing booking boutique "
-    "buchhaltung bureau buero commercial commerciale compta comptabilite contact contacto contato "
-    "contatti direction einkauf email empfang enquiries facturation finance hello hola hr info "
-    "infos infomail inconnu jobs kontakt mail mailbox mairie marketing noreply no-reply none "
-    "newsletter office orders personal post presse press rechnung reception recrutement rh sales "
-    "sav secretariat secretaire service services shop sekretariat support team test unknown "
-    "vente ventes verkauf verwaltung webmaster"
+    "accounting accueil achat achats admin administration agence anfrage anonyme anonymous aucun "
+    "billing booking boutique buchhaltung bureau buero client commercial commerciale compta "
+    "comptabilite contact contacto contato contatti customer direction einkauf email empfang "
+    "enquiries facturation finance hello hola hr info infomail infos inconnu jobs keine kontakt "
+    "kunde mail mailbox mairie marketing na newsletter no-reply nobody noemail nomail none noreply "
+    "office orders personal post presse press rechnung reception recrutement rh sales sansmail sav "
+    "secretaire secretariat sekretariat service services shop support team test unknown user vente "
+    "ventes verkauf verwaltung webmaster"
 )
 
 
@@ -187,7 +188,7 @@ def email_problem(text: str | None) -> str | None:
 
 
 def is_role_address(key: str | None) -> bool:
-    """Return whether a mailbox belongs to a function (`info@`, `contact@`), not to a person."""
+    """Return whether a mailbox is a function's (`info@`) or nobody's (`none@`), not a person's."""
     return key is not None and key.partition("@")[0] in ROLE_NAMES
 
 

@@ -57,6 +57,13 @@ _FRENCH: Final = ("FR", "RE", "GP", "MQ", "GF", "YT")
 """France and its overseas departments share one way of writing numbers but not the country code:
 0692… is valid in RE only, and written by people whose country says France."""
 
+_EXAMPLES: Final = re.compile(r"\+3363998\d{4}|\+447700900\d{3}")
+"""Mobile numbers reserved for films and examples (Arcep's numbering plan; Ofcom's numbers for drama
+use), which libphonenumber counts as unassigned: to a telephone what example.com is to a mailbox."""
+
+_TRUNK_ZERO: Final = re.compile(r"(?<=\d)\s*\(0\)")
+"""The zero to dial at home, which people write even where there is none: `+34 (0)600 123 456`."""
+
 _REASONS: Final[Mapping[int, str]] = {
     NumberParseException.NOT_A_NUMBER: "not a number",
     NumberParseException.TOO_SHORT_AFTER_IDD: "too short",
@@ -153,6 +160,10 @@ def _quick(text: str, region: str | None) -> str | None:
     return f"+{plan.country}{national}" if national else None
 
 
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return str(phonenumbers.format_number(number, PhoneNumberFormat.E164))
+
+
 def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | str:
     """Return the valid number in `text`, or the problem."""
     try:
@@ -161,7 +172,7 @@ def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | str:
         if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
             return "unknown country code" if text.startswith("+") else "no country"
         return _REASONS[error.error_type]
-    if phonenumbers.is_valid_number(number):
+    if phonenumbers.is_valid_number(number) or _EXAMPLES.fullmatch(_e164(number)):
         return number
     reason = phonenumbers.is_possible_number_with_reason(number)
     if reason == ValidationResult.TOO_LONG:
@@ -169,21 +180,20 @@ def _parsed(text: str, region: str | None) -> phonenumbers.PhoneNumber | str:
     return "too short" if reason == ValidationResult.TOO_SHORT else "invalid number"
 
 
-def _regions(region: str | None) -> tuple[str | None, ...]:
-    if region not in _FRENCH:
-        return (region,)
-    return (region, *(other for other in _FRENCH if other != region))
-
-
 def _number(text: str, region: str | None) -> phonenumbers.PhoneNumber | str:
     """Return the one valid number in `text` (French regions are tried in turn), or the problem."""
     if region is None and text.startswith("00"):
         text = f"+{text[2:]}"
     first = _parsed(text, region)
-    if not isinstance(first, str) or text.startswith("+"):
+    if not isinstance(first, str):
         return first
-    others = (_parsed(text, other) for other in _regions(region)[1:])
-    return next((found for found in others if not isinstance(found, str)), first)
+    if text.startswith("+"):
+        bare = _TRUNK_ZERO.sub("", text)
+        others = [(bare, region)] if bare != text else []
+    else:
+        others = [(text, other) for other in _FRENCH if region in _FRENCH and other != region]
+    second = (_parsed(*other) for other in others)
+    return next((found for found in second if not isinstance(found, str)), first)
 
 
 def _pieces(text: str) -> list[str]:
@@ -202,7 +212,7 @@ def _careful(text: str, region: str | None) -> _Reading:
     found = _number(bare, region)
     if isinstance(found, str):
         return _Reading(problem="several numbers" if len(several) > 1 else found)
-    key = phonenumbers.format_number(found, PhoneNumberFormat.E164)
+    key = _e164(found)
     if len(several) > 1:
         return _Reading(key, "several numbers")
     return _Reading(key, "extension" if bare != several[0] or found.extension else None)
@@ -257,6 +267,10 @@ def display_phone(text: str | None, country: str | None = None) -> str | None:
     if key is None:
         return None
     number = phonenumbers.parse(key)
-    at_home = country is not None and phonenumbers.region_code_for_number(number) == country.upper()
-    style = PhoneNumberFormat.NATIONAL if at_home else PhoneNumberFormat.INTERNATIONAL
+    home = phonenumbers.country_code_for_region(country.upper()) if country else None
+    style = (
+        PhoneNumberFormat.NATIONAL
+        if number.country_code == home
+        else PhoneNumberFormat.INTERNATIONAL
+    )
     return str(phonenumbers.format_number(number, style))
