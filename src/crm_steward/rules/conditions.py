@@ -107,8 +107,6 @@ class Comparison(Block):
     @classmethod
     def _sensible(cls, value: Any, info: ValidationInfo) -> Any:
         operator = str(info.field_name).rstrip("_")
-        if value is None:
-            raise PydanticCustomError("want_text", "text", {"got": None})
         earlier = [name.rstrip("_") for name, held in info.data.items() if held is not None]
         if "field" not in info.data:
             return value
@@ -116,7 +114,8 @@ class Comparison(Block):
             raise PydanticCustomError(
                 "operators_many", "two", {"first": earlier[1], "second": operator}
             )
-        return fits(info.data["field"], operator, value)
+        fits(info.data["field"], operator)
+        return value
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

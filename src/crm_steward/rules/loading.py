@@ -110,20 +110,24 @@ def validated(
     Returns:
         The content, None when it has mistakes; and the mistakes.
     """
-    empty = {} if may_be_empty else {place: loc for loc, place in root.empty()}
+    empty = [] if may_be_empty else list(root.empty())
     found = [
         (
             place,
             Problem(say("no_value", language), f"{path}:{place[0]}:{place[1]}", rule_id(root, loc)),
         )
-        for place, loc in empty.items()
+        for loc, place in empty
     ]
     content = None
     try:
         content = model.model_validate(root.value, context={"custom_fields": custom_fields})
     except ValidationError as error:
         mistakes = problems_of(error, model, root, path, language)
-        found += [(place, problem) for place, problem in mistakes if place not in empty]
+        found += [
+            (place, problem)
+            for place, problem, value in mistakes
+            if may_be_empty or value is not None
+        ]
     problems = [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
     return (None if problems else content), problems
 

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from crm_steward.model import Problem
 from crm_steward.rules.kinds import KINDS
 from crm_steward.rules.messages import SENTENCES, quoted, say, suggestion
-from crm_steward.rules.reading import Node, Place
+from crm_steward.rules.reading import Loc, Node, Place
 
 _WANTED = {
     "string_type": "want_text",
@@ -37,13 +37,11 @@ _BOUNDS = {
 }
 _AT_KEY = frozenset({"extra_forbidden", "operators_many"})
 
-Loc = tuple[str | int, ...]
-
 
 def problems_of(
     error: ValidationError, model: type[BaseModel], root: Node, path: Path, language: str
-) -> Iterator[tuple[Place, Problem]]:
-    """Yield one problem per mistake, each with its place.
+) -> Iterator[tuple[Place, Problem, Any]]:
+    """Yield one problem per mistake, each with its place and the value it is about.
 
     Args:
         error: What validation raised.
@@ -63,7 +61,7 @@ def problems_of(
         place = key_place if kind in _AT_KEY else node.place
         where = f"{path}:{place[0]}:{place[1]}"
         message = _sentence(detail, model, node, language)
-        yield place, Problem(message, where=where, rule=rule_id(root, loc))
+        yield place, Problem(message, where=where, rule=rule_id(root, loc)), node.value
 
 
 def _echo(kind: str, context: Mapping[str, Any], node: Node) -> bool:
@@ -111,7 +109,7 @@ def _plain(
         return (sentence[1] if language == "fr" else sentence[0]).format(found=found)
     if kind in _BOUNDS:
         code, name = _BOUNDS[kind]
-        return say(code, language, limit=context[name])
+        return say(code, language, limit=f"{context[name]:g}")
     if kind in SENTENCES:
         known = context.get("known") or context.get("expected") or ()
         hint = suggestion(str(context["value"]), known, language) if "value" in context else ""

@@ -50,11 +50,32 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def _literal(value: Any, info: ValidationInfo) -> Any:
+    """Check a value against what its comparison's field holds; a country becomes its code."""
+    field = info.data.get("field")
+    kind = type_of(field) if field else None
+    if field is None or kind is None or kind is FieldType.TIME:
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("quote_it", "quotes", {"field": field, "value": value})
+    choices = FIELDS[field].choices
+    if choices and value not in choices:
+        raise PydanticCustomError("one_of", "choice", {"value": value, "expected": choices})
+    if kind is FieldType.COUNTRY:
+        code = country_code(value)
+        if code is None:
+            raise PydanticCustomError("country", "country", {"value": value})
+        return code
+    return value
+
+
 Scalar = Annotated[
     Any,
     BeforeValidator(_scalar),
+    AfterValidator(_literal),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
+"""A value a field is compared with: text, or a number or flag for a custom field."""
 
 
 def _date(text: str) -> date:
@@ -101,55 +122,29 @@ _NUMERIC = frozenset({"less_than", "greater_than"})
 _PART_OF_TEXT = frozenset({"contains", "starts_with", "ends_with", "matches"})
 
 
-def fits(field: str, operator: str, value: Any) -> Any:
-    """Check that `operator` and `value` make sense for what `field` holds.
+def fits(field: str, operator: str) -> None:
+    """Check that `operator` makes sense for what `field` holds.
 
     Args:
         field: A known field.
         operator: `equals`, `in`, …
-        value: As read from the file.
-
-    Returns:
-        The value as it will be compared: choices as they stand, countries as ISO codes.
 
     Raises:
-        PydanticCustomError: They do not fit.
+        PydanticCustomError: It does not.
     """
     kind = type_of(field)
-    if kind is None or operator == "is":
-        return value
     about = {"field": field, "operator": operator}
-    if operator in _DATED and kind is not FieldType.TIME:
+    if kind is None or operator == "is":
+        return
+    if kind is FieldType.TIME:
+        if operator not in _DATED:
+            raise PydanticCustomError("date_compared", "a date", about)
+    elif operator in _DATED:
         raise PydanticCustomError("not_date_field", "no date", about)
-    if operator in _NUMERIC and kind is not FieldType.TIME:
+    elif operator in _NUMERIC:
         raise PydanticCustomError("not_number_field", "no number", about)
-    if kind is FieldType.TIME and operator not in _DATED:
-        raise PydanticCustomError("date_compared", "a date", about)
-    if operator in _PART_OF_TEXT and kind not in _FREE_TEXT:
+    elif operator in _PART_OF_TEXT and kind not in _FREE_TEXT:
         raise PydanticCustomError("not_text_field", "no text", about)
-    if operator in {"equals", "not_equals", "in", "not_in"}:
-        return _values(field, value)
-    return value
-
-
-def _values(field: str, value: Any) -> Any:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(_literal(field, item) for item in value)
-    return _literal(field, value)
-
-
-def _literal(field: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        raise PydanticCustomError("quote_it", "quotes", {"field": field, "value": value})
-    choices = FIELDS[field].choices
-    if choices and value not in choices:
-        raise PydanticCustomError("one_of", "choice", {"value": value, "expected": choices})
-    if type_of(field) is FieldType.COUNTRY:
-        code = country_code(value)
-        if code is None:
-            raise PydanticCustomError("country", "country", {"value": value})
-        return code
-    return value
 
 
 def compiled(field: str, operator: str, value: Any, statement: Statement) -> str:

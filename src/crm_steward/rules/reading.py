@@ -23,6 +23,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.scanner import Scanner
 
 from crm_steward.model import Problem
 from crm_steward.rules.messages import say
@@ -42,10 +43,13 @@ _TAB = re.compile(r"^ *\t", re.MULTILINE)
 Place = tuple[int, int]
 """Line and column, both counted from 1."""
 
+Loc = tuple[str | int, ...]
+"""The way from the root of a file to a value: keys and indexes."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Node:
-    """One value of the file and where it stands.
+    """One value of the file and where it stands; not frozen, that would double its cost.
 
     Args:
         value: The plain value; for a mapping or list, made of the children's values.
@@ -76,13 +80,11 @@ class Node:
                 node = child
         return node, key_place
 
-    def empty(
-        self, path: tuple[str | int, ...] = ()
-    ) -> Iterator[tuple[tuple[str | int, ...], Place]]:
-        """Yield the path and place of each value that is left empty."""
-        if self.value is None:
-            yield path, self.place
+    def empty(self, path: Loc = ()) -> Iterator[tuple[Loc, Place]]:
+        """Yield the path of each value that is left empty, and the place of its key."""
         for part, child in self.children.items():
+            if child.value is None:
+                yield (*path, part), self.keys.get(str(part), child.place)
             yield from child.empty((*path, part))
 
 
@@ -149,6 +151,28 @@ def _place_at(text: str, offset: int) -> Place:
     return text.count("\n", 0, offset) + 1, offset - line_start + 1
 
 
+class _Scanner(Scanner):
+    """ruamel's scanner, which looks ahead up to 1,024 brackets before it hands over the first."""
+
+    _settled = -1
+
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: N803 -- ruamel's name
+        """Refuse depth at once."""
+        if self.flow_level >= MAX_DEPTH:
+            place = (self.reader.line + 1, self.reader.column + 1)
+            raise Refused(place, "too_deep", limit=MAX_DEPTH)
+        super().fetch_flow_collection_start(TokenClass, to_push)
+
+    def need_more_tokens(self) -> bool:
+        """Ask once per token: the answer cannot change until it is taken."""
+        if self._settled == self.tokens_taken:
+            return False
+        more = bool(super().need_more_tokens())
+        if not more:
+            self._settled = self.tokens_taken
+        return more
+
+
 class _Reader:
     """Builds nodes from ruamel's events, without ever following an alias."""
 
@@ -183,7 +207,9 @@ class _Reader:
         return Refused(place, "syntax", reason=error.problem or error.context or "?")
 
     def _document(self) -> Node:
-        self.events = iter(YAML(typ="safe", pure=True).parse(self.text))
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Scanner = _Scanner
+        self.events = iter(yaml.parse(self.text))
         root: Node | None = None
         for event in self.events:
             if isinstance(event, DocumentStartEvent):
@@ -196,14 +222,12 @@ class _Reader:
 
     def _node(self, event: Any, depth: int) -> Node:
         self._guard(event, depth)
-        match event:
-            case ScalarEvent():
-                value = _scalar(event.value) if event.implicit[0] else event.value
-                return Node(value, _place(event))
-            case SequenceStartEvent():
-                return self._sequence(event, depth)
-            case _:
-                return self._mapping(event, depth)
+        if isinstance(event, ScalarEvent):
+            value = _scalar(event.value) if event.implicit[0] else event.value
+            return Node(value, _place(event))
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(event, depth)
+        return self._mapping(event, depth)
 
     def _guard(self, event: Any, depth: int) -> None:
         """Refuse what a rule never needs, before it costs anything."""
@@ -253,7 +277,8 @@ class _Reader:
 
 
 def _place(event: Any) -> Place:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
 
 
 def _scalar(text: str) -> str | int | float | bool | None:

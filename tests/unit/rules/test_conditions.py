@@ -1,0 +1,214 @@
+"""Conditions over real rows: each operator, nothing unknown, nothing injected."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crm_steward.model import Contact, Email, Phone, PostalAddress, RecordRef, Stage
+from crm_steward.rules import load_rules
+from crm_steward.rules.conditions import compiled_condition
+from crm_steward.rules.sql import Statement
+
+if TYPE_CHECKING:
+    from tests.unit.rules.conftest import Find, Relation
+
+ZOE = Contact(
+    ref=RecordRef("crm", "zoe"),
+    first_name=" Zoé ",
+    emails=(Email("Zoe@Example.com"),),
+    phones=(Phone("+33199001234"),),
+    company="Martin & Fils",
+    address=PostalAddress(country="Norvège", postcode="01234"),
+    stage=Stage.PROSPECT,
+    last_activity=datetime(2025, 5, 22, 12, 0, tzinfo=UTC),
+    extra={"score": 12.5, "vip": True, "a/b~c": "odd", "since": "2020-01-01"},
+)
+NOBODY = Contact(ref=RecordRef("crm", "nobody"), first_name=" \u00a0\t")
+
+
+@pytest.mark.parametrize(
+    ("condition", "zoe", "nobody"),
+    [
+        ("field: first_name, is: set", True, False),
+        ("field: first_name, is: empty", False, True),
+        ("field: stage, is: empty", False, True),
+        ("field: last_activity, is: set", True, False),
+        ("field: first_name, equals: ZOÉ", True, False),
+        ("field: first_name, equals: Zoe", False, False),
+        ("field: first_name, not_equals: zoé", False, True),
+        ("field: country, equals: 'NO'", True, False),
+        ("field: country, in: [SE, NO]", True, False),
+        ("field: country, in: [Norway]", True, False),
+        ("field: country, not_in: [NO]", False, True),
+        ("field: country, is: set", True, False),
+        ("field: stage, in: [prospect, customer]", True, False),
+        ("field: stage, not_equals: customer", True, True),
+        ("field: postcode, starts_with: '01'", True, False),
+        ("field: email, ends_with: '@EXAMPLE.COM'", True, False),
+        ("field: company, contains: '&'", True, False),
+        ("field: company, contains: '%'", False, False),
+        ("field: email, matches: '^Zoe@'", True, False),
+        ("field: email, matches: '^zoe@'", False, False),
+        ("field: email, matches: '(?i)^zoe@'", True, False),
+        ("field: last_activity, older_than: 18 months", False, False),
+        ("field: last_activity, older_than: 17 months", True, False),
+        ("field: last_activity, newer_than: 18 months", True, False),
+        ("field: last_activity, newer_than: 17 months", False, False),
+        ("field: last_activity, before: 2025-05-22", False, False),
+        ("field: last_activity, before: 2025-05-23", True, False),
+        ("field: last_activity, after: 2025-05-22", True, False),
+        ("field: last_activity, after: 2025-05-23", False, False),
+        ("field: extra.score, greater_than: 12", True, False),
+        ("field: extra.score, less_than: 12.5", False, False),
+        ("field: extra.score, equals: 12.5", True, False),
+        ("field: extra.vip, equals: true", True, False),
+        ("field: extra.vip, equals: false", False, False),
+        ("field: extra.a/b~c, equals: ODD", True, False),
+        ("field: extra.since, older_than: 5 years", True, False),
+        ("field: extra.score, older_than: 5 years", False, False),
+        ("field: extra.none, is: empty", True, True),
+        ("not: {field: last_activity, older_than: 18 months}", True, True),
+        ("all: [{field: email, is: set}, {field: stage, equals: prospect}]", True, False),
+        ("any: [{field: email, is: empty}, {field: stage, equals: customer}]", False, True),
+        ("not: {any: [{not: {field: email, is: set}}, {field: stage, equals: customer}]}", True, False),
+    ],
+)  # fmt: skip
+def test_each_operator_on_a_full_and_an_empty_contact(
+    relation: Relation, now: datetime, tmp_path: Path, condition: str, zoe: bool, nobody: bool
+) -> None:
+    """Every operator says true or false of both, never unknown; `not` says the opposite."""
+    path = tmp_path / "x.yaml"
+    rule = "about: x, check: {kind: required, fields: [job_title]}"
+    path.write_text(
+        "version: 1\nrules:\n"
+        f"  - {{id: plain, {rule}, where: {{{condition}}}}}\n"
+        f"  - {{id: turned, {rule}, where: {{not: {{{condition}}}}}}}\n"
+    )
+    plain, turned = load_rules([path], custom_fields=None).rules
+    with closing(relation([ZOE, NOBODY])) as con:
+        found = [{one.refs[0].id for one in rule.find(con, now)} for rule in (plain, turned)]
+
+    expected = {name for name, holds in (("zoe", zoe), ("nobody", nobody)) if holds}
+    assert found == [expected, {"zoe", "nobody"} - expected]
+
+
+HOSTILE = [
+    "'; DROP TABLE contacts; --",
+    '"; DROP TABLE contacts; --',
+    "' OR '1'='1",
+    "x' UNION SELECT * FROM contacts --",
+    "$p0",
+    "$1",
+    "?",
+    "\\",
+    "%' ESCAPE '",
+    "*/ true /*",
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("operator", ["equals", "contains", "starts_with", "ends_with"])
+def test_values_are_bound_and_never_become_sql(find: Find, operator: str, value: str) -> None:
+    """A hostile value finds exactly the contact that holds it."""
+    holder = Contact(ref=RecordRef("crm", "holder"), company=value)
+    written = value.replace("'", "''")
+    rule = (
+        f"where: {{field: company, {operator}: '{written}'}}, "
+        "check: {kind: required, fields: [email]}"
+    )
+
+    assert [one.refs[0].id for one in find(rule, [ZOE, NOBODY, holder])] == ["holder"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_custom_field_names_are_bound_and_never_become_sql(
+    relation: Relation, now: datetime, tmp_path: Path, name: str
+) -> None:
+    """A hostile name of a custom field reads that field of that name, and nothing else."""
+    holder = Contact(ref=RecordRef("crm", "holder"), extra={name: "yes"})
+    path = tmp_path / "x.yaml"
+    written = name.replace("'", "''")
+    path.write_text(
+        "version: 1\nrules:\n  - id: r\n    about: x\n"
+        f"    where: {{field: 'extra.{written}', equals: 'yes'}}\n"
+        f"    check: {{kind: required, fields: ['extra.{written}x', email]}}\n"
+    )
+    (rule,) = load_rules([path], custom_fields=None).rules
+    with closing(relation([ZOE, holder])) as con:
+        (finding,) = rule.find(con, now)
+
+    assert finding.refs == (holder.ref,)
+    assert finding.evidence == {"missing": [f"extra.{name}x", "email"]}
+
+
+_LEAVES = st.sampled_from(
+    [
+        "field: email, is: set",
+        "field: stage, equals: prospect",
+        "field: last_activity, older_than: 1 year",
+        "field: first_name, contains: z",
+        "field: country, not_in: [FR]",
+        "field: extra.score, greater_than: 3",
+        "field: company, matches: '^M'",
+    ]
+).map(lambda leaf: f"{{{leaf}}}")
+_TREES = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: f"{{all: [{', '.join(parts)}]}}"),
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: f"{{any: [{', '.join(parts)}]}}"),
+        inner.map(lambda part: f"{{not: {part}}}"),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tree=_TREES)
+def test_any_tree_of_conditions_splits_the_contacts_in_two(
+    relation: Relation, now: datetime, tree: str
+) -> None:
+    """A condition and its opposite together cover every contact, once: nothing is unknown."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "x.yaml"
+        rules = "".join(
+            f"  - {{id: r{number}, about: x, where: {where}, "
+            "check: {kind: required, fields: [job_title]}}\n"
+            for number, where in enumerate((tree, f"{{not: {tree}}}"))
+        )
+        path.write_text(f"version: 1\nrules:\n{rules}")
+        book = load_rules([path], custom_fields=None)
+    with closing(relation([ZOE, NOBODY])) as con:
+        found = [one.refs[0].id for rule in book.rules for one in rule.find(con, now)]
+
+    assert sorted(found) == ["nobody", "zoe"]
+
+
+def test_a_condition_costs_one_expression_and_only_bound_values(
+    now: datetime, tmp_path: Path
+) -> None:
+    """The SQL made of a condition holds no text of the rule's author."""
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "version: 1\nrules:\n  - {id: r, about: x, check: {kind: required, fields: [email]}, "
+        "where: {all: [{field: company, equals: Secret}, {field: email, matches: Secret}, "
+        "{field: extra.Secret, in: [Secret, 5]}, {field: country, equals: FR}]}}\n"
+    )
+    (rule,) = load_rules([path], custom_fields=None).rules
+    statement = Statement(now)
+    assert rule.where is not None
+    sql = compiled_condition(rule.where, statement)
+
+    assert "Secret" not in sql
+    assert "FR" not in sql
+    assert sorted(map(str, statement.values.values())) == sorted(
+        ["Secret", "Secret", "/Secret", "Secret", "/Secret", "5.0", "FR"]
+    )
