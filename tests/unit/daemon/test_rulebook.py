@@ -1,0 +1,67 @@
+"""Rules of a running service: a broken edit does not stop it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.model import ConfigError
+from crm_steward.settings import Rules, Settings
+
+RULE = """\
+version: 1
+rules:
+  - id: {id}
+    about: {{en: No company, fr: Sans société}}
+    severity: low
+    check: {{kind: required, fields: [company]}}
+    mode: report
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Give a file with one good rule."""
+    path = tmp_path / "own.yaml"
+    path.write_text(RULE.format(id="first"), "utf-8")
+    return path
+
+
+def ids(rules: Rulebook) -> list[str]:
+    """Return the ids of the rules that run."""
+    return [rule.id for rule in rules.current.rules]
+
+
+def test_the_last_good_rules_run_on_while_an_edit_is_broken(file: Path) -> None:
+    """The breakage is logged once with every mistake, kept for /readyz, and mended by an edit."""
+    rules = Rulebook(Settings(rules=Rules(packs=(), paths=(file,))))
+    file.write_text("rules: [{id: second, severty: low}]", "utf-8")
+    with capture_logs() as logs:
+        for _ in range(3):
+            rules.reload()
+    assert ids(rules) == ["first"]
+    assert "severty" in rules.broken
+    assert [line["log_level"] for line in logs] == ["error"]
+    assert any("own.yaml:1:" in problem for problem in logs[0]["problems"])
+    file.write_text(RULE.format(id="second"), "utf-8")
+    rules.reload()
+    assert (ids(rules), rules.broken) == (["second"], "")
+
+
+def test_a_file_that_vanished_is_a_broken_edit(file: Path) -> None:
+    """An editor that replaces the file by renaming leaves a moment without it."""
+    rules = Rulebook(Settings(rules=Rules(packs=(), paths=(file,))))
+    file.unlink()
+    rules.reload()
+    assert ids(rules) == ["first"]
+    assert "own.yaml" in rules.broken
+
+
+def test_broken_rules_stop_the_start(file: Path) -> None:
+    """At the start there are no last good ones: it ends with every mistake."""
+    file.write_text("rules: [{}]", "utf-8")
+    with pytest.raises(ConfigError):
+        Rulebook(Settings(rules=Rules(packs=(), paths=(file,))))
