@@ -80,6 +80,8 @@ def apply_command(
     settings = open_settings(config)
     digest = open_rules(settings).digest
     with Database.open(settings.database) as database:
+        if yes:
+            _settle_first(database, settings, wait)
         stored = find_plan(database, plan)
         _fit(stored, digest)
         for what in approved or ():
@@ -100,6 +102,18 @@ def apply_command(
                 patience=timedelta(seconds=wait),
             )
     end(counts, stop, as_json=as_json)
+
+
+def _settle_first(database: Database, settings: Settings, wait: float) -> None:
+    """Settle what earlier runs left open, whatever becomes of the plan that is asked for."""
+    from crm_steward.store.journal import Journal
+    from crm_steward.writing import settle
+
+    if Journal(database).under_way():
+        with finishing() as stop, closing(targets_of(settings, stop)) as targets:
+            counts = settle(database, targets, stop=stop, patience=timedelta(seconds=wait))
+        found = ", ".join(f"{number} {state.value}" for state, number in counts.settled.items())
+        typer.echo(f"crm-steward: settled from earlier runs: {found or 'none yet'}", err=True)
 
 
 def find_plan(database: Database, name: str | None) -> StoredPlan:

@@ -111,10 +111,15 @@ def plain(value: object, longest: int = _LONGEST) -> str:
 _DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+def figure(number: int, language: str) -> str:
+    """Return a number with its thousands apart, as readers of `language` write it."""
+    return f"{number:,}".replace(",", "\u202f") if language == "fr" else f"{number:,}"
+
+
 def count_of(number: int, language: str) -> str:
     """Return `1 change`, `12 changes`."""
     name = "change" if number == 1 else "changes"
-    return word(name, language, count=f"{number:,}")
+    return word(name, language, count=figure(number, language))
 
 
 def print_changes(
@@ -144,7 +149,9 @@ def print_changes(
         _heading(out, rule, group, agreed, language)
         out.print(_table(group[:shown], contacts, language))
         if shown is not None and len(group) > shown:
-            out.print(word("more", language, count=f"{len(group) - shown:,}"), style="dim")
+            out.print(
+                word("more", language, count=figure(len(group) - shown, language)), style="dim"
+            )
         out.print()
 
 
@@ -176,23 +183,19 @@ def _table(
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("record", "what", "now", "proposed"):
+    rows = [_rows(planned, language) for planned in group]
+    had = any(now.plain for fields in rows for _, now, _ in fields)
+    for name in ("record", "what", "now", "proposed") if had else ("record", "what", "proposed"):
         table.add_column(word(name, language), overflow="fold")
     table.add_column("", overflow="fold", style="dim")
     table.add_column(word("key", language), no_wrap=True, style="dim")
-    for planned in group:
-        who = _who(planned.change.ref, contacts)
-        undo = _undo(planned, language)
-        for number, (what, now, proposed) in enumerate(_rows(planned, language)):
-            first = number == 0
-            table.add_row(
-                who if first else "",
-                what,
-                now,
-                proposed,
-                undo if first else "",
-                planned.key[:10] if first else "",
-            )
+    for planned, fields in zip(group, rows, strict=True):
+        around: tuple[Text | str, str, str]
+        around = (_who(planned.change.ref, contacts), _undo(planned, language), planned.key[:10])
+        for what, now, proposed in fields:
+            who, undo, key = around
+            table.add_row(who, what, *([now] if had else []), proposed, undo, key)
+            around = ("", "", "")
     return table
 
 

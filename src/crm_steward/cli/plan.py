@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crm_steward.cli.changes import print_changes, print_withheld, word
+from crm_steward.cli.changes import figure, print_changes, print_withheld, word
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -150,10 +150,10 @@ def _footer(out: Console, result: PlanResult, limits: Limits, language: str) -> 
             word(
                 "limits",
                 language,
-                run=f"{len(plan.changes):,}",
-                run_limit=f"{limits.max_changes_per_run:,}",
-                day=f"{day:,}",
-                day_limit=f"{limits.max_changes_per_day:,}",
+                run=figure(len(plan.changes), language),
+                run_limit=figure(limits.max_changes_per_run, language),
+                day=figure(day, language),
+                day_limit=figure(limits.max_changes_per_day, language),
             )
         )
     )
@@ -166,10 +166,10 @@ def _footer(out: Console, result: PlanResult, limits: Limits, language: str) -> 
                     "share",
                     language,
                     name=name,
-                    used=f"{here[name] + result.used.get(name, 0):,}",
-                    allowed=f"{share(live, limits.max_percent_per_day):,}",
+                    used=figure(here[name] + result.used.get(name, 0), language),
+                    allowed=figure(share(live, limits.max_percent_per_day), language),
                     percent=f"{limits.max_percent_per_day:g}",
-                    live=f"{live:,}",
+                    live=figure(live, language),
                 )
             )
         )

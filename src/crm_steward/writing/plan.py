@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 
-from crm_steward.model import Clock, Plan, PlannedChange, RecordRef, UpdateFields, Value, utc_now
+from crm_steward.model import (
+    Clock,
+    CreateTask,
+    Plan,
+    PlannedChange,
+    RecordRef,
+    UpdateFields,
+    Value,
+    utc_now,
+)
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database, chunked
@@ -51,8 +61,8 @@ def make_plan(
 ) -> PlanResult:
     """Plan what the rules in mode `propose` and `apply` ask for, and store the plan.
 
-    Worst findings come first, so that limits cut the least important. Nothing is left out without
-    a reason.
+    The rules take turns, each with what stands longest, so that limits leave something to all of
+    them. Nothing is left out without a reason.
 
     Args:
         database: The store.
@@ -107,25 +117,31 @@ def _candidates(
     language: str,
     now: datetime,
 ) -> tuple[list[Candidate], list[Withheld]]:
-    """Ask each rule about each of its findings; worst and longest standing first."""
+    """Ask each rule about each of its findings; the rules take turns, the gravest one first.
+
+    Turns, because limits cut the end: proposals of one rule that nobody approves would otherwise
+    keep out all the others, plan after plan.
+    """
     findings, mirror = Findings(database), Mirror(database)
-    found: list[tuple[tuple[int, datetime, int], Candidate]] = []
+    turns: list[tuple[int, int, int, Candidate]] = []
     withheld: list[Withheld] = []
     for place, rule in enumerate(rules):
+        found: list[tuple[datetime, str, Candidate]] = []
         for chunk in chunked(findings.open(rule=rule.id)):
             contacts = mirror.contacts(_refs(chunk))
             proposer = Proposer(
                 contacts=contacts, capabilities=capabilities, language=language, now=now
             )
             for stored in chunk:
-                rank = (-stored.finding.severity, stored.first_seen_at, place)
                 for proposal in proposer.propose(stored, rule):
                     if isinstance(proposal, Withheld):
                         withheld.append(proposal)
                     else:
-                        found.append((rank, proposal))
-    found.sort(key=lambda pair: (*pair[0], pair[1].planned.finding))
-    return [candidate for _, candidate in found], withheld
+                        found.append((stored.first_seen_at, proposal.planned.finding, proposal))
+        found.sort(key=itemgetter(0, 1))
+        turns += [(turn, -rule.severity, place, one) for turn, (*_, one) in enumerate(found)]
+    turns.sort(key=itemgetter(0, 1, 2))
+    return [candidate for *_, candidate in turns], withheld
 
 
 def _refs(chunk: Iterable[StoredFinding]) -> Iterator[RecordRef]:
@@ -184,7 +200,7 @@ def _tried(
     """Return why the journal forbids a change: a key takes effect once, ever."""
     if standing is not None:
         if standing.state is State.VERIFIED:
-            return Why.DONE, ""
+            return Why.TASK_STANDS if isinstance(planned.change, CreateTask) else Why.DONE, ""
         if standing.state in UNDER_WAY:
             return Why.UNDER_WAY, ""
         if standing.attempts >= MAX_ATTEMPTS and standing.state is not State.CONFLICT:

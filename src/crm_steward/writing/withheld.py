@@ -28,6 +28,7 @@ class Why(StrEnum):
     CONFLICT = "conflict"
     TWICE = "asked for twice"
     DONE = "done"
+    TASK_STANDS = "task stands"
     UNDER_WAY = "under way"
     SET_ASIDE = "set aside"
     STALE = "stale"
@@ -104,6 +105,7 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.CONFLICT: "rule {detail} wants another value in the same field; settle it between the rules",
         Why.TWICE: "rule {detail} asks for the same",
         Why.DONE: "written once already; somebody changed it back, or the next pull will show it",
+        Why.TASK_STANDS: "its task was created already",
         Why.UNDER_WAY: "an earlier write to this record is not settled yet",
         Why.SET_ASIDE: "set aside after {detail} attempts that the CRM did not take",
         Why.STALE: "the record changed since the scan",
@@ -131,6 +133,7 @@ _FR: Mapping[Why, str] = MappingProxyType(
         "à départager entre les règles",
         Why.TWICE: "la règle {detail} demande la même chose",
         Why.DONE: "déjà écrit une fois ; quelqu'un l'a rétabli, ou la prochaine lecture le montrera",
+        Why.TASK_STANDS: "sa tâche a déjà été créée",
         Why.UNDER_WAY: "une écriture précédente sur cette fiche n'est pas encore éclaircie",
         Why.SET_ASIDE: "mis de côté après {detail} essais refusés par le CRM",
         Why.STALE: "la fiche a changé depuis l'analyse",
