@@ -159,7 +159,7 @@ def _typed_in(sighting: Sighting, rng: random.Random) -> None:
 _FORMS = (
     "{dial}{plain}",
     "00{bare}{plain}",
-    "{dial} (0){grouped}",
+    "{dial} {bracket}{grouped}",
     "{dial} {grouped}",
     "{trunk}{grouped}",
     "{trunk}{grouped}",
@@ -174,6 +174,7 @@ def _written(national: str, country: Country, rng: random.Random) -> str:
         dial=country.dial,
         bare=country.dial[1:],
         trunk=country.trunk,
+        bracket=country.trunk and f"({country.trunk})",
         plain=national,
         grouped=_grouped(national, country, rng.choice((" ", ".", "-", ""))),
         area=national[:3],

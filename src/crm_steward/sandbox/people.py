@@ -1,10 +1,12 @@
 """Invented people of five countries: names, companies, streets, and numbers kept for fiction.
 
-Telephone numbers come from ranges set aside for drama where a country has them: France, ARCEP
-decision 2018-0881 (01 99 00, 02 61 91, 03 53 01, 04 65 71, 05 36 49, 06 39 98); United Kingdom,
-Ofcom numbers for drama use (020 7946 0xxx, 0113 496 0xxx, 07700 900xxx); United States, 555-01xx;
-Germany, Bundesnetzagentur (030 23125xxx, 0171 39200xx). Spain keeps none: those are only
-well-formed. Mail domains are under example.com, .net, .org and the reserved .example (RFC 2606).
+Telephone numbers come from ranges set aside for fiction where a country has them: France (ARCEP:
+01 99 00, 02 61 91, 03 53 01, 04 65 71, 05 36 49, 06 39 98), United Kingdom (Ofcom: 020 7946 0xxx,
+0113 496 0xxx and its sisters, 07700 900xxx), United States (555-01xx in any area), Germany
+(Bundesnetzagentur: 030 23125xxx and four more cities, 0171 39200xx). Spain keeps none: those are
+only well-formed. As libphonenumber calls the French and British mobile ranges invalid, and the
+German one is small, most people there have a landline of those ranges as their mobile.
+Mail domains are under example.com, .net, .org and the reserved .example (RFC 2606).
 """
 
 from __future__ import annotations
@@ -54,6 +56,24 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.replace("_", " ") for name in text.split())
 
 
+_FRENCH = ("19900xxxx", "26191xxxx", "35301xxxx", "46571xxxx", "53649xxxx")
+_GERMAN = ("3023125xxx", "4066969xxx", "6990009xxx", "8999998xxx", "2214710xxx")
+_BRITISH = (
+    "2079460xxx",
+    *(f"1{city}4960xxx" for city in _names("13 14 15 16 17 18 21 31 41 51 61")),
+)
+_AMERICAN = tuple(
+    f"{area}55501xx"
+    for area in _names(
+        "201 202 206 212 213 214 215 216 301 303 305 310 312 313 314 315 317 323 330 401 "
+        "402 404 405 407 408 410 412 414 415 419 501 502 503 504 505 508 510 512 513 515 518 520 602 "
+        "603 607 608 612 614 615 616 617 619 646 650 702 703 704 706 708 713 714 716 717 718 719 720 "
+        "727 732 734 757 760 770 773 775 781 801 802 803 804 805 808 810 812 813 815 816 817 818 832 "
+        "843 845 847 850 858 901 903 904 907 908 910 914 916 917 918 919 925 937 941 949 951 970 972 "
+        "973 978 985"
+    )
+)
+
 FRANCE = Country(
     code="FR",
     spellings=("France", "FR", "FRANCE", "france", "Frankreich"),
@@ -75,8 +95,8 @@ FRANCE = Country(
         "Vasseur Prévost Maréchal Leclercq Étienne Charpentier Roussel Deschamps Vidal Caron "
         "Philippot Bailly Hervé Besson Langlois Kerbrat Guéguen Ben_Amar Nguyen da_Silva"
     ),
-    landlines=("19900xxxx", "26191xxxx", "35301xxxx", "46571xxxx", "53649xxxx"),
-    mobiles=("63998xxxx",),
+    landlines=_FRENCH,
+    mobiles=("63998xxxx", *_FRENCH * 2),
     grouping=(1, 2, 2, 2, 2),
     cities=(
         ("Paris", "75011"), ("Lyon", "69003"), ("Nantes", "44000"), ("Orléans", "45000"),
@@ -108,8 +128,8 @@ GERMANY = Country(
         "Horn Arnold Pfeiffer Graf Simon Ott Straßer von_der_Heide von_Bülow zu_Reventlow "
         "van_Aken Kühn Lüdke Preuß Brückner Öztürk Yilmaz Nowak Kowalski Rößler Thäle Zöllner"
     ),
-    landlines=("3023125xxx",),
-    mobiles=("17139200xx",),
+    landlines=_GERMAN,
+    mobiles=("17139200xx", *_GERMAN * 2),
     grouping=(3, 4, 4),
     cities=(
         ("Berlin", "10115"), ("München", "80331"), ("Köln", "50667"), ("Nürnberg", "90402"),
@@ -141,8 +161,8 @@ BRITAIN = Country(
         "MacLeod McKenzie Smythe-Jones Fitzgerald St_John Ashworth Hargreaves Blackwood Pemberton "
         "Whitaker Cholmondeley Featherstone Ap_Rhys Llewellyn Griffiths Begum Okafor Singh Bond"
     ),
-    landlines=("2079460xxx", "1134960xxx", "1174960xxx", "1614960xxx"),
-    mobiles=("7700900xxx",),
+    landlines=_BRITISH,
+    mobiles=("7700900xxx", *_BRITISH),
     grouping=(4, 3, 3),
     cities=(
         ("London", "EC1A 1BB"), ("Leeds", "LS1 4AP"), ("Bristol", "BS1 5TR"), ("York", "YO1 7HH"),
@@ -207,8 +227,8 @@ AMERICA = Country(
         "White Harris Sanchez Clark Ramirez Lewis Robinson McAllister O'Connor Van_Buren DeLuca "
         "St._Clair Nakamura Nguyen Kowalczyk Washington Fitzpatrick Goldberg Olsen Kim Patel"
     ),
-    landlines=("20255501xx", "21255501xx", "31255501xx", "41555501xx", "61755501xx", "30555501xx"),
-    mobiles=("64655501xx", "91755501xx", "77355501xx", "51055501xx"),
+    landlines=_AMERICAN,
+    mobiles=_AMERICAN,
     grouping=(3, 3, 4),
     cities=(
         ("New York", "10001"), ("Chicago", "60601"), ("Austin", "78701"), ("Boston", "02108"),
