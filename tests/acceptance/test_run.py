@@ -1,0 +1,254 @@
+"""`crm-steward run` as ops meets it: a real process, real signals, real HTTP, real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+import pytest
+
+CANARY = "canary-4711"
+PEOPLE = f"""\
+id,first name,last name,email,phone,company
+1,JEAN,DUPONT,{CANARY}@example.com,0612345678,Acme
+2,Jean,Dupont,{CANARY}@example.com,,Acme
+3,Ann,Lee,ann.{CANARY}@example.org,,
+"""
+SETTINGS = """\
+connections:
+  people: {{kind: file, path: people.csv, pull_every: 1 second}}
+rules: {{packs: [], paths: [own.yaml]}}
+service: {{listen: "127.0.0.1:{port}"}}
+log: {{format: json, level: debug}}
+"""
+RULES = """\
+version: 1
+rules:
+  - id: no-phone
+    about: {en: Nobody can call them, fr: Injoignables par téléphone}
+    severity: low
+    check: {kind: required, fields: [phone]}
+    mode: report
+"""
+PATIENCE_SECONDS = 60
+
+
+class Running:
+    """A service that was started in a folder."""
+
+    def __init__(self, folder: Path, env: dict[str, str] | None = None) -> None:
+        self.port = free_port()
+        self.folder = folder
+        (folder / "crm-steward.yaml").write_text(SETTINGS.format(port=self.port), "utf-8")
+        self.log = folder / "log"
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "crm_steward", "run"],
+                cwd=folder,
+                stderr=log,
+                env={**os.environ, **(env or {})},
+            )
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Return status and body; (0, "") while nobody answers."""
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{path}", timeout=10
+            ) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except URLError:
+            return 0, ""
+
+    def until(self, true: Callable[[], bool]) -> None:
+        """Wait until something is true; fail with the log if the process ends or it takes long."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not true():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines of that event."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [line for line in lines if line["event"] == event]
+
+    def end(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(sent)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder with a spreadsheet."""
+    (tmp_path / "people.csv").write_text(PEOPLE, "utf-8")
+    (tmp_path / "own.yaml").write_text(RULES, "utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[..., Running]]:
+    """Give what starts a service in the folder; it is ended with the test."""
+    started: list[Running] = []
+
+    def starting(env: dict[str, str] | None = None) -> Running:
+        started.append(Running(folder, env))
+        return started[-1]
+
+    yield starting
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
+def test_the_service_works_answers_keeps_quiet_and_stops(
+    start: Callable[..., Running], folder: Path
+) -> None:
+    """From nothing: pull, scan, three pages, no personal data anywhere, a second refused, SIGTERM."""
+    service = start()
+    service.until(lambda: bool(service.said("scanned")))
+    assert service.page("/healthz")[0] == 200
+    code, body = service.page("/readyz")
+    assert (code, json.loads(body)["status"]) == (200, "ok")
+    metrics = service.page("/metrics")[1]
+    assert 'crm_steward_contacts{connection="people"} 3.0' in metrics
+    assert 'crm_steward_findings_open{rule="no-phone"} 2.0' in metrics
+    assert 'crm_steward_job_runs_total{connection="people",outcome="done",verb="pull"}' in metrics
+
+    second = subprocess.run(
+        [sys.executable, "-m", "crm_steward", "run"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert second.returncode == 8
+    assert "Another crm-steward runs on this database" in second.stderr
+
+    assert service.end() == 0
+    assert service.said("stopped")[0]["clean"] is True
+    everything = service.log.read_text() + body + metrics + second.stderr
+    assert CANARY not in everything
+    assert "DUPONT" not in everything
+    ours = [path for path in folder.iterdir() if path.name.startswith("crm-steward.db")]
+    assert len(ours) >= 2
+    assert [path.name for path in ours if path.stat().st_mode & 0o077] == []
+
+
+def test_a_restart_does_not_begin_anew_and_downtime_is_caught_up_with(
+    start: Callable[..., Running], folder: Path
+) -> None:
+    """The scan of a minute ago is not repeated at the start; one that was due meanwhile is."""
+    first = start()
+    first.until(lambda: bool(first.said("scanned")))
+    assert first.end() == 0
+    again = start()
+    again.until(lambda: bool(again.said("started")) and len(again.said("pulled")) > 2)
+    assert again.end() == 0
+    assert len(again.said("scanned")) == 1
+
+    with closing(sqlite3.connect(folder / "crm-steward.db")) as database:
+        database.execute(
+            "UPDATE jobs SET last_success_at = last_success_at - 86400000000,"
+            " last_attempt_at = last_attempt_at - 86400000000 WHERE name = 'scan'"
+        )
+        database.commit()
+    late = start()
+    late.until(lambda: len(late.said("scanned")) == 2)
+    assert late.end() == 0
+
+
+def test_kill_dash_nine_leaves_a_database_that_starts_again(
+    start: Callable[..., Running],
+) -> None:
+    """No lock, lease or half-written page stands in the way of the next start."""
+    first = start()
+    first.until(lambda: bool(first.said("scanned")))
+    assert first.end(signal.SIGKILL) == -signal.SIGKILL
+    again = start()
+    again.until(lambda: len(again.said("started")) == 2 and len(again.said("pulled")) > 2)
+    assert again.end(signal.SIGINT) == 0
+
+
+def test_a_vanished_source_degrades_and_mends(start: Callable[..., Running], folder: Path) -> None:
+    """The service goes on, /readyz tells why, and it recovers by itself."""
+    service = start()
+    service.until(lambda: bool(service.said("scanned")))
+    (folder / "people.csv").rename(folder / "away.csv")
+    service.until(lambda: '"status": "degraded"' in service.page("/readyz")[1])
+    assert "people.csv" in service.page("/readyz")[1]
+    (folder / "away.csv").rename(folder / "people.csv")
+    service.until(lambda: '"status": "ok"' in service.page("/readyz")[1])
+    assert service.end() == 0
+    assert len(service.said("failed; it is tried again")) == 1
+
+
+def test_systemd_is_told_when_it_is_ready_alive_and_stopping(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    """On a real socket, as systemd listens: READY after the port is open, then signs of life."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(f"{tmp_path}/notify")
+        manager.settimeout(PATIENCE_SECONDS)
+        service = start({"NOTIFY_SOCKET": f"{tmp_path}/notify", "WATCHDOG_USEC": "1000000"})
+        assert manager.recv(100) == b"READY=1"
+        assert service.page("/healthz")[0] == 200
+        assert manager.recv(100).startswith(b"STATUS=1 connections, ")
+        assert manager.recv(100) == b"WATCHDOG=1"
+        assert manager.recv(100) == b"WATCHDOG=1"
+        service.process.send_signal(signal.SIGTERM)
+        rest = [manager.recv(100)]
+        while rest[-1] == b"WATCHDOG=1":
+            rest.append(manager.recv(100))
+        assert rest[-1] == b"STOPPING=1"
+        assert service.process.wait(PATIENCE_SECONDS) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "says"),
+    [
+        ("rules: {packs: [formt]}", 3, "formt"),
+        ("langage: fr", 3, "did you mean 'language'?"),
+        ("database: sqlite:////proc/x.db", 7, "/proc/x.db"),
+        ("service: {listen: '127.0.0.1:PORT'}", 3, "cannot be opened: address already in use"),
+    ],
+)
+def test_what_cannot_work_ends_at_once_with_its_code_and_remedy(
+    steward: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    settings: str,
+    code: int,
+    says: str,
+) -> None:
+    """Wrong rules, settings, database or port: one message, no traceback, no half-started service."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        text = settings.replace("PORT", str(taken.getsockname()[1]))
+        (tmp_path / "crm-steward.yaml").write_text(text, "utf-8")
+        ended = steward("run")
+    assert ended.returncode == code, ended.stderr
+    assert says in ended.stderr
+    assert "Traceback" not in ended.stderr
