@@ -31,9 +31,7 @@ def _row(number: int, sighting: Sighting) -> dict[str, str | None]:
 
 
 def test_nearly_all_that_is_grouped_is_one_person() -> None:
-    """With relatives, switchboards, shared mailboxes and typing errors, 97 pairs in 100 are right,
-    and four in five records that share an address or number of their own are found.
-    """
+    """97 pairs in 100 are right, and four in five that share an address or mobile are found."""
     sightings = population(4_000, 7, NOW)
     rows = [_row(number, sighting) for number, sighting in enumerate(sightings)]
     con = duckdb.connect(config={"threads": 2})
