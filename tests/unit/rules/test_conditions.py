@@ -82,7 +82,7 @@ NOBODY = Contact(ref=RecordRef("crm", "nobody"), first_name=" \u00a0\t")
     ],
 )  # fmt: skip
 def test_each_operator_on_a_full_and_an_empty_contact(
-    relation: Relation, now: datetime, tmp_path: Path, condition: str, zoe: bool, nobody: bool
+    relation: Relation, now: datetime, tmp_path: Path, *, condition: str, zoe: bool, nobody: bool
 ) -> None:
     """Every operator says true or false of both, never unknown; `not` says the opposite."""
     path = tmp_path / "x.yaml"
@@ -171,7 +171,7 @@ _TREES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(tree=_TREES)
 def test_any_tree_of_conditions_splits_the_contacts_in_two(
     relation: Relation, now: datetime, tree: str

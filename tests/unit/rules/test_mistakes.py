@@ -63,29 +63,43 @@ def test_every_mistake_of_a_file_comes_in_one_pass_in_order(mine: Path) -> None:
     assert mistakes(mine) == [
         "mine.yaml:5:5: rule 'first': unknown key 'sverity' (did you mean 'severity'?)",
         "mine.yaml:8:19: rule 'first': unknown field 'stge' (did you mean 'stage'?)",
-        "mine.yaml:9:41: rule 'first': 'Frnce' is not a country; write its two letters, "
-        "for example FR",
-        "mine.yaml:10:48: rule 'first': the field 'last_activity' holds a date; use older_than, "
-        "newer_than, before or after",
+        (
+            "mine.yaml:9:41: rule 'first': 'Frnce' is not a country; write its two letters, "
+            "for example FR"
+        ),
+        (
+            "mine.yaml:10:48: rule 'first': the field 'last_activity' holds a date; use older_than, "
+            "newer_than, before or after"
+        ),
         "mine.yaml:11:37: rule 'first': the field 'postcode' holds text; put 75001 in quotes",
         "mine.yaml:12:19: rule 'first': unknown check kind 'stal' (did you mean 'stale'?)",
         "mine.yaml:13:9: rule 'first': the id 'first' is already used at mine.yaml:3:9",
         "mine.yaml:14:12: rule 'first': 'fr' is missing",
-        "mine.yaml:15:33: rule 'first': 'last_actvity' is not one of last_activity, "
-        "last_person_act, updated_at, created_at (did you mean 'last_activity'?)",
-        "mine.yaml:15:60: rule 'first': '18 moons' is not a duration; write a number and a unit, "
-        "for example 18 months (hours, days, weeks, months, years)",
+        (
+            "mine.yaml:15:33: rule 'first': 'last_actvity' is not one of last_activity, "
+            "last_person_act, updated_at, created_at (did you mean 'last_activity'?)"
+        ),
+        (
+            "mine.yaml:15:60: rule 'first': '18 moons' is not a duration; write a number and a unit, "
+            "for example 18 months (hours, days, weeks, months, years)"
+        ),
         "mine.yaml:17:9: rule 'first': unknown key 'tsk' (did you mean 'task'?)",
-        "mine.yaml:18:23: rule 'first': unknown placeholder '{frst_name}' "
-        "(did you mean 'first_name'?)",
+        (
+            "mine.yaml:18:23: rule 'first': unknown placeholder '{frst_name}' "
+            "(did you mean 'first_name'?)"
+        ),
         "mine.yaml:18:48: rule 'first': text expected, found 3",
         "mine.yaml:19:27: rule 'first': whole number expected, found '5'",
-        "mine.yaml:20:11: rule 'first': 'aply' is not one of report, propose, apply "
-        "(did you mean 'apply'?)",
+        (
+            "mine.yaml:20:11: rule 'first': 'aply' is not one of report, propose, apply "
+            "(did you mean 'apply'?)"
+        ),
         "mine.yaml:23:36: rule 'third': not a usable regular expression: missing ): (a",
         "mine.yaml:24:5: rule 'third': no value here; leave the key out or fill it in",
-        "mine.yaml:25:12: rule 'third': 'kind' is missing; it says which check this is: consent, "
-        "duplicates, format, required, stale",
+        (
+            "mine.yaml:25:12: rule 'third': 'kind' is missing; it says which check this is: consent, "
+            "duplicates, format, required, stale"
+        ),
     ]
 
 
