@@ -44,7 +44,7 @@ _PROOF = ("consent_basis", "consent_how", "consent_text_version", "consent_sourc
           "consent_evidence")  # fmt: skip
 _LONGEST_EXTRA = 1_000  # characters of one value that no field holds
 _MOST_EXTRA = 6_000  # characters of all of them
-_LONGEST_VALUE = 5_000  # characters of a field; a longer one is not what the header says
+_LONGEST_VALUE = 32_767  # characters of a field: what a cell of Excel holds
 _FREE = frozenset({"", "notes"})
 _NOTHING: Mapping[str, Value] = {}
 

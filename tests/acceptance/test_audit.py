@@ -48,11 +48,11 @@ def test_a_french_export_without_any_configuration(steward: Cli, export: Path) -
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     text = re.sub(r"\s+", " ", done.stdout)
-    assert "4 contacts lus, 1 lignes illisibles" in text
+    assert "4 contacts lus, 1 ligne illisible" in text
     assert "Courriel → email synonyme" in text
     assert "Prénom → first_name nom exact" in text
     assert "gardées telles quelles : Couleur" in text
-    assert "ligne 5: it has 11 cells, the header has 10" in text
+    assert "ligne 5: 11 cellules, l'en-tête en a 10" in text
     assert "contacts.report.html" in text
     page = export.with_name("contacts.report.html").read_text(encoding="utf-8")
     assert 'lang="fr"' in page
@@ -250,6 +250,40 @@ def test_many_broken_rows_are_counted_and_ten_shown(steward: Cli, tmp_path: Path
     assert "50 contacts read, 30 rows could not be read" in done.stdout
     assert done.stdout.count("it has 3 cells") == 10
     assert "and 20 more" in done.stdout
+
+
+def test_reasons_are_french_in_french(steward: Cli, tmp_path: Path) -> None:
+    """Whatever is wrong with a row is said in the language of the reader, on screen and page."""
+    rows = [
+        "1;a;b;c",
+        '2;"a',
+        "3;a\0",
+        f"4;{'x' * 140_000}",
+        f"5;{'x' * 40_000}",
+        ";a",
+        "6;a",
+        "6;b",
+    ]
+    content = "Id;Nom;Ville\n" + "".join(f"{100 + n};é;\n" for n in range(300)) + "\n".join(rows)
+    path = tmp_path / "contacts.csv"
+    path.write_bytes(content.encode() + b"\n7;\xff\n")
+    done = steward("audit", path)
+    assert done.returncode == 0, done.stderr
+    page = path.with_name("contacts.report.html").read_text(encoding="utf-8")
+    for said in (
+        "4 cellules",
+        "un guillemet ouvert",
+        "caractères NUL",
+        "une cellule dépasse",
+        "la colonne « Nom » dépasse",
+        "son identifiant est vide",
+        "figure déjà",
+        "octets qui ne sont pas du utf-8",
+    ):
+        assert said in done.stdout
+        assert said.replace("'", "&#39;") in page
+    for english in ("it h", "its id", "a cell", "column "):
+        assert english not in done.stdout
 
 
 def test_headers_cannot_steer_the_terminal(steward: Cli, tmp_path: Path) -> None:

@@ -242,7 +242,8 @@ def _pull(audit: Audit, database: Database, connector: Connector) -> None:
     audit.rows = counts.read
     with database.read() as reading:
         rows = reading.execute(sa.select(quarantine.c.id, quarantine.c.reason)).all()
-    audit.broken = sorted(((row.id, row.reason) for row in rows), key=lambda one: _line(one[0]))
+    named = [(row.id, row.reason if _line(row.id) else f"{row.id}: {row.reason}") for row in rows]
+    audit.broken = sorted(named, key=lambda one: _line(one[0]))
 
 
 def _line(name: str) -> int:
@@ -260,12 +261,13 @@ def _scan(audit: Audit, database: Database) -> None:
 
 
 def _write_report(path: Path, audit: Audit) -> None:
+    from crm_steward.cli.audit_words import in_words
     from crm_steward.report.audit import AuditResult, render_audit
 
     result = AuditResult(
         file=audit.file.name,
         rows=audit.rows,
-        broken=[(_line(name), reason) for name, reason in audit.broken],
+        broken=[(_line(name), in_words(reason, audit.language)) for name, reason in audit.broken],
         mapping=audit.mapped,
         unmapped=audit.unmapped,
         findings=audit.findings,

@@ -12,75 +12,18 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from crm_steward.cli.audit_words import PHRASES, in_words
+
 if TYPE_CHECKING:
     from crm_steward.cli.audit import Audit
 
 _BROKEN = 10  # rows shown; the report has them all
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
 
-_EN = {
-    "contacts": "{n} contacts read",
-    "unreadable": "{n} rows could not be read",
-    "found": "{n} findings",
-    "columns": "Columns",
-    "exact": "exact",
-    "synonym": "synonym",
-    "user": "your choice",
-    "kept": "Not recognised, kept as they are: {names}",
-    "map": "Something wrong? --map field=column, --id column",
-    "rows": "Rows that could not be read",
-    "line": "line",
-    "more": "… and {n} more; the report has them",
-    "rules": "Findings",
-    "severity": "severity",
-    "number": "number",
-    "rule": "rule",
-    "about": "about",
-    "critical": "critical",
-    "high": "high",
-    "medium": "medium",
-    "low": "low",
-    "nothing": "The rules have nothing to complain about.",
-    "left_out": "Not examined: {n} contacts ({reason})",
-    "country": "Phone numbers without a country code are read as of {country} (--country)",
-    "no_country": "No country is known for phone numbers without a code: say which with --country",
-    "report": "Report",
-    "findings": "Each finding",
-}
-_FR = {
-    "contacts": "{n} contacts lus",
-    "unreadable": "{n} lignes illisibles",
-    "found": "{n} constats",
-    "columns": "Colonnes",
-    "exact": "nom exact",
-    "synonym": "synonyme",
-    "user": "votre choix",
-    "kept": "Non reconnues, gardées telles quelles : {names}",
-    "map": "Une erreur ? --map champ=colonne, --id colonne",
-    "rows": "Lignes illisibles",
-    "line": "ligne",
-    "more": "… et {n} autres, voir le rapport",
-    "rules": "Constats",
-    "severity": "gravité",
-    "number": "nombre",
-    "rule": "règle",
-    "about": "objet",
-    "critical": "critique",
-    "high": "haute",
-    "medium": "moyenne",
-    "low": "basse",
-    "nothing": "Les règles ne trouvent rien à redire.",
-    "left_out": "Non examinés : {n} contacts ({reason})",
-    "country": "Les téléphones sans indicatif sont lus comme étant de {country} (--country)",
-    "no_country": "Pays inconnu pour les téléphones sans indicatif : précisez-le avec --country",
-    "report": "Rapport",
-    "findings": "Chaque constat",
-}
-
 
 def show(out: Console, audit: Audit, report: Path, findings: Path | None) -> None:
     """Print the summary: what was read and how, what was found, where the files are."""
-    say = _FR if audit.language == "fr" else _EN
+    say = PHRASES[audit.language]
     out.print()
     out.print(_headline(audit, say))
     out.print(Padding(_columns(audit, say), (1, 0, 0, 0)))
@@ -96,10 +39,10 @@ def show(out: Console, audit: Audit, report: Path, findings: Path | None) -> Non
 
 
 def _headline(audit: Audit, say: Mapping[str, str]) -> Text:
-    parts = [say["contacts"].format(n=_number(audit.rows, say))]
+    parts = [_counted("contacts", audit.rows, say)]
     if audit.broken:
-        parts.append(say["unreadable"].format(n=_number(len(audit.broken), say)))
-    parts.append(say["found"].format(n=_number(len(audit.findings), say)))
+        parts.append(_counted("unreadable", len(audit.broken), say))
+    parts.append(_counted("found", len(audit.findings), say))
     return Text.assemble((_safe(audit.file.name), "bold"), "  ", ", ".join(parts))
 
 
@@ -119,7 +62,7 @@ def _columns(audit: Audit, say: Mapping[str, str]) -> Group:
 
 def _broken(audit: Audit, say: Mapping[str, str]) -> Group:
     shown = [
-        Text(f"  {_safe(name).replace('line ', say['line'] + ' ')}: {_safe(reason)}")
+        Text(f"  {_place(name, say)}: {_safe(in_words(reason, audit.language))}")
         for name, reason in audit.broken[:_BROKEN]
     ]
     rest = len(audit.broken) - len(shown)
@@ -145,9 +88,16 @@ def _rules(audit: Audit, say: Mapping[str, str]) -> Group:
     return Group(Text(say["rules"], style="bold"), table)
 
 
+def _place(name: str, say: Mapping[str, str]) -> str:
+    return _safe(name).replace("line ", f"{say['line']} ", 1)
+
+
+def _counted(key: str, number: int, say: Mapping[str, str]) -> str:
+    return say[f"{key}_one" if number == 1 else key].format(n=_number(number, say))
+
+
 def _number(number: int, say: Mapping[str, str]) -> str:
-    text = f"{number:,}"
-    return text.replace(",", "\N{NARROW NO-BREAK SPACE}") if say is _FR else text
+    return f"{number:,}".replace(",", say["thousands"])
 
 
 def _safe(text: str) -> str:

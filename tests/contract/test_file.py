@@ -1,0 +1,108 @@
+"""The file connector keeps the contract, over files on a disk."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import openpyxl  # noqa: TID253 -- a hand inside the workbook
+import pytest
+from openpyxl.cell import WriteOnlyCell  # noqa: TID253 -- same
+
+from crm_steward.connect.discovery import open_connection
+from crm_steward.sdk import Connector
+from crm_steward.testing.contract import ConnectorContract, SandboxAccount, Verb
+from crm_steward_file import SPEC, FileSettings
+
+_HEADER = ["Id", "First name", "Last name", "E-mail", "Created at", "Colour"]
+
+
+class FileAccount(SandboxAccount):
+    """A file that people edit: each edit saves it anew, as a spreadsheet program does."""
+
+    spec = SPEC
+    secret = "a file has no credential"
+
+    def __init__(self, path: Path, rows: int) -> None:
+        self._path = path
+        self._rows = [
+            [str(n), "Ana", f"Name {n}", f"m{n}@example.com", "2024-03-04", "green"]
+            for n in range(rows)
+        ]
+        self._save()
+
+    def open(self) -> Connector:
+        return open_connection("file", FileSettings(path=self._path))
+
+    def ids(self) -> set[str]:
+        return {row[0] for row in self._rows}
+
+    def requests(self, verb: Verb) -> int:
+        """Count how often the copy was written: its log has one moment per call."""
+        if verb is not Verb.UPDATE:
+            pytest.skip("a file counts no calls")
+        return len({entry[0] for entry in self._log()})
+
+    def edit(self, record_id: str, name: str, value: str) -> None:
+        at = _HEADER.index({"last_name": "Last name"}.get(name, "Colour"))
+        next(row for row in self._rows if row[0] == record_id)[at] = value
+        self._save()
+
+    def add(self, last_name: str) -> str:
+        self._rows.append([f"n{len(self._rows)}", "New", last_name, "", "", ""])
+        self._save()
+        return self._rows[-1][0]
+
+    def delete(self, record_id: str) -> None:
+        self._rows = [row for row in self._rows if row[0] != record_id]
+        self._save()
+
+    def tasks(self, record_id: str) -> list[str]:
+        return [e[8] for e in self._log() if e[1] == "task" and e[2] == record_id]
+
+    def _log(self) -> list[list[str]]:
+        if self._path.suffix == ".csv":
+            path = self._path.with_name("contacts.changes.csv")
+            if not path.exists():
+                return []
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                return list(csv.reader(file))[1:]
+        path = self._path.with_name("contacts.corrected.xlsx")
+        if not path.exists():
+            return []
+        sheet = openpyxl.load_workbook(path)["Changes"]
+        return [[str(cell) for cell in row] for row in sheet.iter_rows(2, values_only=True)]
+
+    def _save(self) -> None:
+        target = self._path.with_suffix(".new")
+        if self._path.suffix == ".csv":
+            with target.open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows([_HEADER, *self._rows])
+        else:
+            book = openpyxl.Workbook(write_only=True)
+            sheet = book.create_sheet("Contacts")
+            for row in [_HEADER, *self._rows]:
+                cells = [WriteOnlyCell(sheet, value) for value in row]
+                for cell in cells:
+                    cell.data_type = "s"  # what a person types as text, not as a formula
+                sheet.append(cells)
+            book.save(target)
+        target.replace(self._path)
+
+
+class TestCsv(ConnectorContract):
+    """A CSV file of a few pages."""
+
+    @pytest.fixture
+    def account(self, tmp_path: Path) -> SandboxAccount:
+        """Give a CSV."""
+        return FileAccount(tmp_path / "contacts.csv", rows=2300)
+
+
+class TestXlsx(ConnectorContract):
+    """A workbook."""
+
+    @pytest.fixture
+    def account(self, tmp_path: Path) -> SandboxAccount:
+        """Give a workbook."""
+        return FileAccount(tmp_path / "contacts.xlsx", rows=230)
