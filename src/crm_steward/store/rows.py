@@ -110,7 +110,7 @@ def row_of(
         "last_name_cased": n.cased_name(last),
         "first_name_key": n.name_key(first),
         "last_name_key": n.name_key(last),
-        "name_key": n.person_key(first, last) or n.name_key(contact.full_name),
+        "name_key": n.person_key(first, last) or n.person_key(contact.full_name, None),
         "company_key": n.company_key(contact.company),
         "absences": 0,
         "gone_at": None,
