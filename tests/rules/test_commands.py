@@ -47,7 +47,8 @@ def mine(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_lint_says_that_all_is_well(steward: Cli, mine: Path) -> None:
+@pytest.mark.usefixtures("mine")
+def test_lint_says_that_all_is_well(steward: Cli) -> None:
     """A good file gives one line and exit code 0."""
     done = steward("rules", "lint", "mine.yaml")
 
@@ -79,7 +80,8 @@ def test_lint_for_programs(steward: Cli, mine: Path) -> None:
     }
 
 
-def test_tests_pass(steward: Cli, mine: Path) -> None:
+@pytest.mark.usefixtures("mine")
+def test_tests_pass(steward: Cli) -> None:
     """The tests beside a rule run, whether the test itself or the folder is named."""
     for named in ("mine.test.yaml", "."):
         done = steward("rules", "test", named)
@@ -150,7 +152,8 @@ def mirror(mine: Path) -> Path:
     return mine
 
 
-def test_explain_says_why_a_record_is_caught(steward: Cli, mirror: Path) -> None:
+@pytest.mark.usefixtures("mirror")
+def test_explain_says_why_a_record_is_caught(steward: Cli) -> None:
     """Condition by condition, with the values seen, and the evidence."""
     done = steward("rules", "explain", "unreachable", "crm:1")
 
@@ -166,7 +169,8 @@ def test_explain_says_why_a_record_is_caught(steward: Cli, mirror: Path) -> None
     ]
 
 
-def test_explain_says_why_a_record_is_not_caught(steward: Cli, mirror: Path) -> None:
+@pytest.mark.usefixtures("mirror")
+def test_explain_says_why_a_record_is_not_caught(steward: Cli) -> None:
     """The condition that does not hold is the reason; --json carries the same."""
     done = steward("rules", "explain", "unreachable", "crm:2", "--json")
     explained = json.loads(done.stdout)
@@ -176,7 +180,8 @@ def test_explain_says_why_a_record_is_not_caught(steward: Cli, mirror: Path) -> 
     assert explained["steps"][0]["parts"][0]["seen"] == "fair"
 
 
-def test_a_hostile_value_cannot_speak_to_the_terminal(steward: Cli, mirror: Path) -> None:
+@pytest.mark.usefixtures("mirror")
+def test_a_hostile_value_cannot_speak_to_the_terminal(steward: Cli) -> None:
     """Escape sequences and direction marks from a CRM are shown as replacement characters."""
     done = steward("rules", "explain", "unreachable", "crm:3")
 
@@ -184,6 +189,7 @@ def test_a_hostile_value_cannot_speak_to_the_terminal(steward: Cli, mirror: Path
     assert "\u202e" not in done.stdout
 
 
+@pytest.mark.usefixtures("mirror")
 @pytest.mark.parametrize(
     ("rule", "record", "code", "message"),
     [
@@ -193,7 +199,7 @@ def test_a_hostile_value_cannot_speak_to_the_terminal(steward: Cli, mirror: Path
     ],
 )
 def test_explain_of_what_does_not_exist(
-    steward: Cli, mirror: Path, rule: str, record: str, *, code: int, message: str
+    steward: Cli, rule: str, record: str, *, code: int, message: str
 ) -> None:
     """A rule or record that is not there is said to be so, with its exit code."""
     done = steward("rules", "explain", rule, record)
