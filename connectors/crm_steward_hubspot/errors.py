@@ -150,7 +150,7 @@ def from_tls(connection: str, reason: str) -> StewardError:
     if found is None:
         return RetryableError(f"{connection}: the TLS connection to HubSpot broke")
     problem = Problem(
-        f"connection '{connection}': the server's certificate is not trusted: {found[1].strip()}",
+        f"connection '{connection}': the server's certificate is not trusted ({found[1].strip()}).",
         hint="Behind a proxy that inspects TLS, add its certificate to the system's store.",
     )
     return ConfigError([problem])

@@ -16,6 +16,14 @@ _STAGES = {
     "customer": ("customer",),
     "former": ("other",),
 }
+_SOURCES = {
+    "form": "ORGANIC_SEARCH",
+    "trade fair": "OFFLINE",
+    "referral": "REFERRALS",
+    "purchase": "DIRECT_TRAFFIC",
+}
+"""Imported people come without: nobody wrote down where they are from."""
+
 _ACTS = ("hs_sales_email_last_replied", "recent_conversion_date", "hs_email_last_click_date")
 _VALID = re.compile(r"[a-z0-9.+_-]+@[a-z0-9-]+(\.[a-z0-9-]+)+")
 _SMALL_IDS = 0.15
@@ -94,6 +102,7 @@ def _properties(
         "hs_language": sighting.language,
         "hubspot_owner_id": None if sighting.owner is None else OWNERS[sighting.owner]["id"],
         "lifecyclestage": rng.choice(_STAGES.get(sighting.stage, ("",))),
+        "hs_analytics_source": _SOURCES.get(sighting.source),
         "hs_object_source_label": "FORM" if sighting.source == "form" else "IMPORT",
         "hs_legal_basis": consent.basis,
         "consent_given_at": _time(consent.given_at),
