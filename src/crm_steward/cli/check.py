@@ -40,11 +40,15 @@ def check_command(
     from crm_steward.cli.exits import Exit
 
     results = _shown(checks(config, connection), quiet=as_json)
-    codes = [result.code for result in results if not result.ok]
+    codes = [result.code for result in results]
     code = min(codes, key=list(Exit).index, default=Exit.OK)
     if as_json:
         print_json(
-            {"ok": code is Exit.OK, "exit": int(code), "checks": [one.to_json() for one in results]}
+            {
+                "ok": all(one.ok for one in results),
+                "exit": int(code),
+                "checks": [one.to_json() for one in results],
+            }
         )
     else:
         _summary(results)

@@ -36,7 +36,7 @@ class Result:
         state: ok, warning or failed.
         text: What was found.
         remedy: What to do about it; empty when nothing.
-        code: What the process ends with if it failed.
+        code: What the process ends with because of it.
     """
 
     name: str
@@ -184,7 +184,7 @@ def _connection(name: str, one: ConnectionSettings) -> Iterator[Result]:
         return
     yield Result(label, "ok", _account(one, account))
     for line in account.missing:
-        yield Result(label, "failed", line, code=Exit.PARTIAL)
+        yield Result(label, "warning", line, code=Exit.PARTIAL)
 
 
 def _account(one: ConnectionSettings, account: Account) -> str:
