@@ -48,7 +48,9 @@ def collect(
     """Read everything that the report of `week` says.
 
     The current week is counted now, and the count is kept for later trends. For an earlier week,
-    findings and changes are as of the day its report was due; people, plan and connections as now.
+    findings and changes are as of the moment its report was due, as far as the store remembers (a
+    finding that was resolved and came back has lost its first life); the plan and the connections
+    are as now.
 
     Args:
         database: The store.
@@ -71,6 +73,8 @@ def collect(
         figures = Figures(database)
         figures.save(str(week), figures.count())
     titles = {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
+    # Before the read below: a second transaction inside one can wait for a writer that waits for it.
+    figured = _figures(database, week)
     with database.read() as reading:
         names = Names(reading, settings.report.names)
         owners, more_owners = owner_shares(reading, names)
@@ -79,7 +83,7 @@ def collect(
             since=since,
             until=until,
             zone=settings.timezone,
-            figures=_figures(database, week),
+            figures=figured,
             movement=movement(reading, since, until),
             rules=rule_shares(reading, names, titles, since, until),
             owners=owners,

@@ -95,7 +95,8 @@ def rule_shares(
 def owner_shares(reading: sa.Connection, names: Names) -> tuple[tuple[OwnerShare, ...], int]:
     """Return who has most open findings, most first, and how many owners are left out."""
     refs, f, c = finding_refs.c, findings.c, contacts.c
-    owner = sa.func.coalesce(c.owner, "")
+    # A literal, for PostgreSQL takes two bound values for two different things to group by.
+    owner = sa.func.coalesce(c.owner, sa.literal_column("''"))
     serious = sa.case((f.severity >= int(Severity.HIGH), refs.fingerprint))
     query = (
         sa.select(

@@ -125,7 +125,7 @@ def reply(code: int, said: bytes | str) -> str:
 
 def cause(error: Exception) -> str:
     """Return why a connection failed, in words."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
         return "no answer in time"
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return "it closed the connection"

@@ -189,22 +189,21 @@ def coverage(
     )
     last = journal.alias("last")
     newest = sa.select(sa.func.max(journal.c.seq)).group_by(journal.c.key)
+    recent = sa.func.sum(sa.case((last.c.at > since, 1), else_=0))
     states = (
-        sa.select(last.c.state, last.c.at > since, sa.func.count())
+        sa.select(last.c.state, sa.func.count(), recent)
         .where(last.c.seq.in_(newest))
-        .group_by(last.c.state, last.c.at > since)
+        .group_by(last.c.state)
     )
-    ended: Counter[str] = Counter()
-    for state, recent, n in reading.execute(states):
-        if recent or state in {"intent", "unknown"}:
-            ended[state] += n
+    ended = {state: (int(ever), int(lately)) for state, ever, lately in reading.execute(states)}
+    none = (0, 0)
     return Coverage(
         sources=_sources(reading, now, late),
         quarantined=tuple(sorted(quarantined, key=lambda one: (-one[2], one[0], one[1]))),
         withheld=_withheld(reading),
-        unsettled=ended["intent"] + ended["unknown"],
-        refused=ended["rejected"],
-        conflicts=ended["conflict"],
+        unsettled=ended.get("intent", none)[0] + ended.get("unknown", none)[0],
+        refused=ended.get("rejected", none)[1],
+        conflicts=ended.get("conflict", none)[1],
         scanned_at=reading.execute(scanned).scalar_one(),
     )
 

@@ -99,7 +99,8 @@ class Outbox:
         }
         statement = upsert(self._database, outbox, ["period", "recipient"], update=[])
         with self._database.write() as writing:
-            return bool(writing.execute(statement.values(row)).rowcount)
+            added = writing.execute(statement.values(row).returning(outbox.c.id))
+            return added.first() is not None
 
     def recipients(self, period: str) -> set[str]:
         """Return for whom a mail of that period was written, whatever became of it."""

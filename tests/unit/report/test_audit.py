@@ -65,7 +65,7 @@ def test_says_what_was_not_read() -> None:
         ">17<",
         "Fax",
         "nom",
-        "accepte l’e-mail",
+        "accepte l\u2019e-mail",
         "900 contacts non comparés",
     ):
         assert said in page

@@ -116,7 +116,7 @@ def test_subject_says_what_matters_most(digest: Digest) -> None:
 def test_french_reads_french(digest: Digest) -> None:
     """Subject, figures and spaces as French typography wants them."""
     mail = render(digest, "fr")
-    assert mail.subject == "Semaine 47\u00a0: la connexion sheet n’a pas pu être examinée"
+    assert mail.subject == "Semaine 47\u00a0: la connexion sheet n\u2019a pas pu être examinée"
     assert "82,4\u202f%" in mail.html
     assert "12\u202f345" in mail.html
     assert not re.search(r"\w [:;!?%]", _Page(mail.html).text)
@@ -291,7 +291,7 @@ def test_empty_week_is_a_report_too() -> None:
     )
     for language, said in (
         ("en", "No contact has been read yet."),
-        ("fr", "Aucun contact n’a encore été lu."),
+        ("fr", "Aucun contact n\u2019a encore été lu."),
     ):
         mail = render(digest, language)
         assert said in mail.text
@@ -354,7 +354,7 @@ def test_no_english_in_french(digest: Digest) -> None:
 
 def _english_pieces() -> Iterator[tuple[str, str]]:
     """Yield the fixed parts of English phrases that no French phrase holds."""
-    french = json.dumps([p for p in CATALOGUES["fr"].values()], ensure_ascii=False)
+    french = json.dumps(list(CATALOGUES["fr"].values()), ensure_ascii=False)
     for key, phrase in CATALOGUES["en"].items():
         for text in [phrase] if isinstance(phrase, str) else phrase:
             for piece, *_ in Formatter().parse(text):

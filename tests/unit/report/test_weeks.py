@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -81,7 +82,7 @@ def test_every_zone_has_one_moment_per_week_to_2040() -> None:
             dues.append(week.due("sunday", at, zone))
             week = week.shifted(1)
         assert len(dues) == 17 * 52 + 3, name  # 2026, 2032 and 2037 have 53 weeks
-        gaps = {later - earlier for earlier, later in zip(dues, dues[1:], strict=False)}
+        gaps = {later - earlier for earlier, later in pairwise(dues)}
         assert all(timedelta(days=6, hours=22) <= gap <= timedelta(days=7, hours=2) for gap in gaps)
 
 
