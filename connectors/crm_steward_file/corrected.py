@@ -17,7 +17,7 @@ from crm_steward_file.changelog import LOG_HEADER, LOG_SHEET, Entry
 from crm_steward_file.delimited import Delimited
 from crm_steward_file.encoding import Form, opening
 from crm_steward_file.source import LONGEST_CELL, Source
-from crm_steward_file.workbook import Workbook, library, mending
+from crm_steward_file.workbook import Workbook, decoded, encoded, library, mending
 
 Cells = Mapping[int, Mapping[int, Value]]
 """Line → column index → what stands there from now on."""
@@ -130,7 +130,7 @@ class WorkbookCopy:
             for sheet in book.worksheets:
                 rows = sheet.iter_rows(values_only=True)
                 if tuple(next(rows, ())[: len(LOG_HEADER)]) == LOG_HEADER:
-                    return _entries(self.path, [LOG_HEADER, *rows])
+                    return _entries(self.path, [LOG_HEADER, *map(_decoded, rows)])
         finally:
             book.close()
         return []
@@ -167,11 +167,15 @@ def _put(cell: Any, value: Value) -> None:
     if isinstance(value, str):
         cell.number_format = "@"
         cell.value = "'" + value  # whatever stands first, it is text
-        cell._value = value  # noqa: SLF001 -- openpyxl has no other way to write "=…" as text
+        cell._value = encoded(value)  # noqa: SLF001 -- openpyxl has no other way to write "=…" as text
         cell.data_type = "s"
         cell.quotePrefix = disarm(value) != value
     elif value is not None:
         cell.value = value
+
+
+def _decoded(cells: Sequence[Any]) -> list[Any]:
+    return [decoded(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def _put_log(book: Any, log: Sequence[Entry]) -> None:

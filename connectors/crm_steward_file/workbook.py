@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ from crm_steward_file.changelog import LOG_HEADER
 from crm_steward_file.columns import recognised
 from crm_steward_file.source import LONGEST_CELL, Row
 
+_ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 _MOST_ROWS = 1_048_576  # Excel's own limit; a row number above it is an attack or damage
 _MOST_UNPACKED = 4 << 30  # bytes of all parts
 _SUSPECT = 64 << 20  # bytes of one part, from which on its compression is looked at
@@ -87,7 +89,8 @@ class Workbook:
             for line, cells in enumerate(self._sheet.iter_rows(values_only=True), start=1):
                 if line > _MOST_ROWS:
                     raise ValueError("row number out of range")
-                yield Row(line, _trimmed(cells), _problem(cells))
+                held = _trimmed(cells)
+                yield Row(line, held, _problem(held))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -146,7 +149,17 @@ def _trimmed(cells: tuple[Any, ...]) -> tuple[Any, ...]:
     end = len(cells)
     while end and cells[end - 1] is None:
         end -= 1
-    return cells[:end]
+    return tuple([decoded(c) if isinstance(c, str) and "_x" in c else c for c in cells[:end]])
+
+
+def decoded(text: str) -> str:
+    """Read `_x000D_` as the character it stands for (ECMA-376 part 1, 22.9.2.19, ST_Xstring)."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+def encoded(text: str) -> str:
+    """Write what XML cannot hold, or would read back as something else, as `decoded` reads it."""
+    return _ESCAPE.sub(lambda found: "_x005F" + found[0], text).replace("\r", "_x000D_")
 
 
 def _problem(cells: tuple[Any, ...]) -> str:

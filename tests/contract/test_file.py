@@ -82,7 +82,7 @@ class FileAccount(SandboxAccount):
             book = openpyxl.Workbook(write_only=True)
             sheet = book.create_sheet("Contacts")
             for row in [_HEADER, *self._rows]:
-                cells = [WriteOnlyCell(sheet, value) for value in row]
+                cells = [WriteOnlyCell(sheet, value.replace("\r", "_x000D_")) for value in row]
                 for cell in cells:
                     cell.data_type = "s"  # what a person types as text, not as a formula
                 sheet.append(cells)

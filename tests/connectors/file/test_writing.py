@@ -135,6 +135,17 @@ def test_nothing_in_the_copy_is_a_formula(original: Path, open_file: Open) -> No
     assert found[RecordRef("file", "1")].extra["Couleur"] == "=1+1"
 
 
+def test_signs_that_xml_cannot_hold_come_back(original: Path, open_file: Open) -> None:
+    """Carriage returns and text that looks like Excel's escapes are read back as they were."""
+    if original.suffix == ".csv":
+        pytest.skip("a CSV has no escapes")
+    connector = open_file(original)
+    odd = _update("2", {"last_name": "Martin"}, {"last_name": "a\r\nb_x000D_c_x0041_"})
+    assert _statuses(connector.apply([odd])) == [Status.VERIFIED]
+    assert connector.get([odd.ref])[odd.ref].last_name == "a\r\nb_x000D_c_x0041_"
+    assert _statuses(open_file(original).settle([odd])) == [Status.VERIFIED]
+
+
 def test_formats_and_other_sheets_survive(original: Path, open_file: Open) -> None:
     """A corrected workbook keeps its formats and the user's own sheet called Changes."""
     if original.suffix == ".csv":
