@@ -66,4 +66,4 @@ for _name in _COMMANDS:
 def main() -> None:
     """Run the command line; every error ends in one line and a documented exit code."""
     with ending():
-        sys.exit(app(standalone_mode=True))
+        sys.exit(app(prog_name="crm-steward"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,7 @@ def open_rules(settings: Settings) -> RuleBook:
     from crm_steward.rules import load_rules, pack_path
 
     sources = [*map(pack_path, settings.rules.packs), *settings.rules.paths]
-    return load_rules(sources, language=settings.language)
+    return load_rules(sources, language=settings.language, custom_fields=settings.custom_fields)
 
 
 def chosen(settings: Settings, names: Sequence[str] | None) -> dict[str, ConnectionSettings]:
@@ -122,10 +123,11 @@ class Failures:
 
 
 def console() -> Console:
-    """Return a console on standard output; colours and progress only on a terminal."""
+    """Return a console on standard output; colours on a terminal only, wide lines elsewhere."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if known else 140)
 
 
 @contextmanager

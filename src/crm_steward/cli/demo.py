@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _MARKER = ".crm-steward-demo"
 _SEED = 7
+_SEARCH_LAG = 3.5
+"""Seconds until the emulated HubSpot's search shows a change, like the real one's."""
 
 
 def register(app: typer.Typer) -> None:
@@ -52,11 +55,12 @@ def demo_command(
         looped = time.monotonic()
         demo.run("pull", "Bring the contacts of both into the mirror")
         demo.run("scan", "Look at them with the shipped rules and ours")
-        demo.run("plan", "What would be written, and what waits for you", "--out", "plan.json")
+        demo.plan("What would be written, and what waits for a person")
         demo.run("apply", "Write what the rules may fix by themselves", "--yes")
-        demo.run("pull", "See what the CRM says now")
+        time.sleep(_SEARCH_LAG)
+        demo.run("pull", "See what the CRM says now (its search takes a few seconds to know)")
         demo.run("scan", "What is left")
-        demo.run("plan", "The plan that waits for a decision", "--out", "plan.json")
+        demo.plan("The plan that waits for a decision")
         demo.run("report", "The weekly report, by mail", "--send")
         for language in ("en", "fr"):
             options = ("--format", "html", "--language", language)
@@ -120,13 +124,25 @@ class _Demo:
 
     def run(self, command: str, why: str, *options: str) -> None:
         """Run one command as a user would, showing how it is called."""
-        shown = [
-            option if option != "plan.json" else f"{self.folder}/{option}" for option in options
-        ]
         out = console()
         out.print(f"\n[bold]{why}[/bold]")
-        out.print(f"[dim]$ crm-steward {' '.join([command, *shown])} -c {self.config}[/dim]")
-        self.quietly(command, *shown)
+        out.print(f"[dim]$ crm-steward {' '.join([command, *options])} -c {self.config}[/dim]")
+        self.quietly(command, *options)
+
+    def plan(self, why: str) -> None:
+        """Make a plan; its diff goes to a file, how much of what to the terminal."""
+        diff, plan = self.folder / "plan.txt", self.folder / "plan.json"
+        with diff.open("w", encoding="utf-8") as file, redirect_stdout(file):
+            self.quietly("plan", "--out", plan)
+        out = console()
+        out.print(f"\n[bold]{why}[/bold]")
+        out.print(f"[dim]$ crm-steward plan --out {plan} -c {self.config}[/dim]")
+        changes = json.loads(plan.read_text("utf-8"))["changes"]
+        counts = Counter((one["rule"], one["automatic"]) for one in changes)
+        for (rule, automatic), count in sorted(counts.items()):
+            what = "by itself" if automatic else "waits for approval"
+            out.print(f"{count:>5}  {rule:28}  {what}")
+        out.print(f"record by record in {diff}")
 
     def quietly(self, command: str, *options: str | Path) -> None:
         """Run one command in this process."""

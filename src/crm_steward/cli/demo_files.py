@@ -15,6 +15,12 @@ connections:
     token: <token>                # a real one belongs in the environment
     base_url: <url>       # the emulator; leave it out for the real HubSpot
     country: FR                           # for telephone numbers without a country
+    consent:                              # properties that hold the proof of consent
+      given_at: consent_given_at
+      how: consent_how
+      text_version: consent_text_version
+      source: consent_source
+      evidence: consent_evidence
   export:
     kind: file
     path: contacts.csv                    # corrections go to a copy beside it
@@ -35,6 +41,9 @@ report:
     - {address: alex@example.org, language: en}
     - {address: marie@example.org, language: fr}
   names: initials                         # off, initials, on
+
+log:
+  level: warning
 """
 
 RULES = """\

@@ -1,0 +1,150 @@
+"""Every command of the README works as it is written there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crm_steward.sandbox import serve
+from crm_steward_hubspot.sandbox import HubSpotSandbox
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = [
+    [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+]
+CHECKOUT = pytest.mark.skipif(
+    not (ROOT / "src" / "crm_steward" / "cli" / "app.py").exists(),
+    reason="make and pip install work on a checkout; this is a wheel",
+)
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> dict[str, str]:
+    """Give the environment of a newcomer's shell in which `crm-steward` is this one."""
+    command = tmp_path / "bin" / "crm-steward"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m crm_steward "$@"\n')
+    command.chmod(0o755)
+    return {**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}"}
+
+
+def run(script: str, folder: Path, env: dict[str, str]) -> str:
+    """Run a shell script that must end well; return what it printed."""
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_readme_is_short() -> None:
+    """A newcomer reads it to the end: at most 150 lines."""
+    assert len(README.splitlines()) <= 150
+
+
+def test_no_block_is_forgotten() -> None:
+    """Each console block of the README belongs to a test below."""
+    assert [block[0] for block in BLOCKS] == [
+        "make demo",
+        "make test",
+        "crm-steward audit contacts.csv",
+        "pip install '.[hubspot]'",
+    ]
+
+
+@CHECKOUT
+def test_make_demo_leaves_what_it_promises() -> None:
+    """Run twice: settings, rules, database, plan, the report as pages and as mailed; no failure."""
+    binaries = Path(sys.executable).parent
+    for _ in range(2):
+        printed = run(f"make demo BIN={shlex.quote(str(binaries))}", ROOT, dict(os.environ))
+    demo = ROOT / "demo"
+    mails = sorted(path.read_bytes() for path in (demo / "mail").glob("*.eml"))
+
+    assert "Not everything went well" not in printed
+    assert "wait for your approval" in printed
+    assert "took" in printed
+    left = ("crm-steward.yaml", "rules/our-rules.yaml", "crm-steward.db", "plan.json")
+    for name in (*left, "report.en.html", "report.fr.html", "contacts.corrected.csv"):
+        assert (demo / name).stat().st_size > 0, name
+    assert len(mails) == 2
+    assert all(b"multipart/alternative" in mail for mail in mails)
+
+
+@CHECKOUT
+def test_make_test_runs_the_tests() -> None:
+    """`make test` runs all that pytest finds here, this test included."""
+    assert "pytest" in run("make --dry-run test", ROOT, dict(os.environ))
+
+
+def test_audit_writes_the_report_beside(tmp_path: Path, shell: dict[str, str]) -> None:
+    """The audit of the README needs no configuration."""
+    (tmp_path / "contacts.csv").write_text(
+        "Prénom;Nom;Courriel\nANNE;Durand;a@example.com\n", "cp1252"
+    )
+    run("\n".join(BLOCKS[2]), tmp_path, shell)
+
+    assert "<html" in (tmp_path / "contacts.report.html").read_text("utf-8")
+
+
+@CHECKOUT
+def test_the_first_connection(tmp_path: Path, shell: dict[str, str]) -> None:
+    """From nothing to the running service in the lines of the README, on an emulated HubSpot."""
+    install, *commands = BLOCKS[3]
+    dry = install.replace(
+        "pip install", f"{shlex.quote(sys.executable)} -m pip install --dry-run --quiet --no-deps"
+    )
+    run(dry, ROOT, dict(os.environ))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    script = "\n".join(commands)
+    script = script.replace("pat-eu1-…", HubSpotSandbox.TOKEN)
+    script = script.replace(
+        "crm-steward run", "timeout --preserve-status -s TERM 6 crm-steward run"
+    )
+    with serve(HubSpotSandbox(contacts=120, seed=11)) as server:
+        env = {
+            **shell,
+            "CRM_STEWARD_CONNECTIONS__HUBSPOT__BASE_URL": server.url,
+            "CRM_STEWARD_SERVICE__LISTEN": f"127.0.0.1:{port}",
+        }
+        run(f"unset CRM_STEWARD_CONNECTIONS__HUBSPOT__TOKEN\n{_from_init(script)}", tmp_path, env)
+        written = [call for call in server.log if call["path"].endswith("batch/update")]
+
+    assert written
+
+
+def _from_init(script: str) -> str:
+    """Put the emulator's address into the environment once there are settings it belongs to."""
+    base, listen = (
+        "CRM_STEWARD_CONNECTIONS__HUBSPOT__BASE_URL",
+        "CRM_STEWARD_SERVICE__LISTEN",
+    )
+    return f"url=${base}; listen=${listen}; unset {base} {listen}\n" + script.replace(
+        "cd steward", f"cd steward\nexport {base}=$url {listen}=$listen"
+    )
+
+
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"`crm-steward ([a-z]+(?: [a-z]+)?)[^`]*`", README)))
+)
+def test_commands_named_in_the_text_exist(
+    command: str, tmp_path: Path, shell: dict[str, str]
+) -> None:
+    """Each `crm-steward …` of the running text has help."""
+    assert "Usage: crm-steward" in run(f"crm-steward {command} --help", tmp_path, shell)
