@@ -37,6 +37,11 @@ class HubSpotSettings(ConnectionSettings):
     consent: dict[ProofPart, PropertyName] = Field(default_factory=dict)
     """Properties that hold the proof of consent, which HubSpot has no fields for."""
 
+    @property
+    def custom_fields(self) -> frozenset[str]:
+        """The custom fields that `extra` maps."""
+        return frozenset(self.extra)
+
 
 SPEC = ConnectorSpec(
     kind="hubspot",

@@ -213,3 +213,19 @@ def test_schema_is_printed(steward: Cli) -> None:
     kept = Path(__file__).parents[2] / "config/rules.schema.json"
 
     assert json.loads(steward("rules", "schema").stdout) == json.loads(kept.read_text())
+
+
+def test_custom_fields_are_those_that_connections_map(steward: Cli, mine: Path) -> None:
+    """With settings, a rule on a custom field loads when a connection maps it, and only then."""
+    settings = (
+        "version: 1\nrules: {packs: [], paths: [mine.yaml]}\n"
+        "connections:\n  crm: {kind: hubspot, token: pat-invented, extra: {score: lead_score}}\n"
+    )
+    (mine / "crm-steward.yaml").write_text(settings)
+    (mine / "mine.yaml").write_text(GOOD.replace("field: source", "field: extra.score"))
+    assert steward("rules", "lint").returncode == 0
+
+    (mine / "mine.yaml").write_text(GOOD.replace("field: source", "field: extra.scor"))
+    done = steward("rules", "lint")
+    assert done.returncode == 3
+    assert "unknown field 'extra.scor' (did you mean 'extra.score'?)" in done.stderr

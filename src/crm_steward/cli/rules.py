@@ -56,20 +56,20 @@ def register(app: typer.Typer) -> None:
 
 def _sources(
     paths: Sequence[Path] | None, config: Path, language: str | None
-) -> tuple[list[Path], str]:
-    """Return the rule files and folders meant, and the language to speak."""
+) -> tuple[list[Path], str, frozenset[str] | None]:
+    """Return the rule files and folders meant, the language to speak, the custom fields known."""
     if paths:
-        return list(paths), language or "en"
+        return list(paths), language or "en", None
     if not config.exists() and config == DEFAULT_CONFIG:
         from crm_steward.rules import packs
 
-        return list(packs().values()), language or "en"
+        return list(packs().values()), language or "en", None
     from crm_steward.rules import pack_path
 
     settings = open_settings(config)
     speak = language or settings.language
     named = [pack_path(name, speak) for name in settings.rules.packs]
-    return [*named, *settings.rules.paths], speak
+    return [*named, *settings.rules.paths], speak, settings.custom_fields
 
 
 def lint(
@@ -86,9 +86,9 @@ def lint(
     from crm_steward.model import ConfigError
     from crm_steward.rules import load_rules
 
-    sources, speak = _sources(paths, config, language)
+    sources, speak, custom = _sources(paths, config, language)
     try:
-        book = load_rules(sources, language=speak, custom_fields=None)
+        book = load_rules(sources, language=speak, custom_fields=custom)
     except ConfigError as error:
         if not as_json:
             raise
@@ -128,7 +128,7 @@ def run_tests(
     from crm_steward.rules.loading import rule_files
     from crm_steward.rules.trials import run_trials
 
-    sources, speak = _sources(paths, config, language)
+    sources, speak, _ = _sources(paths, config, language)
     problems: list[Problem] = []
     files = list(rule_files([_rules_of(path) for path in sources], speak, problems))
     if problems:

@@ -131,6 +131,14 @@ class ConnectionSettings(BaseModel):
     daily_share: Share = 0.5
     """Share of the vendor's daily quota that may be used."""
 
+    @property
+    def custom_fields(self) -> frozenset[str] | None:
+        """Names under which rules reach mapped custom fields (`extra.<name>`).
+
+        None: they are not known before the source is read.
+        """
+        return None
+
     def resolved(self, folder: Path) -> Self:  # noqa: ARG002 -- for kinds that name files
         """Let relative paths in it start at `folder`, where the settings file stands."""
         return self

@@ -268,3 +268,9 @@ class Settings(_Block):
     log: Log = Log()
     folder: SkipJsonSchema[Path] = Path()
     """Where the settings file stands; set when it is read, relative paths start here."""
+
+    @property
+    def custom_fields(self) -> frozenset[str] | None:
+        """Custom fields that rules may name; None when some connection cannot tell beforehand."""
+        known = [one.custom_fields for one in self.connections.values()]
+        return frozenset[str]().union(*(one for one in known if one)) if None not in known else None
