@@ -19,6 +19,9 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 
+from crm_steward.sandbox import Server, parse_faults, serve
+from crm_steward_hubspot.sandbox import HubSpotSandbox
+
 CANARY = "canary-4711"
 PEOPLE = f"""\
 id,first name,last name,email,phone,company
@@ -48,10 +51,12 @@ PATIENCE_SECONDS = 60
 class Running:
     """A service that was started in a folder."""
 
-    def __init__(self, folder: Path, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, env: dict[str, str] | None = None, settings: str = SETTINGS
+    ) -> None:
         self.port = free_port()
         self.folder = folder
-        (folder / "crm-steward.yaml").write_text(SETTINGS.format(port=self.port), "utf-8")
+        (folder / "crm-steward.yaml").write_text(settings.format(port=self.port), "utf-8")
         self.log = folder / "log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -78,8 +83,8 @@ class Running:
         """Wait until something is true; fail with the log if the process ends or it takes long."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not true():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-4000:]
             time.sleep(0.1)
 
     def said(self, event: str) -> list[dict[str, Any]]:
@@ -113,8 +118,8 @@ def start(folder: Path) -> Iterator[Callable[..., Running]]:
     """Give what starts a service in the folder; it is ended with the test."""
     started: list[Running] = []
 
-    def starting(env: dict[str, str] | None = None) -> Running:
-        started.append(Running(folder, env))
+    def starting(env: dict[str, str] | None = None, settings: str = SETTINGS) -> Running:
+        started.append(Running(folder, env, settings))
         return started[-1]
 
     yield starting
@@ -226,6 +231,78 @@ def test_systemd_is_told_when_it_is_ready_alive_and_stopping(
             rest.append(manager.recv(100))
         assert rest[-1] == b"STOPPING=1"
         assert service.process.wait(PATIENCE_SECONDS) == 0
+
+
+def test_automatic_changes_are_written_once_and_the_rest_waits(
+    start: Callable[..., Running], hubspot: Server
+) -> None:
+    """With `apply_automatic`, rules in mode `apply` reach the CRM, each record at most once."""
+    block = f"crm: {{{{kind: hubspot, base_url: '{hubspot.url}', country: FR}}}}"
+    settings = (
+        SETTINGS.replace("people: {{kind: file, path: people.csv, pull_every: 1 second}}", block)
+        .replace("packs: [], paths: [own.yaml]", "packs: [format]")
+        .replace("service: {{", "service: {{apply_automatic: true, ")
+        + "limits: {{max_percent_per_day: 100}}\n"
+    )
+    variable = {"CRM_STEWARD_CONNECTIONS__CRM__TOKEN": HubSpotSandbox.TOKEN}
+    service = start(variable, settings)
+    service.until(lambda: bool(service.said("applied")))
+    assert service.end() == 0
+    applied = service.said("applied")[0]
+    assert applied["verified"] > 0
+    updates = [call for call in hubspot.log if call["path"].endswith("/contacts/batch/update")]
+    assert len(updates) >= 1
+    assert HubSpotSandbox.TOKEN not in service.log.read_text()
+
+    again = start(variable, settings)
+    again.until(lambda: len(again.said("started")) == 2 and again.page("/readyz")[0] == 200)
+    assert again.end() == 0
+    after = [call for call in hubspot.log if call["path"].endswith("/contacts/batch/update")]
+    assert after == updates
+
+
+def test_a_refused_token_pauses_one_connection_with_one_alarm(
+    start: Callable[..., Running], hubspot: Server
+) -> None:
+    """The others go on; /readyz and /metrics tell; the next start tries again."""
+    crm = f"  crm: {{{{kind: hubspot, base_url: '{hubspot.url}', pull_every: 1 second}}}}\n"
+    settings = SETTINGS.replace("rules:", crm + "rules:")
+    service = start({"CRM_STEWARD_CONNECTIONS__CRM__TOKEN": CANARY}, settings)
+    service.until(lambda: len(service.said("pulled")) > 3)
+    service.until(
+        lambda: 'crm_steward_connection_paused{connection="crm"} 1.0' in service.page("/metrics")[1]
+    )
+    code, body = service.page("/readyz")
+    assert (code, json.loads(body)["status"]) == (200, "degraded")
+    assert [check["name"] for check in json.loads(body)["checks"] if not check["ok"]] == [
+        "connection crm",
+        "job pull:crm",
+    ]
+    assert service.end() == 0
+    alarms = service.said("paused: the credential is refused")
+    assert [line["level"] for line in alarms] == ["error"]
+    assert CANARY not in service.log.read_text()
+
+    mended = start({"CRM_STEWARD_CONNECTIONS__CRM__TOKEN": HubSpotSandbox.TOKEN}, settings)
+    mended.until(lambda: '"status": "ok"' in mended.page("/readyz")[1])
+    assert mended.end() == 0
+
+
+def test_sigterm_ends_it_within_ten_seconds_while_the_crm_does_not_answer(
+    start: Callable[..., Running],
+) -> None:
+    """A call that hangs for a minute does not hold the end up, and nothing is lost by it."""
+    hangs = parse_faults({"path": "/crm/", "slow": 60})
+    with serve(HubSpotSandbox(contacts=5, seed=1), faults=hangs) as server:
+        crm = f"  crm: {{{{kind: hubspot, base_url: '{server.url}', timeout: 5 minutes}}}}\n"
+        settings = SETTINGS.replace("rules:", crm + "rules:")
+        variable = {"CRM_STEWARD_CONNECTIONS__CRM__TOKEN": HubSpotSandbox.TOKEN}
+        service = start(variable, settings)
+        service.until(lambda: bool(service.said("scanned")) and bool(server.log))
+        began = time.monotonic()
+        assert service.end() == 0
+        assert time.monotonic() - began < 15  # ten, and something for a busy machine
+        assert service.said("stopped")[0]["clean"] is False
 
 
 @pytest.mark.parametrize(

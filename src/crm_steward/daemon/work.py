@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 
 import structlog
@@ -15,7 +15,7 @@ from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.writer import SharedLease
-from crm_steward.model import Clock, MailError, RetryableError, StoreError
+from crm_steward.model import AuthError, Clock, MailError, RetryableError, StoreError
 from crm_steward.pull import pull
 from crm_steward.report import deliver, queue_weekly
 from crm_steward.scan import scan
@@ -75,7 +75,11 @@ class Work:
         state = Mirror(self._database).state(name)
         full_at = state.last_full_at
         full = full_at is None or self._clock() - full_at >= self._settings.service.full_pull_every
-        with self._writer.use() as lease, closing(self._open(name, configured)) as connector:
+        with (
+            self._pausing(name),
+            self._writer.use() as lease,
+            closing(self._open(name, configured)) as connector,
+        ):
             if full or not state.account:
                 self._learn(name, configured, connector.check())
             counts = pull(
@@ -195,8 +199,21 @@ class Work:
                 waiting=counts.waiting,
                 held=counts.held,
             )
-        for error in counts.failures.values():
-            raise error
+        for name, error in counts.failures.items():
+            with self._pausing(name):
+                raise error
+
+    @contextmanager
+    def _pausing(self, name: str) -> Iterator[None]:
+        """Write down that the connection waits for a person when its credential is refused."""
+        try:
+            yield
+        except AuthError as error:
+            kind = self._settings.connections[name].kind
+            Mirror(self._database).note(
+                name, kind, paused_reason=error.message, last_error=error.message
+            )
+            raise
 
     def _open(self, name: str, configured: ConnectionSettings) -> Connector:
         return open_connection(
