@@ -9,7 +9,7 @@ from datetime import datetime
 import duckdb
 
 from crm_steward.model import Clock, Finding
-from crm_steward.rules import Rule, RuleBook
+from crm_steward.rules import LeftOut, Rule, RuleBook
 from crm_steward.store.database import Database
 from crm_steward.store.findings import FindingCounts, Findings
 from crm_steward.store.mirror import Mirror
@@ -29,12 +29,14 @@ class ScanCounts(FindingCounts):
         contacts: How many contacts were examined.
         by_rule: Rule id → how many findings stand.
         not_examined: Connection → why its contacts were left out.
+        left_out: What a rule could not examine → how many contacts.
     """
 
     run: str = ""
     contacts: int = 0
     by_rule: dict[str, int] = field(default_factory=dict)
     not_examined: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def scan(
@@ -93,6 +95,10 @@ def _found(
         if progress:
             progress(rule.id, number, len(book.rules))
         counts.by_rule[rule.id] = 0
-        for finding in rule.find(con, now):
+
+        def leave_out(left: LeftOut, rule: str = rule.id) -> None:
+            counts.left_out[f"{rule}: {left.reason}"] = left.contacts
+
+        for finding in rule.find(con, now, leave_out=leave_out):
             counts.by_rule[rule.id] += 1
             yield finding

@@ -241,6 +241,7 @@ class Coverage:
         sources: One per connection.
         quarantined: (connection, reason, how many records).
         withheld: (reason, how many changes) that the last plan left out.
+        left_out: (what, how many contacts) that a rule could not examine.
         unsettled: Changes whose fate the CRM has not told yet.
         refused: Changes the CRM refused since the last report.
         conflicts: Changes not made because somebody had edited the record.
@@ -250,6 +251,7 @@ class Coverage:
     sources: tuple[Source, ...] = ()
     quarantined: tuple[tuple[str, str, int], ...] = ()
     withheld: tuple[tuple[str, int], ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
     unsettled: int = 0
     refused: int = 0
     conflicts: int = 0
@@ -259,13 +261,6 @@ class Coverage:
     def troubled(self) -> tuple[Source, ...]:
         """The connections that need a look."""
         return tuple(source for source in self.sources if source.trouble)
-
-    @property
-    def gaps(self) -> bool:
-        """Whether anything was left unexamined or undecided."""
-        return bool(
-            self.troubled or self.quarantined or self.withheld or self.unsettled or self.refused
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from shlex import quote
 from typing import Any
 
 import css_inline
@@ -28,7 +29,7 @@ LARGEST = 95_000
 """Bytes of HTML: Gmail cuts a message off at 102 kB
 (https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
 
-_RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS = 25, 5, 12, 5, 12
+_RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
 _TEXT_WIDTH = 72
 _LONGEST = 1_000
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -88,7 +89,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "most_waiting": _WAITING,
         "most_fixes": _FIXES,
         "how_to_decide": how_to_decide,
-        "undo": lambda fixes: f"crm-steward undo {fixes.run}",
+        "undo": lambda fixes: f"crm-steward undo {quote(plain(fixes.run, 80))} --yes",
         "sentence": lambda text: text[:1].upper() + text[1:],
         "heights": heights,
         "rules": digest.rules[:_RULES],
@@ -139,12 +140,13 @@ def _news(digest: Digest, words: Words) -> str:
 
 
 def how_to_decide(decision: Decision) -> list[str]:
-    """Return the commands that show, approve and write a plan."""
-    return [
-        f"crm-steward plan show {decision.plan}",
-        f"crm-steward plan approve {decision.plan}",
-        f"crm-steward apply {decision.plan}",
-    ]
+    """Return the commands that show a plan, and that approve and write one rule's part or all."""
+    apply = f"crm-steward apply {decision.plan}"
+    rules = dict.fromkeys(item.rule for item in decision.waiting)
+    approve = [f"{apply} --approve {quote(plain(rule, 80))} --yes" for rule in rules]
+    if len(approve) > 1:
+        approve = [*approve[:_APPROVALS], f"{apply} --approve all --yes"]
+    return [f"{apply} --all", *approve]
 
 
 def title(titles: Any, words: Words) -> str:
@@ -179,6 +181,10 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
     lines += [
         words("gaps.withheld", n=count, reason=words.find(f"withheld.{reason}") or reason)
         for reason, count in coverage.withheld[:_REASONS]
+    ]
+    lines += [
+        words("gaps.left_out", n=count, reason=reason)
+        for reason, count in coverage.left_out[:_REASONS]
     ]
     for name in ("unsettled", "refused", "conflicts"):
         count = getattr(coverage, name)

@@ -29,7 +29,7 @@ from crm_steward.store.tables import (
     runs,
 )
 
-_UNDOABLE = frozenset({"update", "task"})
+_UNDOABLE = frozenset({"update"})
 """Kinds of change that can be taken back by machine."""
 
 
@@ -200,7 +200,8 @@ def coverage(
     return Coverage(
         sources=_sources(reading, now, late),
         quarantined=tuple(sorted(quarantined, key=lambda one: (-one[2], one[0], one[1]))),
-        withheld=_withheld(reading),
+        withheld=_counted(reading, "plan", "withheld"),
+        left_out=_counted(reading, "scan", "left_out"),
         unsettled=ended.get("intent", none)[0] + ended.get("unknown", none)[0],
         refused=ended.get("rejected", none)[1],
         conflicts=ended.get("conflict", none)[1],
@@ -239,16 +240,16 @@ def _source(row: sa.RowMapping, live: int, now: datetime, late: timedelta) -> So
     )
 
 
-def _withheld(reading: sa.Connection) -> tuple[tuple[str, int], ...]:
-    """Return why the last plan left changes out, as its run counted it."""
+def _counted(reading: sa.Connection, verb: str, name: str) -> tuple[tuple[str, int], ...]:
+    """Return what the last run of `verb` counted under `name`, most first."""
     query = (
         sa.select(runs.c.counts)
-        .where(runs.c.verb == "plan", runs.c.status == "done")
+        .where(runs.c.verb == verb, runs.c.status == "done")
         .order_by(runs.c.started_at.desc())
         .limit(1)
     )
     counts = reading.execute(query).scalar()
-    reasons = counts.get("withheld") if isinstance(counts, dict) else None
+    reasons = counts.get(name) if isinstance(counts, dict) else None
     if not isinstance(reasons, dict):
         return ()
     numbers = {str(why): n for why, n in reasons.items() if isinstance(n, int)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,7 @@ from crm_steward.store.findings import Findings, StoredFinding
 from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans
+from crm_steward.store.runs import Runs
 from crm_steward.writing.compare import canonical
 from crm_steward.writing.limits import Budget
 from crm_steward.writing.propose import Candidate, Capabilities, Proposer
@@ -105,6 +107,13 @@ def make_plan(
     )
     if save:
         Plans(database).save(plan)
+        runs = Runs(database)  # what was left out stands in the weekly report
+        why = Counter(one.why.value for one in withheld)
+        runs.finish(
+            runs.start("plan", now=now),
+            {"changes": len(changes), "withheld": dict(why)},
+            now=clock(),
+        )
     return PlanResult(
         plan=plan, withheld=tuple(withheld), used=dict(budget.written), live=dict(budget.live)
     )

@@ -274,10 +274,11 @@ def test_coverage_names_every_gap(database: Database) -> None:
     _mirror(database, [_contact(1)], **{"17": "too long", "18": "too long"})
     runs = Runs(database)
     runs.finish(runs.start("plan", now=NOW), {"withheld": {"run limit": 40}}, now=NOW)
-    runs.finish(runs.start("scan", now=NOW), {}, now=NOW)
+    runs.finish(runs.start("scan", now=NOW), {"left_out": {"twice: crowd": 900}}, now=NOW)
     coverage = _collect(database).coverage
     assert coverage.quarantined == (("crm", "too long", 2),)
     assert coverage.withheld == (("run limit", 40),)
+    assert coverage.left_out == (("twice: crowd", 900),)
     assert coverage.scanned_at == NOW
     assert [(s.connection, s.contacts, s.trouble) for s in coverage.sources] == [("crm", 1, None)]
     for values, trouble in (

@@ -129,7 +129,8 @@ def test_html_and_text_say_the_same(digest: Digest) -> None:
     flat = " ".join(mail.text.split())
     for said in (
         "Consent withdrawn but still on a list", "hubspot-eu:4711", "Claire Morel", "12,345",
-        "crm-steward plan show 3f9c2b7e11d04a68", "crm-steward undo apply-20261112-a1b2c3",
+        "crm-steward apply 3f9c2b7e11d04a68 --approve phone-format --yes",
+        "crm-steward undo apply-20261112-a1b2c3 --yes", "900 contacts not compared",
         "file not found", "a field holds a NUL character", "1,280", "82.4%", "Europe/Paris",
         "2 changes refused by the CRM", "missing: phone and company", "nothing since 12 Mar 2023",
     ):  # fmt: skip

@@ -47,7 +47,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "Plan {plan}: {n} change proposed, nothing written yet. It expires on {expires}.",
             "Plan {plan}: {n} changes proposed, nothing written yet. It expires on {expires}.",
         ),
-        "decide.how": "Look at every change, approve what you agree with, then write it:",
+        "decide.how": "Look at every change first; then approve and write the part of one rule, or all of it:",
         "decide.approved": (
             "{n} change is already approved and not yet written.",
             "{n} changes are already approved and not yet written.",
@@ -110,6 +110,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "gaps.withheld": (
             "{n} change left out of the plan: {reason}",
             "{n} changes left out of the plan: {reason}",
+        ),
+        "gaps.left_out": (
+            "{n} contact not compared ({reason})",
+            "{n} contacts not compared ({reason})",
         ),
         "gaps.unsettled": (
             "{n} change whose outcome the CRM has not confirmed yet",
@@ -258,6 +262,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.cannot": "the connection cannot do this",
         "withheld.conflict": "two rules want different values",
         "withheld.asked for twice": "another rule asks for the same",
+        "withheld.task stands": "its task stands in the CRM already",
         "withheld.done": "written once already",
         "withheld.under way": "an earlier write is not settled yet",
         "withheld.set aside": "refused too often by the CRM",

@@ -48,7 +48,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "Plan {plan} : {n} modification proposée, rien n’est encore écrit. Il expire le {expires}.",
             "Plan {plan} : {n} modifications proposées, rien n’est encore écrit. Il expire le {expires}.",
         ),
-        "decide.how": "Regardez chaque modification, approuvez celles qui conviennent, puis écrivez-les :",
+        "decide.how": "Regardez d’abord chaque modification ; puis approuvez et écrivez la part d’une règle, ou le tout :",
         "decide.approved": (
             "{n} modification est déjà approuvée et pas encore écrite.",
             "{n} modifications sont déjà approuvées et pas encore écrites.",
@@ -111,6 +111,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "gaps.withheld": (
             "{n} modification laissée hors du plan : {reason}",
             "{n} modifications laissées hors du plan : {reason}",
+        ),
+        "gaps.left_out": (
+            "{n} contact non comparé ({reason})",
+            "{n} contacts non comparés ({reason})",
         ),
         "gaps.unsettled": (
             "{n} modification dont le CRM n’a pas encore confirmé l’issue",
@@ -262,6 +266,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.cannot": "la connexion ne sait pas le faire",
         "withheld.conflict": "deux règles veulent des valeurs différentes",
         "withheld.asked for twice": "une autre règle demande la même chose",
+        "withheld.task stands": "sa tâche existe déjà dans le CRM",
         "withheld.done": "déjà écrit une fois",
         "withheld.under way": "une écriture précédente n’est pas encore éclaircie",
         "withheld.set aside": "refusée trop souvent par le CRM",
