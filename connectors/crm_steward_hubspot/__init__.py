@@ -27,7 +27,7 @@ class HubSpotSettings(ConnectionSettings):
 
     kind: Literal["hubspot"] = "hubspot"
     token: SecretStr
-    """Service key or static token of a private app (`pat-…`)."""
+    """Service key, or static token of an existing private app (`pat-…`)."""
     overlap: DurationOrZero = timedelta(minutes=10)
     """How far each incremental read reaches back; covers the search index's delay."""
     search_lag: DurationOrZero = timedelta(seconds=120)
@@ -69,7 +69,7 @@ SPEC = ConnectorSpec(
 #   text_version: consent_text_version
 """,
     access=(
-        "In HubSpot: Settings > Integrations > Private Apps > Create (or a service key).",
+        "In HubSpot, as a super admin: Development > Keys (or Settings > Integrations) > service key.",
         "To read, tick: crm.objects.contacts.read, crm.schemas.contacts.read, crm.objects.owners.read.",
         "To write fixes and tasks, tick: crm.objects.contacts.write.",
         "Copy the token it shows (pat-…).",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from crm_steward.model import Clock, Finding
 from crm_steward.rules import LeftOut, Rule, RuleBook
 from crm_steward.store.database import Database
 from crm_steward.store.findings import FindingCounts, Findings
+from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.relation import open_relation
 from crm_steward.store.runs import Runs
@@ -40,7 +41,12 @@ class ScanCounts(FindingCounts):
 
 
 def scan(
-    database: Database, book: RuleBook, *, clock: Clock, progress: Progress | None = None
+    database: Database,
+    book: RuleBook,
+    *,
+    clock: Clock,
+    only_due: bool = False,
+    progress: Progress | None = None,
 ) -> ScanCounts:
     """Run every rule on the mirror and store what it finds, all or nothing.
 
@@ -51,23 +57,30 @@ def scan(
         database: The store.
         book: The rules.
         clock: The time.
+        only_due: Leave out rules whose `every` says that their day, week, month or quarter has
+            had its scan; what they found before stands. A new or edited rule is always due.
         progress: Called before each rule.
     """
     runs = Runs(database)
     counts = ScanCounts()
     counts.run = runs.start("scan", now=clock())
     now = clock()
+    jobs = Jobs(database)
     examined, counts.not_examined = _examined(Mirror(database))
     with open_relation(database, connections=examined) as con:
         counts.contacts = con.execute("SELECT count(*) FROM contacts").fetchall()[0][0]
         findings = Findings(database)
-        scope = {rule.id: _scope(rule, examined) for rule in book.rules}
+        rules = [rule for rule in book.rules if not only_due or _due(rule, jobs, now)]
+        scope = {rule.id: _scope(rule, examined) for rule in rules}
         changed = findings.record(
             scope,
-            _found(con, book, now, counts, progress),
+            _found(con, rules, now, counts, progress),
             now=now,
-            retired=findings.rules() - set(scope),
+            retired=findings.rules() - {rule.id for rule in book.rules},
         )
+    for rule in rules:
+        if rule.every != "scan":
+            jobs.save(_job(rule), JobState(last_success_at=now, last_attempt_at=now))
     for name, value in asdict(changed).items():
         setattr(counts, name, value)
     runs.finish(counts.run, asdict(counts), now=clock())
@@ -84,16 +97,35 @@ def _scope(rule: Rule, examined: set[str]) -> set[str]:
     return examined & set(rule.connections) if rule.connections else examined
 
 
+def _job(rule: Rule) -> str:
+    return f"rule:{rule.id}:{rule.digest[:12]}"
+
+
+def _due(rule: Rule, jobs: Jobs, now: datetime) -> bool:
+    last = jobs.state(_job(rule)).last_success_at
+    period = _PERIODS.get(rule.every)
+    return period is None or last is None or period(last) != period(now)
+
+
+_PERIODS: Mapping[str, Callable[[datetime], object]] = {
+    "day": lambda at: at.date(),
+    "week": lambda at: at.isocalendar()[:2],
+    "month": lambda at: (at.year, at.month),
+    "quarter": lambda at: (at.year, (at.month - 1) // 3),
+}
+"""What names the period of a time, in UTC; `scan` has none: such a rule runs at each scan."""
+
+
 def _found(
     con: duckdb.DuckDBPyConnection,
-    book: RuleBook,
+    rules: Sequence[Rule],
     now: datetime,
     counts: ScanCounts,
     progress: Progress | None,
 ) -> Iterator[Finding]:
-    for number, rule in enumerate(book.rules, start=1):
+    for number, rule in enumerate(rules, start=1):
         if progress:
-            progress(rule.id, number, len(book.rules))
+            progress(rule.id, number, len(rules))
         counts.by_rule[rule.id] = 0
 
         def leave_out(left: LeftOut, rule: str = rule.id) -> None:

@@ -6,50 +6,27 @@ import os
 import re
 import shlex
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.docs.shell import ROOT, commands_of, run, shell
 
 from crm_steward.sandbox import serve
 from crm_steward_hubspot.sandbox import HubSpotSandbox
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = [
-    [line.removeprefix("$ ") for line in block.splitlines() if line.startswith("$ ")]
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
-]
+BLOCKS = commands_of(README)
 CHECKOUT = pytest.mark.skipif(
     not (ROOT / "src" / "crm_steward" / "cli" / "app.py").exists(),
     reason="make and pip install work on a checkout; this is a wheel",
 )
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> dict[str, str]:
-    """Give the environment of a newcomer's shell in which `crm-steward` is this one."""
-    command = tmp_path / "bin" / "crm-steward"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m crm_steward "$@"\n')
-    command.chmod(0o755)
-    return {**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}"}
-
-
-def run(script: str, folder: Path, env: dict[str, str]) -> str:
-    """Run a shell script that must end well; return what it printed."""
-    done = subprocess.run(
-        ["/bin/bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture(name="shell")
+def _shell(tmp_path: Path) -> dict[str, str]:
+    """Give a newcomer's shell."""
+    return shell(tmp_path)
 
 
 def test_the_readme_is_short() -> None:

@@ -142,7 +142,13 @@ def _consent_columns(contact: Contact) -> dict[str, str | None]:
         for channel, consent in binding.items()
     }
     email = binding[Channel.EMAIL]
-    columns["consent_email_missing_proof"] = ",".join(email.missing_proof) if email else None
+    # A consent that the CRM keeps on the record speaks of the record's own address.
+    lacking = [
+        part
+        for part in (email.missing_proof if email else ())
+        if part != "address" or not contact.emails
+    ]
+    columns["consent_email_missing_proof"] = ",".join(lacking) if email else None
     return columns
 
 

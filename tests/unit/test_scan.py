@@ -1,0 +1,107 @@
+"""Scan: what the rules find in the mirror, with nothing inferred from what was not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crm_steward.connect.protocol import Cursor, Page
+from crm_steward.model import Clock, Contact, RecordRef
+from crm_steward.rules import RuleBook, load_rules
+from crm_steward.scan import scan
+from crm_steward.store.database import Database
+from crm_steward.store.findings import Findings
+from crm_steward.store.mirror import Mirror
+
+Book = Callable[..., RuleBook]
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Book:
+    """Make a book with one rule: contacts need a company; keyword arguments add to it."""
+
+    def make(**more: str) -> RuleBook:
+        lines = "".join(f"    {key}: {value}\n" for key, value in more.items())
+        path = tmp_path / "rules.yaml"
+        path.write_text(
+            "version: 1\nrules:\n  - id: no-company\n    about: x\n    severity: low\n"
+            f"    check: {{kind: required, fields: [company]}}\n    mode: report\n{lines}",
+            "utf-8",
+        )
+        return load_rules([path])
+
+    return make
+
+
+def fill(database: Database, clock: Clock, connection: str, *ids: str, whole: bool = True) -> None:
+    """Put contacts without a company into the mirror."""
+    contacts = [Contact(ref=RecordRef(connection, one)) for one in ids]
+    page = Page(cursor=Cursor("c"), contacts=contacts, complete=True)
+    mirror = Mirror(database)
+    mirror.save_page(connection, "fake", page, now=clock(), full=True)
+    if whole:
+        mirror.note(connection, "fake", last_full_at=clock())
+
+
+def test_a_connection_that_was_never_read_to_the_end_is_left_out_and_named(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """Half a base tells nothing: its contacts are not examined, and that is said."""
+    fill(database, clock, "whole", "1", "2")
+    fill(database, clock, "half", "3", whole=False)
+    done = scan(database, book(), clock=clock)
+
+    assert (done.contacts, done.new) == (2, 2)
+    assert done.not_examined == {"half": "never read to the end yet"}
+
+
+def test_the_same_mirror_gives_the_same_findings(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """A second scan changes nothing."""
+    fill(database, clock, "crm", "1", "2", "3")
+    first, second = (scan(database, book(), clock=clock) for _ in range(2))
+
+    assert (first.new, first.by_rule) == (3, {"no-company": 3})
+    assert (second.new, second.standing, second.resolved) == (0, 3, 0)
+
+
+@pytest.mark.parametrize(
+    ("every", "days", "runs"),
+    [
+        ("scan", 0, True),
+        ("day", 0, False),
+        ("day", 1, True),
+        ("week", 6, False),  # Monday to Sunday of one ISO week
+        ("week", 7, True),
+        ("month", 14, False),  # 16 to 30 November
+        ("month", 15, True),
+        ("quarter", 45, False),  # until 31 December
+        ("quarter", 46, True),
+    ],
+)
+def test_a_rule_runs_once_in_its_period(
+    database: Database, clock: Clock, book: Book, every: str, days: int, runs: bool
+) -> None:
+    """`every` is a calendar period; between two scans of a rule, what it found stands."""
+    rules = book(every=every)
+    fill(database, clock, "crm", "1")
+    scan(database, rules, clock=clock, only_due=True)
+    clock.forward(days=days)  # type: ignore[attr-defined] # the clock of the tests can be moved
+    fill(database, clock, "crm", "2")
+    done = scan(database, rules, clock=clock, only_due=True)
+
+    assert ("no-company" in done.by_rule) is runs
+    assert len(list(Findings(database).open())) == (2 if runs else 1)
+
+
+def test_an_edited_rule_is_due_at_once(database: Database, clock: Clock, book: Book) -> None:
+    """Who edits a monthly rule sees the effect with the next scan, not next month."""
+    fill(database, clock, "crm", "1")
+    scan(database, book(every="month"), clock=clock, only_due=True)
+    edited = book(every="month", where="{field: stage, equals: customer}")
+    done = scan(database, edited, clock=clock, only_due=True)
+
+    assert done.resolved == 1
