@@ -119,7 +119,9 @@ def test_the_image_runs_without_rights_and_knows_its_settings() -> None:
 def test_the_build_gets_what_the_image_copies() -> None:
     """Everything that COPY names is let through by the ignore file."""
     docker = DEPLOY / "docker"
-    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (docker / "Dockerfile").read_text(), re.MULTILINE)
+    copied = re.findall(
+        r"^COPY (?!--from)(.+) \S+$", (docker / "Dockerfile").read_text(), re.MULTILINE
+    )
     ignored = (docker / "Dockerfile.dockerignore").read_text().splitlines()
     for name in " ".join(copied).split():
         assert f"!{name}" in ignored
