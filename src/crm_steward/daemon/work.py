@@ -113,6 +113,7 @@ class Work:
                 self._database,
                 book,
                 clock=self._clock,
+                only_due=True,
                 progress=lambda _rule, _number, _total: self._pause_here(lease),
             )
         _log.info("scanned", **_numbers(asdict(counts)), not_examined=counts.not_examined)
