@@ -81,15 +81,16 @@ def report_command(
     chosen = _week(week)
     settings = open_settings(config)
     book = open_rules(settings)
-    recipient = _recipient(settings, to, language)
+    recipients = _recipients(settings, to, language)
     with Database.open(settings.database) as database:
         if send:
             if week is not None:
                 raise typer.BadParameter("--send mails the current week's report only.")
-            _send(database, settings, book, (recipient,) if to else settings.report.recipients)
+            _send(database, settings, book, recipients)
             return
         digest = collect(database, settings, book, week=chosen, now=utc_now())
-    spoken = recipient.language or settings.language
+    named = recipients[0].language if to else None
+    spoken = (language.value if language else named) or settings.language
     if preview:
         _preview(digest, spoken, out)
         return
@@ -105,14 +106,24 @@ def _week(text: str | None) -> Week | None:
         raise typer.BadParameter(str(error), param_hint="--week") from error
 
 
-def _recipient(settings: Settings, to: str | None, language: Language | None) -> Recipient:
-    """Return the recipient named by --to as the settings know them, with the language asked for."""
+def _recipients(
+    settings: Settings, to: str | None, language: Language | None
+) -> tuple[Recipient, ...]:
+    """Return everybody, or the one named by --to, in the language asked for."""
+    from pydantic import ValidationError
+
     from crm_steward.settings import Recipient
 
-    known = {one.address.casefold(): one for one in settings.report.recipients}
-    found = known.get(to.casefold()) if to else None
-    spoken = language.value if language else (found.language if found else None)
-    return Recipient(address=to or "", language=spoken)
+    everybody = settings.report.recipients
+    if to is not None:
+        known = [one for one in everybody if one.address.casefold() == to.strip().casefold()]
+        try:
+            everybody = tuple(known[:1]) or (Recipient(address=to),)
+        except ValidationError as error:
+            raise typer.BadParameter("it is not an e-mail address.", param_hint="--to") from error
+    if language is None:
+        return everybody
+    return tuple(one.model_copy(update={"language": language.value}) for one in everybody)
 
 
 def _as(digest: Digest, form: Format, language: str) -> str:
@@ -156,6 +167,7 @@ def _send(
     """Queue what is missing, send what is due, and say what became of it."""
     from crm_steward.model import ConfigError, MailError, Problem, utc_now
     from crm_steward.report import deliver, queue
+    from crm_steward.store.outbox import Outbox
 
     if not recipients:
         hint = "Add some under `report.recipients`, or name one with --to."
@@ -163,6 +175,7 @@ def _send(
     queued = queue(database, settings, book, recipients, utc_now())
     if settings.mail is None:  # queue has refused already
         return
+    Outbox(database).hasten(utc_now())
     done = deliver(database, settings.mail, utc_now())
     out = console()
     if done.sent:

@@ -14,7 +14,7 @@ from typing import Any
 from crm_steward.model import Finding, Severity
 from crm_steward.report.digest import Titles
 from crm_steward.report.render import environment, title
-from crm_steward.report.sayings import say
+from crm_steward.report.sayings import left_out, say
 from crm_steward.report.words import Words, plain
 
 _SAMPLES, _BROKEN, _MEMBERS, _VALUE = 50, 200, 6, 80
@@ -82,6 +82,7 @@ def render_audit(result: AuditResult, language: str) -> str:
                 "blocks": blocks,
                 "most": max((block.count for block in blocks), default=0),
                 "broken": result.broken[:_BROKEN],
+                "left_out": [(left_out(reason, words), n) for reason, n in result.left_out],
                 "columns": _columns(result, words),
                 "unmapped": words.listed([plain(name, 60) for name in result.unmapped[:40]]),
                 "sentence": lambda text: text[:1].upper() + text[1:],

@@ -22,7 +22,7 @@ from crm_steward.report.digest import (
     OwnerShare,
     Person,
 )
-from crm_steward.report.sayings import say
+from crm_steward.report.sayings import left_out, say
 from crm_steward.report.words import Words, clean, plain, safe_link
 
 LARGEST = 95_000
@@ -183,7 +183,7 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
         for reason, count in coverage.withheld[:_REASONS]
     ]
     lines += [
-        words("gaps.left_out", n=count, reason=reason)
+        words("gaps.left_out", n=count, reason=left_out(reason, words))
         for reason, count in coverage.left_out[:_REASONS]
     ]
     for name in ("unsettled", "refused", "conflicts"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +27,18 @@ def say(kind: str, evidence: Evidence, words: Words, members: int = 1) -> str:
     """
     sayer = _SAYERS.get(kind)
     return sayer(evidence, words, members) if sayer else ""
+
+
+_CROWD = re.compile(r"(?:.*?: )?(?P<level>[^:]+): (?P<n>\d+) contacts share one value")
+"""How the duplicate check says that a value is too common to compare its holders."""
+
+
+def left_out(reason: str, words: Words) -> str:
+    """Return why contacts were not compared, in the reader's language where it is known."""
+    crowd = _CROWD.fullmatch(reason)
+    if crowd is None:
+        return reason
+    return words("left.crowd", level=words.known("level", crowd["level"]))
 
 
 def _format(evidence: Evidence, words: Words, _members: int) -> str:

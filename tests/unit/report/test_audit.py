@@ -67,6 +67,7 @@ def test_says_what_was_not_read() -> None:
         "nom",
         "accepte l\u2019e-mail",
         "900 contacts non comparés",
+        "une même valeur est trop répandue pour les comparer\u00a0: même e-mail",
     ):
         assert said in page
 

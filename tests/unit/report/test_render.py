@@ -125,7 +125,7 @@ def test_french_reads_french(digest: Digest) -> None:
 def test_html_and_text_say_the_same(digest: Digest) -> None:
     """Every title, name, command and figure of the HTML part stands in the text part too."""
     mail = render(digest, "en")
-    page = _Page(mail.html).text
+    page = " ".join(_Page(mail.html).text.split())
     flat = " ".join(mail.text.split())
     for said in (
         "Consent withdrawn but still on a list", "hubspot-eu:4711", "Claire Morel", "12,345",

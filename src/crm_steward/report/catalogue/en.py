@@ -111,6 +111,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} change left out of the plan: {reason}",
             "{n} changes left out of the plan: {reason}",
         ),
+        "left.crowd": "too many share one value to compare them: {level}",
         "gaps.left_out": (
             "{n} contact not compared ({reason})",
             "{n} contacts not compared ({reason})",

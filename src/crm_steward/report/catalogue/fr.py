@@ -112,6 +112,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} modification laissée hors du plan : {reason}",
             "{n} modifications laissées hors du plan : {reason}",
         ),
+        "left.crowd": "une même valeur est trop répandue pour les comparer : {level}",
         "gaps.left_out": (
             "{n} contact non comparé ({reason})",
             "{n} contacts non comparés ({reason})",

@@ -1,0 +1,217 @@
+"""`crm-steward report` as a user calls it: on the terminal, in files, in mailboxes."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import yaml
+from tests.conftest import Cli
+
+from crm_steward.testing.postbox import Postbox, serving
+
+PEOPLE = """\
+id,first name,last name,email,phone,company
+1,JEAN,DUPONT,canary-4711@example.com,0612345678,Acme
+2,Jean,Dupont,canary-4711@example.com,,<script>alert(1)</script>
+3,"<img src=x onerror=alert(1)>",Lee,ann@example.org,,
+"""
+RULES = """\
+version: 1
+rules:
+  - id: no-phone
+    about: {en: Nobody can call them, fr: Injoignables par téléphone}
+    severity: high
+    check: {kind: required, fields: [phone]}
+    mode: report
+"""
+Desk = Callable[..., None]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, steward: Cli) -> Desk:
+    """Write settings for a small file, pull it and scan it; keyword arguments add blocks."""
+
+    def prepare(*, read: bool = True, **blocks: Any) -> None:
+        settings = {
+            "connections": {"people": {"kind": "file", "path": "people.csv"}},
+            "rules": {"packs": ["duplicates", "format"], "paths": ["own.yaml"]},
+            "timezone": "Europe/Paris",
+            "language": "fr",
+            **blocks,
+        }
+        (tmp_path / "crm-steward.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+        (tmp_path / "crm-steward.yaml").chmod(0o600)
+        (tmp_path / "people.csv").write_text(PEOPLE, "utf-8")
+        (tmp_path / "own.yaml").write_text(RULES, "utf-8")
+        for command in ("pull", "scan") if read else ():
+            done = steward(command)
+            assert done.returncode == 0, done.stderr
+
+    return prepare
+
+
+def _mail(port: int, **values: Any) -> dict[str, Any]:
+    given = {"host": "127.0.0.1", "port": port, "security": "none", "sender": "steward@example.net"}
+    return given | values
+
+
+def _to(*recipients: tuple[str, str | None]) -> dict[str, Any]:
+    return {
+        "recipients": [
+            {"address": a} | ({"language": lang} if lang else {}) for a, lang in recipients
+        ]
+    }
+
+
+def _good(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_report_in_every_form(desk: Desk, steward: Cli, tmp_path: Path) -> None:
+    """Text on the terminal, HTML in a file, JSON for programs, in both languages."""
+    desk()
+    french = _good(steward("report"))
+    assert "Injoignables par téléphone" in french
+    assert "Rapport hebdomadaire" in french
+    english = _good(steward("report", "--language", "en"))
+    assert "Nobody can call them" in english
+    assert "people:2" in english
+    _good(steward("report", "--format", "html", "--out", "report.html"))
+    html = (tmp_path / "report.html").read_text("utf-8")
+    assert '<html lang="fr"' in html
+    document = json.loads(_good(steward("report", "--json")))
+    assert document == json.loads(_good(steward("report", "--format", "json"))) | {
+        "until": document["until"]
+    }
+    assert {rule["rule"]: rule["movement"]["new"] for rule in document["rules"]}["no-phone"] == 2
+
+
+def test_report_is_safe_and_discreet(desk: Desk, steward: Cli) -> None:
+    """Hostile values stay text, and by default no value of a contact is in any form of it."""
+    desk()
+    forms = [_good(steward("report", "--format", form)) for form in ("text", "html", "json")]
+    for form in forms:
+        assert "canary" not in form
+        assert "@example" not in form
+        assert "alert(1)" not in form
+    desk(report={"names": "on"})
+    named = steward("report", "--format", "html")
+    assert "Dupont" in _good(named)
+    tags: set[str] = set()
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            tags.add(tag)
+            assert not any(name.startswith("on") for name, _ in attrs)
+
+    Reader().feed(named.stdout)
+    assert not tags & {"script", "img", "iframe"}
+
+
+def test_mailed_once(desk: Desk, steward: Cli) -> None:
+    """--send mails everybody in their language; sent again, nobody has it twice."""
+    postbox = Postbox()
+    with serving(postbox) as port:
+        everybody = _to(("chef@example.com", None), ("manager@example.org", "en"))
+        desk(mail=_mail(port), report=everybody)
+        assert "2" in _good(steward("report", "--send"))
+        assert "already" in _good(steward("report", "--send"))
+        assert "already" in _good(steward("report", "--send", "--to", "chef@example.com"))
+        assert "1" in _good(
+            steward("report", "--send", "--to", "new@example.org", "--language", "en")
+        )
+    subjects = {str(message["To"]): str(message["Subject"]) for message in postbox.messages}
+    assert len(postbox.messages) == 3
+    assert subjects["chef@example.com"].startswith("Semaine ")
+    assert subjects["manager@example.org"].startswith("Week ")
+    assert subjects["new@example.org"].startswith("Week ")
+
+
+def test_mailed_through_tls_with_login(desk: Desk, steward: Cli, tmp_path: Path) -> None:
+    """STARTTLS with a private authority and a login, all from the settings file."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    postbox = Postbox()
+    with serving(postbox, starttls=context, login=True) as port:
+        given = _mail(
+            port, security="starttls", username="steward", password="s3cret", ca_file="ca.pem"
+        )
+        desk(mail=given, report=_to(("manager@example.org", "en")))
+        _good(steward("report", "--send"))
+    assert len(postbox.arrived) == 1
+
+
+def test_refused_mail_stays_and_goes_out_later(desk: Desk, steward: Cli) -> None:
+    """A server that refuses for now: exit 9, one line, the mail is kept; asked again, it goes."""
+    answers = ["451 4.3.0 try later"]
+    postbox = Postbox(rcpt=lambda _: answers[0] if answers else None)
+    with serving(postbox) as port:
+        desk(mail=_mail(port), report=_to(("manager@example.org", "en")))
+        done = steward("report", "--send")
+        assert done.returncode == 9
+        assert "451 4.3.0" in done.stderr
+        assert "stays in the outbox" in done.stderr
+        assert "manager" not in done.stderr
+        answers.clear()
+        _good(steward("report", "--send"))
+    assert len(postbox.arrived) == 1
+
+
+def test_unreachable_mail_server(desk: Desk, steward: Cli) -> None:
+    """Nobody listens: exit 9, and what to look at."""
+    desk(read=False, mail=_mail(1, timeout="2 seconds"), report=_to(("manager@example.org", "en")))
+    done = steward("report", "--send")
+    assert done.returncode == 9
+    assert "cannot be reached: connection refused" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--week", "next"), 2, "write it like 2026-W47"),
+        (("--week", "2025-W53"), 2, "2025 has no week 53"),
+        (("--week", "2039-W02"), 10, "no report yet"),
+        (("--send",), 3, "mail"),
+        (("--format", "pdf"), 2, "pdf"),
+        (("--to", "nobody"), 2, "not an e-mail address"),
+        (("--send", "--week", "2026-W01"), 2, "current week"),
+        (("--out", "nowhere/report.txt"), 10, "nowhere/report.txt cannot be written"),
+        (("--config", "other.yaml"), 3, "other.yaml"),
+    ],
+)
+def test_mistakes_are_told(
+    desk: Desk, steward: Cli, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    """Each has its exit code and says what is wrong."""
+    desk(read=False, report=_to(("manager@example.org", "en")))
+    done = steward("report", *arguments)
+    assert done.returncode == code, done.stderr
+    assert said in re.sub(r"[\s│]+", " ", done.stderr)
+
+
+def test_preview_opens_the_mail(desk: Desk, steward: Cli, tmp_path: Path) -> None:
+    """--preview writes the HTML part and opens it in the browser; nothing is queued."""
+    desk(read=False)
+    browser = tmp_path / "browser"
+    browser.write_text('#!/bin/sh\nprintf %s "$1" > opened\n', "utf-8")
+    browser.chmod(0o755)
+    _good(steward("report", "--preview", "--out", "p.html", env={"BROWSER": f"{browser} %s"}))
+    opened = (tmp_path / "opened").read_text("utf-8")
+    assert opened == (tmp_path / "p.html").resolve().as_uri()
+
+
+def test_a_week_before_anything_was_read(desk: Desk, steward: Cli) -> None:
+    """An old week is empty, and says so instead of failing."""
+    desk(read=False)
+    assert "Week 1 " in _good(steward("report", "--week", "2024-W01", "--language", "en"))
