@@ -22,7 +22,7 @@ PAGE = 100
 
 def measure(size: int) -> dict[str, float]:
     """Pull `size` contacts into a fresh SQLite file; return figures of this process."""
-    from crm_steward.connect.protocol import Cursor, Page
+    from crm_steward.connect.protocol import Account, Cursor, Page
     from crm_steward.model import Contact, Email, Phone, PostalAddress, RecordRef, utc_now
     from crm_steward.pull import pull
     from crm_steward.sandbox import population
@@ -54,6 +54,9 @@ def measure(size: int) -> dict[str, float]:
             )
 
     class Source:
+        def check(self) -> Account:
+            return Account(id="bench", name="bench")
+
         def read(self, _since: Cursor | None) -> Iterator[Page]:
             page: list[Contact] = []
             for number, one in enumerate(contacts(), start=1):
@@ -72,7 +75,7 @@ def measure(size: int) -> dict[str, float]:
         Database.open(f"sqlite:///{folder}/b.db") as database,
     ):
         start = time.process_time()
-        pull(database, "bench", "bench", Source(), clock=utc_now)  # type: ignore[arg-type] # only read() is called
+        pull(database, "bench", "bench", Source(), clock=utc_now)  # type: ignore[arg-type] # check() and read() are called
         cpu = time.process_time() - start - making
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"ms": cpu / size * 1000, "peak_mb": peak / 1024, "before_mb": before / 1024}

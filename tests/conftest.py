@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -21,15 +22,18 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """Start a PostgreSQL server of our own; in CI it must be there, elsewhere its tests skip."""
     folder = _postgres_programs()
     if folder is None:
         if os.environ.get("CI"):
             pytest.fail("PostgreSQL is not installed; CI tests both databases")
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    data = tmp_path_factory.mktemp("postgres")
-    with PostgresServer(folder, data) as url:
+    # Not in pytest's own folder: it deletes those of older sessions while a server may run there.
+    with (
+        TemporaryDirectory(prefix="steward-postgres-") as data,
+        PostgresServer(folder, Path(data)) as url,
+    ):
         yield url
 
 
@@ -50,8 +54,6 @@ class PostgresServer:
 
     def __enter__(self) -> str:
         self.data.chmod(0o777)
-        for parent in self.data.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o055)
         self._run("initdb", "-D", f"{self.data}/db", "-U", "steward", "-A", "trust", "--no-sync")
         options = f"-c listen_addresses='' -c unix_socket_directories={self.data} -c fsync=off"
         log = f"{self.data}/log"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from crm_steward.connect.protocol import Connector, Cursor
+from crm_steward.connect.protocol import Account, Connector, Cursor
 from crm_steward.model import AuthError, Clock, StewardError
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import ConnectionState, Mirror, PageCounts
@@ -21,7 +21,17 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(slots=True)
 class PullCounts(PageCounts):
-    """What a pull did."""
+    """What a pull did.
+
+    Args:
+        run: The run's id.
+        full: Whether everything was read.
+        pages: How many pages were stored.
+        live: How many contacts the connection has now.
+        absent: How many count as gone because two full reads did not bring them.
+        frozen: Why nothing may be written to the connection, or empty.
+        missing: What the CRM lacks to do all that the connector can, each with its remedy.
+    """
 
     run: str = ""
     full: bool = False
@@ -29,6 +39,7 @@ class PullCounts(PageCounts):
     live: int = 0
     absent: int = 0
     frozen: str = ""
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -58,6 +69,16 @@ class _Pull:
             self.note(pass_started_at=now, cursor=None)
             return None
         return state.cursor
+
+    def learn(self, account: Account) -> None:
+        """Keep what the CRM says of itself: owners are colleagues, whom reports may name."""
+        self.counts.missing = account.missing
+        owners = {
+            owner.id: {"name": owner.name, "email": owner.email, "active": owner.active}
+            for owner in account.owners.values()
+        }
+        facts = {"id": account.id, "name": account.name, "time_zone": account.time_zone}
+        self.note(account={**facts, "owners": owners})
 
     def read(self, connector: Connector, since: Cursor | None) -> None:
         """Store each page with its cursor as it comes."""
@@ -143,7 +164,11 @@ def pull(
     )
     run = pulling.counts.run = runs.start("pull", connection, now=clock())
     try:
-        pulling.read(connector, pulling.start(mirror.state(connection), full=full))
+        state = mirror.state(connection)
+        since = pulling.start(state, full=full)
+        if pulling.counts.full or not state.account:
+            pulling.learn(connector.check())
+        pulling.read(connector, since)
     except StewardError as error:
         paused = {"paused_reason": error.message} if isinstance(error, AuthError) else {}
         pulling.note(last_error=error.message, **paused)

@@ -64,27 +64,38 @@ def scan(
     runs = Runs(database)
     counts = ScanCounts()
     counts.run = runs.start("scan", now=clock())
-    now = clock()
+    with runs.during(counts.run, clock=clock):
+        _scan(database, book, counts, now=clock(), only_due=only_due, progress=progress)
+    runs.finish(counts.run, asdict(counts), now=clock())
+    return counts
+
+
+def _scan(
+    database: Database,
+    book: RuleBook,
+    counts: ScanCounts,
+    *,
+    now: datetime,
+    only_due: bool,
+    progress: Progress | None,
+) -> None:
     jobs = Jobs(database)
     examined, counts.not_examined = _examined(Mirror(database))
+    rules = [rule for rule in book.rules if not only_due or _due(rule, jobs, now)]
     with open_relation(database, connections=examined) as con:
         counts.contacts = con.execute("SELECT count(*) FROM contacts").fetchall()[0][0]
         findings = Findings(database)
-        rules = [rule for rule in book.rules if not only_due or _due(rule, jobs, now)]
-        scope = {rule.id: _scope(rule, examined) for rule in rules}
         changed = findings.record(
-            scope,
+            {rule.id: _scope(rule, examined) for rule in rules},
             _found(con, rules, now, counts, progress),
             now=now,
             retired=findings.rules() - {rule.id for rule in book.rules},
         )
     for rule in rules:
-        if rule.every != "scan":
+        if rule.every != "scan" and not counts.not_examined:
             jobs.save(_job(rule), JobState(last_success_at=now, last_attempt_at=now))
     for name, value in asdict(changed).items():
         setattr(counts, name, value)
-    runs.finish(counts.run, asdict(counts), now=clock())
-    return counts
 
 
 def _examined(mirror: Mirror) -> tuple[set[str], dict[str, str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from crm_steward.connect.protocol import Cursor, Page
+from crm_steward.connect.protocol import Account, Cursor, Page
 from crm_steward.model import AuthError, Clock, Contact, RecordRef, RetryableError
 from crm_steward.pull import PullCounts, pull
 from crm_steward.store.database import Database
@@ -22,6 +22,9 @@ class Source:
     fails_at: int = -1
     error: Exception = field(default_factory=lambda: RetryableError("the network went away"))
     asked: list[Cursor | None] = field(default_factory=list)
+
+    def check(self) -> Account:
+        return Account(id="1", name="A fake CRM", missing=("scope x",))
 
     def read(self, since: Cursor | None) -> Iterator[Page]:
         self.asked.append(since)
@@ -53,6 +56,8 @@ def test_the_first_pull_reads_everything_and_the_next_only_changes(
     first, second = run(database, source, clock), run(database, source, clock)
 
     assert (first.full, first.new, first.live) == (True, 3, 3)
+    assert first.missing == ("scope x",)
+    assert Mirror(database).state("crm").account["name"] == "A fake CRM"
     assert (second.full, second.new, second.live) == (False, 0, 3)
     assert source.asked == [None, "end"]
 

@@ -94,6 +94,8 @@ def _print(done: Mapping[str, PullCounts]) -> None:
     out = console()
     for name, counts in done.items():
         out.print(f"[bold]{name}[/bold]: {_sentence(counts)}")
+        for line in counts.missing:
+            out.print(f"  [yellow]![/yellow] {line}", highlight=False)
         if counts.frozen:
             out.print(
                 f"  [yellow]Writing to {name} is frozen:[/yellow] {counts.frozen}. If that is "

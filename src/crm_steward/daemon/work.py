@@ -10,7 +10,7 @@ from dataclasses import asdict
 import structlog
 
 from crm_steward.connect.discovery import open_connection, paced_calls, spec_of
-from crm_steward.connect.protocol import Account, Connector
+from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
@@ -80,8 +80,6 @@ class Work:
             self._writer.use() as lease,
             closing(self._open(name, configured)) as connector,
         ):
-            if full or not state.account:
-                self._learn(name, configured, connector.check())
             counts = pull(
                 self._database,
                 name,
@@ -95,6 +93,8 @@ class Work:
             )
         for outcome in ("new", "changed", "gone", "merged", "poison"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
+        for line in counts.missing:
+            _log.warning("something is missing in the CRM", connection=name, what=line)
         level = _log.error if counts.frozen else _log.info
         level("pulled", connection=name, **_numbers(asdict(counts)))
         if counts.full:
@@ -221,29 +221,11 @@ class Work:
             name, configured, clock=self._clock, stop=self._stop, calls=self._calls[name]
         )
 
-    def _learn(self, name: str, configured: ConnectionSettings, account: Account) -> None:
-        Mirror(self._database).note(name, configured.kind, account=account_facts(account))
-        for line in account.missing:
-            _log.warning("something is missing in the CRM", connection=name, what=line)
-
     def _pause_here(self, lease: Lease) -> None:
         """Keep the lease, and end here when asked to stop: what was stored stays."""
         lease.keep()
         if self._stop.is_set():
             raise RetryableError("Stopped; the next run goes on from here.", sent=False)
-
-
-def account_facts(account: Account) -> dict[str, object]:
-    """Return what is kept of an account: its name, zone and owners, who are colleagues."""
-    return {
-        "id": account.id,
-        "name": account.name,
-        "time_zone": account.time_zone,
-        "owners": {
-            owner.id: {"name": owner.name, "email": owner.email, "active": owner.active}
-            for owner in account.owners.values()
-        },
-    }
 
 
 def _numbers(counts: dict[str, object]) -> dict[str, object]:

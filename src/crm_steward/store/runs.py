@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from crm_steward.model import Clock, StewardError
 from crm_steward.store.database import Database
 from crm_steward.store.tables import runs
 
@@ -61,6 +63,16 @@ class Runs:
         }
         with self._database.write() as writing:
             writing.execute(sa.update(runs).where(runs.c.id == run).values(values))
+
+    @contextmanager
+    def during(self, run: str, *, clock: Clock) -> Iterator[None]:
+        """Close the run as failed when the block raises, naming the error without its values."""
+        try:
+            yield
+        except Exception as error:
+            said = error.message if isinstance(error, StewardError) else type(error).__name__
+            self.finish(run, {}, now=clock(), error=said)
+            raise
 
     def latest(self, verb: str | None = None, *, limit: int = 20) -> list[Run]:
         """Return the last runs, newest first, of `verb` or of all verbs."""
