@@ -92,6 +92,8 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "undo": lambda fixes: f"crm-steward undo {quote(plain(fixes.run, 80))} --yes",
         "sentence": lambda text: text[:1].upper() + text[1:],
         "heights": heights,
+        "first": digest.figures[0].before is None if digest.figures else True,
+        "undoable": lambda item: "task" if item.kind == "task" else item.reversibility,
         "rules": digest.rules[:_RULES],
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),
@@ -155,8 +157,11 @@ def title(titles: Any, words: Words) -> str:
 
 
 def label(person: Person) -> str:
-    """Return what a record is called: the name, where the settings allow it, or its id."""
-    return plain(person.name, 60) or plain(f"{person.connection}:{person.id}", 60)
+    """Return what a record is called: its name or its id; both where no link tells which it is."""
+    name, ref = plain(person.name, 60), plain(f"{person.connection}:{person.id}", 60)
+    if not name:
+        return ref
+    return name if safe_link(person.url) else f"{name} ({ref})"
 
 
 def mood(figure: Figure) -> str:

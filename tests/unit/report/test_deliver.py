@@ -567,7 +567,7 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     month=st.sampled_from([3, 4, 9, 10, 12]),
     step=st.integers(7, 60),
 )
-def test_one_mail_per_week_through_clock_changes(  # noqa: PLR0917 -- hypothesis gives them
+def test_one_mail_per_week_through_clock_changes(
     scanned: Database, zone: str, day: str, at: time, year: int, month: int, step: int
 ) -> None:
     """Called every few hours for six weeks, each ISO week has exactly one mail, in its own week."""

@@ -33,7 +33,7 @@ from crm_steward.report.digest import (
     RuleShare,
     Trouble,
 )
-from crm_steward.report.render import LARGEST, headline, heights, render
+from crm_steward.report.render import LARGEST, headline, heights, label, render
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
 from crm_steward.writing import Why
@@ -421,3 +421,11 @@ def test_times_are_local(digest: Digest) -> None:
     paris = Words("en", ZoneInfo("Europe/Paris"))
     assert paris.moment(digest.until) == "Mon 16 Nov, 07:30"
     assert paris.moment(digest.until - timedelta(days=120)) == "Sun 19 Jul, 08:30"
+
+
+def test_a_name_without_a_link_has_its_id() -> None:
+    """Initials alone tell nobody which record is meant; a link does, else the id stands beside."""
+    person = Person(connection="sheet", id="17", name="J. D.", url="https://crm.example/17")
+    assert label(person) == "J. D."
+    assert label(replace(person, url="javascript:x")) == "J. D. (sheet:17)"
+    assert label(replace(person, name="")) == "sheet:17"
