@@ -46,7 +46,7 @@ def demo_command(
     so that every command can be tried on them afterwards.
     """
     started = time.monotonic()
-    demo = _Demo(_fresh(into))
+    demo = _Demo(_fresh(into), contacts)
     demo.write_spreadsheet(rows)
     with ExitStack() as stack:
         crm = stack.enter_context(_emulated_hubspot(demo.folder, contacts))
@@ -97,6 +97,7 @@ class _Demo:
     """The demo's folder, and the commands run on it."""
 
     folder: Path
+    contacts: int
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -179,15 +180,24 @@ class _Demo:
         out.print(
             Panel(table, title="crm-steward demo", box=box.ROUNDED, expand=False, padding=(1, 2))
         )
-        port = crm.url.rpartition(":")[2]
+        port, command = crm.url.rpartition(":")[2], _command()
+        state = f"--contacts {self.contacts} --state {self.folder}/hubspot.state"
         out.print("Go on from here: start the emulated HubSpot again in another terminal,")
-        out.print(f"  crm-steward sandbox serve --port {port} --state {self.folder}/hubspot.state")
+        out.print(f"  {command} sandbox serve --port {port} {state}")
         out.print("then look, approve and take back:")
-        for command in ("findings --limit 5", "plan", "apply --approve stale-contact", "journal"):
-            out.print(f"  crm-steward {command} -c {self.config}")
+        for then in ("findings --limit 5", "plan", "apply --approve stale-contact", "journal"):
+            out.print(f"  {command} {then} -c {self.config}")
         if self.failed:
             out.print(f"[red]Not everything went well:[/red] {'; '.join(self.failed)}")
             raise typer.Exit(1)
+
+
+def _command() -> str:
+    """Return how a user of this terminal calls crm-steward."""
+    here = Path(sys.executable).with_name("crm-steward")
+    if shutil.which("crm-steward") or not here.exists():
+        return "crm-steward"
+    return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
 
 
 def _facts(database: Database, rules: int) -> Iterator[tuple[str, str]]:
