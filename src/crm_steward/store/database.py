@@ -143,7 +143,7 @@ def upsert(
     Args:
         database: Tells the dialect.
         table: Where to write.
-        keys: The columns that identify a row.
+        keys: The columns that identify a row; [] with `update=[]` means any that are unique.
         update: The columns to overwrite; None means all but the keys, [] keeps the old row.
         assign: Further columns to set, to an expression over the old row.
     """
@@ -152,7 +152,7 @@ def upsert(
         update = [column.name for column in table.columns if column.name not in keys]
     values = {name: insert.excluded[name] for name in update} | dict(assign or {})
     if not values:
-        return insert.on_conflict_do_nothing(index_elements=keys)
+        return insert.on_conflict_do_nothing(index_elements=keys or None)
     return insert.on_conflict_do_update(index_elements=keys, set_=values)
 
 

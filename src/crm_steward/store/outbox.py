@@ -97,7 +97,8 @@ class Outbox:
             "next_attempt_at": now,
             "error": "",
         }
-        statement = upsert(self._database, outbox, ["period", "recipient"], update=[])
+        # The id follows from period and recipient: two writers at once may collide on either.
+        statement = upsert(self._database, outbox, [], update=[])
         with self._database.write() as writing:
             added = writing.execute(statement.values(row).returning(outbox.c.id))
             return added.first() is not None
