@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from crm_steward import __version__
+from crm_steward.cli import (
+    apply,
+    audit,
+    check,
+    connectors,
+    demo,
+    findings,
+    init,
+    journal,
+    plan,
+    pull,
+    report,
+    rules,
+    run,
+    sandbox,
+    scan,
+    undo,
+)
 from crm_steward.cli.failures import ending
 
 _COMMANDS = (
-    "init",
-    "check",
-    "audit",
-    "demo",
-    "pull",
-    "scan",
-    "findings",
-    "plan",
-    "apply",
-    "undo",
-    "journal",
-    "report",
-    "run",
-    "rules",
-    "sandbox",
-    "connectors",
+    init,
+    check,
+    audit,
+    demo,
+    pull,
+    scan,
+    findings,
+    plan,
+    apply,
+    undo,
+    journal,
+    report,
+    run,
+    rules,
+    sandbox,
+    connectors,
 )
 """In the order in which a newcomer meets them."""
 
@@ -58,9 +74,8 @@ def steward(
     """Keep contacts clean in hosted CRMs."""
 
 
-for _name in _COMMANDS:
-    if find_spec(f"crm_steward.cli.{_name}"):
-        import_module(f"crm_steward.cli.{_name}").register(app)
+for _command in _COMMANDS:
+    _command.register(app)
 
 
 def main() -> None:

@@ -275,6 +275,7 @@ def _write_report(path: Path, audit: Audit) -> None:
             rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in audit.book.rules
         },
         generated_at=audit.at,
+        left_out=[(one.reason, one.contacts) for one in audit.left_out],
     )
     with replacing(path) as stream:
         stream.write(render_audit(result, audit.language).encode(errors="replace"))

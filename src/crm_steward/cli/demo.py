@@ -11,16 +11,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from crm_steward.cli.context import console, open_rules, open_settings
-
-if TYPE_CHECKING:
-    from crm_steward.store.database import Database
+from crm_steward.cli.context import JsonOption, console, open_rules, open_settings, print_json
+from crm_steward.cli.demo_summary import Summary, files_of, print_summary, read_counts
+from crm_steward.cli.exits import Exit
 
 _MARKER = ".crm-steward-demo"
 _SEED = 7
@@ -39,6 +38,7 @@ def demo_command(
     ),
     contacts: Annotated[int, typer.Option(min=10, help="How many in the HubSpot.")] = 2000,
     rows: Annotated[int, typer.Option(min=10, help="How many in the spreadsheet.")] = 500,
+    as_json: JsonOption = False,
 ) -> None:
     """Run the whole loop on an emulated HubSpot and a French spreadsheet; needs no account.
 
@@ -46,27 +46,27 @@ def demo_command(
     so that every command can be tried on them afterwards.
     """
     started = time.monotonic()
-    demo = _Demo(_fresh(into), contacts)
+    demo = _Demo(_fresh(into))
     demo.write_spreadsheet(rows)
     with ExitStack() as stack:
+        if as_json:  # what the commands print goes to a file, and one document to the terminal
+            log = stack.enter_context((demo.folder / "log.txt").open("w", encoding="utf-8"))
+            stack.enter_context(redirect_stdout(log))
         crm = stack.enter_context(_emulated_hubspot(demo.folder, contacts))
         smtp = stack.enter_context(_mail_server(demo.folder / "mail"))
         demo.write_settings(crm, smtp)
         looped = time.monotonic()
-        demo.run("pull", "Bring the contacts of both into the mirror")
-        demo.run("scan", "Look at them with the shipped rules and ours")
-        demo.plan("What would be written, and what waits for a person")
-        demo.run("apply", "Write what the rules may fix by themselves", "--yes")
-        time.sleep(_SEARCH_LAG)
-        demo.run("pull", "See what the CRM says now (its search takes a few seconds to know)")
-        demo.run("scan", "What is left")
-        demo.plan("The plan that waits for a decision")
-        demo.run("report", "The weekly report, by mail", "--send")
-        for language in ("en", "fr"):
-            options = ("--format", "html", "--language", language)
-            demo.quietly("report", *options, "--out", demo.folder / f"report.{language}.html")
-    took, loop = time.monotonic() - started, time.monotonic() - looped
-    demo.summarise(crm, f"{took:.0f} s, of which the loop {loop:.0f} s")
+        demo.loop()
+        ended = time.monotonic()
+    summary = demo.summary(seconds=ended - started, loop_seconds=ended - looped)
+    if as_json:
+        print_json(asdict(summary))
+    else:
+        print_summary(summary)
+        _say_how_to_go_on(demo, crm, contacts)
+    if summary.failed:
+        console().print(f"[red]Not everything went well:[/red] {'; '.join(summary.failed)}")
+        raise typer.Exit(Exit.PARTIAL)
 
 
 def _fresh(folder: Path) -> Path:
@@ -97,7 +97,6 @@ class _Demo:
     """The demo's folder, and the commands run on it."""
 
     folder: Path
-    contacts: int
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -122,6 +121,21 @@ class _Demo:
         self.config.touch(mode=0o600)
         self.config.write_text(text, "utf-8")
         (self.folder / "rules" / "our-rules.yaml").write_text(RULES, "utf-8")
+
+    def loop(self) -> None:
+        """Pull, scan, plan, apply, report; and look again at what it did."""
+        self.run("pull", "Bring the contacts of both into the mirror")
+        self.run("scan", "Look at them with the shipped rules and ours")
+        self.plan("What would be written, and what waits for a person")
+        self.run("apply", "Write what the rules may fix by themselves", "--yes")
+        time.sleep(_SEARCH_LAG)
+        self.run("pull", "See what the CRM says now (its search takes a few seconds to know)")
+        self.run("scan", "What is left")
+        self.plan("The plan that waits for a decision")
+        self.run("report", "The weekly report, by mail", "--send")
+        for language in ("en", "fr"):
+            options = ("--format", "html", "--language", language)
+            self.quietly("report", *options, "--out", self.folder / f"report.{language}.html")
 
     def run(self, command: str, why: str, *options: str) -> None:
         """Run one command as a user would, showing how it is called."""
@@ -154,42 +168,31 @@ class _Demo:
         if code:
             self.failed.append(f"{command} ended with exit code {code}")
 
-    def summarise(self, crm: _Crm, took: str) -> None:
-        """Say what was found, what was changed, what waits, and where everything is."""
-        from rich import box
-        from rich.panel import Panel
-        from rich.table import Table
-
+    def summary(self, *, seconds: float, loop_seconds: float) -> Summary:
+        """Return what was found, what was changed, what waits, and where everything is."""
         from crm_steward.store.database import Database
 
-        table = Table.grid(padding=(0, 2))
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column()
         settings = open_settings(self.config)
         with Database.open(settings.database) as database:
-            for name, text in _facts(database, len(open_rules(settings).rules)):
-                table.add_row(name, text)
-        mails = sorted(str(path) for path in (self.folder / "mail").glob("*.eml"))
-        table.add_row("report", f"{self.folder}/report.en.html, {self.folder}/report.fr.html")
-        table.add_row("as mailed", ", ".join(mails))
-        table.add_row("plan", f"{self.folder}/plan.json")
-        table.add_row("settings", f"{self.config}, rules in {self.folder}/rules/")
-        table.add_row("took", took)
-        out = console()
-        out.print()
-        out.print(
-            Panel(table, title="crm-steward demo", box=box.ROUNDED, expand=False, padding=(1, 2))
+            counts = read_counts(database)
+        return Summary(
+            **counts,
+            rules=len(open_rules(settings).rules),
+            files=files_of(self.folder),
+            seconds=round(seconds, 1),
+            loop_seconds=round(loop_seconds, 1),
+            failed=tuple(self.failed),
         )
-        port, command = crm.url.rpartition(":")[2], _command()
-        state = f"--contacts {self.contacts} --state {self.folder}/hubspot.state"
-        out.print("Go on from here: start the emulated HubSpot again in another terminal,")
-        out.print(f"  {command} sandbox serve --port {port} {state}")
-        out.print("then look, approve and take back:")
-        for then in ("findings --limit 5", "plan", "apply --approve stale-contact", "journal"):
-            out.print(f"  {command} {then} -c {self.config}")
-        if self.failed:
-            out.print(f"[red]Not everything went well:[/red] {'; '.join(self.failed)}")
-            raise typer.Exit(1)
+
+
+def _say_how_to_go_on(demo: _Demo, crm: _Crm, contacts: int) -> None:
+    out, port, command = console(), crm.url.rpartition(":")[2], _command()
+    state = f"--contacts {contacts} --state {demo.folder}/hubspot.state"
+    out.print("Go on from here: start the emulated HubSpot again in another terminal,")
+    out.print(f"  {command} sandbox serve --port {port} {state}")
+    out.print("then look, approve and take back:")
+    for then in ("findings --limit 5", "plan", "apply --approve stale-contact", "journal"):
+        out.print(f"  {command} {then} -c {demo.config}")
 
 
 def _command() -> str:
@@ -198,36 +201,6 @@ def _command() -> str:
     if shutil.which("crm-steward") or not here.exists():
         return "crm-steward"
     return str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
-
-
-def _facts(database: Database, rules: int) -> Iterator[tuple[str, str]]:
-    import sqlalchemy as sa
-
-    from crm_steward.store.tables import contacts, findings, journal, plans, quarantine
-
-    def count(query: sa.Select[Any]) -> int:
-        with database.read() as reading:
-            return int(reading.execute(query).scalar() or 0)
-
-    number = sa.func.count
-    live = count(sa.select(number()).where(contacts.c.gone_at.is_(None)))
-    poison = count(sa.select(number()).select_from(quarantine))
-    aside = f"; {poison} could not be read and are listed in the report" if poison else ""
-    yield "looked at", f"{live:,} contacts with {rules} rules{aside}"
-    standing = count(sa.select(number()).where(findings.c.state == "open"))
-    resolved = count(sa.select(number()).where(findings.c.state == "resolved"))
-    yield "found", f"{standing:,} findings stand, {resolved:,} are resolved already"
-    written = count(sa.select(number()).where(journal.c.state == "verified"))
-    yield "changed", f"{written:,} changes written, each compared before and checked after"
-    newest = sa.select(plans.c.content).where(plans.c.status == "open")
-    with database.read() as reading:
-        plan = reading.execute(newest.order_by(plans.c.created_at.desc()).limit(1)).scalar()
-    waiting = [one for one in plan["changes"] if not one["automatic"]] if plan else []
-    yield (
-        "waits",
-        f"{len(waiting):,} changes wait for your approval"
-        + (f" in plan {plan['hash']}" if plan else ""),
-    )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crm_steward.cli.context import console
+from crm_steward.cli.context import JsonOption, console, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +80,7 @@ def register(app: typer.Typer) -> None:
 
 def init_command(
     folder: Annotated[Path, typer.Argument(help="Where to write.", metavar="[DIR]")] = Path(),
+    *,
     kind: Annotated[
         str | None,
         typer.Option("--kind", "-k", help="Which CRM; `crm-steward connectors` lists them."),
@@ -92,6 +93,7 @@ def init_command(
         str | None,
         typer.Option("--timezone", help="Such as Europe/Paris.", show_default="this machine's"),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write settings and rules to begin with, and say how to give access.
 
@@ -101,7 +103,7 @@ def init_command(
     """
     from crm_steward.connect.discovery import spec_of, specs
 
-    asking = sys.stdin.isatty() and sys.stdout.isatty()
+    asking = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if kind is None and asking:
         kind = typer.prompt(f"Which CRM? ({', '.join(specs())})")
     if kind is None:
@@ -127,7 +129,21 @@ def init_command(
         _write(path, text)
     if spec.secrets:
         (folder / "secrets").mkdir(mode=0o700, exist_ok=True)
-    _tell(folder, spec, name, files)
+    missing = {
+        f"connections__{name}__{field}": _variable(name, field)
+        for field in spec.secrets
+        if folder / "secrets" / f"connections__{name}__{field}" not in files
+    }
+    access = [step.replace("NAME", name) for step in spec.access]
+    if as_json:
+        document = {"files": [str(path) for path in files], "access": access, "secrets": missing}
+        print_json(document)
+        return
+    _tell(folder, spec.title, list(files), access, missing)
+
+
+def _variable(name: str, field: str) -> str:
+    return f"CRM_STEWARD_CONNECTIONS__{name.replace('-', '_').upper()}__{field.upper()}"
 
 
 def _this_zone() -> str:
@@ -191,23 +207,21 @@ def _write(path: Path, text: str) -> None:
         raise ConfigError([problem]) from error
 
 
-def _tell(folder: Path, spec: ConnectorSpec, name: str, files: Mapping[Path, str]) -> None:
+def _tell(
+    folder: Path, title: str, files: list[Path], access: list[str], missing: Mapping[str, str]
+) -> None:
     from rich.markup import escape
 
     out = console()
     for path in files:
         out.print(f"[green]✓[/] {escape(str(path))}")
-    out.print(f"\n[bold]To give access to {spec.title}[/]")
-    for number, step in enumerate(spec.access, start=1):
-        out.print(f"  {number}. {escape(step.replace('NAME', name))}")
-    missing = [
-        f for f in spec.secrets if folder / "secrets" / f"connections__{name}__{f}" not in files
-    ]
-    for field in missing:
-        variable = f"CRM_STEWARD_CONNECTIONS__{name.replace('-', '_').upper()}__{field.upper()}"
+    out.print(f"\n[bold]To give access to {title}[/]")
+    for number, step in enumerate(access, start=1):
+        out.print(f"  {number}. {escape(step)}")
+    for file, variable in missing.items():
         out.print(
-            f"\nGive the {field} as the file {escape(str(folder / 'secrets'))}"
-            f"/connections__{name}__{field}, or as {variable}."
+            f"\nGive the {file.rpartition('__')[2]} as the file "
+            f"{escape(str(folder / 'secrets'))}/{file}, or as {variable}."
         )
     go = "" if folder == Path() else f"cd {escape(str(folder))} && "
     out.print(f"\nThen: [bold]{go}crm-steward check[/]")

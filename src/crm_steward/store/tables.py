@@ -289,7 +289,7 @@ outbox = Table(
     Column("id", Text, primary_key=True),  # the Message-ID, stable across attempts
     Column("period", Text, nullable=False),  # ISO week, 2026-W47
     Column("recipient", Text, nullable=False),
-    Column("status", Text, nullable=False),  # queued, sending, sent, failed
+    Column("status", Text, nullable=False),  # queued, sending, unsure, resending, sent, failed
     Column("subject", Text, nullable=False),
     Column("message", Text, nullable=False),  # the mail, as sent
     Column("attempts", Integer, nullable=False, default=0),
