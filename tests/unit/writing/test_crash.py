@@ -91,9 +91,10 @@ def _planned(make_world: MakeWorld, path: Path) -> tuple[Plan, RuleBook]:
 
 
 def _die_and_recover(
-    world: World, database: Mortal, clock: Any, plan: Plan, faults: list[Fault | None], at: int
+    world: World, clock: Any, plan: Plan, faults: list[Fault | None], at: int
 ) -> bool:
     """Apply until the process dies at step `at`, then again until nothing is left."""
+    database = world.database
     _contacts(world)
     world.crm.on_call = database.live
     world.crm.fail(*faults)
@@ -148,7 +149,7 @@ def test_at_every_step(
         sa.event.listen(database.engine, "connect", _unsynced)
         world = make_world(database)
         world.book = book
-        died = _die_and_recover(world, database, clock, plan, faults, at)
+        died = _die_and_recover(world, clock, plan, faults, at)
 
         assert world.crm.records["1"].first_name == "Jeanne", at
         assert world.crm.records["1"].last_name == "Martin", at
