@@ -1,0 +1,128 @@
+"""The lease: one writer at a time, whatever happens to the one before it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from crm_steward.model import BusyError, RecordRef, UpdateFields
+from crm_steward.store.database import Database
+from crm_steward.store.journal import Journal, intent_of
+from crm_steward.store.lease import Holder, Lease, hold
+from crm_steward.store.tables import leases
+
+ELSEWHERE = Holder("elsewhere", 7)
+_HOLD = """
+import sys, time
+from crm_steward.store.database import Database
+from crm_steward.store.lease import hold
+with Database.open(sys.argv[1]) as database, hold(database):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_only_one_holds_it_and_the_other_is_told_who(database: Database, clock: Any) -> None:
+    """The second is refused, by name of host and process; after release it gets it."""
+    with (
+        hold(database, clock=clock, holder=ELSEWHERE),
+        pytest.raises(BusyError, match=r"elsewhere:7"),
+        hold(database, clock=clock),
+    ):
+        pytest.fail("two at once")
+    with hold(database, clock=clock) as lease:
+        assert lease.epoch == 2
+
+
+def test_a_process_that_was_killed_is_replaced_at_once(database_url: str) -> None:
+    """Two processes: while the first lives it is busy; after kill -9 the lease is free."""
+    with Database.open(database_url) as database:
+        command = [sys.executable, "-c", _HOLD, database_url]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            with pytest.raises(BusyError, match=f":{process.pid}"), hold(database):
+                pytest.fail("two at once")
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        with hold(database) as lease:
+            assert lease.epoch == 2
+
+
+def test_a_stopped_process_keeps_it_past_its_end(database: Database, clock: Any) -> None:
+    """A live process of this machine could wake up and send: its lease does not run out."""
+    with hold(database, clock=clock):
+        clock.forward(hours=5)
+        with pytest.raises(BusyError), hold(database, clock=clock, holder=ELSEWHERE):
+            pytest.fail("taken from a process that lives")
+
+
+def test_a_silent_holder_elsewhere_loses_it(database: Database, clock: Any) -> None:
+    """Where nobody can see whether it lives, the end of the lease decides."""
+    lost = hold(database, clock=clock, holder=ELSEWHERE, ttl=timedelta(minutes=5))
+    lease = lost.__enter__()
+    clock.forward(seconds=299)
+    with pytest.raises(BusyError), hold(database, clock=clock):
+        pytest.fail("too early")
+    clock.forward(seconds=2)
+    with hold(database, clock=clock) as taken:
+        assert taken.epoch == lease.epoch + 1
+
+
+def test_a_stale_epoch_cannot_write(database: Database, clock: Any) -> None:
+    """Whoever slept through the end of its lease cannot journal, and so cannot send."""
+    stale = hold(database, clock=clock, holder=ELSEWHERE).__enter__()
+    clock.forward(minutes=6)
+    change = UpdateFields(ref=RecordRef("crm", "1"), values={"city": "B"}, expected={"city": "A"})
+    line = intent_of(change, key="k", run="r", plan="p", rule="x", finding="f", at=clock())
+    with hold(database, clock=clock) as lease:
+        with pytest.raises(BusyError, match="took over"):
+            Journal(database).append([line], stale)
+        with pytest.raises(BusyError, match="took over"):
+            stale.renew()
+        stale.release()
+        Journal(database).append([line], lease)
+
+    assert [line.epoch for line in Journal(database).lines()] == [lease.epoch]
+
+
+def test_a_sign_of_life_prolongs_it(database: Database, clock: Any) -> None:
+    """`keep` renews when a quarter of the time is over, and not at each call."""
+    with hold(database, clock=clock, holder=ELSEWHERE, ttl=timedelta(minutes=4)) as lease:
+        clock.forward(seconds=59)
+        lease.keep()
+        assert _ends(database) == lease.renewed_at + timedelta(minutes=4)
+        clock.forward(seconds=2)
+        lease.keep()
+        assert _ends(database) == clock() + timedelta(minutes=4)
+
+
+def _ends(database: Database) -> Any:
+    with database.read() as reading:
+        return reading.execute(sa.select(leases.c.expires_at)).scalar_one()
+
+
+def test_a_pid_used_again_is_not_mistaken() -> None:
+    """The same pid with another start, or in another container, is another process."""
+    here = Holder.here()
+    if not here.place:
+        pytest.skip("this system has no /proc")
+    assert here.alive() is True
+    assert Holder(here.host, here.pid, here.place, "1").alive() is False
+    assert Holder(here.host, here.pid, "another", here.born).alive() is None
+    assert Holder(here.host, here.pid).alive() is None
+    assert Holder.parse(str(here)) == here
+    assert Holder.parse("a:b:7::") == Holder("a:b", 7)
+
+
+def test_leases_of_different_names_do_not_meet(database: Database, clock: Any) -> None:
+    """A lease for another purpose is another lease."""
+    with hold(database, "one", clock=clock), hold(database, "two", clock=clock) as lease:
+        assert isinstance(lease, Lease)
