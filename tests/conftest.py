@@ -18,6 +18,9 @@ import sqlalchemy as sa
 
 from crm_steward.store.database import Database
 
+# The suite that is shipped for connectors explains its assertions as tests of ours do.
+pytest.register_assert_rewrite("crm_steward.testing")
+
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 

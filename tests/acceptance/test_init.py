@@ -7,6 +7,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_on_a_terminal_it_asks_and_does_not_show_the_credential(tmp_path: Path) 
     )
     os.close(inside)
     shown = answer(terminal, "Which CRM?", "hubspot")
-    shown += answer(terminal, "token (not shown", CANARY)
+    shown += answer(terminal, "token (not shown", CANARY, hidden=True)
     shown += answer(terminal, "crm-steward check", "")
     assert process.wait(60) == 0
     os.close(terminal)
@@ -114,14 +115,17 @@ def test_on_a_terminal_it_asks_and_does_not_show_the_credential(tmp_path: Path) 
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
 
 
-def answer(terminal: int, question: str, text: str) -> str:
-    """Wait for a question, answer it, and return what was shown."""
+def answer(terminal: int, question: str, text: str, *, hidden: bool = False) -> str:
+    """Wait for a question (and for the echo to go off), answer it, and return what was shown."""
     shown = ""
     deadline = time.monotonic() + 60
     while question not in shown:
         assert time.monotonic() < deadline, shown
         if select.select([terminal], [], [], 1)[0]:
             shown += os.read(terminal, 4096).decode()
+    while hidden and termios.tcgetattr(terminal)[3] & termios.ECHO:
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.01)
     if text:
         os.write(terminal, f"{text}\n".encode())
     return shown

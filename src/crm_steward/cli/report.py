@@ -184,4 +184,6 @@ def _send(
         out.print("Everybody has this week's report already; nothing was sent.")
     if done.problems:
         hint = "It stays in the outbox and is tried again." if done.postponed else ""
-        raise MailError(f"The report was not sent: {'; '.join(done.problems)}.", hint=hint)
+        place = f"{settings.mail.host}:{settings.mail.port}"
+        why = "; ".join(done.problems)
+        raise MailError(f"The report was not sent by {place}: {why}.", hint=hint)

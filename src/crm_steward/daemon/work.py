@@ -175,7 +175,8 @@ class Work:
         if self._settings.mail:
             done = deliver(self._database, self._settings.mail, now)
             if done.problems:
-                raise MailError(f"{done.problems[0]}.")
+                mail = self._settings.mail
+                raise MailError(f"{mail.host}:{mail.port}: {done.problems[0]}.")
 
     def _enabled(self) -> dict[str, ConnectionSettings]:
         return {name: one for name, one in self._settings.connections.items() if one.enabled}
