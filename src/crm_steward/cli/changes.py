@@ -250,9 +250,11 @@ def _rows(planned: PlannedChange, language: str) -> list[tuple[str, Text, Text]]
 
 
 def _label(name: str, language: str) -> str:
+    from rich.markup import escape
+
     from crm_steward.model import FIELDS
 
-    return FIELDS[name].label(language) if name in FIELDS else plain(name)
+    return FIELDS[name].label(language) if name in FIELDS else escape(plain(name))
 
 
 def _value(value: object, language: str, style: str) -> Text:
@@ -267,6 +269,7 @@ def print_withheld(out: Console, withheld: Sequence[Withheld], language: str) ->
     """Print what was left out: how many, of which rule, and why."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from crm_steward.writing import explain, summary
 
@@ -280,7 +283,8 @@ def print_withheld(out: Console, withheld: Sequence[Withheld], language: str) ->
     table.add_column("", overflow="fold")
     table.show_header = False
     for (rule, why, detail), number in summary(withheld).most_common():
-        table.add_row(f"{number:,}", rule, explain(why, plain(detail), language))
+        said = explain(why, plain(detail), language)
+        table.add_row(figure(number, language), rule, Text(said))
     out.print(table)
 
 
@@ -320,7 +324,8 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
             "(crm-steward apply), and nothing is sent twice."
         )
     for name, reason in counts.held.items():
-        out.print(f"Nothing is written to {plain(name)}: {plain(reason)}.", style="yellow")
+        held = f"Nothing is written to {plain(name)}: {plain(reason)}."
+        out.print(held, style="yellow", markup=False)
     if counts.left:
         out.print(f"{counts.left:,} changes were not tried; crm-steward apply --yes goes on.")
     if counts.waiting:

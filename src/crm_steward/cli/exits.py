@@ -39,7 +39,7 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     """A CRM or the network fails for the moment: try again later."""
     LIMIT = 6
-    """A limit would be exceeded: nothing was written; raise the limit or narrow the rule."""
+    """A limit would be exceeded, or a plan is altered, used up or too old: nothing was written."""
     MAIL = 9
     """The mail server did not take the report: it stays in the outbox."""
     INPUT = 10

@@ -103,9 +103,9 @@ def _table(lines: list[Line]) -> Table:
         table.add_row(
             f"{line.at:%Y-%m-%d %H:%M:%S}",
             Text(line.state.value, _COLOURS.get(line.state.value, "dim")),
-            plain(line.ref),
+            Text(plain(line.ref)),
             Text(_what(line)),
-            line.rule,
+            Text(line.rule),
             Text(line.run, "dim"),
             Text(line.key[:10], "dim"),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.unit.writing.conftest import World
 
 from crm_steward.model import (
     AuthError,
@@ -20,9 +21,6 @@ from crm_steward.store.plans import Plans, PlanStatus
 from crm_steward.store.tables import plans
 from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import Target, Targets
-
-World = Any
-"""The class of conftest.py."""
 
 
 def test_what_the_rules_propose_reaches_the_crm(any_world: World) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.unit.writing.conftest import World
 
 from crm_steward.model import Plan
 from crm_steward.rules import RuleBook
@@ -25,7 +26,6 @@ from crm_steward.store.lease import Holder
 from crm_steward.store.tables import leases
 from crm_steward.testing import Fault
 
-World = Any
 MakeWorld = Callable[[Database], World]
 
 RULES = """

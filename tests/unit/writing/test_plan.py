@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.writing.conftest import World
 
 from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
@@ -31,7 +32,6 @@ from crm_steward.testing import Fault
 from crm_steward.writing import Budget, Why, explain, share
 from crm_steward.writing.propose import marker
 
-World = Any
 NAMES = """
   - id: name-case
     about: {en: Names in capitals, fr: Noms en majuscules}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from tests.unit.writing.conftest import World
 
 from crm_steward.model import RecordRef
 from crm_steward.store.journal import State
 from crm_steward.testing import Fault
 from crm_steward.writing import plan_undo
-
-World = Any
 
 
 @pytest.mark.parametrize("by", ["run", "rule", "ref", "key"])
