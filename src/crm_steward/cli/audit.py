@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +16,12 @@ from crm_steward.cli.context import JsonOption, bar, console, print_json, steps
 from crm_steward.cli.exports import check_ending, check_outputs, replacing, write_findings
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from crm_steward.connect.protocol import Account, Connector
     from crm_steward.connect.spec import ConnectionSettings
     from crm_steward.model import Finding
+    from crm_steward.report.audit import Tally
     from crm_steward.rules import LeftOut, RuleBook
     from crm_steward.store.database import Database
 
@@ -91,10 +95,8 @@ def audit_command(
         encoding=encoding,
         sheet=sheet,
     )
-    audit = _run(settings, rules, _checked_language(language))
+    audit = _run(settings, rules, _checked_language(language), findings)
     _write_report(report, audit)
-    if findings is not None:
-        write_findings(findings, audit.findings)
     if as_json:
         print_json(_document(audit, report, findings))
     else:
@@ -113,18 +115,17 @@ class Audit:
     language: str
     country: str | None
     at: datetime
+    tally: Tally
     rows: int = 0
     broken: list[tuple[str, str]] = field(default_factory=list)
     """(`line 17`, what is wrong with it)"""
-    findings: list[Finding] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many findings each rule has; all rules, worst first."""
         counts = dict.fromkeys((rule.id for rule in self.book.rules), 0)
-        for finding in self.findings:
-            counts[finding.rule] += 1
+        counts |= {rule_id: found.count for rule_id, found in self.tally.by_rule.items()}
         severity = {rule.id: rule.severity for rule in self.book.rules}
         return dict(sorted(counts.items(), key=lambda item: (-severity[item[0]], -item[1])))
 
@@ -184,10 +185,16 @@ def _settings(**values: Any) -> ConnectionSettings:
         raise typer.BadParameter(said, param_hint=f"--{name}") from None
 
 
-def _run(settings: ConnectionSettings, paths: Sequence[Path] | None, language: str | None) -> Audit:
+def _run(
+    settings: ConnectionSettings,
+    paths: Sequence[Path] | None,
+    language: str | None,
+    findings: Path | None,
+) -> Audit:
     """Read the file into a database of its own, look at it with the rules, forget the database."""
     from crm_steward.connect.discovery import open_connection
     from crm_steward.model import utc_now
+    from crm_steward.report.audit import Tally
     from crm_steward.store.database import Database
 
     connector = open_connection(_CONNECTION, settings, clock=utc_now)
@@ -201,13 +208,14 @@ def _run(settings: ConnectionSettings, paths: Sequence[Path] | None, language: s
             language=spoken,
             country=settings.country or _COUNTRY_OF.get(account.language or spoken),
             at=utc_now().astimezone(),
+            tally=Tally(),
         )
         with (
             tempfile.TemporaryDirectory(prefix="crm-steward-audit-") as folder,
             Database.open(f"sqlite:///{folder}/audit.db") as database,
         ):
             _pull(audit, database, connector)
-            _scan(audit, database)
+            _scan(audit, database, findings)
     finally:
         connector.close()
     return audit
@@ -251,13 +259,24 @@ def _line(name: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _scan(audit: Audit, database: Database) -> None:
+def _scan(audit: Audit, database: Database, findings: Path | None) -> None:
+    """Look at the file with the rules; each finding is counted, written down, and forgotten."""
     from crm_steward.store.relation import open_relation
 
     with steps("Checking") as step, open_relation(database) as con:
-        for number, rule in enumerate(audit.book.rules, start=1):
-            step(rule.id, number, len(audit.book.rules))
-            audit.findings.extend(rule.find(con, audit.at, leave_out=audit.left_out.append))
+        found = audit.tally.counting(_found(audit, con, step))
+        if findings is not None:
+            write_findings(findings, found)
+        else:
+            deque(found, maxlen=0)
+
+
+def _found(
+    audit: Audit, con: DuckDBPyConnection, step: Callable[[str, int, int], None]
+) -> Iterator[Finding]:
+    for number, rule in enumerate(audit.book.rules, start=1):
+        step(rule.id, number, len(audit.book.rules))
+        yield from rule.find(con, audit.at, leave_out=audit.left_out.append)
 
 
 def _write_report(path: Path, audit: Audit) -> None:
@@ -270,7 +289,7 @@ def _write_report(path: Path, audit: Audit) -> None:
         broken=[(_line(name), in_words(reason, audit.language)) for name, reason in audit.broken],
         mapping=audit.mapped,
         unmapped=audit.unmapped,
-        findings=audit.findings,
+        tally=audit.tally,
         titles={
             rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in audit.book.rules
         },
@@ -291,7 +310,7 @@ def _document(audit: Audit, report: Path, findings: Path | None) -> Mapping[str,
         "unmapped": audit.unmapped,
         "language": audit.language,
         "country": audit.country,
-        "findings": len(audit.findings),
+        "findings": audit.tally.total,
         "rules": [
             {
                 "rule": rule_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from crm_steward.cli.audit_words import PHRASES, in_words
+from crm_steward.report.sayings import left_out
+from crm_steward.report.words import Words
 
 if TYPE_CHECKING:
     from crm_steward.cli.audit import Audit
@@ -31,7 +34,8 @@ def show(out: Console, audit: Audit, report: Path, findings: Path | None) -> Non
         out.print(Padding(_broken(audit, say), (1, 0, 0, 0)))
     out.print(Padding(_rules(audit, say), (1, 0, 0, 0)))
     for one in audit.left_out:
-        text = say["left_out"].format(n=_number(one.contacts, say), reason=one.reason)
+        reason = left_out(one.reason, Words(audit.language, UTC))
+        text = say["left_out"].format(n=_number(one.contacts, say), reason=reason)
         out.print(Text(text, style="yellow"))
     for title, path in ((say["report"], report), (say["findings"], findings)):
         if path is not None:
@@ -42,7 +46,7 @@ def _headline(audit: Audit, say: Mapping[str, str]) -> Text:
     parts = [_counted("contacts", audit.rows, say)]
     if audit.broken:
         parts.append(_counted("unreadable", len(audit.broken), say))
-    parts.append(_counted("found", len(audit.findings), say))
+    parts.append(_counted("found", audit.tally.total, say))
     return Text.assemble((_safe(audit.file.name), "bold"), "  ", ", ".join(parts))
 
 
@@ -71,7 +75,7 @@ def _broken(audit: Audit, say: Mapping[str, str]) -> Group:
 
 
 def _rules(audit: Audit, say: Mapping[str, str]) -> Group:
-    if not audit.findings:
+    if not audit.tally.total:
         return Group(Text(say["nothing"], style="green"), Text())
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(say["severity"])

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -34,8 +34,8 @@ def as_object(finding: Finding) -> dict[str, object]:
     }
 
 
-def write_findings(path: Path, findings: Sequence[Finding]) -> None:
-    """Write findings as `path` ends: `.jsonl`, `.csv` or `.xlsx`.
+def write_findings(path: Path, findings: Iterable[Finding]) -> None:
+    """Write findings, as they come, as `path` ends: `.jsonl`, `.csv` or `.xlsx`.
 
     Raises:
         ConfigError: `path` cannot be written, or openpyxl is missing.
@@ -136,12 +136,7 @@ def _write_csv(stream: BinaryIO, findings: Iterable[Finding]) -> None:
     text.detach()
 
 
-def _write_xlsx(stream: BinaryIO, findings: Sequence[Finding]) -> None:
-    if len(findings) > _SHEET_ROWS:
-        raise InputError(
-            f"{len(findings):,} findings are more than a worksheet has rows.",
-            hint="Write them to a .csv or .jsonl file.",
-        )
+def _write_xlsx(stream: BinaryIO, findings: Iterable[Finding]) -> None:
     try:
         from openpyxl import Workbook
         from openpyxl.cell import WriteOnlyCell
@@ -161,12 +156,17 @@ def _write_xlsx(stream: BinaryIO, findings: Sequence[Finding]) -> None:
         return cell
 
     sheet.append(list(COLUMNS))
-    for finding in findings:
+    for number, finding in enumerate(findings, start=1):
+        if number > _SHEET_ROWS:
+            raise InputError(
+                f"There are more findings than a worksheet has rows ({_SHEET_ROWS:,}).",
+                hint="Write them to a .csv or .jsonl file.",
+            )
         sheet.append([text(cell) for cell in _flat(finding)])
     book.save(stream)
 
 
-_WRITERS: dict[str, Callable[[BinaryIO, Sequence[Finding]], None]] = {
+_WRITERS: dict[str, Callable[[BinaryIO, Iterable[Finding]], None]] = {
     ".jsonl": _write_jsonl,
     ".csv": _write_csv,
     ".xlsx": _write_xlsx,

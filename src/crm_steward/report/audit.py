@@ -6,18 +6,56 @@ never does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from crm_steward.model import Finding, Severity
+from crm_steward.model import Finding, RecordRef, Severity
 from crm_steward.report.digest import Titles
 from crm_steward.report.render import environment, title
 from crm_steward.report.sayings import left_out, say
 from crm_steward.report.words import Words, plain
 
 _SAMPLES, _BROKEN, _MEMBERS, _VALUE = 50, 200, 6, 80
+
+
+@dataclass(slots=True)
+class RuleTally:
+    """What one rule found: how much, how grave, and the first of it, which the page shows."""
+
+    count: int = 0
+    severity: Severity = Severity.LOW
+    samples: list[Finding] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Findings, counted as they pass by: a large file has more than memory should hold.
+
+    Args:
+        by_rule: Rule id → what it found; rules that found nothing are not here.
+        records: Every record that has a finding.
+    """
+
+    by_rule: dict[str, RuleTally] = field(default_factory=dict)
+    records: set[RecordRef] = field(default_factory=set)
+
+    def counting(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Pass `findings` on, and count each."""
+        for finding in findings:
+            rule = self.by_rule.setdefault(finding.rule, RuleTally())
+            rule.count += 1
+            rule.severity = max(rule.severity, finding.severity)
+            if len(rule.samples) < _SAMPLES:
+                rule.samples.append(finding)
+            self.records.update(finding.refs)
+            yield finding
+
+    @property
+    def total(self) -> int:
+        """How many findings there are."""
+        return sum(rule.count for rule in self.by_rule.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +68,7 @@ class AuditResult:
         broken: (line, reason) of rows that could not be read.
         mapping: (column, field, how it was recognised: exact, synonym, user, taken).
         unmapped: Columns that were not used.
-        findings: Everything the rules found.
+        tally: What the rules found.
         left_out: (reason, contacts) that a check could not examine.
         titles: Rule id → language → title.
         generated_at: When.
@@ -41,7 +79,7 @@ class AuditResult:
     broken: Sequence[tuple[int, str]] = ()
     mapping: Sequence[tuple[str, str, str]] = ()
     unmapped: Sequence[str] = ()
-    findings: Sequence[Finding] = ()
+    tally: Tally = field(default_factory=Tally)
     left_out: Sequence[tuple[str, int]] = ()
     titles: Mapping[str, Titles] = field(default_factory=dict)
     generated_at: datetime
@@ -67,8 +105,7 @@ def render_audit(result: AuditResult, language: str) -> str:
         language: `en` or `fr`.
     """
     words = Words(language, result.generated_at.tzinfo or UTC)
-    flagged = {ref for finding in result.findings for ref in finding.refs}
-    clean = max(0, result.rows - len(flagged))
+    clean = max(0, result.rows - len(result.tally.records))
     blocks = _blocks(result, words)
     return (
         environment()
@@ -92,20 +129,17 @@ def render_audit(result: AuditResult, language: str) -> str:
 
 
 def _blocks(result: AuditResult, words: Words) -> list[_RuleBlock]:
-    by_rule: dict[str, list[Finding]] = {}
-    for finding in result.findings:
-        by_rule.setdefault(finding.rule, []).append(finding)
     ranked = sorted(
-        by_rule.items(),
-        key=lambda item: (-max(f.severity for f in item[1]), -len(item[1]), item[0]),
+        result.tally.by_rule.items(),
+        key=lambda item: (-item[1].severity, -item[1].count, item[0]),
     )
     return [
         _RuleBlock(
             anchor=f"rule-{number}",
             title=title(result.titles.get(rule, {"en": rule}), words),
-            severity=max(finding.severity for finding in found),
-            count=len(found),
-            samples=[_sample(finding, words) for finding in found[:_SAMPLES]],
+            severity=found.severity,
+            count=found.count,
+            samples=[_sample(finding, words) for finding in found.samples],
         )
         for number, (rule, found) in enumerate(ranked, start=1)
     ]

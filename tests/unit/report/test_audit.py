@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
 from crm_steward.model import FIELDS, Finding, RecordRef, Severity
-from crm_steward.report.audit import AuditResult, render_audit
+from crm_steward.report.audit import AuditResult, Tally, render_audit
 from crm_steward.report.catalogue import CATALOGUES
 from crm_steward_file import TARGETS
 from crm_steward_file.columns import How
@@ -28,8 +29,10 @@ def _finding(number: int, value: str = "JEAN", rule: str = "case") -> Finding:
     )
 
 
-def _result(**values: object) -> AuditResult:
-    given = {"file": "contacts.csv", "rows": 200, "generated_at": NOW, **values}
+def _result(findings: Sequence[Finding] = (), **values: object) -> AuditResult:
+    tally = Tally()
+    assert list(tally.counting(findings)) == list(findings)
+    given = {"file": "contacts.csv", "rows": 200, "generated_at": NOW, "tally": tally, **values}
     return AuditResult(**given)  # type: ignore[arg-type] # a test says which
 
 
