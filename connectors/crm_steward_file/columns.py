@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from crm_steward.sdk import FIELDS, InputError
-from crm_steward_file.headers import BOTH, EITHER, ENGLISH, FRENCH
+from crm_steward_file.headers import BOTH, EITHER, ENGLISH, FRENCH, WEAK
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
@@ -133,9 +133,12 @@ def recognise(headers: Sequence[str], wanted: Mapping[str, str], place: str) -> 
     found = [(by_user[i], How.USER) if i in by_user else target_of(n) for i, n in enumerate(names)]
     found = _settle_nom(found)
     taken = Counter({target: 1 for target, how in found if how is How.USER})
+    pairs = zip(names, found, strict=True)
+    firm = {target for name, (target, _) in pairs if plain(name) not in WEAK}
     columns = []
     for index, (name, (target, how)) in enumerate(zip(names, found, strict=True)):
-        if how is not How.USER and target and taken[target] and target not in _REPEATABLE:
+        beaten = taken[target] or (plain(name) in WEAK and target in firm)
+        if how is not How.USER and target and beaten and target not in _REPEATABLE:
             columns.append(Column(index, name, "", How.TAKEN))
             continue
         taken[target] += 1

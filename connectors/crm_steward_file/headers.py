@@ -78,7 +78,7 @@ ENGLISH: Mapping[str, str] = {
     "consent_email": "consent; gdpr; gdpr consent; email consent; consent email; "
     "marketing consent; consent marketing; consent status; subscribed; subscription; "
     "newsletter subscription; email subscription; subscribed to newsletter; marketing status; "
-    "marketing contact status; email marketing status; email permission; permission; "
+    "email marketing status; email permission; permission; "
     "accepts marketing; accepts email marketing; marketing emails status",
     "consent_sms": "sms consent; consent sms; sms subscription; accepts sms marketing; "
     "text message consent; sms marketing status",
@@ -224,6 +224,9 @@ FRENCH: Mapping[str, str] = {
     "consent_evidence": "preuve; preuve du consentement; preuve de consentement; "
     "preuve consentement; reference de la preuve; justificatif",
 }
+
+WEAK = frozenset({"lead status", "statut du lead", "statut lead"})
+"""Where work on a lead stands: read as the stage only where no column says the stage itself."""
 
 EITHER = frozenset({"nom", "name"})
 """A family name beside a first name; alone, nobody can tell: it is taken as the full name."""

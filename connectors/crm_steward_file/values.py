@@ -193,13 +193,13 @@ _CONSENTS = {
             ConsentStatus.GRANTED,
             (
                 "granted, subscribed, inscrit, abonné, opt-in, optin, opted in, accordé, donné, "
-                "consent given, double opt-in, explicit, active, actif, marketing contact, consenti"
+                "consent given, double opt-in, explicit, active, actif, consenti"
             ),
         ),
         (ConsentStatus.SOFT_OPT_IN, "soft opt-in, soft_opt_in"),
         (ConsentStatus.IMPLIED, "implied, implicite"),
         (ConsentStatus.IMPLIED_EXPIRED, "implied_expired, implied expired"),
-        (ConsentStatus.NONE, "none, aucun, never subscribed, non-marketing contact, jamais"),
+        (ConsentStatus.NONE, "none, aucun, never subscribed, jamais"),
         (
             ConsentStatus.UNKNOWN,
             "unknown, inconnu, pending, en attente, not specified, non renseigné, à confirmer",

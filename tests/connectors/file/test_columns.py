@@ -82,6 +82,18 @@ def test_exports_are_recognised(headers: str, targets: str) -> None:
     assert [c.target for c in recognise(names, {}, "x.csv")] == targets.split("|")
 
 
+def test_billing_is_not_consent() -> None:
+    """HubSpot's marketing contacts are those it bills for: nobody has agreed to anything by it."""
+    assert _mapped(["E-mail", "Marketing contact status"])["Marketing contact status"] == ""
+
+
+def test_lead_status_yields_to_a_stage() -> None:
+    """HubSpot exports both: where work on a lead stands does not hide what the contact is."""
+    both = _mapped(["Lead Status", "Lifecycle Stage", "Email"])
+    assert (both["Lead Status"], both["Lifecycle Stage"]) == ("", "stage")
+    assert _mapped(["Lead Status", "Email"])["Lead Status"] == "stage"
+
+
 def test_every_synonym_leads_to_a_field_that_exists() -> None:
     """No name in the tables points nowhere, and none is written as `plain` would not write it."""
     for table in (BOTH, ENGLISH, FRENCH):
