@@ -63,8 +63,9 @@ class _Pull:
         """Decide what to read: go on with an interrupted full read, begin one, or only changes."""
         now = self.clock()
         self.note(last_attempt_at=now)
+        # Without a cursor everything is read, be it because a full read ended before its first page.
         resuming = state.pass_started_at is not None and state.cursor is not None
-        self.counts.full = resuming or full or state.last_full_at is None
+        self.counts.full = resuming or full or state.cursor is None or state.last_full_at is None
         if self.counts.full and not resuming:
             self.note(pass_started_at=now, cursor=None)
             return None

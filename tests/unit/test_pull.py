@@ -81,6 +81,23 @@ def test_an_interrupted_full_pull_goes_on_where_it_stopped(
     assert Mirror(database).state("crm").last_error is None
 
 
+def test_a_weekly_full_pull_that_never_began_freezes_nothing(
+    database: Database, clock: Clock
+) -> None:
+    """The CRM is away before the first page: the next pull reads in full, the one after changes."""
+    source = Source([str(number) for number in range(20)])
+    run(database, source, clock)
+    source.fails_at = 0
+    with pytest.raises(RetryableError):
+        run(database, source, clock, full=True)
+    source.fails_at = -1
+    again, after = run(database, source, clock), run(database, source, clock)
+
+    assert (again.full, again.live, again.absent, again.frozen) == (True, 20, 0, "")
+    assert (after.full, after.live, after.absent, after.frozen) == (False, 20, 0, "")
+    assert source.asked == [None, None, None, "end"]
+
+
 def test_a_refused_credential_pauses_the_connection(database: Database, clock: Clock) -> None:
     """The pause is written down with its reason, and ends with the next good pull."""
     source = Source(["1"], 0, AuthError("the token was revoked"))

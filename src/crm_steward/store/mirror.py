@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from crm_steward.connect.protocol import Cursor, Gone, Page, Poison
 from crm_steward.model import Contact, RecordRef, RecordRejectedError
 from crm_steward.store.database import Database, chunked, upsert
-from crm_steward.store.rows import contact_of, content_of, row_of
+from crm_steward.store.rows import LONGEST_NAME, contact_of, content_of, row_of
 from crm_steward.store.tables import connections, contacts, meta, quarantine
 
 
@@ -142,13 +142,13 @@ class Mirror:
         counts = PageCounts(read=len(page.contacts))
         poison = list(page.poison)
         prepared = _prepared(page.contacts, poison)
+        poison = [Poison(_nameable(one.id), _nameable(one.reason)) for one in poison]
         counts.poison = len(poison)
         with self._database.write() as writing:
             saving = _Saving(self._database, writing, connection, now, counts)
             saving.contacts(prepared, country)
             if full:
-                ids = [*(contact.ref.id for contact in page.contacts), *(one.id for one in poison)]
-                saving.seen(ids)
+                saving.seen([*(ref.id for ref in prepared), *(one.id for one in poison)])
             saving.gone(page.gone)
             saving.healed(prepared)
             saving.poison(poison)
@@ -212,6 +212,12 @@ def _prepared(found: Sequence[Contact], poison: list[Poison]) -> _Prepared:
     return prepared
 
 
+def _nameable(text: str) -> str:
+    """Return `text` as any database takes it: what it cannot hold is spelt out, the rest is cut."""
+    spelt = text[:LONGEST_NAME].encode("utf-8", "backslashreplace").decode()
+    return spelt.replace("\0", "\\x00")
+
+
 @dataclass(frozen=True, slots=True)
 class _Saving:
     """One page being saved, in one transaction."""
@@ -245,10 +251,10 @@ class _Saving:
     def gone(self, gone: Sequence[Gone]) -> None:
         """Mark records as gone, or merged into another."""
         for one in gone:
-            survivor = one.survivor.id if one.survivor else None
+            survivor = _nameable(one.survivor.id) if one.survivor else None
             changed = self.writing.execute(
                 sa.update(contacts)
-                .where(*_live(self.connection), contacts.c.id == one.ref.id)
+                .where(*_live(self.connection), contacts.c.id == _nameable(one.ref.id))
                 .values(gone_at=self.now, changed_at=self.now, survivor=survivor)
             ).rowcount
             self.counts.gone += changed

@@ -34,6 +34,9 @@ _RULES_OF_NORMALIZE = "1"
 _LONGEST = 10_000
 """Characters one value may have; no field of a contact needs more."""
 
+LONGEST_NAME = 500
+"""Characters a record's id may have: PostgreSQL indexes keys of at most 2,700 bytes."""
+
 _PLAIN = [
     "first_name",
     "last_name",
@@ -54,12 +57,14 @@ def content_of(contact: Contact) -> tuple[dict[str, Any], str]:
     """Return what the CRM holds as columns of the mirror (times in microseconds), and its hash.
 
     Raises:
-        RecordRejectedError: A value cannot be stored (NUL, broken Unicode, absurd length).
+        RecordRejectedError: A value cannot be stored (NUL, broken Unicode, absurd length, a time
+            without a zone).
     """
+    _check_name("id", contact.ref.id)
+    _check_name("revision", contact.revision)
     columns: dict[str, Any] = {name: getattr(contact, name) for name in _PLAIN}
     for name in _TIMES:
-        moment: datetime | None = getattr(contact, name)
-        columns[name] = None if moment is None else to_micros(moment)
+        columns[name] = _micros(name, getattr(contact, name))
     for name in _ADDRESS:
         columns[name] = getattr(contact.address, name)
     for name in ("email", "phone", "mobile"):
@@ -70,7 +75,7 @@ def content_of(contact: Contact) -> tuple[dict[str, Any], str]:
     columns["emails"] = _dump([[e.address, e.status.value] for e in contact.emails])
     columns["phones"] = _dump([[p.number, p.kind.value, p.status.value] for p in contact.phones])
     columns["consents"] = _dump([_consent_to_json(consent) for consent in contact.consents])
-    columns["extra"] = _dump(dict(contact.extra))
+    columns["extra"] = _dump_extra(contact)
     canonical = json.dumps([_RULES_OF_NORMALIZE, *columns.values()], ensure_ascii=False)
     return columns, blake2b(_storable(canonical, columns), digest_size=16).hexdigest()
 
@@ -181,6 +186,31 @@ def _consent_from_json(content: Mapping[str, Any]) -> Consent:
 
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _dump_extra(contact: Contact) -> str:
+    try:
+        return json.dumps(dict(contact.extra), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise RecordRejectedError("extra holds no plain value") from error
+
+
+def _micros(name: str, moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise RecordRejectedError(f"{name} has no time zone")
+    return to_micros(moment)
+
+
+def _check_name(name: str, value: str) -> None:
+    """Refuse what a database does not take as a key; content is checked as a whole later."""
+    if "\0" in value:
+        raise RecordRejectedError(f"{name} holds a NUL character")
+    if len(value) > LONGEST_NAME:
+        raise RecordRejectedError(f"{name} is {len(value)} characters long")
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise RecordRejectedError(f"{name} holds broken Unicode")
 
 
 def _storable(canonical: str, columns: Mapping[str, Any]) -> bytes:

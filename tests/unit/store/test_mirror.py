@@ -144,6 +144,46 @@ def test_a_record_that_cannot_be_stored_is_quarantined(
     assert (counts.poison, counts.new) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("values", "shown", "reason"),
+    [
+        ({"ref": RecordRef("crm", "a\0b")}, "a\\x00b", "id holds a NUL character"),
+        ({"ref": RecordRef("crm", "a\ud800")}, "a\\ud800", "id holds broken Unicode"),
+        ({"ref": RecordRef("crm", "é" * 501)}, "é" * 500, "id is 501 characters long"),
+        ({"revision": Revision("r\0")}, "1", "revision holds a NUL character"),
+        ({"created_at": datetime(2026, 1, 1)}, "1", "created_at has no time zone"),  # noqa: DTZ001 -- what is tested
+        ({"extra": {"when": datetime(2026, 1, 1, tzinfo=UTC)}}, "1", "extra holds no plain value"),
+        ({"extra": {"share": float("nan")}}, "1", "extra holds no plain value"),
+    ],
+)
+def test_what_a_careless_connector_brings_does_not_stop_the_pull(
+    database: Database, clock: Clock, values: dict[str, object], shown: str, reason: str
+) -> None:
+    """Ids, revisions, times and custom fields of any plug-in: one bad record costs one record."""
+    mirror = Mirror(database)
+    counts = save(mirror, clock, contact(1, **values), contact(2))
+
+    with database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT id, reason FROM quarantine").all()
+    assert rows == [(shown, reason)]
+    assert (counts.poison, counts.new) == (1, 1)
+
+
+def test_poison_and_deletions_of_any_name_are_kept(database: Database, clock: Clock) -> None:
+    """A name that no database takes is written down so that one does; nothing else is lost."""
+    save(
+        Mirror(database),
+        clock,
+        contact(1),
+        poison=[Poison("line\0 3", "bad\ud800 cell")],
+        gone=[Gone(RecordRef("crm", "\0"), RecordRef("crm", "\ud800"))],
+    )
+
+    with database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT id, reason FROM quarantine").all()
+    assert rows == [("line\\x00 3", "bad\\ud800 cell")]
+
+
 def test_a_record_leaves_quarantine_when_it_can_be_read(database: Database, clock: Clock) -> None:
     """Poison is counted each time, and forgotten once the record is sound."""
     mirror = Mirror(database)
