@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,6 +150,7 @@ def mirror(mine: Path) -> Path:
     with Database.open(f"sqlite:///{mine}/steward.db") as database:
         page = Page(contacts=contacts, cursor=None, complete=True)
         Mirror(database).save_page("crm", "file", page, now=NOW, full=True)
+        Mirror(database).note("crm", "file", last_full_at=NOW)
     return mine
 
 
@@ -164,8 +166,8 @@ def test_explain_says_why_a_record_is_caught(steward: Cli) -> None:
         "    ✓ source is set   (it holds: fair)",
         "    ✓ not",
         "      ✗ stage equals former   (it holds: unknown)",
-        "  ✓ not any of email, phone filled   (it holds: ['email', 'phone'])",
-        "  → missing: ['email', 'phone']",
+        "  ✓ not any of email, phone filled   (it holds: email, phone)",
+        "  → missing: e-mail and phone",
     ]
 
 
@@ -178,6 +180,19 @@ def test_explain_says_why_a_record_is_not_caught(steward: Cli) -> None:
     assert explained["caught"] is False
     assert [step["holds"] for step in explained["steps"]] == [True, False]
     assert explained["steps"][0]["parts"][0]["seen"] == "fair"
+
+
+@pytest.mark.usefixtures("mirror")
+def test_findings_are_listed_by_rule_in_words(steward: Cli) -> None:
+    """Rule, record and what is wrong, as the report says it; --json has the evidence."""
+    scanned = steward("scan")
+    listed = steward("findings").stdout
+    (found,) = json.loads(steward("findings", "--limit", "1", "--json").stdout)
+
+    assert scanned.returncode == 0, scanned.stderr
+    assert re.search(r"^medium +unreachable$", listed, re.MULTILINE)
+    assert re.search(r"crm:1 +missing: e-mail and phone", listed)
+    assert found["evidence"] == {"missing": ["email", "phone"]}
 
 
 @pytest.mark.usefixtures("mirror")

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crm_steward.cli.changes import print_changes, print_outcome, word
+from crm_steward.cli.changes import (
+    SHOWN_PER_RULE,
+    figure,
+    owner_names,
+    print_changes,
+    print_outcome,
+    word,
+)
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -199,21 +206,30 @@ def _preview(
         print_json(_selection(stored, selection))
         return
     approved = Plans(database).approvals(stored.hash)
-    contacts = Mirror(database).contacts(p.change.ref for p in selection.ready)
+    mirror = Mirror(database)
+    contacts = mirror.contacts(p.change.ref for p in selection.ready)
     out, language = console(), settings.language
-    shown = None if everything else 20
-    print_changes(out, selection.ready, contacts, language, approved=approved, shown=shown)
-    out.print(
-        word(
-            "dry",
-            language,
-            ready=len(selection.ready),
-            waiting=len(selection.waiting),
-            tried=len(selection.tried),
-            held=len(selection.held) + len(selection.under_way),
-        ),
-        style="bold",
+    print_changes(
+        out,
+        selection.ready,
+        contacts,
+        language,
+        owners=owner_names(mirror),
+        approved=approved,
+        shown=None if everything else SHOWN_PER_RULE,
     )
+    counts = {
+        "ready": len(selection.ready),
+        "waiting": len(selection.waiting),
+        "tried": len(selection.tried),
+        "held": len(selection.held) + len(selection.under_way),
+    }
+    said = [
+        word(name, language, n=figure(number, language))
+        for name, number in counts.items()
+        if number or name == "ready"
+    ]
+    out.print(f"{', '.join(said)}.", style="bold")
     out.print(word("dry-next", language), style="dim", markup=False)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,14 +15,21 @@ if TYPE_CHECKING:
 
     from crm_steward.model import Contact, PlannedChange, RecordRef
     from crm_steward.store.journal import Line
+    from crm_steward.store.mirror import Mirror
     from crm_steward.writing import ApplyCounts, Withheld
 
 _LONGEST = 120
+_WIDEST_REF = 36
+Owners = Mapping[tuple[str, str], str]
+"""Connection and the CRM's id of an owner → what the owner is called."""
+_NOBODY: Owners = MappingProxyType({})
 SHOWN_PER_RULE = 20
 
 _EN = MappingProxyType(
     {
         "record": "record",
+        "found": "what was found",
+        "since": "since",
         "what": "what",
         "now": "now",
         "proposed": "proposed",
@@ -49,8 +57,10 @@ _EN = MappingProxyType(
         "limits": "Limits: {run} of {run_limit} per run; {day} of {day_limit} in 24 hours",
         "next": "Next: crm-steward apply shows what would be written; "
         "--approve all|RULE|KEY approves; --yes writes.",
-        "dry": "{ready} would be written; {waiting} wait for approval, {tried} were tried before, "
-        "{held} are held back.",
+        "ready": "{n} would be written",
+        "waiting": "{n} wait for approval",
+        "tried": "{n} were tried before",
+        "held": "{n} are held back",
         "dry-next": "Nothing was written. --approve all|RULE|KEY approves; --yes writes.",
         "undo-next": "Nothing was written. --yes writes.",
         "share": "{name}: {used} of {allowed} in 24 hours ({percent} % of {live} contacts)",
@@ -59,6 +69,8 @@ _EN = MappingProxyType(
 _FR = MappingProxyType(
     {
         "record": "fiche",
+        "found": "ce qui a été trouvé",
+        "since": "depuis",
         "what": "quoi",
         "now": "actuel",
         "proposed": "proposé",
@@ -86,8 +98,10 @@ _FR = MappingProxyType(
         "limits": "Limites : {run} sur {run_limit} par exécution ; {day} sur {day_limit} en 24 heures",
         "next": "Ensuite : crm-steward apply montre ce qui serait écrit ; "
         "--approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
-        "dry": "{ready} seraient écrites ; {waiting} attendent une approbation, {tried} ont déjà été "
-        "tentées, {held} sont retenues.",
+        "ready": "à écrire : {n}",
+        "waiting": "en attente d'une approbation : {n}",
+        "tried": "déjà tentées : {n}",
+        "held": "retenues : {n}",
         "dry-next": "Rien n'a été écrit. --approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
         "undo-next": "Rien n'a été écrit. --yes écrit.",
         "share": "{name} : {used} sur {allowed} en 24 heures ({percent} % de {live} fiches)",
@@ -102,10 +116,14 @@ def word(name: str, language: str, /, **values: object) -> str:
 
 def plain(value: object, longest: int = _LONGEST) -> str:
     """Return a value from a CRM as one line that cannot steer a terminal or mislead the eye."""
-    text = "".join(
-        c if c.isprintable() and c not in _DIRECTIONS else "�" for c in str(value)[: longest * 2]
-    )
+    text = "".join(map(_safe, str(value)[: longest * 2]))
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _safe(char: str) -> str:
+    if char.isprintable() and char not in _DIRECTIONS:
+        return char
+    return " " if category(char) == "Zs" else "\N{REPLACEMENT CHARACTER}"
 
 
 _DIRECTIONS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -122,12 +140,23 @@ def count_of(number: int, language: str) -> str:
     return word(name, language, count=figure(number, language))
 
 
+def owner_names(mirror: Mirror) -> Owners:
+    """Return what owners are called, as the last pull learnt it."""
+    named = {
+        (name, owner): about.get("name")
+        for name, state in mirror.states().items()
+        for owner, about in state.account.get("owners", {}).items()
+    }
+    return {key: name for key, name in named.items() if name}
+
+
 def print_changes(
     out: Console,
     changes: Sequence[PlannedChange],
     contacts: Mapping[RecordRef, Contact],
     language: str,
     *,
+    owners: Owners = _NOBODY,
     approved: Iterable[str] = (),
     shown: int | None = SHOWN_PER_RULE,
 ) -> None:
@@ -138,6 +167,7 @@ def print_changes(
         changes: What would be written.
         contacts: The records, for their names.
         language: Of headings.
+        owners: What owners are called.
         approved: Keys of changes that a person agreed to.
         shown: How many per rule; None means all.
     """
@@ -147,7 +177,7 @@ def print_changes(
         by_rule.setdefault(planned.rule, []).append(planned)
     for rule, group in by_rule.items():
         _heading(out, rule, group, agreed, language)
-        out.print(_table(group[:shown], contacts, language))
+        out.print(_table(group[:shown], contacts, owners, language))
         if shown is not None and len(group) > shown:
             out.print(
                 word("more", language, count=figure(len(group) - shown, language)), style="dim"
@@ -167,6 +197,8 @@ def _heading(
         word(name, language) if len(states) == 1 else f"{number} {word(name, language)}"
         for name, number in states.items()
     )
+    undo = {_undo(planned, language) for planned in group}
+    said += f", {undo.pop()}" if len(undo) == 1 else ""
     why = group[0].why
     line = Text.assemble(
         (rule, "bold"),
@@ -177,29 +209,40 @@ def _heading(
 
 
 def _table(
-    group: Sequence[PlannedChange], contacts: Mapping[RecordRef, Contact], language: str
+    group: Sequence[PlannedChange],
+    contacts: Mapping[RecordRef, Contact],
+    owners: Owners,
+    language: str,
 ) -> Table:
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = [_rows(planned, language) for planned in group]
+    rows = [_rows(planned, owners, language) for planned in group]
     had = any(now.plain for fields in rows for _, now, _ in fields)
-    for name in ("record", "what", "now", "proposed") if had else ("record", "what", "proposed"):
+    mixed = len({_undo(planned, language) for planned in group}) > 1
+    records = [planned.change.ref for planned in group]
+    table.add_column(word("record", language), overflow="fold", min_width=room_for(records))
+    for name in ("what", "now", "proposed") if had else ("what", "proposed"):
         table.add_column(word(name, language), overflow="fold")
-    table.add_column("", overflow="fold", style="dim")
+    if mixed:
+        table.add_column("", overflow="fold", style="dim")
     table.add_column(word("key", language), no_wrap=True, style="dim")
     for planned, fields in zip(group, rows, strict=True):
         around: tuple[Text | str, str, str]
-        around = (_who(planned.change.ref, contacts), _undo(planned, language), planned.key[:10])
+        around = (who(planned.change.ref, contacts), _undo(planned, language), planned.key[:10])
         for what, now, proposed in fields:
-            who, undo, key = around
-            table.add_row(who, what, *([now] if had else []), proposed, undo, key)
+            record, undo, key = around
+            row: list[Text | str] = [record, what, proposed, key]
+            row[2:2] = [now] if had else []
+            row[-1:-1] = [undo] if mixed else []
+            table.add_row(*row)
             around = ("", "", "")
     return table
 
 
-def _who(ref: RecordRef, contacts: Mapping[RecordRef, Contact]) -> Text:
+def who(ref: RecordRef, contacts: Mapping[RecordRef, Contact]) -> Text:
+    """Return a record's name, where there is one, and its reference."""
     from rich.text import Text
 
     contact = contacts.get(ref)
@@ -210,6 +253,11 @@ def _who(ref: RecordRef, contacts: Mapping[RecordRef, Contact]) -> Text:
     return Text.assemble(plain(f"{name}  ") if name else "", (plain(ref), "dim"))
 
 
+def room_for(refs: Iterable[RecordRef]) -> int:
+    """Return the width that keeps references on one line, so that they can be copied."""
+    return min(max((len(str(ref)) for ref in refs), default=0), _WIDEST_REF)
+
+
 def _undo(planned: PlannedChange, language: str) -> str:
     from crm_steward.model import CreateTask
 
@@ -218,7 +266,7 @@ def _undo(planned: PlannedChange, language: str) -> str:
     return word(planned.change.reversibility.value, language)
 
 
-def _rows(planned: PlannedChange, language: str) -> list[tuple[str, Text, Text]]:
+def _rows(planned: PlannedChange, owners: Owners, language: str) -> list[tuple[str, Text, Text]]:
     """Return what, now and proposed, one row per field."""
     from rich.text import Text
 
@@ -236,10 +284,12 @@ def _rows(planned: PlannedChange, language: str) -> list[tuple[str, Text, Text]]
                 )
                 for name, value in values.items()
             ]
-        case CreateTask(title=title, due=due, owner=owner):
+        case CreateTask(ref=ref, title=title, due=due, owner=owner):
             said = [plain(title), word("due", language, day=due.isoformat())]
             if owner:
-                said.append(word("for", language, owner=plain(owner)))
+                said.append(
+                    word("for", language, owner=plain(owners.get((ref.connection, owner), owner)))
+                )
             return [(word("task", language), none, Text(", ".join(said), "green"))]
         case MergeRecords(losers=losers):
             return [(word("merge", language, count=len(losers)), none, none)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crm_steward.cli.changes import room_for, who, word
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -17,7 +19,15 @@ from crm_steward.cli.context import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from crm_steward.model import Contact, RecordRef
+    from crm_steward.report.words import Words
     from crm_steward.store.findings import StoredFinding
+
+_MEMBERS = 5
+"""Records of one group that are named."""
+_COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
 
 
 def register(app: typer.Typer) -> None:
@@ -34,36 +44,63 @@ def findings_command(
     limit: Annotated[int, typer.Option(min=1, help="How many to list.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List the findings that stand, worst first."""
+    """List the findings that stand, worst first: which rule, which records, and what is wrong.
+
+    Example: `crm-steward findings --rule duplicate-contact --limit 10`. With --json each has its
+    evidence in full. Why a record is caught or not: `crm-steward rules explain RULE RECORD`.
+    """
+    from crm_steward.report.words import Words
     from crm_steward.store.database import Database
     from crm_steward.store.findings import Findings
+    from crm_steward.store.mirror import Mirror
 
     settings = open_settings(config)
     with Database.open(settings.database) as database:
         found = list(islice(Findings(database).open(rule, connection), limit + 1))
-    listed = found[:limit]
+        listed = found[:limit]
+        contacts = Mirror(database).contacts(ref for one in listed for ref in one.finding.refs)
     if as_json:
         print_json([as_document(stored) for stored in listed])
         return
     out = console()
-    for stored in listed:
-        finding = stored.finding
-        refs = ", ".join(map(str, finding.refs))
-        out.print(
-            f"[bold]{finding.severity.label:8}[/bold] {finding.rule}  {refs}  "
-            f"[dim]since {stored.first_seen_at:%Y-%m-%d}[/dim]",
-            highlight=False,
-        )
-        out.print(f"         {facts(finding.evidence)}", style="dim", markup=False)
+    words = Words(settings.language, settings.timezone)
+    for name, group in groupby(listed, key=lambda stored: stored.finding.rule):
+        _print_group(out, name, list(group), contacts, words)
     if not listed:
         out.print("Nothing stands. (Has crm-steward pull and crm-steward scan been run?)")
     if len(found) > limit:
         out.print(f"… and more: use --limit, --rule or --connection (shown: {limit}).")
 
 
-def facts(evidence: Any) -> str:
-    """Return evidence on one line, in the order of its keys."""
-    return "  ".join(f"{key}: {value}" for key, value in sorted(dict(evidence).items()))
+def _print_group(
+    out: Console,
+    rule: str,
+    group: Sequence[StoredFinding],
+    contacts: Mapping[RecordRef, Contact],
+    words: Words,
+) -> None:
+    """Print the findings of one rule."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from crm_steward.cli.evidence import in_words
+
+    label = group[0].finding.severity.label
+    out.print(Text.assemble((words(f"severity.{label}"), _COLOURS[label]), "  ", (rule, "bold")))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    refs = [ref for stored in group for ref in stored.finding.refs[:_MEMBERS]]
+    table.add_column(word("record", words.language), overflow="fold", min_width=room_for(refs))
+    for name in ("found", "since"):
+        table.add_column(word(name, words.language), overflow="fold")
+    for stored in group:
+        members = stored.finding.refs
+        records = [who(ref, contacts) for ref in members[:_MEMBERS]]
+        if len(members) > _MEMBERS:
+            records.append(Text(f"… {words('members.more', n=len(members) - _MEMBERS)}", "dim"))
+        since = Text(f"{stored.first_seen_at:%Y-%m-%d}", "dim")
+        table.add_row(Text("\n").join(records), Text(in_words(stored.finding, words)), since)
+    out.print(table)
 
 
 def as_document(stored: StoredFinding) -> dict[str, Any]:

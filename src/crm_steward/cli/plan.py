@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crm_steward.cli.changes import figure, print_changes, print_withheld, word
+from crm_steward.cli.changes import figure, owner_names, print_changes, print_withheld, word
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -75,7 +75,9 @@ def plan_command(
             rules=rule or (),
             connections=connections if connection else (),
         )
-        contacts = Mirror(database).contacts(planned.change.ref for planned in result.plan.changes)
+        mirror = Mirror(database)
+        contacts = mirror.contacts(planned.change.ref for planned in result.plan.changes)
+        owners = owner_names(mirror)
     if out is not None:
         write_plan(out, result)
     if as_json:
@@ -84,7 +86,8 @@ def plan_command(
     shown = console()
     if result.plan.changes:
         limit = None if everything else 20
-        print_changes(shown, result.plan.changes, contacts, settings.language, shown=limit)
+        changes, language = result.plan.changes, settings.language
+        print_changes(shown, changes, contacts, language, owners=owners, shown=limit)
     else:
         shown.print(word("nothing", settings.language))
     print_withheld(shown, result.withheld, settings.language)

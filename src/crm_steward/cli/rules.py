@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crm_steward.rules.explaining import Explanation
     from crm_steward.rules.kinds import Step
     from crm_steward.rules.trials import TrialReport, TrialResult
+    from crm_steward.settings import Settings
 
 PathsArgument = Annotated[
     list[Path] | None,
@@ -97,14 +98,19 @@ def lint(
     if as_json:
         print_json({"rules": [rule.id for rule in book.rules], "problems": []})
         return
+    from crm_steward.rules.messages import say
+
     files = {rule.file for rule in book.rules}
-    console().print(
-        f"{_count(len(book.rules), 'rule')} in {_count(len(files), 'file')}: no mistakes."
-    )
+    rules, there = _count(len(book.rules), "rule", speak), _count(len(files), "file", speak)
+    console().print(say("no_mistakes", speak, rules=rules, files=there))
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+def _count(number: int, thing: str, language: str) -> str:
+    from crm_steward.cli.changes import figure
+    from crm_steward.rules.messages import say
+
+    one = number in {0, 1} if language == "fr" else number == 1
+    return say(thing if one else f"{thing}s", language, n=figure(number, language))
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
@@ -134,7 +140,7 @@ def run_tests(
     if problems:
         raise ConfigError(problems)
     report = run_trials(files, _relation, language=speak)
-    _print_report(report, as_json=as_json)
+    _print_report(report, speak, as_json=as_json)
     if not all(result.passed for result in report.results):
         raise typer.Exit(Exit.PARTIAL)
 
@@ -154,32 +160,36 @@ def _relation(contacts: Sequence[Contact]) -> duckdb.DuckDBPyConnection:
     )
 
 
-def _print_report(report: TrialReport, *, as_json: bool) -> None:
+def _print_report(report: TrialReport, language: str, *, as_json: bool) -> None:
     if as_json:
         results = [{**asdict(result), "passed": result.passed} for result in report.results]
         print_json({"results": results, "untested": list(report.untested)})
         return
     from rich.text import Text
 
+    from crm_steward.rules.messages import say
+
     out = console()
     failed = [result for result in report.results if not result.passed]
     for result in failed:
         out.print(Text.assemble(("✗ ", "bold red"), (f"{result.rule}: {result.name}", "bold")))
         out.print(Text(f"  {result.where}", "dim"))
-        for line, style in _difference(result):
+        for line, style in _difference(result, language):
             out.print(Text(f"    {line}", style))
     if report.untested:
-        out.print(Text(f"Without a test: {', '.join(report.untested)}", "yellow"))
-    passed = len(report.results) - len(failed)
-    style = "red" if failed else "green"
-    out.print(Text(f"{_count(passed, 'test')} passed, {len(failed)} failed.", style))
+        out.print(Text(say("untested", language, rules=report.untested), "yellow"))
+    passed = _count(len(report.results) - len(failed), "test", language)
+    said = say("tested", language, passed=passed, failed=len(failed))
+    out.print(Text(said, "red" if failed else "green"))
 
 
-def _difference(result: TrialResult) -> Iterator[tuple[str, str]]:
+def _difference(result: TrialResult, language: str) -> Iterator[tuple[str, str]]:
+    from crm_steward.rules.messages import say
+
     for line in result.missing:
-        yield f"- expected, not found:  {line}", "red"
+        yield f"- {say('not_found', language)}  {line}", "red"
     for line in result.unexpected:
-        yield f"+ found, not expected:  {line}", "green"
+        yield f"+ {say('not_expected', language)}  {line}", "green"
 
 
 def explain_command(
@@ -213,7 +223,7 @@ def explain_command(
     if as_json:
         print_json(_explained(explanation))
     else:
-        _print_explanation(explanation, asked.title(settings.language))
+        _print_explanation(explanation, asked.title(settings.language), settings)
 
 
 def _record(ref: str) -> RecordRef:
@@ -241,30 +251,37 @@ def _explained(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _print_explanation(explanation: Explanation, title: str) -> None:
+def _print_explanation(explanation: Explanation, title: str, settings: Settings) -> None:
     from rich.text import Text
 
-    out = console()
-    verdict = ("caught", "bold red") if explanation.caught else ("not caught", "bold green")
-    out.print(Text.assemble(f"{explanation.ref} is ", verdict, f" by {explanation.rule}: {title}"))
+    from crm_steward.cli.evidence import in_words
+    from crm_steward.report.words import Words
+    from crm_steward.rules.messages import say
+
+    out, language = console(), settings.language
+    name, style = ("caught", "bold red") if explanation.caught else ("not_caught", "bold green")
+    verdict = say(name, language, record=explanation.ref, rule=explanation.rule)
+    out.print(Text.assemble((verdict, style), f": {title}"))
     for step in explanation.steps:
-        _print_step(step, 1)
+        _print_step(step, 1, language)
+    words = Words(language, settings.timezone)
     for finding in explanation.findings:
-        facts = ", ".join(f"{name}: {value}" for name, value in finding.evidence.items())
-        out.print(Text(f"  → {facts}", "bold"))
+        out.print(Text(f"  → {in_words(finding, words)}", "bold"))
 
 
-def _print_step(step: Step, depth: int) -> None:
+def _print_step(step: Step, depth: int, language: str) -> None:
     from rich.text import Text
+
+    from crm_steward.rules.messages import say
 
     mark = ("✓ ", "green") if step.holds else ("✗ ", "red")
-    seen = "" if step.parts or step.seen is None else f"   (it holds: {step.seen})"
-    nothing = "" if step.parts or step.seen is not None else "   (it holds nothing)"
-    console().print(
-        Text.assemble("  " * depth, mark, step.words, (_printable(seen + nothing), "dim"))
-    )
+    seen = ""
+    if not step.parts:
+        name = "holds_nothing" if step.seen is None else "holds"
+        seen = f"   ({say(name, language, value=step.seen)})"
+    console().print(Text.assemble("  " * depth, mark, step.words, (_printable(seen), "dim")))
     for part in step.parts:
-        _print_step(part, depth + 1)
+        _print_step(part, depth + 1, language)
 
 
 def _printable(text: str) -> str:

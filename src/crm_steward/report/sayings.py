@@ -72,6 +72,8 @@ def _consent(evidence: Evidence, words: Words, _members: int) -> str:
     channel = words.known("channel", evidence.get("channel"), "email")
     status = words.known("consent", evidence.get("status"), "unknown")
     missing = [words.known("proof", name, "how") for name in _names(evidence.get("missing_proof"))]
+    if evidence.get("problem") == "contradicted":
+        return words("says.consent.contradicted", channel=channel, status=status)
     if not missing:
         return words("says.consent", channel=channel, status=status)
     listed = words.listed(missing)

@@ -198,6 +198,22 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "unknown_pack": ("unknown pack '{value}'", "lot de règles inconnu '{value}'"),
     "unknown_rule": ("unknown rule '{value}'", "règle inconnue '{value}'"),
     "did_you_mean": (" (did you mean '{value}'?)", " (vouliez-vous dire '{value}' ?)"),
+    # What commands answer.
+    "no_mistakes": ("{rules} in {files}: no mistakes.", "{rules} dans {files} : aucune erreur."),
+    "rule": ("{n} rule", "{n} règle"),
+    "rules": ("{n} rules", "{n} règles"),
+    "file": ("{n} file", "{n} fichier"),
+    "files": ("{n} files", "{n} fichiers"),
+    "tested": ("{passed} passed, {failed} failed.", "{passed}, {failed} en échec."),
+    "test": ("{n} test", "{n} test réussi"),
+    "tests": ("{n} tests", "{n} tests réussis"),
+    "untested": ("Without a test: {rules}", "Sans test : {rules}"),
+    "not_found": ("expected, not found:", "attendu, non trouvé :"),
+    "not_expected": ("found, not expected:", "trouvé, non attendu :"),
+    "caught": ("{record} is caught by {rule}", "{record} est retenu par {rule}"),
+    "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
+    "holds": ("it holds: {value}", "contenu : {value}"),
+    "holds_nothing": ("it holds nothing", "vide"),
 }
 
 

@@ -165,6 +165,7 @@ def test_an_unprovable_consent_names_what_the_proof_lacks(find: Find) -> None:
 
     assert finding.evidence == {
         "channel": "email",
+        "problem": "unprovable",
         "status": "granted",
         "missing_proof": ["given_at", "text_version", "source"],
     }

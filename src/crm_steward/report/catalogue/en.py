@@ -161,6 +161,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "says.stale.never": "no activity known",
         "says.consent": "{channel}: {status}",
         "says.consent.proof": "{channel}: {status}, no proof of {missing}",
+        "says.consent.contradicted": "{channel}: {status} here, refused on another record",
         "says.duplicates": ("{n} record, {level}", "{n} records, {level}"),
         "says.fixable": "correction ready",
         "members.more": ("and {n} more", "and {n} more"),

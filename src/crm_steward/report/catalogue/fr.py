@@ -165,6 +165,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "says.stale.never": "aucune activité connue",
         "says.consent": "{channel} : {status}",
         "says.consent.proof": "{channel} : {status}, sans preuve pour {missing}",
+        "says.consent.contradicted": "{channel} : {status} ici, refus sur une autre fiche",
         "says.duplicates": ("{n} fiche, {level}", "{n} fiches, {level}"),
         "says.fixable": "correction prête",
         "members.more": ("et {n} autre", "et {n} autres"),

@@ -91,7 +91,12 @@ class ConsentCheck(RowCheck):
         return {"status": self._status, "missing_proof": proof}
 
     def hits(self, ref: RecordRef, row: Mapping[str, Any]) -> Iterator[Hit]:
-        """Report the status that binds and what the proof lacks."""
+        """Report the problem, the status that binds and what the proof lacks."""
         missing = [part for part in (row["missing_proof"] or "").split(",") if part]
-        evidence = {"channel": self.channel, "status": row["status"], "missing_proof": missing}
+        evidence = {
+            "channel": self.channel,
+            "problem": self.problem,
+            "status": row["status"],
+            "missing_proof": missing,
+        }
         yield Hit((ref,), evidence)
