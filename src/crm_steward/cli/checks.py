@@ -188,7 +188,9 @@ def _connection(name: str, one: ConnectionSettings) -> Iterator[Result]:
 
 
 def _account(one: ConnectionSettings, account: Account) -> str:
-    parts = [f"{spec_of(one.kind).title} account {account.name} ({account.id})"]
+    known = account.name if account.id in account.name else f"{account.name} ({account.id})"
+    title = spec_of(one.kind).title
+    parts = [known if known.startswith(title) else f"{title} {known}"]
     if account.time_zone:
         parts.append(account.time_zone)
     parts.append(f"{len(account.fields)} fields")

@@ -162,7 +162,7 @@ def decision(
                 reversibility=reversibility,
             )
             for (rule, kind, reversibility), count in sorted(
-                waiting.items(), key=lambda item: (-_weight(item[0][2]), -item[1], item[0])
+                waiting.items(), key=lambda item: -_weight(item[0][2])
             )
         ),
         approved=agreed,
@@ -170,7 +170,7 @@ def decision(
 
 
 def _weight(reversibility: str) -> int:
-    """Order by impact: what cannot be taken back comes first."""
+    """Order by impact: what cannot be taken back comes first, then as in the plan: worst first."""
     return [Reversibility.REVERSIBLE, Reversibility.PARTLY, Reversibility.IRREVERSIBLE].index(
         Reversibility(reversibility)
     )

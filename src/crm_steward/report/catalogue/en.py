@@ -26,6 +26,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "headline.quiet": "nothing new, {clean} of contacts are clean",
         "headline.empty": "no contact to examine",
         "lead.clean": "{clean} of your {contacts} contacts have no open finding.",
+        "lead.share": "of your {contacts} contacts have no open finding",
         "lead.empty": "No contact has been read yet.",
         "trend.up": "up {points} since last week",
         "trend.down": "down {points} since last week",
@@ -38,6 +39,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "moved.reopened": "Back again",
         "moved.standing": "Standing",
         "moved.resolved": "Resolved",
+        "moved.first": ("{n} finding is open.", "{n} findings are open."),
         "moved.about": (
             "{n} finding is open. The previous report was due on {since}.",
             "{n} findings are open. The previous report was due on {since}.",

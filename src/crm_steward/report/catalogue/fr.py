@@ -27,6 +27,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "headline.quiet": "rien de nouveau, {clean} des contacts sont sains",
         "headline.empty": "aucun contact à examiner",
         "lead.clean": "{clean} de vos {contacts} contacts sont sans anomalie ouverte.",
+        "lead.share": "de vos {contacts} contacts sont sans anomalie ouverte",
         "lead.empty": "Aucun contact n’a encore été lu.",
         "trend.up": "en hausse de {points} depuis la semaine dernière",
         "trend.down": "en baisse de {points} depuis la semaine dernière",
@@ -39,6 +40,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "moved.reopened": "Revenues",
         "moved.standing": "Inchangées",
         "moved.resolved": "Résolues",
+        "moved.first": ("{n} anomalie est ouverte.", "{n} anomalies sont ouvertes."),
         "moved.about": (
             "{n} anomalie est ouverte. Le rapport précédent était prévu le {since}.",
             "{n} anomalies sont ouvertes. Le rapport précédent était prévu le {since}.",
