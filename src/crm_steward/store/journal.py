@@ -134,19 +134,21 @@ class Journal:
 
     def under_way(self, connection: str | None = None) -> list[Standing]:
         """Return the changes whose effect is not known, oldest first."""
-        where: list[sa.ColumnElement[bool]] = [
-            _last.c.state.in_([state.value for state in UNDER_WAY])
-        ]
+        later = sa.exists().where(_last.c.key == journal.c.key, _last.c.seq > journal.c.seq)
+        query = sa.select(journal.c.key).where(
+            journal.c.state.in_([state.value for state in UNDER_WAY]), ~later
+        )
         if connection is not None:
-            where.append(_last.c.connection == connection)
-        found = self._standings(where)
-        return sorted(found.values(), key=lambda standing: standing.intent.seq)
+            query = query.where(journal.c.connection == connection)
+        with self._database.read() as reading:
+            keys = reading.execute(query).scalars().all()
+        return sorted(self.standings(keys).values(), key=lambda standing: standing.intent.seq)
 
     def standings(self, keys: Iterable[str]) -> dict[str, Standing]:
         """Return where the changes among `keys` stand that were ever tried."""
         found: dict[str, Standing] = {}
         for chunk in chunked(keys):
-            found |= self._standings([], chunk)
+            found |= self._standings(chunk)
         return found
 
     def lines(
@@ -227,18 +229,16 @@ class Journal:
             lease.check(writing)
             writing.execute(upsert(self._database, meta, ["key"]), rows)
 
-    def _standings(
-        self, where: Sequence[sa.ColumnElement[bool]], keys: Sequence[str] | None = None
-    ) -> dict[str, Standing]:
-        these = [] if keys is None else [journal.c.key.in_(keys)]
-        newest = sa.select(sa.func.max(journal.c.seq)).where(*these).group_by(journal.c.key)
+    def _standings(self, keys: Sequence[str]) -> dict[str, Standing]:
+        these = journal.c.key.in_(keys)
+        newest = sa.select(sa.func.max(journal.c.seq)).where(these).group_by(journal.c.key)
         tried = (
             sa.select(
                 journal.c.key,
                 sa.func.max(journal.c.seq).label("seq"),
                 sa.func.count().label("attempts"),
             )
-            .where(journal.c.state == State.INTENT.value, *these)
+            .where(journal.c.state == State.INTENT.value, these)
             .group_by(journal.c.key)
             .subquery()
         )
@@ -253,7 +253,7 @@ class Journal:
             .select_from(_last)
             .join(tried, tried.c.key == _last.c.key)
             .join(_intent, _intent.c.seq == tried.c.seq)
-            .where(_last.c.seq.in_(newest), *where)
+            .where(_last.c.seq.in_(newest))
         )
         with self._database.read() as reading:
             rows = reading.execute(query).mappings().all()
