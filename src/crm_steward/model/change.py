@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import StrEnum
 from typing import Any, assert_never
@@ -115,6 +115,7 @@ _TYPES: Mapping[str, type[Change]] = {
     "archive": ArchiveRecord,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
+_PARTS = {cls: tuple(part.name for part in fields(cls)) for cls in _NAMES}
 
 
 def kind_of(change: Change) -> str:
@@ -124,13 +125,20 @@ def kind_of(change: Change) -> str:
 
 def change_to_json(change: Change) -> dict[str, Any]:
     """Return `change` as JSON-ready values, with its `kind`."""
-    content = asdict(change)
+    content = {name: _copied(getattr(change, name)) for name in _PARTS[type(change)]}
     content["ref"] = str(change.ref)
     if isinstance(change, MergeRecords):
         content["losers"] = [str(ref) for ref in change.losers]
     if isinstance(change, CreateTask):
         content["due"] = change.due.isoformat()
     return {"kind": kind_of(change), **content}
+
+
+def _copied(value: Any) -> Any:
+    """Copy mappings, inside and out: what is made of the JSON must not reach the change."""
+    if isinstance(value, Mapping):
+        return {name: _copied(part) for name, part in value.items()}
+    return value
 
 
 def change_from_json(content: Mapping[str, Any]) -> Change:

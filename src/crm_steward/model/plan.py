@@ -22,6 +22,7 @@ class PlannedChange:
         finding: The fingerprint of the finding behind it.
         why: One sentence for the person who approves, in their language.
         automatic: The rule's mode is `apply`: it needs no approval.
+        key: The change's idempotency key.
     """
 
     change: Change
@@ -29,11 +30,11 @@ class PlannedChange:
     finding: str
     why: str = ""
     automatic: bool = False
+    key: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        """The change's idempotency key."""
-        return change_key(self.change)
+    def __post_init__(self) -> None:
+        # Once: a plan out of 100,000 contacts asks for it again and again.
+        object.__setattr__(self, "key", change_key(self.change))
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
