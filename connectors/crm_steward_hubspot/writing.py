@@ -22,6 +22,7 @@ from crm_steward.sdk import (
     RetryableError,
     Revision,
     Status,
+    StewardError,
     UpdateFields,
     change_key,
 )
@@ -107,11 +108,24 @@ class Writer:
     # -- updates ------------------------------------------------------------------------------
 
     def _update(self, changes: Sequence[UpdateFields]) -> Iterator[Outcome]:
+        """Write updates; when the rest was certainly not sent, say first what became of the others.
+
+        Raises:
+            StewardError: What has no outcome was not sent.
+        """
         prepared = [self._row(change) for change in changes]
         rows = [row for row in prepared if isinstance(row, Row)]
         ended = {row.key: row for row in prepared if isinstance(row, Outcome)}
-        ended |= {outcome.key: outcome for outcome in self._send(rows)}
-        return (ended[change_key(change)] for change in changes)
+        failure: StewardError | None = None
+        try:
+            for outcome in self._send(rows):
+                ended[outcome.key] = outcome
+        except StewardError as error:
+            failure = error
+        keys = map(change_key, changes)
+        yield from (ended[key] for key in keys if key in ended)
+        if failure:
+            raise failure
 
     def _row(self, change: UpdateFields) -> Row | Outcome:
         fields: dict[str, str] = {}
@@ -123,22 +137,23 @@ class Writer:
         properties = {name: text_of(change.values[field]) for name, field in fields.items()}
         return Row(change_key(change), change.ref.id, fields, properties)
 
-    def _send(self, rows: Sequence[Row]) -> list[Outcome]:
+    def _send(self, rows: Sequence[Row]) -> Iterator[Outcome]:
         """Write rows in one request; a refusal of all is narrowed down to the rows at fault."""
         if not rows:
-            return []
+            return
         body = {"inputs": [{"id": row.id, "properties": dict(row.properties)} for row in rows]}
         try:
             answer = self._wire.call(self._wire.contact_batches.update, body, repeatable=False)
         except RetryableError as error:
             if not error.sent:
                 raise
-            return [row.outcome(Status.UNKNOWN, error.message) for row in rows]
+            yield from (row.outcome(Status.UNKNOWN, error.message) for row in rows)
         except HubSpotRejectedError as error:
-            return self._narrow(rows, error)
-        return _row_outcomes(rows, answer)
+            yield from self._narrow(rows, error)
+        else:
+            yield from _row_outcomes(rows, answer)
 
-    def _narrow(self, rows: Sequence[Row], error: HubSpotRejectedError) -> list[Outcome]:
+    def _narrow(self, rows: Sequence[Row], error: HubSpotRejectedError) -> Iterator[Outcome]:
         """Settle a refused batch: HubSpot refuses it whole for one wrong value and writes nothing.
 
         Rows that use a property no row may use are refused at once; otherwise the rows that use a
@@ -146,17 +161,19 @@ class Writer:
         """
         guilty = [row for row in rows if not error.schema.isdisjoint(row.properties)]
         if len(rows) == 1 or len(guilty) == len(rows):
-            return [row.outcome(Status.REJECTED, error.message) for row in rows]
+            yield from (row.outcome(Status.REJECTED, error.message) for row in rows)
+            return
         suspects = [row for row in rows if not error.properties.keys().isdisjoint(row.properties)]
         if guilty:
-            rest = [row for row in rows if row not in guilty]
-            refused = [row.outcome(Status.REJECTED, error.message) for row in guilty]
-            return refused + self._send(rest)
+            yield from (row.outcome(Status.REJECTED, error.message) for row in guilty)
+            yield from self._send([row for row in rows if row not in guilty])
+            return
         if suspects and len(suspects) < len(rows):
             halves = suspects, [row for row in rows if row not in suspects]
         else:
             halves = list(rows[: len(rows) // 2]), list(rows[len(rows) // 2 :])
-        return self._send(halves[0]) + self._send(halves[1])
+        yield from self._send(halves[0])
+        yield from self._send(halves[1])
 
     # -- tasks --------------------------------------------------------------------------------
 

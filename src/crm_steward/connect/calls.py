@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -19,6 +21,30 @@ if TYPE_CHECKING:
     from crm_steward.connect.pacing import Pace
 
 T = TypeVar("T")
+
+
+class TooLateError(RetryableError):
+    """A call was not made: while it waited for its turn, what it rests on grew too old."""
+
+    def __init__(self) -> None:
+        super().__init__(sent=False)
+
+
+_before: ContextVar[Callable[[], None]] = ContextVar("before", default=lambda: None)
+
+
+@contextmanager
+def before_each_call(action: Callable[[], None]) -> Iterator[None]:
+    """Do something just before each call of this thread goes out, when all waiting is over.
+
+    Args:
+        action: May raise TooLateError: then the call is not made, and not tried again.
+    """
+    token = _before.set(action)
+    try:
+        yield
+    finally:
+        _before.reset(token)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +204,7 @@ class Calls:
 
     def _once(self, quota: str, request: Callable[[], T]) -> T:
         self._take_turn(quota)
+        _before.get()()
         started = self._now()
         try:
             answer = request()
@@ -231,7 +258,9 @@ class Calls:
 
 
 def _again(error: BaseException, *, repeatable: bool) -> bool:
-    return isinstance(error, RetryableError) and (repeatable or not error.sent)
+    if isinstance(error, TooLateError) or not isinstance(error, RetryableError):
+        return False
+    return repeatable or not error.sent
 
 
 def _paces(

@@ -2,7 +2,8 @@
 
 1. The intent is durable in the journal, under our lease, before anything is sent.
 2. The record is read fresh and compared, field by field, with what the plan expects.
-3. A record that differs is left alone. The rest is sent, at most five seconds after it was read.
+3. A record that differs is left alone. The rest is sent, at most five seconds after it was read,
+   however long the CRM's quota let it wait: what comes too late is read and compared again.
 4. The answer is taken apart row by row. What it does not show is `unknown`, and is settled by
    asking the CRM, never by sending again.
 """
@@ -12,17 +13,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
+from crm_steward.connect.calls import TooLateError, before_each_call
 from crm_steward.connect.protocol import Outcome
 from crm_steward.model import (
+    BusyError,
     Change,
     Clock,
     Contact,
     CreateTask,
     PlannedChange,
     RecordRef,
+    StoreError,
     UpdateFields,
     change_key,
 )
@@ -33,6 +37,10 @@ from crm_steward.writing.targets import Target, Targets
 
 FRESH = timedelta(seconds=5)
 """How old the reading may be that a write is compared with."""
+
+_TRIES = 3
+"""How often one change is read anew when its turn to be written comes too late."""
+_TOO_SLOW = "nothing was sent: the CRM answers too slowly to compare just before writing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +91,8 @@ class Writer:
     clock: Clock
     stop: threading.Event
     seen: Callable[[Sequence[Line]], None]
+    _unsent: dict[str, Item] = field(default_factory=dict, init=False)
+    """What of the batch under way was certainly not handed over to the connector."""
 
     def write_all(self, targets: Targets, items: Iterable[Item]) -> None:
         """Write `items`, connection by connection; one that fails does not stop the others."""
@@ -104,65 +114,122 @@ class Writer:
             if self.stop.is_set():
                 return
             self.journal.append([self._intent(item) for item in batch], self.lease)
-            self._send(target, batch)
+            self._unsent.update((item.key, item) for item in batch)
+            try:
+                self._send(target, batch)
+            except (BusyError, StoreError):
+                raise
+            except Exception as error:
+                why = f"nothing was sent ({type(error).__name__})"
+                self._note([self._line(i, State.ABSENT, why) for i in self._unsent.values()])
+                raise
+            finally:
+                self._unsent.clear()
 
-    def _send(self, target: Target, batch: Sequence[Item]) -> None:
-        """Read, compare, and send what still holds; a batch that took too long goes in halves."""
-        asked = self.clock()
-        fresh = self._read(target, batch)
-        differing = [
-            (item, why) for item in batch if (why := difference(item.planned.change, fresh))
-        ]
-        self._note([self._line(item, State.CONFLICT, why) for item, why in differing])
-        unfit = {item.key for item, _ in differing}
-        sound = [item for item in batch if item.key not in unfit]
-        if not sound:
-            return
-        self.lease.renew()
-        if abs(self.clock() - asked) <= FRESH:
-            self._deliver(target, combined(sound))
-        elif len(sound) > 1:
-            half = len(sound) // 2
-            self._send(target, sound[:half])
-            self._send(target, sound[half:])
+    def _send(self, target: Target, batch: Sequence[Item], tries: int = _TRIES) -> None:
+        """Read, compare, and send what still holds."""
+        read_at, fresh = self._read(target, batch)
+        differing = {
+            item.key: why for item in batch if (why := difference(item.planned.change, fresh))
+        }
+        sound = [item for item in batch if item.key not in differing]
+        self._end([(i, differing[i.key]) for i in batch if i.key in differing], State.CONFLICT)
+        if sound:
+            self.lease.renew()
+            self._send_late(target, self._deliver(target, sound, read_at), tries)
+
+    def _send_late(self, target: Target, late: Sequence[Item], tries: int) -> None:
+        """Begin again with what was not sent because too much time had passed, in halves."""
+        half = len(late) // 2
+        if half:
+            self._send(target, late[:half])
+            self._send(target, late[half:])
+        elif late and tries > 1:
+            self._send(target, late, tries - 1)
         else:
-            why = "nothing was sent: the CRM answers too slowly to compare just before writing"
-            self._note([self._line(sound[0], State.ABSENT, why)])
+            self._end([(item, _TOO_SLOW) for item in late], State.ABSENT)
 
-    def _read(self, target: Target, batch: Sequence[Item]) -> Mapping[RecordRef, Contact]:
+    def _read(
+        self, target: Target, batch: Sequence[Item]
+    ) -> tuple[datetime, Mapping[RecordRef, Contact]]:
+        """Return the records as they are now, and when the first call for them went out."""
+        calls: list[datetime] = []
         refs = dict.fromkeys(ref for item in batch for ref in members(item.planned.change))
-        try:
-            return target.connector.get(list(refs))
-        except Exception as error:
-            why = f"nothing was sent: the record could not be read ({type(error).__name__})"
-            self._note([self._line(item, State.ABSENT, why) for item in batch])
-            raise
+        asked = self.clock()
+        with before_each_call(lambda: calls.append(self.clock())):
+            fresh = target.connector.get(list(refs))
+        return (calls or [asked])[0], fresh
 
-    def _deliver(self, target: Target, writes: Sequence[Written]) -> None:
-        answers, error = self._ask(target, [write.change for write in writes])
+    def _deliver(self, target: Target, sound: Sequence[Item], read_at: datetime) -> list[Item]:
+        """Send what was compared; what overwrites goes first, while the comparison is fresh.
+
+        Returns:
+            What was not sent, because waiting for the CRM's quota had taken too long.
+        """
+
+        def fresh() -> None:
+            if abs(self.clock() - read_at) > FRESH:
+                raise TooLateError
+
+        def held() -> None:
+            if abs(self.clock() - self.lease.renewed_at) > self.lease.ttl / 2:
+                raise TooLateError
+
+        if abs(self.clock() - read_at) > FRESH:
+            return list(sound)
+        tasks = [item for item in sound if isinstance(item.planned.change, CreateTask)]
+        rest = [item for item in sound if not isinstance(item.planned.change, CreateTask)]
+        return [*self._transmit(target, rest, fresh), *self._transmit(target, tasks, held)]
+
+    def _transmit(
+        self, target: Target, items: Sequence[Item], check: Callable[[], None]
+    ) -> list[Item]:
+        """Hand `items` over and write down what comes back; `check` runs before each call."""
+        if not items:
+            return []
+        for item in items:
+            self._unsent.pop(item.key)
+        writes = combined(items)
+        answers, error = self._ask(target, [write.change for write in writes], check)
+        late = [
+            item
+            for write in writes
+            for item in write.items
+            if isinstance(error, TooLateError) and change_key(write.change) not in answers
+        ]
+        self._unsent.update((item.key, item) for item in late)
         silence = "no answer" if error is None else f"no answer ({type(error).__name__})"
         self._note(
             [
                 self._outcome(item, answers.get(change_key(write.change)), silence)
                 for write in writes
                 for item in write.items
+                if item.key not in self._unsent
             ]
         )
-        if error is not None:
+        if error is not None and not late:
             raise error
+        return late
 
     def _ask(
-        self, target: Target, changes: Sequence[Change]
+        self, target: Target, changes: Sequence[Change], check: Callable[[], None]
     ) -> tuple[dict[str, Outcome], Exception | None]:
         """Send, and keep every answer that came, even when the call failed half way."""
         answers: dict[str, Outcome] = {}
         try:
-            for outcome in target.connector.apply(changes):
-                answers.setdefault(outcome.key, outcome)
-                self.lease.keep()
+            with before_each_call(check):
+                for outcome in target.connector.apply(changes):
+                    answers.setdefault(outcome.key, outcome)
+                    self.lease.keep()
         except Exception as error:  # noqa: BLE001 -- raised again once the journal says what is unknown
             return answers, error
         return answers, None
+
+    def _end(self, items: Sequence[tuple[Item, str]], state: State) -> None:
+        """Write down why items were not sent."""
+        for item, _ in items:
+            self._unsent.pop(item.key)
+        self._note([self._line(item, state, why) for item, why in items])
 
     def _outcome(self, item: Item, answer: Outcome | None, silence: str) -> Line:
         if answer is None:
