@@ -15,8 +15,15 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from crm_steward.store.database import Database
+
+# How fast an example is made or run depends on who else uses the machine; what it shows does not.
+settings.register_profile(
+    "steward", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steward")
 
 # The suite that is shipped for connectors explains its assertions as tests of ours do.
 pytest.register_assert_rewrite("crm_steward.testing")

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm_steward import report
 from crm_steward.matching import LEVELS
 from crm_steward.model import Channel, ConsentStatus, Severity
 from crm_steward.normalize.emails import EMAIL_PROBLEMS
@@ -39,7 +40,7 @@ from crm_steward.report.words import Words, clean, plain, safe_link
 from crm_steward.writing import Why
 
 GOLDEN = Path(__file__).parent / "golden"
-TEMPLATES = Path(__file__).parents[3] / "src/crm_steward/report/templates"
+TEMPLATES = Path(report.__file__).parent / "templates"
 
 HOSTILE = (
     "<script>alert(1)</script>",
