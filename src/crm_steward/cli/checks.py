@@ -93,7 +93,8 @@ def _failed(name: str, error: StewardError) -> Iterator[Result]:
     if isinstance(error, ConfigError):
         yield from _problems(name, error.problems)
     else:
-        yield Result(name, "failed", error.message, error.hint, exit_for(error))
+        said = error.message.removeprefix(f"{name.removeprefix('connection ')}: ")
+        yield Result(name, "failed", said, error.hint, exit_for(error))
 
 
 def _file_mode(config: Path, settings: Settings) -> Iterator[Result]:

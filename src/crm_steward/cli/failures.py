@@ -34,8 +34,9 @@ def ending() -> Iterator[None]:
 
 def say(error: StewardError, *, about: str = "") -> None:
     """Print what is wrong and what to do, in one line, on stderr."""
-    place = f"{about}: " if about else ""
-    print(f"crm-steward: {place}{_one_line(error)}", file=sys.stderr)  # noqa: T201 -- the terminal is where it goes
+    line = _one_line(error)
+    place = f"{about}: " if about and not line.startswith(f"{about}: ") else ""
+    print(f"crm-steward: {place}{line}", file=sys.stderr)  # noqa: T201 -- the terminal is where it goes
 
 
 def _one_line(error: StewardError) -> str:

@@ -22,7 +22,14 @@ class StewardError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".strip()
+        return _joined(self.message, self.hint)
+
+
+def _joined(message: str, hint: str) -> str:
+    """Return two sentences on one line, with a full stop between them."""
+    if not message or not hint:
+        return message or hint
+    return f"{message}{'' if message[-1] in '.!?…:;' else '.'} {hint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +51,7 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         rule = f"rule '{self.rule}': " if self.rule else ""
-        hint = f" {self.hint}" if self.hint else ""
-        return f"{place}{rule}{self.message}{hint}"
+        return f"{place}{rule}{_joined(self.message, self.hint)}"
 
 
 class ConfigError(StewardError):
