@@ -248,14 +248,10 @@ def _selection(stored: StoredPlan, selection: Selection) -> dict[str, Any]:
 def targets_of(settings: Settings, stop: threading.Event) -> Targets:
     """Return the configured connections, each opened when it is first written to."""
     from crm_steward.connect.discovery import open_connection, spec_of
-    from crm_steward.model import ConfigError, Problem
     from crm_steward.writing import Target, Targets
 
     def opening(name: str) -> Target:
-        if name not in settings.connections:
-            hint = "Something was written to it that is not settled; configure it again."
-            raise ConfigError([Problem(f"no connection '{name}' is configured.", hint=hint)])
-        configured = settings.connections[name]
+        configured = settings.writable(name)
         spec = spec_of(configured.kind)
         return Target(
             connector=open_connection(name, configured, stop=stop),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 
@@ -15,7 +15,7 @@ from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.writer import SharedLease
-from crm_steward.model import AuthError, Clock, MailError, RetryableError, StoreError
+from crm_steward.model import AuthError, Clock, MailError, RetryableError, StewardError
 from crm_steward.pull import pull
 from crm_steward.report import deliver, queue_weekly
 from crm_steward.scan import scan
@@ -23,10 +23,9 @@ from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
-from crm_steward.store.plans import Plans
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
-from crm_steward.writing.plan import make_plan
+from crm_steward.writing.plan import make_plan, store_plan
 from crm_steward.writing.settle import settle
 from crm_steward.writing.targets import Target, Targets
 
@@ -89,7 +88,7 @@ class Work:
                 full=full,
                 country=configured.country,
                 min_source_percent=self._settings.limits.min_source_percent,
-                progress=lambda _done, _total: self._pause_here(lease),
+                progress=lambda _done, _total: self._page_stored(lease),
             )
         for outcome in ("new", "changed", "gone", "merged", "poison"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
@@ -109,12 +108,14 @@ class Work:
             _log.info("nothing to scan yet: the first pull calls for it when it is done")
             return
         with self._writer.use() as lease:
+            lease.keep()
+            # Not in between: a scan holds SQLite's only write lock, which renewing would wait for.
             counts = scan(
                 self._database,
                 book,
                 clock=self._clock,
                 only_due=True,
-                progress=lambda _rule, _number, _total: self._pause_here(lease),
+                progress=lambda _rule, _number, _total: self._pause_here(),
             )
         _log.info("scanned", **_numbers(asdict(counts)), not_examined=counts.not_examined)
         self._nudge("apply")
@@ -132,35 +133,30 @@ class Work:
                 self._database, targets, clock=self._clock, stop=self._stop, lease=lease
             )
             self._count(settled)
-            if not settings.service.apply_automatic:
-                return
-            made = make_plan(
-                self._database,
-                book,
-                limits=settings.limits,
-                capabilities=capabilities,
-                language=settings.language,
-                clock=self._clock,
-                save=False,
-            )
-            if not any(planned.automatic for planned in made.plan.changes):
-                return
-            plans = Plans(self._database)
-            plans.save(made.plan)
-            stored = plans.get(made.plan.hash)
-            if stored is None:
-                raise StoreError(f"Plan {made.plan.hash} was stored and is gone.")
-            counts = apply_plan(
-                self._database,
-                stored,
-                targets,
-                limits=settings.limits,
-                rules=book.digest,
-                clock=self._clock,
-                stop=self._stop,
-                lease=lease,
-            )
-        self._count(counts)
+            if settings.service.apply_automatic:
+                made = make_plan(
+                    self._database,
+                    book,
+                    limits=settings.limits,
+                    capabilities=capabilities,
+                    language=settings.language,
+                    clock=self._clock,
+                    save=False,
+                )
+                if any(planned.automatic for planned in made.plan.changes):
+                    counts = apply_plan(
+                        self._database,
+                        store_plan(self._database, made, clock=self._clock),
+                        targets,
+                        limits=settings.limits,
+                        rules=book.digest,
+                        clock=self._clock,
+                        stop=self._stop,
+                        lease=lease,
+                    )
+                    self._count(counts)
+            failures = dict(targets.failures)
+        self._fail(failures)
 
     def report(self) -> None:
         """Write the weekly report when it is due, and send what waits in the outbox.
@@ -182,7 +178,7 @@ class Work:
         return {name: one for name, one in self._settings.connections.items() if one.enabled}
 
     def _target(self, name: str) -> Target:
-        configured = self._settings.connections[name]
+        configured = self._settings.writable(name)
         spec = spec_of(configured.kind)
         connector = self._open(name, configured)
         return Target(connector=connector, settle_after=spec.settle_after, batch=spec.batch)
@@ -201,9 +197,14 @@ class Work:
                 waiting=counts.waiting,
                 held=counts.held,
             )
-        for name, error in counts.failures.items():
-            with self._pausing(name):
-                raise error
+
+    def _fail(self, failures: Mapping[str, StewardError]) -> None:
+        """Raise the first of what failed, when the connections that work have had their turn."""
+        for name, error in failures.items():
+            if isinstance(error, AuthError):
+                self._pause(name, error)
+        for error in failures.values():
+            raise error
 
     @contextmanager
     def _pausing(self, name: str) -> Iterator[None]:
@@ -211,20 +212,26 @@ class Work:
         try:
             yield
         except AuthError as error:
-            kind = self._settings.connections[name].kind
-            Mirror(self._database).note(
-                name, kind, paused_reason=error.message, last_error=error.message
-            )
+            self._pause(name, error)
             raise
+
+    def _pause(self, name: str, error: AuthError) -> None:
+        kind = self._settings.connections[name].kind
+        Mirror(self._database).note(
+            name, kind, paused_reason=error.message, last_error=error.message
+        )
 
     def _open(self, name: str, configured: ConnectionSettings) -> Connector:
         return open_connection(
             name, configured, clock=self._clock, stop=self._stop, calls=self._calls[name]
         )
 
-    def _pause_here(self, lease: Lease) -> None:
-        """Keep the lease, and end here when asked to stop: what was stored stays."""
+    def _page_stored(self, lease: Lease) -> None:
         lease.keep()
+        self._pause_here()
+
+    def _pause_here(self) -> None:
+        """End here when asked to stop: what was stored stays."""
         if self._stop.is_set():
             raise RetryableError("Stopped; the next run goes on from here.", sent=False)
 

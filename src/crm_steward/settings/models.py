@@ -31,6 +31,7 @@ from pydantic_core import PydanticCustomError
 
 from crm_steward.connect.discovery import specs
 from crm_steward.connect.spec import ConnectionSettings, Duration, Texts, read_texts
+from crm_steward.model import ConfigError, Problem
 
 Language = Literal["en", "fr"]
 
@@ -274,3 +275,16 @@ class Settings(_Block):
         """Custom fields that rules may name; None when some connection cannot tell beforehand."""
         known = [one.custom_fields for one in self.connections.values()]
         return frozenset[str]().union(*(one for one in known if one)) if None not in known else None
+
+    def writable(self, name: str) -> ConnectionSettings:
+        """Return the connection that changes are to be written to, or asked about.
+
+        Raises:
+            ConfigError: It is not configured, or switched off: then nothing touches it.
+        """
+        one = self.connections.get(name)
+        if one is None or not one.enabled:
+            state = "not configured" if one is None else "switched off (`enabled: false`)"
+            hint = "A change to it is not settled or was planned: bring it back, or plan anew."
+            raise ConfigError([Problem(f"connection '{name}' is {state}.", hint=hint)])
+        return one

@@ -24,7 +24,7 @@ from crm_steward.store.database import Database, chunked
 from crm_steward.store.findings import Findings, StoredFinding
 from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
 from crm_steward.store.mirror import ConnectionState, Mirror
-from crm_steward.store.plans import Plans
+from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
 from crm_steward.writing.compare import canonical
 from crm_steward.writing.limits import Budget
@@ -105,18 +105,26 @@ def make_plan(
         rules=book.digest,
         digests={planned.rule: digests[planned.rule] for planned in changes},
     )
-    if save:
-        Plans(database).save(plan)
-        runs = Runs(database)  # what was left out stands in the weekly report
-        why = Counter(one.why.value for one in withheld)
-        runs.finish(
-            runs.start("plan", now=now),
-            {"changes": len(changes), "withheld": dict(why)},
-            now=clock(),
-        )
-    return PlanResult(
+    result = PlanResult(
         plan=plan, withheld=tuple(withheld), used=dict(budget.written), live=dict(budget.live)
     )
+    if save:
+        store_plan(database, result, clock=clock)
+    return result
+
+
+def store_plan(database: Database, result: PlanResult, *, clock: Clock = utc_now) -> StoredPlan:
+    """Store a plan, which supersedes the one before it, and what it leaves out, for the report."""
+    plan = result.plan
+    Plans(database).save(plan)
+    runs = Runs(database)
+    why = Counter(one.why.value for one in result.withheld)
+    runs.finish(
+        runs.start("plan", now=plan.created_at),
+        {"changes": len(plan.changes), "withheld": dict(why)},
+        now=clock(),
+    )
+    return StoredPlan(plan=plan, hash=plan.hash, status=PlanStatus.OPEN)
 
 
 def _candidates(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from crm_steward.connect.protocol import Connector
-from crm_steward.model import AuthError, RetryableError, StewardError
+from crm_steward.model import BusyError, StewardError, StoreError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,9 @@ class Target:
 class Targets:
     """Opens targets by the connection's name, and remembers which failed.
 
-    A refused credential or an unreachable CRM concerns one connection: it is left out from then
-    on. Anything else ends the run.
+    What goes wrong with one connection (a refused credential, an unreachable CRM, a file that is
+    gone, a setting) concerns that one: it is left out from then on. What concerns our own database
+    ends the run.
 
     Args:
         open_target: Opens the connection of that name.
@@ -52,7 +53,9 @@ class Targets:
             if connection not in self._opened:
                 self._opened[connection] = self._open(connection)
             action(self._opened[connection])
-        except (AuthError, RetryableError) as error:
+        except (BusyError, StoreError):
+            raise
+        except StewardError as error:
             self.failures[connection] = error
             return False
         return True

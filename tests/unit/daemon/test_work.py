@@ -1,0 +1,138 @@
+"""The service's jobs: one connection in trouble holds up nobody else, and nobody holds up himself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_steward.daemon.metrics import Metrics
+from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.work import Work
+from crm_steward.model import ConfigError, RecordRef, UpdateFields, change_key
+from crm_steward.settings import load_settings
+from crm_steward.store.database import Database
+from crm_steward.store.journal import Journal, intent_of
+from crm_steward.store.lease import hold
+from crm_steward.store.runs import Runs
+
+SETTINGS = """\
+connections:
+  people: {kind: file, path: people.csv}
+  former: {kind: file, path: former.csv, enabled: false}
+rules: {packs: [], paths: [own.yaml]}
+service: {apply_automatic: true}
+limits: {max_percent_per_day: 100}
+"""
+RULES = """\
+version: 1
+rules:
+  - id: name-case
+    about: Names in capitals
+    check: {kind: format, fields: [first_name], only: fixable}
+    actions: [update: {normalise: true}]
+    mode: apply
+  - id: email
+    about: Addresses that are none
+    check: {kind: format, fields: [email]}
+    actions: [update: {normalise: true}]
+    mode: propose
+"""
+MakeWork = Callable[[], Work]
+
+
+@pytest.fixture
+def make_work(tmp_path: Path, clock: Any) -> MakeWork:
+    """Give the jobs of a service on two files, one of them switched off."""
+    (tmp_path / "crm-steward.yaml").write_text(SETTINGS, "utf-8")
+    (tmp_path / "own.yaml").write_text(RULES, "utf-8")
+    for name in ("people", "former"):
+        (tmp_path / f"{name}.csv").write_text(
+            "id,first name,email\n1,JEANNE,\n2,Ines,nobody\n", "utf-8"
+        )
+
+    def make() -> Work:
+        settings = load_settings(tmp_path / "crm-steward.yaml")
+        database = Database.open(f"sqlite:///{tmp_path}/steward.db")
+        return Work(
+            settings,
+            database,
+            Rulebook(settings),
+            Metrics(database),
+            clock=clock,
+            stop=threading.Event(),
+            nudge=lambda _job: None,
+        )
+
+    return make
+
+
+def _left_open(tmp_path: Path, clock: Any, connection: str) -> None:
+    """Leave a change in the journal whose answer never came."""
+    change = UpdateFields(
+        ref=RecordRef(connection, "1"),
+        values={"first_name": "Jeanne"},
+        expected={"first_name": "JEANNE"},
+    )
+    with Database.open(f"sqlite:///{tmp_path}/steward.db") as database, hold(database) as lease:
+        line = intent_of(
+            change,
+            key=change_key(change),
+            run="apply-1",
+            plan="p",
+            rule="name-case",
+            finding="f",
+            at=clock(),
+        )
+        Journal(database).append([line], lease)
+
+
+@pytest.mark.parametrize("connection", ["former", "removed"])
+def test_an_open_change_of_a_connection_that_is_off_stops_nobody_else(
+    make_work: MakeWork, tmp_path: Path, clock: Any, connection: str
+) -> None:
+    """It is said, at the end; the others are written; what is off is neither read nor written."""
+    work = make_work()
+    _left_open(tmp_path, clock, connection)
+    work.pull("people")
+    work.scan()
+
+    with pytest.raises(ConfigError, match=connection):
+        work.apply()
+
+    assert "Jeanne" in (tmp_path / "people.corrected.csv").read_text("utf-8-sig")
+    assert not (tmp_path / "former.corrected.csv").exists()
+
+
+def test_a_scan_that_begins_when_the_lease_wants_renewing_does_not_wait_for_itself(
+    make_work: MakeWork, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan holds the database's only write lock from its first finding to its last."""
+    monkeypatch.setattr("crm_steward.store.database._BUSY_TIMEOUT_MS", 100)
+    work = make_work()
+    work.pull("people")
+    renewals = clock.now
+
+    def later() -> Any:
+        nonlocal renewals
+        renewals += timedelta(minutes=2)
+        return renewals
+
+    work._writer._clock = later  # each look at the lease finds it due
+
+    work.scan()
+
+
+def test_the_report_learns_what_the_service_left_out_of_its_plans(make_work: MakeWork) -> None:
+    """A plan of the service is a plan: what it leaves out is counted where the report looks."""
+    work = make_work()
+    work.pull("people")
+    work.scan()
+    work.apply()
+
+    runs = Runs(work._database).latest("plan")
+    assert [run.counts for run in runs] == [{"changes": 1, "withheld": {"no proposal": 1}}]
