@@ -107,9 +107,9 @@ SPEC = ConnectorSpec(
     requires=("openpyxl",),
     batch=1000,
     example="""\
-path: contacts.csv                  # relative to this file; .csv, .tsv, .txt or .xlsx
-# id_column: Customer number        # else the e-mail names a record
-# columns: {last_activity: Last call}   # only what is not recognised by its header
+path: contacts.csv                # relative to this file; .csv, .tsv, .txt or .xlsx
+# id_column: Customer number      # else the e-mail names a record
+# columns: {last_activity: Last call}  # only what is not recognised by its header
 """,
     access=(
         "Export the contacts as CSV or XLSX and put the file where `path:` says.",

@@ -63,9 +63,9 @@ SPEC = ConnectorSpec(
     sandbox="crm_steward_hubspot.sandbox:HubSpotSandbox",
     example="""\
 # token: keep it out of this file, in secrets/ or in the environment
-# extra:                            # custom fields: the name your rules use → HubSpot's name
+# extra:                          # custom fields: the name your rules use → HubSpot's name
 #   customer_number: kundennummer
-# consent:                          # where you keep the proof of consent
+# consent:                        # where you keep the proof of consent
 #   text_version: consent_text_version
 """,
     access=(

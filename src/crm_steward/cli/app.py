@@ -52,6 +52,8 @@ app = typer.Typer(
     name="crm-steward",
     help="Keep contacts clean in hosted CRMs: find duplicates, stale records, missing consents and "
     "bad formats by rules you write in YAML, and put them right where they came from.",
+    epilog="Begin with `crm-steward audit contacts.csv` or `crm-steward demo`; for a CRM of yours, "
+    "`crm-steward init --kind hubspot`. Each command explains itself: `crm-steward plan --help`.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",

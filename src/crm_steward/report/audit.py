@@ -6,6 +6,7 @@ never does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from crm_steward.report.sayings import left_out, say
 from crm_steward.report.words import Words, plain
 
 _SAMPLES, _BROKEN, _MEMBERS, _VALUE = 50, 200, 6, 80
+_LINE = re.compile(r"^line (\d+)$")
+"""What a row without an id is called."""
 
 
 @dataclass(slots=True)
@@ -146,7 +149,9 @@ def _blocks(result: AuditResult, words: Words) -> list[_RuleBlock]:
 
 
 def _sample(finding: Finding, words: Words) -> tuple[str, str, str, str]:
-    names = [plain(ref.id, _VALUE) for ref in finding.refs[:_MEMBERS]]
+    line = words("audit.line").lower()
+    ids = (plain(ref.id, _VALUE) for ref in finding.refs[:_MEMBERS])
+    names = [_LINE.sub(rf"{line} \1", name) for name in ids]
     records = ", ".join(names)
     if len(finding.refs) > _MEMBERS:
         records += f" {words('members.more', n=len(finding.refs) - _MEMBERS)}"
