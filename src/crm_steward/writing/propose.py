@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
@@ -64,8 +65,9 @@ class Proposer:
 
     def propose(self, stored: StoredFinding, rule: Rule) -> Iterator[Candidate | Withheld]:
         """Yield what the actions of `rule` make of a finding, or why they make nothing of it."""
-        for number, action in enumerate(rule.actions):
-            change = self._change(stored, action, number)
+        tasks = count()
+        for action in rule.actions:
+            change = self._change(stored, action, tasks)
             if isinstance(change, Why):
                 yield Withheld(rule.id, stored.finding.fingerprint, stored.finding.refs[0], change)
             elif not self._can(change):
@@ -74,12 +76,12 @@ class Proposer:
             else:
                 yield Candidate(self._planned(change, stored, rule), rule)
 
-    def _change(self, stored: StoredFinding, action: Action, number: int) -> Change | Why:
+    def _change(self, stored: StoredFinding, action: Action, tasks: Iterator[int]) -> Change | Why:
         match action:
             case UpdateAction():
                 return self._update(stored.finding)
             case TaskAction():
-                return self._task(stored, action, number)
+                return self._task(stored, action, next(tasks))
 
     def _planned(self, change: Change, stored: StoredFinding, rule: Rule) -> PlannedChange:
         lasting = isinstance(change, MergeRecords | ArchiveRecord)
@@ -147,7 +149,8 @@ def marker(fingerprint: str, openings: int, number: int) -> str:
     Args:
         fingerprint: The finding's.
         openings: How often the finding was opened: when it comes back, a new task is due.
-        number: The place of the action in its rule.
+        number: The task's place among the tasks of its rule: another action beside it, added or
+            taken away, makes no new task.
     """
     content = json.dumps([fingerprint, openings, number])
     return f"crm-steward-{hashlib.sha256(content.encode()).hexdigest()[:20]}"

@@ -142,6 +142,24 @@ def test_markers_tell_openings_and_actions_apart() -> None:
     assert len({marker("f", 1, 0), marker("f", 2, 0), marker("f", 1, 1), marker("g", 1, 0)}) == 4
 
 
+def test_a_rule_that_gets_another_action_makes_no_second_task(world: World) -> None:
+    """The task that stands is the rule's task, wherever the edit moved it."""
+    rule = NAMES.replace("actions: [", "actions: [task: {to: owner, due: 1 day, title: Look}, ")
+    world.rules(rule.replace(", update: {normalise: true}", ""))
+    world.crm.add("1", first_name="JEANNE")
+    world.run()
+    world.rules(
+        rule.replace(
+            "[task: {to: owner, due: 1 day, title: Look}, update: {normalise: true}",
+            "[update: {normalise: true}, task: {to: owner, due: 1 day, title: Look}",
+        )
+    )
+    world.run()
+
+    assert len(world.crm.tasks) == 1
+    assert world.crm.records["1"].first_name == "Jeanne"
+
+
 def test_rules_that_want_different_values_are_both_held_back(world: World) -> None:
     """Neither wins by order; the manager is told which rules to reconcile. Also with --rule."""
     world.rules(NAMES, NAMES.replace("name-case", "other"))
