@@ -54,7 +54,7 @@ class FileConnector:
             InputError: The file cannot be used.
         """
         with self._state() as state:
-            columns = state.table.columns
+            columns, form = state.table.columns, state.table.source.about
         missing = []
         if not any(column.target == "id" for column in columns):
             missing.append(
@@ -76,6 +76,7 @@ class FileConnector:
             missing=tuple(missing),
             language={True: "fr", False: "en", None: ""}[is_french(columns)],
             mapping=tuple(MappedField(c.name, c.target, c.how.value) for c in columns),
+            form=form,
         )
 
     def read(self, since: Cursor | None) -> Iterator[Page]:

@@ -17,6 +17,7 @@ from crm_steward_file.source import LONGEST_CELL, Row
 
 _LONGEST_ROW = 32_000_000  # characters; bounds the memory that one row can take
 _DELIMITERS = (";", ",", "\t", "|")
+_NAMED = {"\t": "tab"}
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _END = "\n"
 """Parsed after a row: it comes out as a row of its own only if no quote is open."""
@@ -65,6 +66,11 @@ class Delimited:
     def open(self) -> TextIO:
         """Open it for reading; bytes that are not in its encoding become lone surrogates."""
         return self.path.open(encoding=self.encoding, errors=self.errors, newline="")
+
+    @property
+    def about(self) -> str:
+        """Name the form, the encoding and what stands between cells."""
+        return f"CSV, {self.encoding}, {_NAMED.get(self.delimiter, self.delimiter)}"
 
     @property
     def errors(self) -> str:

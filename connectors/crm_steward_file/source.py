@@ -40,6 +40,11 @@ class Source(Protocol):
     total: int | None
     """About how many rows there are, where that is known beforehand."""
 
+    @property
+    def about(self) -> str:
+        """How the file is written: `CSV, cp1252, ;` or `XLSX, Contacts`."""
+        ...
+
     def rows(self, width: int | None = None) -> Iterator[Row]:
         """Yield every row from the first line on, blank and broken ones included.
 

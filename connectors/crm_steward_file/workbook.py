@@ -79,6 +79,11 @@ class Workbook:
         self.total: int | None = dimension
 
     @property
+    def about(self) -> str:
+        """Name the form and the worksheet."""
+        return f"XLSX, {self.sheet}"
+
+    @property
     def sheet(self) -> str:
         """The worksheet's name."""
         return str(self._sheet.title)

@@ -232,6 +232,21 @@ def test_unusable_files(steward: Cli, tmp_path: Path, content: bytes | None, mes
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("encoding", "delimiter", "form"),
+    [("cp1252", ";", "CSV, cp1252, ;"), ("utf-8", "\t", "CSV, utf-8, tab")],
+)
+def test_it_says_how_the_file_is_written(
+    steward: Cli, tmp_path: Path, encoding: str, delimiter: str, form: str
+) -> None:
+    """What was recognised is told: whoever sees garbage knows which option to give."""
+    path = tmp_path / "contacts.csv"
+    rows = ("Prénom;Nom;E-mail", "Zoé;Fée;zoe@example.com", "René;Noël;rene@example.com")
+    path.write_bytes("\n".join(rows).replace(";", delimiter).encode(encoding))
+    assert f"contacts.csv ({form})" in steward("audit", path).stdout
+    assert _document(steward("audit", path, "--json"))["form"] == form
+
+
 def test_a_10_mb_cell_costs_its_row_only(steward: Cli, tmp_path: Path) -> None:
     """The row with the giant cell is named by its line; the rest is audited."""
     path = tmp_path / "contacts.csv"

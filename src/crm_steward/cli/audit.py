@@ -304,6 +304,7 @@ def _document(audit: Audit, report: Path, findings: Path | None) -> Mapping[str,
     counts = audit.counts
     return {
         "file": str(audit.file),
+        "form": audit.account.form,
         "rows": audit.rows,
         "broken": [{"line": _line(name), "reason": reason} for name, reason in audit.broken],
         "mapping": [{"column": c, "field": f, "how": h} for c, f, h in audit.mapped],

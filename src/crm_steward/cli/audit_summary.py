@@ -47,7 +47,8 @@ def _headline(audit: Audit, say: Mapping[str, str]) -> Text:
     if audit.broken:
         parts.append(_counted("unreadable", len(audit.broken), say))
     parts.append(_counted("found", audit.tally.total, say))
-    return Text.assemble((_safe(audit.file.name), "bold"), "  ", ", ".join(parts))
+    form = f" ({_safe(audit.account.form)})" if audit.account.form else ""
+    return Text.assemble((_safe(audit.file.name), "bold"), (form, "dim"), "  ", ", ".join(parts))
 
 
 def _columns(audit: Audit, say: Mapping[str, str]) -> Group:

@@ -132,6 +132,7 @@ class Account:
         quota: Name of a quota → calls left, where the CRM says so.
         mapping: How the CRM's own fields were mapped, where that is found out and not fixed.
         language: Of its fields' names (`fr`), where that can be told.
+        form: How a file is written, as it was recognised: `CSV, cp1252, ;` or `XLSX, Contacts`.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Account:
     quota: Mapping[str, int] = field(default_factory=dict)
     mapping: tuple[MappedField, ...] = ()
     language: str = ""
+    form: str = ""
 
 
 class Status(StrEnum):

@@ -236,7 +236,7 @@ def _source(row: sa.RowMapping, live: int, now: datetime, late: timedelta) -> So
         read_at=read_at,
         full_at=row["last_full_at"],
         trouble=trouble,
-        reason=said if isinstance(said, str) else "",
+        reason=said.removeprefix(f"{row['connection']}: ") if isinstance(said, str) else "",
     )
 
 
