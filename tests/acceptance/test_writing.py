@@ -9,6 +9,8 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
 
 from crm_steward.sandbox import Server, parse_faults
+from crm_steward.store.database import Database
+from crm_steward.store.plans import Plans
 
 
 @pytest.fixture
@@ -90,6 +94,25 @@ def test_only_what_was_approved_runs(steward: Cli, account: Account) -> None:
     assert account.writes() == []
     done = json.loads(steward("apply", "--yes", "--json").stdout)
     assert (done["verified"], account.summary["counts"]["tasks"]) == (1, 1)
+
+
+@pytest.mark.usefixtures("found")
+def test_what_nobody_was_shown_is_not_approved(
+    steward: Cli, account: Account, tmp_path: Path
+) -> None:
+    """The service may replace the plan while somebody reads it: `all` means what they read."""
+    steward("plan")
+    with Database.open(f"sqlite:///{tmp_path}/steward.db") as database:
+        read = Plans(database).latest()
+        assert read is not None
+        newer = replace(read.plan, created_at=read.plan.created_at + timedelta(microseconds=1))
+        Plans(database).save(newer)  # as the service does
+
+    blind = steward("apply", "--approve", "all", "--yes")
+    assert (blind.returncode, newer.hash in blind.stderr) == (6, True), blind.stderr
+    assert account.writes() == []
+    assert steward("apply").returncode == 0
+    assert steward("apply", "--approve", "all").returncode == 0
 
 
 @pytest.mark.usefixtures("found")

@@ -79,8 +79,8 @@ def apply_command(
     and left alone when somebody changed it meanwhile. Ctrl-C finishes the write under way. A run
     that was cut off is settled by the next one: nothing is written twice.
 
-    Ends with 6 when the plan is too old, used up, replaced, altered, or over a limit: nothing was
-    written then. Ends with 1 when the CRM refused something or an answer is still missing.
+    Ends with 6 when the plan is too old, used up, replaced, altered, over a limit, or approved
+    without its name before anybody was shown it: nothing was written then. Ends with 1 when the CRM refused something or an answer is still missing.
     """
     from crm_steward.store.database import Database
 
@@ -91,6 +91,8 @@ def apply_command(
             _settle_first(database, settings, wait)
         stored = find_plan(database, plan)
         _fit(stored, digest)
+        if approved and plan is None:
+            _seen(database, stored)
         for what in approved or ():
             _approve(database, stored, what, by, note)
         if not yes:
@@ -180,6 +182,18 @@ def _fit(stored: StoredPlan, digest: str) -> None:
     refuse_unfit(stored, rules=digest, now=utc_now())
 
 
+def _seen(database: Database, stored: StoredPlan) -> None:
+    """Refuse to approve a plan that nobody was shown: the service may have just made it."""
+    from crm_steward.model import LimitExceededError
+    from crm_steward.store.plans import Plans
+
+    if Plans(database).shown() != stored.hash:
+        raise LimitExceededError(
+            f"Plan {stored.hash} was made since a plan was last looked at; nothing was approved.",
+            hint="Look at it first: crm-steward apply. Then approve.",
+        )
+
+
 def _approve(database: Database, stored: StoredPlan, what: str, by: str | None, note: str) -> None:
     from getpass import getuser
 
@@ -201,6 +215,7 @@ def _preview(
     from crm_steward.store.plans import Plans
     from crm_steward.writing import select
 
+    Plans(database).show(stored.hash)
     selection = select(database, stored)
     if as_json:
         print_json(_selection(stored, selection))

@@ -58,6 +58,7 @@ def plan_command(
     """
     from crm_steward.store.database import Database
     from crm_steward.store.mirror import Mirror
+    from crm_steward.store.plans import Plans
     from crm_steward.writing import make_plan
 
     settings = open_settings(config)
@@ -75,6 +76,7 @@ def plan_command(
             rules=rule or (),
             connections=connections if connection else (),
         )
+        Plans(database).show(result.plan.hash)
         mirror = Mirror(database)
         contacts = mirror.contacts(planned.change.ref for planned in result.plan.changes)
         owners = owner_names(mirror)

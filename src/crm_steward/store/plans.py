@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from crm_steward.model import Plan
 from crm_steward.store.database import Database, upsert
-from crm_steward.store.tables import approvals, plans
+from crm_steward.store.tables import approvals, meta, plans
 
 
 class PlanStatus(StrEnum):
@@ -26,6 +26,7 @@ class PlanStatus(StrEnum):
     """A newer plan was made."""
 
 
+_SHOWN = "plan_shown"
 _USABLE = (PlanStatus.OPEN, PlanStatus.APPLYING)
 
 
@@ -96,6 +97,17 @@ class Plans:
         with self._database.read() as reading:
             row = reading.execute(query).one_or_none()
         return None if row is None else _stored(row)
+
+    def shown(self) -> str:
+        """Return the hash of the plan that a person looked at last; empty when nobody did."""
+        query = sa.select(meta.c.value).where(meta.c.key == _SHOWN)
+        with self._database.read() as reading:
+            return reading.execute(query).scalar() or ""
+
+    def show(self, name: str) -> None:
+        """Write down that the plan whose hash is `name` is shown to a person."""
+        with self._database.write() as writing:
+            writing.execute(upsert(self._database, meta, ["key"]), {"key": _SHOWN, "value": name})
 
     def approve(self, approved: Iterable[Approval]) -> None:
         """Write down approvals; a change approved twice keeps the first."""

@@ -81,7 +81,8 @@ meta = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""Facts about this database: `installation` (a random id), `mirror_version` (counts changes)."""
+"""Facts about this database: `installation` (a random id), `mirror_version` (counts changes),
+`plan_shown` (a plan's hash), `proven:<rule>` (a rule's digest)."""
 
 connections = Table(
     "connections",
