@@ -148,6 +148,21 @@ def test_a_database_where_there_is_no_folder(steward: Cli, office: Office) -> No
     refused(steward("pull"), 7, "/proc/nowhere/steward.db", "Check that the folder exists")
 
 
+def test_a_damaged_database(steward: Cli, office: Office, tmp_path: Path) -> None:
+    """Damage in the middle of the file is called damage, by `scan` too, which reads it at length."""
+    office()
+    assert steward("pull").returncode == 0
+    file = tmp_path / "steward.db"
+    content = file.read_bytes()
+    middle = range(len(content) // 2, len(content) // 4 * 3)
+    file.write_bytes(content[: middle.start] + bytes(len(middle)) + content[middle.stop :])
+
+    refused(steward("scan"), 7, "steward.db", "malformed", "restore the last backup")
+    checked = steward("check")
+    assert checked.returncode == 7
+    assert "restore the last backup" in checked.stdout
+
+
 def test_a_full_disk_in_the_middle_of_a_pull(steward: Cli, office: Office, tmp_path: Path) -> None:
     """What was stored stays, the message says so, and with space the pull goes on."""
     office()

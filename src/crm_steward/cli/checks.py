@@ -131,6 +131,7 @@ def _database(settings: Settings) -> Iterator[Result]:
         with Database.open(url) as database:
             with database.write() as writing:
                 writing.execute(sa.text("SELECT 1"))
+            database.examine()
             version, place = database.version(), database.place
     except StewardError as error:
         yield from _failed("database", error)

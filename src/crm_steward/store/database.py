@@ -106,6 +106,18 @@ class Database:
         with self.read() as connection:
             return _version(connection)
 
+    def examine(self) -> None:
+        """Look for damage in the whole file; PostgreSQL sees to that by itself.
+
+        Raises:
+            StoreError: It is damaged.
+        """
+        if self.dialect == "sqlite":
+            with self.read() as connection:
+                found = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar_one()
+            if found != "ok":
+                raise _store_error(self.place, "database disk image is malformed")
+
     def _migrate(self) -> None:
         if self.version() == HEAD:
             return

@@ -79,7 +79,9 @@ def _arrow_type(column: sa.Column[Any]) -> pa.DataType:
 
 def _load(batches: Iterable[Sequence[Any]], memory_limit: str) -> duckdb.DuckDBPyConnection:
     schema = pa.schema([(column.name, _arrow_type(column)) for column in contacts.columns])
-    reader = pa.RecordBatchReader.from_batches(schema, _record_batches(batches, schema))
+    failures: list[Exception] = []
+    read = _noting(_record_batches(batches, schema), failures)
+    reader = pa.RecordBatchReader.from_batches(schema, read)
     con = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",
@@ -88,7 +90,13 @@ def _load(batches: Iterable[Sequence[Any]], memory_limit: str) -> duckdb.DuckDBP
         }
     )
     con.register("arrow_contacts", reader)
-    con.execute(f"CREATE TABLE contacts AS SELECT {_columns()} FROM arrow_contacts")
+    try:
+        con.execute(f"CREATE TABLE contacts AS SELECT {_columns()} FROM arrow_contacts")
+    except duckdb.Error:
+        con.close()
+        if failures:
+            raise failures[0] from None
+        raise
     con.unregister("arrow_contacts")
     return con
 
@@ -102,6 +110,17 @@ def _columns() -> str:
         else column.name
         for column in contacts.columns
     )
+
+
+def _noting(
+    batches: Iterator[pa.RecordBatch], failures: list[Exception]
+) -> Iterator[pa.RecordBatch]:
+    """Pass `batches` on; note what ends them, which DuckDB would hide in an error of its own."""
+    try:
+        yield from batches
+    except Exception as error:
+        failures.append(error)
+        raise
 
 
 def _record_batches(
