@@ -72,9 +72,10 @@ class Settler:
         intent. A search that comes too early finds nothing, and the task would be made twice.
         """
         self._mark_lost()
-        self._ask_all(targets)
-        if 0 < self.counts.wait <= patience.total_seconds():
-            self.stop.wait(self.counts.wait)
+        waits = self._ask_all(targets)
+        # Until the last that patience allows for: answers are lost at different moments.
+        if bearable := [wait for wait in waits if wait <= patience.total_seconds()]:
+            self.stop.wait(max(bearable))
             self._ask_all(targets)
 
     def _mark_lost(self) -> None:
@@ -82,7 +83,8 @@ class Settler:
         bare = [s.intent for s in self.journal.under_way() if s.state is State.INTENT]
         self.journal.append([_line(i, State.UNKNOWN, LOST, at=now) for i in bare], self.lease)
 
-    def _ask_all(self, targets: Targets) -> None:
+    def _ask_all(self, targets: Targets) -> Sequence[float]:
+        """Settle what is due; return in how many seconds each of the rest will be."""
         by_connection: dict[str, list[Standing]] = {}
         for standing in self.journal.under_way():
             by_connection.setdefault(standing.intent.ref.connection, []).append(standing)
@@ -91,6 +93,7 @@ class Settler:
             targets.attempt(connection, partial(self._ask, standings=standings, waits=waits))
         self.counts.unsettled = len(self.journal.under_way())
         self.counts.wait = min(waits, default=0.0)
+        return waits
 
     def _ask(self, target: Target, standings: Sequence[Standing], waits: list[float]) -> None:
         """Settle what is due; note in how many seconds the rest will be."""

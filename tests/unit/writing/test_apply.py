@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from crm_steward.store.mirror import Mirror
 from crm_steward.store.plans import Plans, PlanStatus
 from crm_steward.store.tables import plans
 from crm_steward.testing import FakeCrm, Fault
-from crm_steward.writing import Target, Targets
+from crm_steward.writing import Target, Targets, settle
 
 
 def test_what_the_rules_propose_reaches_the_crm(any_world: World) -> None:
@@ -165,6 +167,47 @@ def test_a_lost_answer_is_settled_by_asking(any_world: World) -> None:
     assert any_world.states() == [State.INTENT, State.UNKNOWN, State.VERIFIED]
     assert any_world.journal()[-1].remote_id == "task-1"
     assert isinstance(counts.failures["crm"], RetryableError)
+
+
+class Waits(threading.Event):
+    """A stop event that moves the clock instead of sleeping."""
+
+    def __init__(self, clock: Any) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let the time pass."""
+        self._clock.forward(seconds=timeout or 0)
+        return self.is_set()
+
+
+def test_patience_lasts_until_the_last_answer_is_due(world: World, clock: Any) -> None:
+    """Two answers lost a minute apart are settled in one run that may wait for both."""
+    world.rules("""
+  - id: no-email
+    about: No e-mail
+    check: {kind: required, fields: [email]}
+    actions: [task: {title: "Ask {full_name}"}]
+    mode: apply
+""")
+    world.settle_after = timedelta(minutes=2)
+    for name in ("1", "2"):
+        world.crm.add(name, first_name="Jeanne")
+        world.crm.fail(Fault.LOST_ANSWER)
+        world.run()
+        clock.forward(minutes=1)
+
+    counts = settle(
+        world.database,
+        world.targets(),
+        clock=clock,
+        stop=Waits(clock),
+        patience=timedelta(minutes=5),
+    )
+
+    assert (counts.settled, counts.unsettled) == ({State.VERIFIED: 2}, 0)
+    assert len(world.crm.tasks) == 2
 
 
 def test_settling_waits_until_the_crm_shows_it(world: World, clock: Any) -> None:
