@@ -1,6 +1,6 @@
 """How long `crm-steward audit` takes for a French Windows-1252 export, and how much memory.
 
-Prints one JSON object. The file is invented, seeded, and thrown away. Run it alone:
+The file is invented, seeded, and thrown away. Run it alone:
 
     python bench/audit.py [--rows 100000]
 """
@@ -150,4 +150,8 @@ def measure(rows: int) -> dict[str, float | int]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    print(json.dumps({"bench": "audit", **measure(parser.parse_args().rows)}))
+    got = measure(parser.parse_args().rows)
+    print(
+        f"audit: {got['rows']:,} rows, {got['findings']:,} findings: {got['wall_s']:.1f} s (≤ 40), "
+        f"{got['cpu_s']:.1f} s CPU, peak {got['peak_mb']} MB"
+    )
