@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +150,20 @@ def test_a_database_where_there_is_no_folder(steward: Cli, office: Office) -> No
 
 
 def test_a_damaged_database(steward: Cli, office: Office, tmp_path: Path) -> None:
-    """Damage in the middle of the file is called damage, by `scan` too, which reads it at length."""
+    """A lost page of contacts is called damage, by `scan` too, where DuckDB reads them."""
     office()
     assert steward("pull").returncode == 0
     file = tmp_path / "steward.db"
-    content = file.read_bytes()
-    middle = range(len(content) // 2, len(content) // 4 * 3)
-    file.write_bytes(content[: middle.start] + bytes(len(middle)) + content[middle.stop :])
+    with closing(sqlite3.connect(file)) as db:
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name='contacts'").fetchone()
+    content = bytearray(file.read_bytes())
+    # The header of an interior page ends with the number of its last child
+    # (https://sqlite.org/fileformat2.html#b_tree_pages).
+    start = (root - 1) * size + 8
+    last = (int.from_bytes(content[start : start + 4], "big") - 1) * size
+    content[last : last + size] = bytes(size)
+    file.write_bytes(content)
 
     refused(steward("scan"), 7, "steward.db", "malformed", "restore the last backup")
     checked = steward("check")

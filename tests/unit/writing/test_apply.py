@@ -183,7 +183,7 @@ class Waits(threading.Event):
 
 
 def test_patience_lasts_until_the_last_answer_is_due(world: World, clock: Any) -> None:
-    """Two answers lost a minute apart are settled in one run that may wait for both."""
+    """Two answers lost half a minute apart are settled in one run that may wait for both."""
     world.rules("""
   - id: no-email
     about: No e-mail
@@ -196,7 +196,7 @@ def test_patience_lasts_until_the_last_answer_is_due(world: World, clock: Any) -
         world.crm.add(name, first_name="Jeanne")
         world.crm.fail(Fault.LOST_ANSWER)
         world.run()
-        clock.forward(minutes=1)
+        clock.forward(seconds=30)
 
     counts = settle(
         world.database,
