@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crm_steward.connect.spec import Quota
 from crm_steward.model import RetryableError, StewardError
@@ -149,8 +149,11 @@ class Calls:
         """
         pace = self._paces.get(quota.name)
         if pace and pace.learn(quota, left):
-            _log(
-                "the CRM names another limit", self._connection, quota=quota.name, limit=quota.calls
+            _logger().debug(
+                "the CRM names another limit",
+                connection=self._connection,
+                quota=quota.name,
+                limit=quota.calls,
             )
 
     @property
@@ -184,9 +187,9 @@ class Calls:
 
         def note(state: RetryCallState) -> None:
             self._count(quota, retries=1)
-            _log(
+            _logger().info(
                 "call is made again",
-                self._connection,
+                connection=self._connection,
                 quota=quota,
                 attempt=state.attempt_number,
                 wait=round(state.upcoming_sleep, 1),
@@ -271,7 +274,7 @@ def _paces(
     return {q.name: Pace(q, daily_share if q.daily else burst_share, now) for q in quotas}
 
 
-def _log(event: str, connection: str, **facts: object) -> None:
+def _logger() -> Any:
     import structlog  # noqa: PLC0415 - keeps `--help` quick
 
-    structlog.get_logger("crm_steward.connect").info(event, connection=connection, **facts)
+    return structlog.get_logger("crm_steward.connect")
