@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -247,6 +248,11 @@ def test_automatic_changes_are_written_once_and_the_rest_waits(
     variable = {"CRM_STEWARD_CONNECTIONS__CRM__TOKEN": HubSpotSandbox.TOKEN}
     service = start(variable, settings)
     service.until(lambda: bool(service.said("applied")))
+    metrics = service.page("/metrics")[1]
+    called = re.search(r'crm_steward_calls_total{connection="crm",quota="burst"} (\d+)', metrics)
+    assert called
+    assert int(called[1]) > 5
+    assert 'crm_steward_calls_refused_total{connection="crm",quota="burst"} 0.0' in metrics
     assert service.end() == 0
     applied = service.said("applied")[0]
     assert applied["verified"] > 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from crm_steward import __version__
+from crm_steward.connect.calls import Calls
 from crm_steward.model import StoreError
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
@@ -73,6 +74,37 @@ class Metrics:
         )
         self.registry.register(_Stored(database))
 
+    def watch(self, calls: Mapping[str, Calls]) -> None:
+        """Show what the connections' calls use of the CRMs' quotas, which belong to everybody.
+
+        Args:
+            calls: Connection → what paces its calls.
+        """
+        self.registry.register(_Called(calls))
+
+
+class _Called(Collector):
+    """Reads what was called, at each scrape."""
+
+    def __init__(self, calls: Mapping[str, Calls]) -> None:
+        self._calls = calls
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        for name, about, figure in (
+            ("", "Calls to a CRM, repeated ones included.", "calls"),
+            ("_failed", "Calls to a CRM that ended in an error.", "failed"),
+            ("_refused", "Calls that a CRM put off because its quota was used up.", "refused"),
+            ("_repeated", "Calls to a CRM that were made again.", "retries"),
+            ("_waited_seconds", "Time that calls waited for their turn.", "waited"),
+        ):
+            family = CounterMetricFamily(
+                f"crm_steward_calls{name}", about, labels=["connection", "quota"]
+            )
+            for connection, calls in self._calls.items():
+                for quota, stats in calls.stats.items():
+                    family.add_metric([connection, quota], getattr(stats, figure))
+            yield family
+
 
 class _Stored(Collector):
     """Reads the figures that the database holds, at each scrape."""
@@ -94,7 +126,7 @@ class _Stored(Collector):
         states = Mirror(self._database).states()
         yield _family(
             "crm_steward_contacts",
-            "Live contacts after the last pull.",
+            "Live contacts after the last full read.",
             ["connection"],
             {(name,): state.live for name, state in states.items()},
         )

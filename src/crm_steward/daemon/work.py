@@ -67,6 +67,7 @@ class Work:
         self._calls = {
             name: paced_calls(name, one, stop=stop) for name, one in self._enabled().items()
         }
+        metrics.watch(self._calls)
 
     def pull(self, name: str) -> None:
         """Bring what changed in one connection into the mirror; all of it when that is due."""

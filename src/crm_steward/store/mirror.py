@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Self
@@ -105,19 +105,6 @@ class Mirror:
                         contact = contact_of(dict(row))
                         found[contact.ref] = contact
         return found
-
-    def iter_contacts(self, connection: str | None = None) -> Iterator[Contact]:
-        """Yield every live contact, of `connection` or of all, in order of ref."""
-        where: list[sa.ColumnElement[bool]] = [contacts.c.gone_at.is_(None)]
-        if connection is not None:
-            where.append(contacts.c.connection == connection)
-        query = sa.select(contacts.c.connection, contacts.c.id).where(*where)
-        with self._database.read() as reading:
-            refs = sorted(RecordRef(*row) for row in reading.execute(query))
-        for chunk in chunked(refs):
-            # A transaction per chunk: whoever reads this may write meanwhile.
-            found = self.contacts(chunk)
-            yield from (found[ref] for ref in chunk if ref in found)
 
     def save_page(
         self,

@@ -212,19 +212,6 @@ def test_absence_counts_only_after_two_full_reads(database: Database, clock: Clo
     assert live == [2, 1]
 
 
-def test_iterating_does_not_block_writing(database: Database, clock: Clock) -> None:
-    """Whoever walks through the contacts may write between two of them."""
-    mirror = Mirror(database)
-    save(mirror, clock, *(contact(n) for n in range(1200)))
-    walked = 0
-    for one in mirror.iter_contacts("crm"):
-        walked += 1
-        if walked % 400 == 0:
-            save(mirror, clock, one)
-
-    assert walked == 1200
-
-
 text = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 
 
