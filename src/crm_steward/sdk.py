@@ -7,6 +7,9 @@ A third-party package offers a connector by naming a `ConnectorSpec` under the e
 from __future__ import annotations
 
 from crm_steward.connect.calls import Calls
+from crm_steward.connect.crm import CanonicalField, CrmSettings, FieldName, ProofPart, SourceName
+from crm_steward.connect.hosts import checked_url, is_loopback
+from crm_steward.connect.http import open_session, transport_error
 from crm_steward.connect.neutral import disarm, rearm
 from crm_steward.connect.protocol import (
     Account,
@@ -31,6 +34,16 @@ from crm_steward.connect.spec import (
     Quota,
     Share,
     Texts,
+)
+from crm_steward.connect.tokens import (
+    FixedToken,
+    MemoryVault,
+    Token,
+    TokenRefusedError,
+    Tokens,
+    TokenSource,
+    Vault,
+    fixed_token,
 )
 from crm_steward.model import (
     FIELDS,
@@ -75,6 +88,7 @@ __all__ = [
     "ArchiveRecord",
     "AuthError",
     "Calls",
+    "CanonicalField",
     "Capability",
     "Change",
     "Channel",
@@ -89,15 +103,19 @@ __all__ = [
     "Contact",
     "Context",
     "CreateTask",
+    "CrmSettings",
     "Cursor",
     "Duration",
     "DurationOrZero",
     "Email",
+    "FieldName",
     "FieldType",
+    "FixedToken",
     "Gone",
     "InputError",
     "Kind",
     "MappedField",
+    "MemoryVault",
     "MergeRecords",
     "Outcome",
     "Owner",
@@ -107,6 +125,7 @@ __all__ = [
     "Poison",
     "PostalAddress",
     "Problem",
+    "ProofPart",
     "Quota",
     "RecordRef",
     "RecordRejectedError",
@@ -114,15 +133,26 @@ __all__ = [
     "Revision",
     "Share",
     "SourceField",
+    "SourceName",
     "Stage",
     "Status",
     "StewardError",
     "SuppressChannel",
     "Texts",
+    "Token",
+    "TokenRefusedError",
+    "TokenSource",
+    "Tokens",
     "UpdateFields",
     "Value",
+    "Vault",
     "change_key",
+    "checked_url",
     "disarm",
+    "fixed_token",
+    "is_loopback",
+    "open_session",
     "rearm",
+    "transport_error",
     "utc_now",
 ]

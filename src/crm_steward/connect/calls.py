@@ -121,7 +121,9 @@ class Calls:
         self._paces = _paces(quotas, burst_share, daily_share, monotonic)
         self._closed_until = 0.0
 
-    def __call__(self, quota: str, request: Callable[[], T], *, repeatable: bool = True) -> T:
+    def __call__(
+        self, quota: str, request: Callable[[], T], *, repeatable: bool = True, cost: int = 1
+    ) -> T:
         """Make one call.
 
         A call whose answer was lost is made again only if it is repeatable; one that certainly
@@ -131,12 +133,14 @@ class Calls:
             quota: Which of the vendor's quotas it counts against.
             request: Makes the call; raises RetryableError, AuthError, … as the connector maps them.
             repeatable: Whether it may be made again when its answer is lost (reads: yes).
+            cost: What it counts for in quotas of a day or longer, which some vendors keep in
+                points; in shorter ones every call counts as one.
 
         Raises:
             RetryableError: It failed as often as the policy allows, the wait would be too long
                 (`retry_after` says how long), or the service was asked to stop.
         """
-        answer: T = self._retrying(quota, repeatable=repeatable)(self._once, quota, request)
+        answer: T = self._retrying(quota, repeatable=repeatable)(self._once, quota, request, cost)
         return answer
 
     def learn(self, quota: Quota, left: int | None = None) -> None:
@@ -205,8 +209,8 @@ class Calls:
             reraise=True,
         )
 
-    def _once(self, quota: str, request: Callable[[], T]) -> T:
-        self._take_turn(quota)
+    def _once(self, quota: str, request: Callable[[], T], cost: int) -> T:
+        self._take_turn(quota, cost)
         _before.get()()
         started = self._now()
         try:
@@ -220,12 +224,12 @@ class Calls:
         self._count(quota, calls=1, seconds=self._now() - started)
         return answer
 
-    def _take_turn(self, quota: str) -> None:
+    def _take_turn(self, quota: str, cost: int) -> None:
         if (closed := self._closed_until - self._now()) > 0:
             self._wait(quota, closed, "the account")
         for name, pace in self._paces.items():
             if name == quota or pace.quota.daily:
-                while seconds := pace.take():
+                while seconds := pace.take(cost if pace.quota.daily else 1):
                     self._wait(quota, seconds, f"its quota '{name}'")
 
     def _wait(self, quota: str, seconds: float, closed: str) -> None:

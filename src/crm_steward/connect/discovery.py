@@ -14,6 +14,7 @@ from crm_steward.connect.calls import Calls
 from crm_steward.connect.hosts import checked_url
 from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings, ConnectorSpec, Context
+from crm_steward.connect.tokens import MemoryVault, Vault
 from crm_steward.model import Clock, ConfigError, Problem, utc_now
 
 GROUP = "crm_steward.connectors"
@@ -96,6 +97,7 @@ def open_connection(
     clock: Clock = utc_now,
     stop: threading.Event | None = None,
     calls: Calls | None = None,
+    vault: Vault | None = None,
 ) -> Connector:
     """Open the connection `name`; nothing is sent yet.
 
@@ -105,6 +107,7 @@ def open_connection(
         clock: The time.
         stop: Ends waits at once when set.
         calls: What paces it, when it is shared with others (`paced_calls`).
+        vault: Where its access tokens are kept; in memory only when left out.
 
     Raises:
         ConfigError: Its kind or the vendor's SDK is not installed, or `base_url` is a stranger's.
@@ -114,7 +117,10 @@ def open_connection(
         checked_url(settings.base_url, (*spec.hosts, *settings.allow_hosts), where=name)
     stop = stop or threading.Event()
     calls = calls or paced_calls(name, settings, stop=stop)
-    return spec.open(settings, Context(connection=name, calls=calls, clock=clock, stop=stop))
+    context = Context(
+        connection=name, calls=calls, clock=clock, stop=stop, vault=vault or MemoryVault()
+    )
+    return spec.open(settings, context)
 
 
 def _load(point: EntryPoint) -> ConnectorSpec | Problem:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
-from typing import cast
-
-from pyrate_limiter import InMemoryBucket, Rate, RateItem
 
 from crm_steward.connect.spec import Quota
 
 RESERVE = 0.2
 """The share of a quota that is left to everybody else, whoever used the rest."""
 
+_SLOTS = 1000
+"""How finely a window is remembered: a day of calls costs no more memory than a second of them."""
+
 
 class Pace:
     """The pace of one quota, shared by all threads of the process.
+
+    A sliding window: at no moment do the last `per` hold more than our share. Calls of one
+    thousandth of the window are remembered together, at the time of the last of them.
 
     Args:
         quota: The vendor's published limit.
@@ -29,11 +33,20 @@ class Pace:
         self._now = monotonic
         self._lock = threading.Lock()
         self._held_until = 0.0
-        self._bucket = InMemoryBucket([_rate(quota, share)])
+        self._taken: deque[list[float]] = deque()
+        self._sum = 0.0
         self.quota = quota
 
-    def take(self) -> float:
+    @property
+    def allowed(self) -> int:
+        """How much of the quota is ours per window."""
+        return max(int(self.quota.calls * self._share), 1)
+
+    def take(self, cost: int = 1) -> float:
         """Take one call.
+
+        Args:
+            cost: What it counts for; one that costs more than our whole share takes all of it.
 
         Returns:
             0 when it may be made, else the seconds after which to ask again.
@@ -42,12 +55,12 @@ class Pace:
             now = self._now()
             if now < self._held_until:
                 return self._held_until - now
-            item = RateItem(self.quota.name, round(now * 1000))
-            self._bucket.leak(item.timestamp)
-            if self._bucket.put(item):
+            self._forget(now)
+            cost = min(cost, self.allowed)
+            if self._sum + cost <= self.allowed:
+                self._note(now, cost)
                 return 0.0
-            wait = cast("int", self._bucket.waiting(item))  # a coroutine in remote buckets only
-            return max(wait, 1) / 1000
+            return max(self._free_at(cost) - now, 0.001)
 
     def hold(self, until: float) -> None:
         """Allow no call before `until` (monotonic seconds)."""
@@ -59,7 +72,7 @@ class Pace:
 
         Args:
             quota: The limit that is in force for this account.
-            left: Calls that are left in the current window, whoever made the others.
+            left: What is left of it in the current window, whoever used the rest.
 
         Returns:
             Whether the limit was news.
@@ -68,11 +81,31 @@ class Pace:
             news = quota != self.quota and quota.calls > 0 and quota.per > timedelta(0)
             if news:
                 self.quota = quota
-                self._bucket.rates = [_rate(quota, self._share)]
         if left is not None and left < quota.calls * RESERVE:
             self.hold(self._now() + quota.per.total_seconds() / 10)
         return news
 
+    def _note(self, now: float, cost: int) -> None:
+        last = self._taken[-1] if self._taken else None
+        if last is not None and now - last[0] < self._window / _SLOTS:
+            last[1], last[2] = now, last[2] + cost
+        else:
+            self._taken.append([now, now, cost])  # first and last moment of the slot, what it holds
+        self._sum += cost
 
-def _rate(quota: Quota, share: float) -> Rate:
-    return Rate(max(int(quota.calls * share), 1), round(quota.per.total_seconds() * 1000))
+    def _forget(self, now: float) -> None:
+        while self._taken and self._taken[0][1] + self._window <= now:
+            self._sum -= self._taken.popleft()[2]
+
+    def _free_at(self, cost: int) -> float:
+        """Return when enough of the window will have passed for `cost` more."""
+        over = self._sum + cost - self.allowed
+        for _, last, held in self._taken:
+            over -= held
+            if over <= 0:
+                return last + self._window
+        return self._now() + self._window
+
+    @property
+    def _window(self) -> float:
+        return self.quota.per.total_seconds()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
@@ -22,6 +23,7 @@ from pydantic import (
 )
 
 from crm_steward.connect.protocol import Capability, Connector
+from crm_steward.connect.tokens import MemoryVault, Token, Tokens, Vault
 from crm_steward.model import Clock, ConfigError, Problem, utc_now
 
 if TYPE_CHECKING:
@@ -150,7 +152,8 @@ class Quota:
 
     Args:
         name: Which calls it counts (`burst`, `search`); one of a day or longer counts them all.
-        calls: How many calls.
+        calls: How many calls; in a quota of a day or longer how many points, where the vendor
+            counts those.
         per: In how long.
     """
 
@@ -173,12 +176,26 @@ class Context:
         calls: Paces, retries and times every call.
         clock: The time.
         stop: Set when the service is asked to stop.
+        vault: Where access tokens are kept.
     """
 
     connection: str
     calls: Calls
     clock: Clock = utc_now
     stop: threading.Event = field(default_factory=threading.Event)
+    vault: Vault = field(default_factory=MemoryVault)
+
+    def tokens(self, seed: str, issue: Callable[[str], Token]) -> Tokens:
+        """Return the source of this connection's access tokens.
+
+        Args:
+            seed: Names the configured credential (client id and refresh token, …); only its hash
+                is kept, and with another one a stored token is not used.
+            issue: Asks the vendor for a token. Given the rotated refresh token that is in force,
+                or empty: then the configured one is. Raises AuthError when the vendor refuses for
+                good.
+        """
+        return Tokens(self.connection, seed, issue, self.vault, self.clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +216,9 @@ class ConnectorSpec:
         sandbox: `module:function` returning the emulator of the CRM, or empty.
         example: YAML of its own settings, commented, as `crm-steward init` writes them.
         access: What a person does to give access, step by step.
+        credentials: Names of the secret settings that the recommended way in needs; left empty,
+            those of the secret settings that must be given.
+        merge_max: How many records one merge of the vendor takes, the survivor included.
     """
 
     kind: str
@@ -214,12 +234,15 @@ class ConnectorSpec:
     sandbox: str = ""
     example: str = ""
     access: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    merge_max: int = 2
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Names of its settings that are secret and must be given."""
+        """Names of the secret settings to be asked for."""
         fields = self.settings.model_fields.items()
-        return tuple(n for n, f in fields if f.annotation is SecretStr and f.is_required())
+        required = (n for n, f in fields if f.annotation is SecretStr and f.is_required())
+        return self.credentials or tuple(required)
 
     def open(self, settings: ConnectionSettings, context: Context) -> Connector:
         """Open a connection.

@@ -1,0 +1,45 @@
+"""HTTP by `requests`, for connectors whose transport that is; loaded when a connection is opened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import requests
+
+    from crm_steward.model import StewardError
+
+
+def open_session(timeout: timedelta, *, plain: str = "") -> requests.Session:
+    """Return a session for one connection to a CRM.
+
+    Each request goes out once: no retry, no redirect followed (a 3xx comes back as it is), a
+    timeout on every call, an answer of at most 100 MB. Proxies of the environment are used;
+    `.netrc` is not, for it would replace the credential.
+
+    Args:
+        timeout: How long one answer may take.
+        plain: `host:port` of an emulator whose https address is reached over plain http, for SDKs
+            that insist on https.
+    """
+    from crm_steward.connect.once import new_session  # noqa: PLC0415 - keeps `--help` quick
+
+    return new_session(timeout, plain)
+
+
+def transport_error(connection: str, title: str, error: requests.RequestException) -> StewardError:
+    """Return our error for a request that got no whole answer.
+
+    Args:
+        connection: Its name.
+        title: What people call the CRM.
+        error: What `requests` raised.
+
+    Returns:
+        A RetryableError, `sent=False` where the request certainly did not arrive; a ConfigError
+        where the server's certificate is not trusted.
+    """
+    from crm_steward.connect.once import error_of  # noqa: PLC0415 - keeps `--help` quick
+
+    return error_of(connection, title, error)
