@@ -43,8 +43,8 @@ class DamageContract:
         huge = min(account.ids())
         account.edit(huge, "last_name", "x" * _HUGE)
         copy = Copy().follow(connector.read(None))
-        assert set(copy.contacts) | set(copy.poison) == account.ids()
-        assert set(copy.poison) <= {huge}
+        assert set(copy.contacts) >= account.ids() - {huge}
+        assert len(copy.contacts) + len(copy.poison) == len(account.ids())
 
     @pytest.mark.parametrize("trouble", [Trouble.HTML, Trouble.ERROR_BODY])
     def test_a_success_that_is_none_loses_nothing(
