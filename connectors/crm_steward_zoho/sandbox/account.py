@@ -30,6 +30,9 @@ SCOPES = (
 )
 _REFRESH = "1000.sandbox.refresh"
 _SECRET = "sandbox-client-secret"  # noqa: S105 -- opens nothing but an emulator
+_TIMES = {"Created_Time": "created", "Modified_Time": "modified"}
+_KEPT = {"id": "id", "Locked__s": "locked", "$locked_for_me": "locked", "$in_merge": "merging"}
+_EMPTY: Mapping[str, Any] = {"Email_Opt_Out": False, "Tag": []}
 _MARKER = re.compile(r"crm-steward[:/#= ]+([0-9A-Za-z_.-]+)")
 
 
@@ -201,7 +204,9 @@ class ZohoAccount(Emulator):
 
     def error(self, status: int, message: str = "") -> Response:
         """Return Zoho's own body for `status`."""
-        return answers.error(status, "INVALID_DATA", message) if message else answers.scripted(status)
+        return (
+            answers.error(status, "INVALID_DATA", message) if message else answers.scripted(status)
+        )
 
     # -- schema -------------------------------------------------------------------------------
 
@@ -339,25 +344,14 @@ class ZohoAccount(Emulator):
 
     def value(self, row: Mapping[str, Any], name: str) -> Any:
         """Return one field of a record, calculated ones included."""
-        held = row["values"]
-        match name:
-            case "id":
-                return row["id"]
-            case "Created_Time" | "Modified_Time":
-                return stamp(row[name.partition("_")[0].lower()], self.zone)
-            case "Full_Name":
-                parts = (held.get("First_Name"), held.get("Last_Name"))
-                return " ".join(part for part in parts if part)
-            case "Locked__s" | "$locked_for_me":
-                return row["locked"]
-            case "$in_merge":
-                return row["merging"]
-            case "Email_Opt_Out":
-                return held.get(name, False)
-            case "Tag":
-                return held.get(name, [])
-            case _:
-                return held.get(name)
+        if name in _TIMES:
+            return stamp(row[_TIMES[name]], self.zone)
+        if name in _KEPT:
+            return row[_KEPT[name]]
+        if name == "Full_Name":
+            parts = (row["values"].get("First_Name"), row["values"].get("Last_Name"))
+            return " ".join(part for part in parts if part)
+        return row["values"].get(name, _EMPTY.get(name))
 
     def _opting(self, held: Mapping[str, Any], *, out: bool) -> dict[str, Any]:
         if not out:

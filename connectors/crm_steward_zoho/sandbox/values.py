@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -64,24 +65,20 @@ def problem(field: Field | None, name: str, value: Any, path: str) -> dict[str, 
 
 
 def _fits(field: Field, value: Any) -> bool:
-    match field.type:
-        case "boolean":
-            return isinstance(value, bool)
-        case "integer":
-            return isinstance(value, int) and not isinstance(value, bool)
-        case "ownerlookup":
-            user = USER_BY_ID.get(value.get("id")) if isinstance(value, dict) else None
-            return user is not None and user["status"] == "active"
-        case "lookup" | "consent_lookup":
-            return isinstance(value, dict)
-        case "email":
-            return isinstance(value, str) and EMAIL.fullmatch(value) is not None
-        case "datetime":
-            return read_time(value) is not None
-        case "date":
-            return _is_date(value)
-        case _:
-            return isinstance(value, str)
+    return _CHECKS.get(field.type, _is_text)(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_active_user(value: Any) -> bool:
+    user = USER_BY_ID.get(value.get("id")) if isinstance(value, dict) else None
+    return user is not None and user["status"] == "active"
 
 
 def _is_date(value: Any) -> bool:
@@ -90,3 +87,16 @@ def _is_date(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return len(value) == len("2026-11-02")
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": _is_whole,
+    "ownerlookup": _is_active_user,
+    "lookup": lambda value: isinstance(value, dict),
+    "consent_lookup": lambda value: isinstance(value, dict),
+    "email": lambda value: isinstance(value, str) and EMAIL.fullmatch(value) is not None,
+    "datetime": lambda value: read_time(value) is not None,
+    "date": _is_date,
+}
+"""Zoho's data type → whether a value is of it; every other type is text."""
