@@ -87,15 +87,20 @@ class Merger:
         A loser that is gone after a merge was sent counts as merged: Zoho tells no more.
         """
         master = change.ref.id
-        there = self._reader.records([master, *(ref.id for ref in change.losers)])
+        ids = [master, *(ref.id for ref in change.losers)]
+        there = self._reader.records(ids)
+        for pause in _PAUSES:
+            if not self._under_way(there, ids) or self._stop.wait(pause):
+                break
+            there = self._reader.records(ids)
         if master not in there:
             return ended(change, Status.CONFLICT, "the record to keep is gone")
-        left = [ref.id for ref in change.losers if ref.id in there]
-        if left and self._under_way(master):
-            return ended(change, Status.UNKNOWN, "Zoho is still merging")
+        left = [record_id for record_id in ids[1:] if record_id in there]
         if not left:
-            self._note(master, [ref.id for ref in change.losers])
+            self._note(master, ids[1:])
             return ended(change, Status.VERIFIED, remote_id=master)
+        if self._under_way(there, ids):
+            return ended(change, Status.UNKNOWN, "Zoho is still merging")
         if len(left) == len(change.losers):
             return ended(change, Status.ABSENT, "the records are not merged")
         return _half(change, len(change.losers) - len(left), "")
@@ -170,9 +175,11 @@ class Merger:
                 return _stopped(change, done, "Zoho's merge job failed")
         return unknown
 
-    def _under_way(self, master: str) -> bool:
-        """Whether Zoho says that a record is being merged."""
-        row = next(iter(self._wire.get(f"/Contacts/{master}").rows()), None)
+    def _under_way(self, there: Mapping[str, Any], ids: Sequence[str]) -> bool:
+        """Whether Zoho says that the record to keep is being merged, and losers are left."""
+        if ids[0] not in there or len(there) == 1:
+            return False
+        row = next(iter(self._wire.get(f"/Contacts/{ids[0]}").rows()), None)
         return isinstance(row, Mapping) and row.get("$in_merge") is True
 
     def _note(self, master: str, children: Sequence[str]) -> None:

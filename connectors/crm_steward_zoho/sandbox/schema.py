@@ -126,6 +126,7 @@ CONTACT: Mapping[str, Field] = {
         Field("Newsletter", "Newsletter", "boolean", custom=True),
         Field("Last_Reply", "Last Reply", "datetime", custom=True),
         Field("Imported_Email", "Imported Email", custom=True),
+        Field("Nickname", "Nickname", custom=True),
         Field("Language", "Language", custom=True),
         Field("Website", "Website", "website", custom=True),
         Field("Consent_Wording", "Consent Wording", custom=True),
