@@ -56,8 +56,7 @@ client_id: 3MVG9...             # consumer key of the External Client App
     access=(
         "In Salesforce, as an administrator: Setup > External Client App Manager > New.",
         "Enable OAuth with the scope 'Manage user data via APIs (api)' and the Client Credentials Flow.",
-        "Choose as Run As user one who has: API Enabled; Read, Edit and Delete on Contact; "
-        "Read on Account; sharing that covers the contacts.",
+        "Choose as Run As user one with API Enabled, and Read, Edit and Delete on all contacts.",
         "Copy the consumer key (client_id) and the consumer secret (client_secret).",
         "Write your My Domain into domain: mycompany.my.",
     ),

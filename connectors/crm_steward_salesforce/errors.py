@@ -8,7 +8,7 @@ Guide, "Status Codes and Error Responses"; the partner WSDL's StatusCode.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -29,10 +29,6 @@ _LATER = 3600.0
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{2,60}")
 _OAUTH = re.compile(r"[a-z][a-z_]{2,60}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
-_MOMENTARY = frozenset({"QUERY_TIMEOUT"})
-"""Refused with 400, and worth asking again; it can only meet reads."""
-_CLOSED = frozenset({"API_DISABLED_FOR_ORG", "API_CURRENTLY_DISABLED", "INSUFFICIENT_ACCESS"})
-"""403 of the whole account rather than of one record."""
 GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"})
 """The record is in the recycle bin, was purged, or never was."""
 
@@ -149,21 +145,7 @@ def from_answer(connection: str, status: int, content: Any) -> StewardError:
 
 def from_code(connection: str, refusal: Refusal) -> StewardError:
     """Return our error for an error code, be it of an answer, a row or a SOAP fault."""
-    code = refusal.code
-    if code == "REQUEST_LIMIT_EXCEEDED":
-        return _over_limit(connection, refusal)
-    if code == "UNABLE_TO_LOCK_ROW":
-        message = f"{connection}: another transaction holds the record ({refusal.trace})"
-        return LockedError(message, sent=False)
-    if code in _MOMENTARY:
-        return RetryableError(f"{connection}: Salesforce was too slow ({refusal.trace})")
-    if code == "INVALID_SESSION_ID":
-        return refused_token(connection, refusal)
-    if code == "SERVER_UNAVAILABLE":
-        return _unavailable(connection, refusal)
-    if code in _CLOSED:
-        return _closed(connection, refusal)
-    return rejected(connection, refusal)
+    return _RULES.get(refusal.code, rejected)(connection, refusal)
 
 
 def rejected(connection: str, refusal: Refusal) -> SalesforceRejectedError:
@@ -259,3 +241,23 @@ def _closed(connection: str, refusal: Refusal) -> StewardError:
         hint="Grant the permission 'API Enabled' to the user, and check the org's edition.",
         code=refusal.code,
     )
+
+
+def _locked(connection: str, refusal: Refusal) -> StewardError:
+    message = f"{connection}: another transaction holds the record ({refusal.trace})"
+    return LockedError(message, sent=False)
+
+
+_RULES: Mapping[str, Callable[[str, Refusal], StewardError]] = {
+    "REQUEST_LIMIT_EXCEEDED": _over_limit,
+    "UNABLE_TO_LOCK_ROW": _locked,
+    "QUERY_TIMEOUT": _unavailable,
+    "SERVER_UNAVAILABLE": _unavailable,
+    "UNKNOWN_EXCEPTION": _unavailable,
+    "INVALID_SESSION_ID": refused_token,
+    "API_DISABLED_FOR_ORG": _closed,
+    "API_CURRENTLY_DISABLED": _closed,
+    "INSUFFICIENT_ACCESS": _closed,
+    "UNSUPPORTED_API_VERSION": unsupported,
+}
+"""Error code → rule; every other one refuses a record or a request for good."""

@@ -25,7 +25,9 @@ ApiName = Annotated[str, Field(pattern=_FIELD)]
 
 def _my_domain(domain: str) -> str:
     """Accept `mycompany.my`, or the whole host it stands for."""
-    return domain.strip().lower().removeprefix("https://").rstrip("/").removesuffix(".salesforce.com")
+    return (
+        domain.strip().lower().removeprefix("https://").rstrip("/").removesuffix(".salesforce.com")
+    )
 
 
 Domain = Annotated[
@@ -167,7 +169,9 @@ class SalesforceSettings(CrmSettings):
         if way is Way.CLIENT and not self.base_url and self.domain in {"login", "test"}:
             raise ValueError("domain should be the org's own My Domain: mycompany.my")
         if self.base_url and urlsplit(self.base_url).path.strip("/"):
-            raise ValueError("base_url should be a host without a path: Salesforce's library drops it")
+            raise ValueError(
+                "base_url should be a host without a path: Salesforce's library drops it"
+            )
 
     def _given(self) -> set[str]:
         """Return which of the settings for a way in are set; the key under one name."""
