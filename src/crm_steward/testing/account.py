@@ -25,6 +25,7 @@ from crm_steward.sdk import (
     Outcome,
     Page,
     RecordRef,
+    RetryPolicy,
     Status,
     UpdateFields,
     utc_now,
@@ -223,6 +224,12 @@ class Copy:
         assert last is not None, "a read brings at least one page"
         assert last.complete, "the last page is not complete"
         return self
+
+
+def quick_calls(connection: str = "") -> Calls:
+    """Return what paces nothing and hardly waits before it makes a call again."""
+    first, longest = timedelta(milliseconds=1), timedelta(milliseconds=5)
+    return Calls(connection, policy=RetryPolicy(first=first, longest=longest))
 
 
 def needs(account: SandboxAccount, capability: Capability) -> None:
