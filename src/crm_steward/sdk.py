@@ -24,6 +24,7 @@ from crm_steward.connect.protocol import (
     Poison,
     SourceField,
     Status,
+    ended,
 )
 from crm_steward.connect.spec import (
     ConnectionSettings,
@@ -150,6 +151,7 @@ __all__ = [
     "change_key",
     "checked_url",
     "disarm",
+    "ended",
     "fixed_token",
     "is_loopback",
     "open_session",

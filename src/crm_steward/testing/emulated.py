@@ -41,7 +41,10 @@ class EmulatedAccount(SandboxAccount):
     """
 
     paths: ClassVar[Mapping[Verb, str]]
-    """Verb → regular expression, searched in `METHOD /path?query`, of the calls it makes."""
+    """Verb → regular expression, searched in `METHOD /path?query`, of the calls that serve it.
+
+    A verb that the connector does not have is left out.
+    """
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -61,6 +64,8 @@ class EmulatedAccount(SandboxAccount):
 
     def requests(self, verb: Verb) -> int:
         """Count the calls in the server's log."""
+        if verb not in self.paths:
+            return 0
         made = (f"{entry['method']} {entry['path']}" for entry in self.server.log)
         return sum(re.search(self.paths[verb], call) is not None for call in made)
 
