@@ -26,11 +26,11 @@ def test_a_field_that_the_account_lacks_is_named_with_its_setting() -> None:
         }
     )
     problems = settings.unknown_fields("main", "Some CRM", ["Position", "Number"])
+    text = "connections.main.{}: Some CRM has no contact field {}"
     assert [str(problem) for problem in problems] == [
-        "connections.main.fields.job_title: Some CRM has no contact field 'Positon' "
-        "(did you mean 'Position'?)",
-        "connections.main.extra.shoe: Some CRM has no contact field 'Shoe_size'",
-        "connections.main.consent.how: Some CRM has no contact field 'Zzz'",
+        text.format("fields.job_title", "'Positon' (did you mean 'Position'?)"),
+        text.format("extra.shoe", "'Shoe_size'"),
+        text.format("consent.how", "'Zzz'"),
     ]
 
 
