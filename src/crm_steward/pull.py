@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from crm_steward.connect.protocol import Account, Connector, Cursor
@@ -11,6 +12,9 @@ from crm_steward.model import AuthError, Clock, StewardError
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import ConnectionState, Mirror, PageCounts
 from crm_steward.store.runs import Runs
+
+_SKEW = timedelta(minutes=15)
+"""How far the CRM's clock may be behind ours before a change looks older than it is."""
 
 _ABSENCES = 2
 """A record counts as gone after this many full reads in a row without it: one may be truncated."""
@@ -55,6 +59,10 @@ class _Pull:
     accept_shrink: bool
     progress: Progress | None
     counts: PullCounts = field(default_factory=PullCounts)
+    covered_until: datetime | None = None
+    """What changed before this was to be brought by earlier reads; None when there was none."""
+    covers: datetime | None = None
+    """What this read will have covered when it is complete."""
 
     def note(self, **values: Any) -> None:
         self.mirror.note(self.connection, self.kind, **values)
@@ -63,13 +71,23 @@ class _Pull:
         """Decide what to read: go on with an interrupted full read, begin one, or only changes."""
         now = self.clock()
         self.note(last_attempt_at=now)
+        self.covered_until = state.covered_until - _SKEW if state.covered_until else None
         # Without a cursor everything is read, be it because a full read ended before its first page.
         resuming = state.pass_started_at is not None and state.cursor is not None
         self.counts.full = resuming or full or state.cursor is None or state.last_full_at is None
         if self.counts.full and not resuming:
+            self.covers = now
             self.note(pass_started_at=now, cursor=None)
             return None
+        self.covers = state.pass_started_at if resuming else self._goes_on(state, now)
         return state.cursor
+
+    @staticmethod
+    def _goes_on(state: ConnectionState, now: datetime) -> datetime | None:
+        """Return what a read of changes will cover; after one that broke off, no more than before."""
+        attempt, success = state.last_attempt_at, state.last_success_at
+        whole = success is not None and (attempt is None or success >= attempt)
+        return now if whole else state.covered_until
 
     def learn(self, account: Account) -> None:
         """Keep what the CRM says of itself: owners are colleagues, whom reports may name."""
@@ -92,6 +110,7 @@ class _Pull:
                 now=self.clock(),
                 full=self.counts.full,
                 country=self.country,
+                covered_until=self.covered_until if self.counts.full else None,
             )
             self.counts += saved
             if self.progress:
@@ -105,7 +124,12 @@ class _Pull:
         if self.counts.full:
             self._complete_full()
         self.counts.live = self.mirror.live(self.connection)
-        self.note(last_success_at=now, last_error=None, paused_reason=None)
+        self.note(
+            last_success_at=now,
+            covered_until=self.covers,
+            last_error=None,
+            paused_reason=None,
+        )
 
     def _complete_full(self) -> None:
         state = self.mirror.state(self.connection)

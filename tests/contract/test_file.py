@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import openpyxl  # noqa: TID253 -- a hand inside the workbook
 import pytest
 from openpyxl.cell import WriteOnlyCell  # noqa: TID253 -- same
 
 from crm_steward.connect.discovery import open_connection
-from crm_steward.sdk import Connector
+from crm_steward.sdk import Calls, Clock, Connector, utc_now
 from crm_steward.testing.contract import ConnectorContract, SandboxAccount, Verb
 from crm_steward_file import SPEC, FileSettings
 
@@ -21,7 +22,7 @@ class FileAccount(SandboxAccount):
     """A file that people edit: each edit saves it anew, as a spreadsheet program does."""
 
     spec = SPEC
-    secret = "a file has no credential"
+    secrets = ()
 
     def __init__(self, path: Path, rows: int) -> None:
         self._path = path
@@ -31,8 +32,11 @@ class FileAccount(SandboxAccount):
         ]
         self._save()
 
-    def open(self) -> Connector:
-        return open_connection("file", FileSettings(path=self._path))
+    def open(
+        self, *, calls: Calls | None = None, clock: Clock = utc_now, **settings: Any
+    ) -> Connector:
+        given = {"path": self._path, **settings}
+        return open_connection("file", FileSettings.model_validate(given), calls=calls, clock=clock)
 
     def ids(self) -> set[str]:
         return {row[0] for row in self._rows}

@@ -263,13 +263,16 @@ def _selection(stored: StoredPlan, selection: Selection) -> dict[str, Any]:
 def targets_of(settings: Settings, stop: threading.Event) -> Targets:
     """Return the configured connections, each opened when it is first written to."""
     from crm_steward.connect.discovery import open_connection, spec_of
+    from crm_steward.settings import vault_of
     from crm_steward.writing import Target, Targets
+
+    vault = vault_of(settings)
 
     def opening(name: str) -> Target:
         configured = settings.writable(name)
         spec = spec_of(configured.kind)
         return Target(
-            connector=open_connection(name, configured, stop=stop),
+            connector=open_connection(name, configured, stop=stop, vault=vault),
             settle_after=spec.settle_after,
             batch=spec.batch,
         )

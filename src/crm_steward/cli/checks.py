@@ -18,8 +18,9 @@ from crm_steward.cli.exits import Exit, exit_for
 from crm_steward.connect.discovery import installed, open_connection, spec_of
 from crm_steward.connect.protocol import Account
 from crm_steward.connect.spec import ConnectionSettings
+from crm_steward.connect.tokens import Vault
 from crm_steward.model import ConfigError, Problem, StewardError
-from crm_steward.settings import Settings, secrets_in_file
+from crm_steward.settings import Settings, secrets_in_file, vault_of
 from crm_steward.store.database import HEAD, Database
 
 _LITTLE = 1_000_000_000
@@ -172,14 +173,15 @@ def _connections(settings: Settings, names: Sequence[str] | None) -> Iterator[Re
     except ConfigError as error:
         yield from _problems("connections", error.problems)
         return
-    for name, one in wanted.items():
-        yield from _connection(name, one)
+    with closing(vault_of(settings)) as vault:
+        for name, one in wanted.items():
+            yield from _connection(name, one, vault)
 
 
-def _connection(name: str, one: ConnectionSettings) -> Iterator[Result]:
+def _connection(name: str, one: ConnectionSettings, vault: Vault) -> Iterator[Result]:
     label = f"connection {name}"
     try:
-        with closing(open_connection(name, one)) as connector:
+        with closing(open_connection(name, one, vault=vault)) as connector:
             account = connector.check()
     except StewardError as error:
         yield from _failed(label, error)

@@ -58,17 +58,22 @@ def pull_command(
     from crm_steward.connect.discovery import open_connection
     from crm_steward.model import utc_now
     from crm_steward.pull import pull
+    from crm_steward.settings import vault_of
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
 
     settings = open_settings(config)
     done: dict[str, PullCounts] = {}
     failures = Failures()
-    with Database.open(settings.database) as database, hold(database):
+    with (
+        Database.open(settings.database) as database,
+        hold(database),
+        closing(vault_of(settings)) as vault,
+    ):
         for name, configured in chosen(settings, connection).items():
             with (
                 failures.of(name),
-                closing(open_connection(name, configured)) as connector,
+                closing(open_connection(name, configured, vault=vault)) as connector,
                 bar(f"pull {name}") as progress,
             ):
                 done[name] = pull(
@@ -112,6 +117,8 @@ def _sentence(counts: PullCounts) -> str:
     ]
     if counts.merged:
         parts.append(f"{counts.merged:,} of them merged")
+    if counts.missed:
+        parts.append(f"[yellow]{counts.missed:,} that reading changes had missed[/yellow]")
     if counts.poison:
         parts.append(f"[yellow]{counts.poison:,} could not be read (quarantined)[/yellow]")
     return ", ".join(parts)

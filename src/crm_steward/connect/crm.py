@@ -44,7 +44,7 @@ ProofPart = Literal["purpose", "given_at", "how", "text_version", "source", "evi
 class CrmSettings(ConnectionSettings):
     """The part of a connection's settings that all hosted CRMs share."""
 
-    overlap: DurationOrZero = timedelta(minutes=10)
+    overlap: DurationOrZero = timedelta(minutes=15)
     """How far each read of changes reaches back; covers what becomes visible late."""
     fields: dict[CanonicalField, SourceName] = Field(default_factory=dict)
     """Where a field of ours is kept in this account, if not in the usual place."""

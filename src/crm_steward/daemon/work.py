@@ -19,7 +19,7 @@ from crm_steward.model import AuthError, Clock, MailError, RetryableError, Stewa
 from crm_steward.pull import pull
 from crm_steward.report import deliver, queue_weekly
 from crm_steward.scan import scan
-from crm_steward.settings import Settings
+from crm_steward.settings import Settings, vault_of
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
@@ -64,6 +64,7 @@ class Work:
         self._stop = stop
         self._nudge = nudge
         self._writer = SharedLease(database, clock)
+        self._vault = vault_of(settings, clock=clock)
         self._calls = {
             name: paced_calls(name, one, stop=stop) for name, one in self._enabled().items()
         }
@@ -91,10 +92,14 @@ class Work:
                 min_source_percent=self._settings.limits.min_source_percent,
                 progress=lambda _done, _total: self._page_stored(lease),
             )
-        for outcome in ("new", "changed", "gone", "merged", "poison"):
+        for outcome in ("new", "changed", "gone", "merged", "poison", "missed"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
         for line in counts.missing:
             _log.warning("something is missing in the CRM", connection=name, what=line)
+        if counts.missed:
+            _log.warning(
+                "reading changes had missed contacts", connection=name, missed=counts.missed
+            )
         level = _log.error if counts.frozen else _log.info
         level("pulled", connection=name, **_numbers(asdict(counts)))
         if counts.full:
@@ -224,7 +229,12 @@ class Work:
 
     def _open(self, name: str, configured: ConnectionSettings) -> Connector:
         return open_connection(
-            name, configured, clock=self._clock, stop=self._stop, calls=self._calls[name]
+            name,
+            configured,
+            clock=self._clock,
+            stop=self._stop,
+            calls=self._calls[name],
+            vault=self._vault,
         )
 
     def _page_stored(self, lease: Lease) -> None:

@@ -16,6 +16,7 @@ from crm_steward.settings.models import (
     SmtpSecurity,
     connection_name_problem,
 )
+from crm_steward.settings.vault import vault_of
 
 __all__ = [
     "Language",
@@ -32,4 +33,5 @@ __all__ = [
     "load_settings",
     "secrets_in_file",
     "settings_schema",
+    "vault_of",
 ]

@@ -261,6 +261,9 @@ class Settings(_Block):
         ConnectionName, Annotated[SerializeAsAny[ConnectionSettings], WrapValidator(_connection)]
     ] = {}
     """The CRM accounts, by a name of your choice."""
+    token_key: SecretStr | None = None
+    """Seals the access tokens in the database: 32 characters or more, or several keys, the present
+    one first. Without it a key file is made beside the SQLite file, else beside the settings."""
     rules: Rules = Rules()
     mail: Mail | None = None
     report: Report = Report()

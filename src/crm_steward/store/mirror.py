@@ -26,6 +26,8 @@ class PageCounts:
     gone: int = 0
     merged: int = 0
     poison: int = 0
+    missed: int = 0
+    """Contacts a full read brought that reading changes should have brought before."""
 
     def __iadd__(self, other: PageCounts) -> Self:
         for one in fields(other):
@@ -49,6 +51,7 @@ class ConnectionState:
     paused_reason: str | None = None
     frozen_reason: str | None = None
     account: Mapping[str, Any] = field(default_factory=dict)
+    covered_until: datetime | None = None
 
 
 class Mirror:
@@ -115,6 +118,7 @@ class Mirror:
         now: datetime,
         full: bool,
         country: str | None = None,
+        covered_until: datetime | None = None,
     ) -> PageCounts:
         """Store one page and its cursor in one transaction.
 
@@ -125,6 +129,8 @@ class Mirror:
             now: When it was read.
             full: Whether it belongs to a full read, in which absence means something.
             country: ISO code assumed for contacts without one.
+            covered_until: What changed before this should be known; a contact that is not counts
+                as missed.
         """
         counts = PageCounts(read=len(page.contacts))
         poison = list(page.poison)
@@ -133,7 +139,7 @@ class Mirror:
         counts.poison = len(poison)
         with self._database.write() as writing:
             saving = _Saving(self._database, writing, connection, now, counts)
-            saving.contacts(prepared, country)
+            saving.contacts(prepared, country, covered_until)
             if full:
                 saving.seen([*(ref.id for ref in prepared), *(one.id for one in poison)])
             saving.gone(page.gone)
@@ -215,13 +221,18 @@ class _Saving:
     now: datetime
     counts: PageCounts
 
-    def contacts(self, prepared: _Prepared, country: str | None) -> None:
+    def contacts(
+        self, prepared: _Prepared, country: str | None, covered_until: datetime | None
+    ) -> None:
         """Write those that are new or differ from what is stored."""
         known = _known(self.writing, prepared)
         rows = []
         for ref, (contact, columns, content) in prepared.items():
-            if known.get(ref) == content:
+            stored, revision = known.get(ref, ("", None))
+            if stored == content:
                 continue
+            if covered_until and contact.updated_at and revision != contact.revision:
+                self.counts.missed += contact.updated_at < covered_until
             self.counts.changed += ref in known
             self.counts.new += ref not in known
             row = row_of(contact, columns, content, country=country)
@@ -292,19 +303,20 @@ def _upsert_contacts(database: Database) -> Any:
     )
 
 
-def _known(writing: sa.Connection, prepared: _Prepared) -> dict[RecordRef, str]:
-    """Return the content hash of what is stored; a gone record has none, so that it comes back."""
+def _known(writing: sa.Connection, prepared: _Prepared) -> dict[RecordRef, tuple[str, str | None]]:
+    """Return content hash and revision of what is stored; a gone record has neither and comes back."""
     ids: dict[str, list[str]] = {}
     for ref in prepared:
         ids.setdefault(ref.connection, []).append(ref.id)
-    known: dict[RecordRef, str] = {}
+    known: dict[RecordRef, tuple[str, str | None]] = {}
     for connection, wanted in ids.items():
         for chunk in chunked(wanted):
-            query = sa.select(contacts.c.id, contacts.c.content, contacts.c.gone_at).where(
-                contacts.c.connection == connection, contacts.c.id.in_(chunk)
-            )
-            for row_id, content, gone_at in writing.execute(query):
-                known[RecordRef(connection, row_id)] = content if gone_at is None else ""
+            query = sa.select(
+                contacts.c.id, contacts.c.content, contacts.c.revision, contacts.c.gone_at
+            ).where(contacts.c.connection == connection, contacts.c.id.in_(chunk))
+            for row_id, content, revision, gone_at in writing.execute(query):
+                here = gone_at is None
+                known[RecordRef(connection, row_id)] = (content, revision) if here else ("", None)
     return known
 
 

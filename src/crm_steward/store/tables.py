@@ -99,6 +99,7 @@ connections = Table(
     Column("paused_reason", Text),
     Column("frozen_reason", Text),  # the source shrank: nothing is written until it is explained
     Column("account", Json),  # what `check` last learnt: name, time zone, owners
+    Column("covered_until", UtcTime),  # begin of the last whole read: what changed before is known
 )
 
 contacts = Table(
@@ -319,3 +320,12 @@ leases = Table(
     Column("expires_at", UtcTime, nullable=False),
 )
 """Who may write to the CRMs. The epoch grows at each taking; a write names its epoch."""
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("name", Text, primary_key=True),  # connection/<hash of the configured credential>
+    Column("sealed", Text, nullable=False),  # encrypted; the key is not in the database
+    Column("saved_at", UtcTime, nullable=False),
+)
+"""Access tokens, and refresh tokens that the vendor rotates."""

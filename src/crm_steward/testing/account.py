@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import pytest
 
 from crm_steward.sdk import (
+    Calls,
     Capability,
+    Clock,
     Connector,
     ConnectorSpec,
     Contact,
@@ -22,6 +27,7 @@ from crm_steward.sdk import (
     RecordRef,
     Status,
     UpdateFields,
+    utc_now,
 )
 
 
@@ -32,6 +38,9 @@ class Verb(StrEnum):
     GET = "get"
     UPDATE = "update"
     TASK = "task"
+    SUPPRESS = "suppress"
+    MERGE = "merge"
+    ARCHIVE = "archive"
 
 
 class Trouble(StrEnum):
@@ -41,8 +50,11 @@ class Trouble(StrEnum):
     LOST_AFTER = "the connection is cut after the call took effect"
     UNAVAILABLE = "a server error, without effect"
     REFUSED = "asked to wait a moment, without effect"
+    WAIT = "asked to wait seven seconds, without effect"
     FORBIDDEN = "the credential expires with this call"
     GARBLED = "a success whose body is not what the vendor sends"
+    HTML = "a web page instead of an answer, with status 200"
+    ERROR_BODY = "the vendor's error, with status 200"
     SILENT = "a success without results and without effect"
     PARTIAL = "the second record of the call fails, the others do not"
 
@@ -54,12 +66,24 @@ class SandboxAccount(ABC):
     """
 
     spec: ConnectorSpec
-    secret: str
-    """The credential, which must never be seen in an error."""
+    secrets: tuple[str, ...]
+    """Every credential in play; none of them may be seen in an error or a log line."""
+    follows_merges = True
+    """Whether the CRM tells which record an id leads to that was merged away."""
+    custom_field = ""
+    """Name of a text field that an admin has added, in the CRM's own words."""
 
     @abstractmethod
-    def open(self) -> Connector:
-        """Open a new connection to the account, as a new process would."""
+    def open(
+        self, *, calls: Calls | None = None, clock: Clock = utc_now, **settings: Any
+    ) -> Connector:
+        """Open a new connection to the account, as a new process would.
+
+        Args:
+            calls: What paces it; left out, nothing does, and waits are short.
+            clock: Our time.
+            settings: Further settings of the connection, which win over the account's own.
+        """
 
     @abstractmethod
     def ids(self) -> set[str]:
@@ -85,9 +109,53 @@ class SandboxAccount(ABC):
         """Let a person merge two contacts, and return the id under which they live on."""
         pytest.skip(f"{self.spec.title}'s sandbox has no hand that merges")
 
+    def restore(self, record_id: str) -> None:
+        """Let a person bring a deleted contact back."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no hand that restores")
+
+    def opt_in(self, record_id: str) -> None:
+        """Let the contact be one that marketing mail may be sent to."""
+        pytest.skip(f"{self.spec.title}'s sandbox keeps no consent")
+
+    def opt_out(self, record_id: str) -> None:
+        """Let the contact withdraw from marketing mail."""
+        pytest.skip(f"{self.spec.title}'s sandbox keeps no consent")
+
+    def opted_out(self, record_id: str) -> bool:
+        """Return whether any address of the contact is kept from marketing mail."""
+        pytest.skip(f"{self.spec.title}'s sandbox keeps no consent")
+
     def stamp_all(self) -> None:
         """Let a bulk import touch every contact in the same instant."""
         pytest.skip(f"{self.spec.title}'s sandbox has no bulk import")
+
+    def spoil(self, record_id: str) -> None:
+        """Let the contact come in a shape that nobody can read."""
+        pytest.skip(f"{self.spec.title}'s sandbox spoils no record")
+
+    def shift(self, seconds: float) -> None:
+        """Move the CRM's clock on, or back."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no clock")
+
+    def hide(self, seconds: float) -> None:
+        """Let what changes from now on show to reads of changes only so long afterwards."""
+        pytest.skip(f"{self.spec.title}'s sandbox shows changes at once")
+
+    def drop_field(self, name: str) -> None:
+        """Let an admin delete a custom field."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no admin")
+
+    def expire(self) -> None:
+        """Let the access token in use expire, as it does by the clock."""
+        pytest.skip(f"{self.spec.title}'s credential here does not expire")
+
+    def revoke(self) -> None:
+        """Let an admin withdraw the credential for good."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no credential")
+
+    def limited(self, clock: Clock) -> AbstractContextManager[SandboxAccount]:
+        """Serve another account, with the vendor's limits in force and this clock as its own."""
+        pytest.skip(f"{self.spec.title} publishes no short quota")
 
     def trouble(self, trouble: Trouble, verb: Verb, *, nth: int = 1) -> None:
         """Let the nth call of a kind from now on go wrong."""
@@ -96,6 +164,30 @@ class SandboxAccount(ABC):
     def tasks(self, record_id: str) -> list[str]:
         """Return the titles of the tasks attached to a contact."""
         pytest.skip(f"{self.spec.title}'s sandbox has no tasks")
+
+
+class Hurry(threading.Event):
+    """A time that passes only when somebody waits: give it to `Calls` as `stop`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began = datetime(2026, 3, 2, 9, tzinfo=UTC)
+        self.seconds = 0.0
+        self.slept: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let the time pass at once."""
+        self.slept.append(timeout or 0.0)
+        self.seconds += timeout or 0.0
+        return self.is_set()
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self.began + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        """Return the seconds that have passed."""
+        return self.seconds
 
 
 @dataclass

@@ -76,7 +76,7 @@ class ReadingContract:
         assert {edited, added, merged} <= set(update.contacts)
         assert update.contacts[edited].last_name == "Changed"
         assert update.gone[deleted] is None
-        assert update.gone[loser] == merged
+        assert update.gone[loser] in ({merged} if account.follows_merges else {merged, None})
         assert len(update.contacts) < len(copy.contacts) / 2
 
     def test_a_read_of_changes_goes_on_after_a_crash_at_any_page(
@@ -174,6 +174,8 @@ class ReadingContract:
 
     def test_get_brings_the_survivor(self, account: SandboxAccount, connector: Connector) -> None:
         """Asked for a contact that was merged away, it brings the survivor under its own ref."""
+        if not account.follows_merges:
+            pytest.skip(f"{account.spec.title} does not tell where a merged contact went")
         survivor, loser, *_ = sorted(account.ids())
         refs = refs_of(connector, [survivor, loser])
         merged = account.merge(survivor, loser)
