@@ -105,7 +105,7 @@ class WritingContract:
     ) -> None:
         """The outcome is unknown, one request went out, and settle tells what really happened."""
         needs(account, Capability.UPDATE)
-        changes = updates_of(connector, sorted(account.ids())[:5])
+        changes = updates_of(connector, sorted(account.ids())[: min(5, account.spec.batch)])
         account.trouble(trouble, Verb.UPDATE)
         assert statuses_of(connector.apply(changes)) == {Status.UNKNOWN}
         assert account.requests(Verb.UPDATE) == sent
@@ -130,7 +130,7 @@ class WritingContract:
     ) -> None:
         """Asked to wait, nothing happened: the same request goes out once more."""
         needs(account, Capability.UPDATE)
-        changes = updates_of(connector, sorted(account.ids())[:5])
+        changes = updates_of(connector, sorted(account.ids())[: min(5, account.spec.batch)])
         account.trouble(Trouble.REFUSED, Verb.UPDATE)
         assert statuses_of(connector.apply(changes)) == {Status.VERIFIED}
         assert account.requests(Verb.UPDATE) == 2
