@@ -205,9 +205,7 @@ class Records:
         for number in wanted[whole:]:
             rows += _one(one, number)
         asked = set(wanted)
-        return {
-            number: row for row in rows if (number := id_of(row)) is not None and number in asked
-        }
+        return {key: row for row in rows if (key := id_of(row)) is not None and key in asked}
 
 
 def _one(one: Callable[[int], Document], number: int) -> list[Document]:

@@ -265,8 +265,11 @@ class Wire:
         """Follow the limits that the answer states, and its clock."""
         for quota, prefix in ((BURST, "x-ratelimit"), (DAILY, "x-daily-ratelimit-token")):
             limit, left = (_number(headers, f"{prefix}-{part}") for part in ("limit", "remaining"))
+            # The burst is the token's own, so a little left is mostly our own doing; nothing left
+            # means a moment's rest. The day is the whole company's.
+            others = left if quota is DAILY or left == 0 else None
             if limit:
-                self._calls.learn(Quota(name=quota.name, calls=limit, per=quota.per), left)
+                self._calls.learn(Quota(name=quota.name, calls=limit, per=quota.per), others)
             if left is not None:
                 self.left[quota.name] = left
         try:

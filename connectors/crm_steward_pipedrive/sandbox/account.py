@@ -116,7 +116,7 @@ class PipedriveAccount(Emulator):
 
     def populate(self) -> dict[str, dict[str, Any]]:
         """Return a fresh account of `contacts` generated persons, one token and one app."""
-        tables = people.account(self.contacts, self.seed, self.born)
+        tables = people.account(self.contacts, self.seed, self.born, self.names)
         tables["fields"] = schema.fields(campaigns=self.campaigns, contact_sync=self.contact_sync)
         tables["types"] = {key: {"key_string": key, "active_flag": True} for key in schema.TYPES}
         tables["tokens"] = {self.token: {"scopes": None, "expires": None}}

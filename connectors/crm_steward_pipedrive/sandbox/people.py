@@ -7,17 +7,25 @@ from datetime import datetime
 from typing import Any
 
 from crm_steward.sandbox import Sighting, population
+from crm_steward_pipedrive.sandbox.naming import joined, split
 from crm_steward_pipedrive.sandbox.schema import ADDRESS_PARTS, USERS, code_of
 from crm_steward_pipedrive.sandbox.values import iso, seconds
 
 _LANGUAGES = {"fr": 31, "de": 32, "en": 33, "es": 34}
 _STAGES = {"prospect": 71, "customer": 72, "former": 73}
-_NAMELESS = "(no name)"
+_NAMELESS = "Unknown"
 _STATUSES = {"granted": "subscribed", "withdrawn": "unsubscribed"}
 
 
-def account(contacts: int, seed: int, born: datetime) -> dict[str, dict[str, Any]]:
-    """Return persons, organisations, activities and the truth of a fresh account."""
+def account(contacts: int, seed: int, born: datetime, rule: str) -> dict[str, dict[str, Any]]:
+    """Return persons, organisations, activities and the truth of a fresh account.
+
+    Args:
+        contacts: How many persons.
+        seed: Of the people.
+        born: What they are dated from.
+        rule: How names are parted.
+    """
     rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
     tables: dict[str, dict[str, Any]] = {
         "persons": {},
@@ -29,7 +37,7 @@ def account(contacts: int, seed: int, born: datetime) -> dict[str, dict[str, Any
     current = 100
     for sighting in population(contacts, seed, born, slice="pipedrive"):
         current += rng.randrange(1, 9)
-        row = _person(current, sighting, rng)
+        row = _person(current, sighting, rng, rule)
         if sighting.company:
             row["org_id"] = by_name.setdefault(sighting.company, 10 + len(by_name))
         tables["persons"][str(current)] = row
@@ -50,18 +58,17 @@ def account(contacts: int, seed: int, born: datetime) -> dict[str, dict[str, Any
     return tables
 
 
-def _person(person_id: int, sighting: Sighting, rng: random.Random) -> dict[str, Any]:
-    """Return a stored person; a record must have a name, and a single part is the first name."""
-    given, family = sighting.first_name, sighting.last_name
-    if not given:
-        given, family = family or _NAMELESS, None
+def _person(person_id: int, sighting: Sighting, rng: random.Random, rule: str) -> dict[str, Any]:
+    """Return a stored person, imported under one name that the account parted by its rule."""
+    name = joined(sighting.first_name, sighting.last_name).lstrip() or _NAMELESS
+    given, family = split(name, rule)
     consent = sighting.consent
     owner = USERS[sighting.owner if sighting.owner is not None else 0]
     customer = sighting.stage in {"customer", "former"}
     act, activity = sighting.last_person_act, sighting.last_activity
     return {
         "id": person_id,
-        "name": f"{given} {family}" if family else given,
+        "name": name,
         "first_name": given,
         "last_name": family,
         "owner_id": owner["id"],
