@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from crm_steward.sdk import (
@@ -31,14 +31,14 @@ from crm_steward.sdk import (
     Value,
 )
 from crm_steward_pipedrive.schema import PersonField
-
-ADDRESS = {
-    "postcode": "postal_code",
-    "city": "locality",
-    "region": "admin_area_level_1",
-    "country": "country",
-}
-"""Part of an address → part of `postal_address`; the street has two, number and route."""
+from crm_steward_pipedrive.values import (
+    address_of,
+    entries_of,
+    kind_of,
+    text_of,
+    time_of,
+    whole_of,
+)
 
 WANTED = (
     "last_activity_id",
@@ -182,22 +182,24 @@ class ContactMap:
         if wrong:
             return Poison(str(person_id), wrong)
         emails, phones = self._emails(record), self._phones(record)
-        address = _address(record.get("postal_address"))
+        address = address_of(record.get("postal_address"))
         first, last = (self._text(record, name, name) for name in ("first_name", "last_name"))
         mail_in, mail_out = (
             time_of(record.get(f"last_{way}_mail_time")) for way in ("incoming", "outgoing")
         )
-        done = around.done.get(_whole(record.get("last_activity_id")))
+        done = around.done.get(whole_of(record.get("last_activity_id")))
         return Contact(
             ref=self.ref(person_id),
             revision=revision_of(record),
             first_name=first,
             last_name=last,
-            full_name=None if first or last else _text(record.get("name")),
+            full_name=self._override(
+                "full_name", None if first or last else text_of(record.get("name")), record
+            ),
             emails=emails,
             phones=phones,
             company=self._override(
-                "company", around.companies.get(_whole(record.get("org_id"))), record
+                "company", around.companies.get(whole_of(record.get("org_id"))), record
             ),
             job_title=self._text(record, "job_title", "job_title"),
             address=PostalAddress(
@@ -214,7 +216,7 @@ class ContactMap:
             last_person_act=self._time("last_person_act", mail_in, record),
             last_activity=self._time("last_activity", _latest(mail_in, mail_out, done), record),
             consents=self._consents(record, emails),
-            has_notes=_whole(record.get("notes_count")) > 0 or bool(_text(record.get("notes"))),
+            has_notes=whole_of(record.get("notes_count")) > 0 or bool(text_of(record.get("notes"))),
             url=f"{self.link}{person_id}" if self.link else None,
             extra={name: one.read(record) for name, one in self.sources.extra.items()},
         )
@@ -224,10 +226,10 @@ class ContactMap:
     def _override(self, name: str, usual: str | None, record: Mapping[str, Any]) -> str | None:
         """Return what the settings' field holds, or the usual value where they name none."""
         source = self.sources.fields.get(name)
-        return usual if source is None else _text(source.read(record))
+        return usual if source is None else text_of(source.read(record))
 
     def _text(self, record: Mapping[str, Any], name: str, usual: str) -> str | None:
-        return self._override(name, _text(record.get(usual)), record)
+        return self._override(name, text_of(record.get(usual)), record)
 
     def _time(
         self, name: str, usual: datetime | None, record: Mapping[str, Any]
@@ -238,7 +240,7 @@ class ContactMap:
     def _emails(self, record: Mapping[str, Any]) -> tuple[Email, ...]:
         source = self.sources.fields.get("email")
         if source is not None:
-            moved = _text(source.read(record))
+            moved = text_of(source.read(record))
             return (Email(moved),) if moved else ()
         return tuple(Email(entry["value"]) for entry in entries_of(record.get("emails")))
 
@@ -251,7 +253,7 @@ class ContactMap:
             if source is not None:
                 mobile = kind is PhoneKind.MOBILE
                 others = [one for one in found if (one.kind is PhoneKind.MOBILE) is not mobile]
-                moved = _text(source.read(record))
+                moved = text_of(source.read(record))
                 found = [Phone(moved, kind), *others] if moved else others
         return tuple(found)
 
@@ -261,9 +263,9 @@ class ContactMap:
             held = set(source.labels(record))
             known = (stage for label, stage in self.sources.stages.items() if label in held)
             return next(known, Stage.UNKNOWN)
-        if _whole(record.get("won_deals_count")) > 0:
+        if whole_of(record.get("won_deals_count")) > 0:
             return Stage.CUSTOMER
-        return Stage.PROSPECT if _whole(record.get("open_deals_count")) > 0 else Stage.UNKNOWN
+        return Stage.PROSPECT if whole_of(record.get("open_deals_count")) > 0 else Stage.UNKNOWN
 
     def _kind(self, record: Mapping[str, Any]) -> Kind:
         source = self.sources.fields.get("kind")
@@ -273,11 +275,11 @@ class ContactMap:
 
     def _consents(self, record: Mapping[str, Any], emails: Sequence[Email]) -> tuple[Consent, ...]:
         """Read consent as Campaigns keeps it: one status per person; without it nothing is said."""
-        held = _text(record.get("marketing_status"))
+        held = text_of(record.get("marketing_status"))
         if held is None:
             return ()
         proof: dict[str, Any] = {
-            part: _text(one.read(record)) or "" for part, one in self.sources.consent.items()
+            part: text_of(one.read(record)) or "" for part, one in self.sources.consent.items()
         }
         if "given_at" in proof:
             proof["given_at"] = time_of(proof["given_at"])
@@ -304,37 +306,7 @@ def revision_of(record: Mapping[str, Any]) -> Revision:
     """Return the update time with a mark of the content: two edits may share a second."""
     text = json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
     mark = hashlib.sha256(text).hexdigest()[:16]
-    return Revision(f"{_text(record.get('update_time')) or ''}/{mark}")
-
-
-def entries_of(held: Any) -> list[dict[str, Any]]:
-    """Return addresses or numbers, primary first; no address comes as one empty entry."""
-    entries = [
-        item
-        for item in (held if isinstance(held, list) else [])
-        if isinstance(item, dict) and isinstance(item.get("value"), str) and item["value"]
-    ]
-    return sorted(entries, key=lambda item: item.get("primary") is not True)
-
-
-def kind_of(entry: Mapping[str, Any]) -> PhoneKind:
-    """Return what a number is for, by its label; without one it is taken for work."""
-    label = entry.get("label")
-    if not isinstance(label, str) or not label:
-        return PhoneKind.WORK
-    known = {kind.value: kind for kind in PhoneKind}
-    return known.get(label.casefold(), PhoneKind.OTHER)
-
-
-def time_of(value: Any) -> datetime | None:
-    """Read a date, or a date and time, as either version writes it; None when it is neither."""
-    if not isinstance(value, str) or not value or len(value) > _LONGEST_TIME:
-        return None
-    try:
-        read = datetime.fromisoformat(value)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return Revision(f"{text_of(record.get('update_time')) or ''}/{mark}")
 
 
 def same(name: str, source: PersonField | None, one: Value, other: Value) -> bool:
@@ -357,22 +329,6 @@ def knows(name: str) -> bool:
     return name.startswith("extra.") or name in FIELDS
 
 
-_LONGEST_TIME = 40
-
-
-def _text(value: Any) -> str | None:
-    """Return a value as text; anything empty, and anything that is no single value, is None."""
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else None
-
-
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
 def _wrong(record: Mapping[str, Any]) -> str:
     for name, kind in (("emails", list), ("phones", list), ("custom_fields", dict)):
         held = record.get(name)
@@ -383,23 +339,3 @@ def _wrong(record: Mapping[str, Any]) -> str:
 
 def _latest(*times: datetime | None) -> datetime | None:
     return max((time for time in times if time), default=None)
-
-
-def _address(held: Any) -> dict[str, str | None]:
-    """Return the parts of an address; where it has none, its one line stands for the street."""
-    if not isinstance(held, dict):
-        return dict.fromkeys(("street", *ADDRESS))
-    parts = {ours: _text(held.get(theirs)) for ours, theirs in ADDRESS.items()}
-    line = _text(held.get("value"))
-    number, route = _text(held.get("street_number")), _text(held.get("route"))
-    if not any((number, route, *parts.values())):
-        return {"street": line, **parts}
-    return {"street": street_of(number, route, line or ""), **parts}
-
-
-def street_of(number: str | None, route: str | None, line: str) -> str | None:
-    """Join number and route in the order in which the address's own line has them."""
-    if not number or not route:
-        return route or number
-    behind = f"{route} {number}"
-    return behind if behind in line else f"{number} {route}"

@@ -20,11 +20,12 @@ from crm_steward.sdk import (
     StewardError,
 )
 from crm_steward_pipedrive.consent import NotShownError, Suppressor, withdrawn
-from crm_steward_pipedrive.mapping import entries_of, id_of
+from crm_steward_pipedrive.mapping import id_of
 from crm_steward_pipedrive.outcomes import ended
 from crm_steward_pipedrive.patching import sendable, with_primary
 from crm_steward_pipedrive.reading import Reader
 from crm_steward_pipedrive.records import Records
+from crm_steward_pipedrive.values import entries_of
 from crm_steward_pipedrive.wire import Document, Wire, row_of
 
 MERGE_COST, UPDATE_COST = 40, 5

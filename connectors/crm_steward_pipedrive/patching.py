@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from crm_steward.sdk import PhoneKind, RecordRejectedError, Value
-from crm_steward_pipedrive.mapping import ADDRESS, entries_of, kind_of, street_of
 from crm_steward_pipedrive.schema import PersonField
+from crm_steward_pipedrive.values import ADDRESS, entries_of, kind_of, street_of
 
 _NAMES = ("first_name", "last_name")
 _LISTS = {"email": "emails", "phone": "phones", "mobile": "phones"}

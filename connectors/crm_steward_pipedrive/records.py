@@ -13,7 +13,8 @@ from typing import Any
 
 from crm_steward.sdk import StewardError
 from crm_steward_pipedrive.errors import PipedriveForbiddenError, PipedriveRejectedError
-from crm_steward_pipedrive.mapping import WANTED, Surroundings, id_of, time_of
+from crm_steward_pipedrive.mapping import WANTED, Surroundings, id_of
+from crm_steward_pipedrive.values import time_of
 from crm_steward_pipedrive.wire import Document, Wire, mark_of, row_of, rows_of
 
 LIST_COST = 10
@@ -74,7 +75,7 @@ class Records:
         """
         if self._campaigns is None:
             self.page({"limit": "1"})
-        return self._campaigns is True
+        return self._campaigns is not False
 
     def _person(self, number: int) -> Document:
         shown = self._shown()

@@ -39,6 +39,8 @@ Document = Mapping[str, Any]
 _COUNT = re.compile(r"[0-9]{1,12}")
 _OAUTH = "https://oauth.pipedrive.com"
 _DEFAULT = "https://api.pipedrive.com"
+_PLAUSIBLE = timedelta(days=1)
+"""A clock that is further off than this is not believed."""
 _READS = frozenset({"get"})
 
 
@@ -276,7 +278,9 @@ class Wire:
             at = parsedate_to_datetime(headers.get("Date", ""))
         except ValueError:
             return
-        self._ahead = (at if at.tzinfo else at.replace(tzinfo=UTC)) - self._clock()
+        ahead = (at if at.tzinfo else at.replace(tzinfo=UTC)) - self._clock()
+        if abs(ahead) < _PLAUSIBLE:
+            self._ahead = ahead
 
 
 def rows_of(answer: Document) -> list[Any]:
