@@ -33,10 +33,12 @@ from crm_steward_pipedrive.patching import body_of, plain
 from crm_steward_pipedrive.reading import Reader
 from crm_steward_pipedrive.records import Records
 from crm_steward_pipedrive.tasks import Tasks
+from crm_steward_pipedrive.values import text_of
 from crm_steward_pipedrive.wire import Document, Wire, row_of
 
 UPDATE_COST, DELETE_COST = 5, 3
 _GONE = "the contact is gone"
+_NAMES = ("first_name", "last_name")
 _OTHERWISE = "Pipedrive parts names otherwise: it does not take this first and last name"
 
 
@@ -144,7 +146,7 @@ class Writer:
             return ended(change, Status.UNKNOWN, "the answer does not show the record")
         unseen = sorted(name for name in change.values if not self._is(after, name, change.values))
         if unseen:
-            self._parts_otherwise |= several and not {"first_name", "last_name"}.isdisjoint(unseen)
+            self._parts_otherwise |= several and not set(_NAMES).isdisjoint(unseen)
             return ended(change, Status.UNKNOWN, f"the answer does not show {', '.join(unseen)}")
         return ended(change, Status.VERIFIED, revision=after.revision)
 
@@ -166,9 +168,22 @@ class Writer:
             return ended(change, Status.CONFLICT, reason)
         if all(self._is(contact, name, change.values) for name in change.values):
             return ended(change, Status.VERIFIED, revision=contact.revision)
+        if not _plain(contact, change.values) and self._parted_otherwise(change):
+            return ended(change, Status.CONFLICT, _OTHERWISE)
         if all(self._is(contact, name, change.expected) for name in change.expected):
             return ended(change, Status.ABSENT, "the contact still holds the old values")
         return ended(change, Status.CONFLICT, "the contact holds other values by now")
+
+    def _parted_otherwise(self, change: UpdateFields) -> bool:
+        """Whether the new name is there, but not as the first and last name that were meant.
+
+        One of the two may look untouched then; made again, the name would be joined twice.
+        """
+        usual = (name for name in _NAMES if self._map.sources.of(name) is None)
+        parts = [text_of(change.values[name]) for name in usual if name in change.values]
+        row = self._person(change) if any(parts) else None
+        words = (text_of(row.get("name")) or "").split() if row else []
+        return any(part and _borders(words, part.split()) for part in parts)
 
     # -- tasks --------------------------------------------------------------------------------
 
@@ -226,8 +241,14 @@ class Writer:
         return ended(change, Status.VERIFIED)
 
 
+def _borders(words: Sequence[str], part: Sequence[str]) -> bool:
+    """Whether a name of several words begins or ends with these."""
+    size = len(part)
+    return 0 < size < len(words) and part in (words[:size], words[-size:])
+
+
 def _plain(before: Contact, values: Mapping[str, Any]) -> bool:
-    first, last = (values.get(name, before.value(name)) for name in ("first_name", "last_name"))
+    first, last = (values.get(name, before.value(name)) for name in _NAMES)
     return plain(first, last)
 
 
