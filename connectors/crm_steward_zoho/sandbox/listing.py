@@ -139,14 +139,17 @@ def _chosen(crm: ZohoAccount, request: Request) -> list[Row]:
     order = request.one("sort_order", "desc")
     if by is None or order not in {"asc", "desc"}:
         answers.invalid(param_name="sort_by" if by is None else "sort_order")
-    rows = crm.active()
     if "ids" in request.query:
         wanted = set(request.one("ids").split(","))
         if len(wanted) > _MOST_IDS:
             answers.refuse(
                 400, "LIMIT_EXCEEDED", "more ids than allowed", limit=_MOST_IDS, param_name="ids"
             )
-        rows = [row for row in rows if row["id"] in wanted]
+        rows = [row for record_id in wanted if (row := crm.find(record_id))]
+    else:
+        rows = crm.active()
+    if by == "id" and order == "asc" and "ids" not in request.query:
+        return rows
     rows.sort(key=lambda row: (row[by], row["id"]), reverse=order == "desc")
     return rows
 
