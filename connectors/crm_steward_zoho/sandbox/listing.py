@@ -207,11 +207,14 @@ def _start(crm: ZohoAccount, request: Request, rows: Sequence[Row]) -> tuple[int
 def _behind(request: Request, rows: Sequence[Row], last: Sequence[Any]) -> int:
     """Return the position behind the last record of the page before, deleted meanwhile or not."""
     by = _SORTS[request.one("sort_by", "id")]
-    keys = [(row[by], row["id"]) for row in rows]
     place = (last[0], last[1])
+
+    def key(row: Row) -> tuple[Any, str]:
+        return (row[by], row["id"])
+
     if request.one("sort_order", "desc") == "asc":
-        return bisect_right(keys, place)
-    return len(keys) - bisect_left(keys[::-1], place)
+        return bisect_right(rows, place, key=key)
+    return len(rows) - bisect_left(rows[::-1], place, key=key)
 
 
 def _tokens(
