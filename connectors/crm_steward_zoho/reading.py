@@ -180,6 +180,9 @@ class Reader:
                 # Expired, bound to other fields or at its end: the read goes on by key.
                 yield Page(cursor=Cursor("")), replace(place, phase="keys", token="")
                 return
+            if place.token and not answer.rows():
+                yield Page(cursor=Cursor("")), replace(place, phase="keys", token="")
+                return  # more were announced: COQL has the last word
             rows = self._joined(answer.rows(), others)
             token = answer.info.get("next_page_token")
             last = max((id_of(row) for row in answer.rows()), key=_rank, default="")

@@ -58,8 +58,10 @@ class Answer:
 
     @property
     def more(self) -> bool:
-        """Whether there are more rows."""
-        return self.info.get("more_records") is True
+        """Whether there are more rows; where a page of rows does not say so, there may be."""
+        return (
+            bool(self.rows() or self.rows("users")) and self.info.get("more_records") is not False
+        )
 
 
 class Wire:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -116,6 +117,8 @@ class ZohoAccount(Emulator):
 
     def reindex(self) -> None:
         """Rebuild what queries see."""
+        rows = self.tables["contacts"]
+        self._order = sorted(record_id for record_id in rows if rows[record_id]["deleted"] is None)
         self.index["contacts"].fill(self.active())
         self.index["tasks"].fill(self.tables["tasks"].values())
 
@@ -240,7 +243,7 @@ class ZohoAccount(Emulator):
     def active(self) -> list[Row]:
         """Return the records that are there, in the order of ids."""
         rows = self.tables["contacts"]
-        return [rows[i] for i in sorted(rows) if rows[i]["deleted"] is None]
+        return [rows[record_id] for record_id in self._order]
 
     def find(self, record_id: str) -> Row | None:
         """Return the active record of this id."""
@@ -251,6 +254,12 @@ class ZohoAccount(Emulator):
         """Store a new version of a record, and let queries follow."""
         self.tables["contacts"][row["id"]] = row
         visible = row if row["deleted"] is None else None
+        place = bisect_left(self._order, row["id"])
+        known = self._order[place : place + 1] == [row["id"]]
+        if visible and not known:
+            self._order.insert(place, row["id"])
+        elif known and not visible:
+            del self._order[place]
         self.index["contacts"].note(self.now(), row["id"], visible)
         return row
 
