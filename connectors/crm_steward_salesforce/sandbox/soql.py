@@ -167,10 +167,10 @@ def _selected(tokens: _Tokens) -> tuple[tuple[str, ...], bool]:
         tokens.expect("(")
         tokens.expect(")")
         return (), True
-    if tokens.peek() == ("sign", "("):
-        raise UnbuiltError("a query inside SELECT")
-    paths = [tokens.path()]
-    while tokens.sign(","):
+    paths: list[str] = []
+    while not paths or tokens.sign(","):
+        if tokens.peek() == ("sign", "("):
+            raise UnbuiltError("a query inside SELECT")
         paths.append(tokens.path())
     if tokens.peek() == ("sign", "("):
         raise UnbuiltError(f"the function {paths[-1]}()")
