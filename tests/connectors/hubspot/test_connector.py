@@ -33,7 +33,8 @@ from crm_steward.sdk import (
     UpdateFields,
 )
 from crm_steward_hubspot import HubSpotSettings
-from crm_steward_hubspot.sandbox import HubSpotSandbox, search
+from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox, search
+from crm_steward_hubspot.sandbox.schema import CONTACT, Property
 from crm_steward_hubspot.sandbox.values import iso, milliseconds
 
 QUICK = RetryPolicy(first=timedelta(milliseconds=1), longest=timedelta(milliseconds=5))
@@ -48,7 +49,7 @@ def _served(**more: Any) -> Iterator[tuple[Server, HubSpotSandbox, Open]]:
     with serve(crm) as server:
 
         def connect(calls: Calls | None = None, **settings: Any) -> Connector:
-            given = {"token": crm.token, "base_url": server.url, **settings}
+            given = {**crm.connection(server.url), **settings}
             read = HubSpotSettings.model_validate(given)
             return open_connection("hub", read, calls=calls or Calls("hub", policy=QUICK))
 
@@ -198,9 +199,15 @@ def test_an_unreadable_cursor_reads_everything() -> None:
             assert len(read) == len(crm.active)
 
 
-def test_many_mapped_fields_fit_into_no_address_and_no_search() -> None:
+def test_many_mapped_fields_fit_into_no_address_and_no_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """200 custom fields: ids are listed and searched, the fields come by batch; all are read."""
-    extra = {f"field_{n}": f"a_custom_field_with_a_rather_long_name_{n}" for n in range(200)}
+    names = [f"a_custom_field_with_a_rather_long_name_{n}" for n in range(200)]
+    monkeypatch.setattr(
+        HubSpotSandbox, "definitions", {**CONTACT, **{name: Property(name, name) for name in names}}
+    )
+    extra = {f"field_{n}": name for n, name in enumerate(names)}
     with _served(contacts=250) as (server, crm, connect):
         connector = connect(extra=extra)
         pages = list(connector.read(None))
@@ -356,15 +363,48 @@ def test_a_write_that_was_never_sent_is_an_error_and_no_doubt() -> None:
 
 
 def test_check_tells_what_is_missing_and_how_to_mend_it() -> None:
-    """A missing scope, a misspelt custom field: each is one line with its remedy."""
+    """Missing scopes, to read and to write, a misspelt custom field: a line each with its remedy."""
     scopes = ["crm.objects.contacts.read", "crm.schemas.contacts.read", "oauth"]
     with _served(scopes=scopes) as (_server, _crm, connect):
         account = connect(extra={"job": "jobtitel"}).check()
-        owners, field = account.missing
+        owners, write, unsubscribe, field = account.missing
         assert "crm.objects.owners.read" in owners
         assert "Grant it" in owners
+        assert "crm.objects.contacts.write, which is for correcting fields" in write
+        assert "communication_preferences.read_write" in unsubscribe
         assert "'jobtitel' (did you mean 'jobtitle'?)" in field
         assert "connections.hub.extra.job" in field
+
+
+@pytest.mark.parametrize("by", ["token", "OAuth", "a token nobody knows"])
+def test_check_asks_what_the_token_may_do(by: str) -> None:
+    """A private app and an installed one are asked; of other tokens only reading shows it."""
+    scopes = [scope for scope in SCOPES if "communication" not in scope]
+    closed = {"/oauth/v2": 404} if by == "a token nobody knows" else {}
+    with _served(scopes=scopes, oauth=by == "OAuth", closed=closed) as (_server, _crm, connect):
+        missing = connect().check().missing
+        assert len(missing) == (0 if by == "a token nobody knows" else 1)
+        assert all("communication_preferences.read_write" in line for line in missing)
+
+
+def test_reading_and_writing_one_kind_of_mail_are_enough_to_unsubscribe() -> None:
+    """`read` and `write` together are worth `read_write`."""
+    scopes = [scope for scope in SCOPES if scope != "communication_preferences.read_write"]
+    with _served(scopes=[*scopes, "communication_preferences.write"]) as (_s, _crm, connect):
+        assert connect().check().missing == ()
+
+
+def test_a_standard_property_that_the_account_lacks_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Editions differ: it is read as empty, and `check` says so; reading goes on."""
+    with _served(contacts=3) as (_server, crm, connect):
+        lacking = {n: p for n, p in CONTACT.items() if n != "recent_deal_close_date"}
+        monkeypatch.setattr(HubSpotSandbox, "definitions", lacking)
+        (line,) = connect().check().missing
+        assert "'recent_deal_close_date'" in line
+        assert "read as empty" in line
+        assert len(_contacts(list(connect().read(None)))) == len(crm.active)
 
 
 def test_check_names_owners_who_left() -> None:
@@ -397,7 +437,7 @@ def test_the_account_s_own_limits_are_followed() -> None:
         calls = paced_calls("hub", settings)
         connect(calls=calls).check()
         assert calls._paces["burst"].quota.calls == 40
-        assert calls.stats["burst"].calls == 5
+        assert calls.stats["burst"].calls == 6
 
 
 def test_a_burst_of_429_costs_one_retry_each() -> None:
