@@ -196,7 +196,9 @@ class Wire:
                 continue
             self._open[versions] = path
             return answer
-        return self.request(method, ordered[-1], **given)
+        answer = self.request(method, ordered[-1], **given)
+        self._open[versions] = ordered[-1]
+        return answer
 
     def account(self) -> Document:
         """Return the account's details."""
