@@ -70,6 +70,10 @@ class SandboxAccount(ABC):
     """Every credential in play; none of them may be seen in an error or a log line."""
     follows_merges = True
     """Whether the CRM tells which record an id leads to that was merged away."""
+    per_call = 100
+    """How many updates one call of the vendor carries."""
+    clearable = "last_name"
+    """A canonical field that the CRM lets people leave empty."""
     custom_field = ""
     """Name of a text field that an admin has added, in the CRM's own words."""
 
