@@ -238,6 +238,11 @@ def needs(account: SandboxAccount, capability: Capability) -> None:
         pytest.skip(f"{account.spec.title} does not declare '{capability}'")
 
 
+def has(account: SandboxAccount, hand: str) -> bool:
+    """Whether people in this sandbox can do something: whether the hook is implemented."""
+    return getattr(type(account), hand) is not getattr(SandboxAccount, hand)
+
+
 def refs_of(connector: Connector, ids: Sequence[str]) -> list[RecordRef]:
     """Return refs for ids; the connection's name is known from what it reads."""
     page = next(iter(connector.read(None)))
