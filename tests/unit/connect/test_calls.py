@@ -127,6 +127,16 @@ def test_the_last_fifth_is_left_to_the_others() -> None:
     assert waits.slept == [pytest.approx(1.0)]
 
 
+def test_nothing_is_left_to_others_when_all_of_it_was_given_to_us() -> None:
+    """With a share of 1, the last call of the window goes out without a wait."""
+    waits = Waits()
+    paced = _calls(waits, BURST, share=1.0)
+    for left in range(BURST.calls - 1, -1, -1):
+        paced("burst", lambda: None)
+        paced.learn(BURST, left=left)
+    assert waits.slept == []
+
+
 def test_the_day_used_by_others_stops_us() -> None:
     """With less than a fifth of the day left for everybody, no call goes out at all."""
     waits = Waits()

@@ -1,0 +1,236 @@
+"""Salesforce's connector keeps the contract, over its emulator and real HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from crm_steward.connect.calls import Calls, RetryPolicy
+from crm_steward.connect.discovery import open_connection
+from crm_steward.sandbox import Request, Response, Server, parse_faults, serve
+from crm_steward.sdk import Clock, Connector, Status, UpdateFields, change_key, utc_now
+from crm_steward.testing.account import holding, statuses_of, updates_of
+from crm_steward.testing.contract import ConnectorContract, SandboxAccount, Trouble, Verb
+from crm_steward_salesforce import SPEC, SalesforceSettings
+from crm_steward_salesforce.mapping import WRITABLE
+from crm_steward_salesforce.sandbox import SalesforceSandbox
+from crm_steward_salesforce.sandbox.answers import expired
+
+_PATHS = {
+    Verb.READ: r"^GET /services/data/v64\.0/queryAll/\?q=(?=.*FROM\+Contact\+)(?!.*\+Id\+IN\+)",
+    Verb.GET: r"^GET /services/data/v64\.0/queryAll/\?q=(?=.*FROM\+Contact\+)(?=.*\+Id\+IN\+)",
+    Verb.UPDATE: r"^PATCH /services/data/v64\.0/sobjects/Contact/",
+    Verb.TASK: r"^POST /services/data/v64\.0/composite/sobjects",
+    Verb.SUPPRESS: r"^PATCH /services/data/v64\.0/composite/sobjects",
+    Verb.MERGE: r"^POST /services/Soap/u/64\.0",
+    Verb.ARCHIVE: r"^DELETE /services/data/v64\.0/composite/sobjects",
+}
+_FAULTS: dict[Trouble, dict[str, Any]] = {
+    Trouble.LOST_BEFORE: {"reset": "before"},
+    Trouble.LOST_AFTER: {"reset": "after"},
+    Trouble.UNAVAILABLE: {"status": 503},
+    Trouble.REFUSED: {"status": 403},
+    Trouble.WAIT: {"status": 503, "retry_after": 7},
+    Trouble.FORBIDDEN: {"expire_token": True},
+    Trouble.GARBLED: {"truncated_json": True},
+    Trouble.SILENT: {"no_op": True},
+    Trouble.PARTIAL: {"partial": {"rows": [1]}},
+}
+_INSTEAD = {
+    Trouble.HTML: Response(200, b"<html><body>Sorry.</body></html>", {"Content-Type": "text/html"}),
+    Trouble.ERROR_BODY: Response(200, expired().body),
+}
+_IMPATIENT = RetryPolicy(first=timedelta(milliseconds=1), longest=timedelta(milliseconds=5))
+
+
+class Meddled(SalesforceSandbox):
+    """An org behind a proxy that puts something else in the place of one answer."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self.instead: list[tuple[str, int, Response]] = []
+        super().__init__(**arguments)
+
+    def answer(self, request: Request) -> Response:
+        for place, (pattern, left, response) in enumerate(self.instead):
+            if re.search(pattern, f"{request.method} {request.target}"):
+                self.instead[place] = (pattern, left - 1, response)
+                if left == 1:
+                    return response
+        return super().answer(request)
+
+
+class SalesforceAccount(SandboxAccount):
+    """An emulated org whose pages hold 100 rows."""
+
+    spec = SPEC
+    custom_field = "Customer_Number__c"
+
+    def __init__(self, server: Server, crm: Meddled) -> None:
+        self.secrets = (crm.app.client_secret, crm.token, "!sandbox.0")
+        self._server = server
+        self._crm = crm
+
+    def open(
+        self, *, calls: Calls | None = None, clock: Clock = utc_now, **settings: Any
+    ) -> Connector:
+        given = {**self._crm.connection(self._server.url), "timeout": "10 seconds", **settings}
+        read = SalesforceSettings.model_validate(given)
+        quick = calls or Calls("sf", policy=_IMPATIENT)
+        return open_connection("sf", read, calls=quick, clock=clock)
+
+    def ids(self) -> set[str]:
+        return {row["Id"] for row in self._crm.live("Contact")}
+
+    def requests(self, verb: Verb) -> int:
+        calls = (f"{entry['method']} {entry['path']}" for entry in self._server.log)
+        return sum(re.search(_PATHS[verb], call) is not None for call in calls)
+
+    def edit(self, record_id: str, name: str, value: str) -> None:
+        self._do("edit", id=record_id, values={WRITABLE[name]: value})
+
+    def add(self, last_name: str) -> str:
+        return str(self._do("create", values={"LastName": last_name})["id"])
+
+    def delete(self, record_id: str) -> None:
+        self._do("delete", id=record_id)
+
+    def merge(self, survivor: str, loser: str) -> str:
+        return str(self._do("merge", master=survivor, losers=[loser])["id"])
+
+    def restore(self, record_id: str) -> None:
+        self._do("restore", id=record_id)
+
+    def opt_in(self, record_id: str) -> None:
+        self._do("opt_in", id=record_id)
+
+    def opt_out(self, record_id: str) -> None:
+        self._do("opt_out", id=record_id)
+
+    def opted_out(self, record_id: str) -> bool:
+        return bool(self._crm.tables["Contact"][record_id]["HasOptedOutOfEmail"])
+
+    def stamp_all(self) -> None:
+        self._do("stamp_all")
+
+    def spoil(self, record_id: str) -> None:
+        self._do("spoil", id=record_id)
+
+    def shift(self, seconds: float) -> None:
+        self._crm.offset += timedelta(seconds=seconds)
+
+    def hide(self, seconds: float) -> None:
+        self._crm.commit_lag = timedelta(seconds=seconds)
+
+    def drop_field(self, name: str) -> None:
+        self._do("drop_field", field=name)
+
+    def expire(self) -> None:
+        self._do("expire")
+
+    def revoke(self) -> None:
+        self._do("revoke")
+
+    def trouble(self, trouble: Trouble, verb: Verb, *, nth: int = 1) -> None:
+        if trouble in _INSTEAD:
+            self._crm.instead.append((_PATHS[verb], nth, _INSTEAD[trouble]))
+            return
+        fault = dict(_FAULTS[trouble])
+        if trouble is Trouble.PARTIAL and verb is Verb.UPDATE:
+            fault, nth = {"status": 400}, 2  # updates travel alone
+        method, pattern = _PATHS[verb].removeprefix("^").split(" ", 1)
+        met = {"method": method, "path": f"^{pattern}", "nth": nth}
+        self._server.faults.add(parse_faults({**met, **fault}))
+
+    def tasks(self, record_id: str) -> list[str]:
+        return [t["Subject"] for t in self._crm.live("Task") if t["WhoId"] == record_id]
+
+    def _do(self, deed: str, **what: Any) -> Any:
+        return self._crm.by_hand({"do": deed, **what})
+
+
+class TestSalesforce(ConnectorContract):
+    """An org with Individuals and consents by channel."""
+
+    privacy = True
+
+    @pytest.fixture
+    def account(self) -> Iterator[SandboxAccount]:
+        """Give an emulated org of 350 contacts."""
+        crm = Meddled(contacts=350, seed=7, page_rows=100, privacy=self.privacy)
+        with serve(crm) as server:
+            yield SalesforceAccount(server, crm)
+
+    # Guarded updates travel one record a call, and last names cannot be cleared: where the suite
+    # counts on batches or on clearing them, the same is asked for here in Salesforce's terms.
+
+    def test_updates_take_effect_in_order(
+        self, account: SandboxAccount, connector: Connector
+    ) -> None:
+        """One verified outcome per change, in order, a guarded call each, and they hold."""
+        changes = updates_of(connector, sorted(account.ids())[:205])
+        outcomes = list(connector.apply(changes))
+        assert [outcome.key for outcome in outcomes] == [change_key(change) for change in changes]
+        assert {outcome.status for outcome in outcomes} == {Status.VERIFIED}
+        assert holding(connector, changes) == len(changes)
+        assert account.requests(Verb.UPDATE) == len(changes)
+
+    def test_a_value_can_be_cleared(self, account: SandboxAccount, connector: Connector) -> None:
+        """None clears a field, and that is verified too; a last name is refused with a reason."""
+        (named,) = updates_of(connector, sorted(account.ids())[:1], value=None)
+        account.edit(named.ref.id, "job_title", "Beekeeper")
+        untitled = UpdateFields(
+            ref=named.ref, values={"job_title": None}, expected={"job_title": "Beekeeper"}
+        )
+        refused, cleared = connector.apply([named, untitled])
+        assert refused.status is Status.REJECTED
+        assert "LastName" in refused.reason
+        assert cleared.status is Status.VERIFIED
+        assert connector.get([named.ref])[named.ref].job_title is None
+
+    @pytest.mark.parametrize(
+        ("trouble", "settled", "sent"),
+        [
+            (Trouble.LOST_BEFORE, Status.ABSENT, 1),
+            (Trouble.LOST_AFTER, Status.VERIFIED, 1),
+            (Trouble.UNAVAILABLE, Status.ABSENT, 1),
+            (Trouble.SILENT, Status.ABSENT, 1),
+        ],
+    )
+    def test_a_doubtful_update_is_settled_and_never_sent_twice(
+        self,
+        account: SandboxAccount,
+        connector: Connector,
+        trouble: Trouble,
+        settled: Status,
+        sent: int,
+    ) -> None:
+        """The first is unknown, went out once, and settle tells; the others are written."""
+        changes = updates_of(connector, sorted(account.ids())[:3])
+        account.trouble(trouble, Verb.UPDATE)
+        first, *others = connector.apply(changes)
+        assert first.status is Status.UNKNOWN
+        assert statuses_of(others) == {Status.VERIFIED}
+        assert account.requests(Verb.UPDATE) == sent + len(others)
+        assert statuses_of(account.open().settle(changes[:1])) == {settled}
+        if settled is Status.ABSENT:
+            assert statuses_of(connector.apply(changes[:1])) == {Status.VERIFIED}
+        assert holding(connector, changes) == len(changes)
+
+    def test_a_refused_update_is_made_again(
+        self, account: SandboxAccount, connector: Connector
+    ) -> None:
+        """Too many calls at work in the org: nothing happened, and that call goes out once more."""
+        changes = updates_of(connector, sorted(account.ids())[:5])
+        account.trouble(Trouble.REFUSED, Verb.UPDATE)
+        assert statuses_of(connector.apply(changes)) == {Status.VERIFIED}
+        assert account.requests(Verb.UPDATE) == 6
+
+
+class TestSalesforceWithoutPrivacy(TestSalesforce):
+    """An org that has not switched on Data Protection and Privacy: no Individuals."""
+
+    privacy = False
