@@ -207,11 +207,11 @@ class Writer:
         if change.channel is not Channel.EMAIL:
             reason = f"Pipedrive has no switch that stops {change.channel.value}"
             return ended(change, Status.REJECTED, reason)
-        if not self._records.has_campaigns():
-            return ended(change, Status.REJECTED, NO_CAMPAIGNS)
         row = self._person(change)
         if row is None:
             return ended(change, Status.REJECTED, _GONE)
+        if not self._records.has_campaigns():  # reading the person has told
+            return ended(change, Status.REJECTED, NO_CAMPAIGNS)
         if withdrawn(row):
             return ended(change, Status.VERIFIED)
         try:

@@ -53,6 +53,7 @@ class PipedriveAccount(SandboxAccount):
 
     spec = SPEC
     follows_merges = False
+    per_call = 1
     custom_field = "Customer number"
 
     def __init__(self, server: Server, crm: PipedriveSandbox) -> None:
