@@ -16,7 +16,7 @@ from crm_steward_zoho.outcomes import ended
 from crm_steward_zoho.wire import QUERY_ROWS, Wire, id_of
 
 CREATE = "ZohoCRM.modules.tasks.CREATE"
-READ = "ZohoCRM.modules.tasks.READ"
+READ = "ZohoCRM.coql.READ or ZohoCRM.modules.tasks.READ"
 _LONGEST_TITLE = 255
 _LONGEST_BODY = 30_000
 

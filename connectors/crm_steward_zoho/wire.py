@@ -36,6 +36,7 @@ _QUERY_COSTS = ((200, 1), (1_000, 2), (2_000, 3))
 QUERY_ROWS = 2_000
 """Rows a query may bring."""
 READ_CONTACTS = "ZohoCRM.modules.contacts.READ"
+QUERY = "ZohoCRM.coql.READ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +107,19 @@ class Wire:
         headers = {"If-Modified-Since": since} if since else {}
         return self._call("GET", path, scope=scope, cost=cost, query=query, headers=headers)
 
-    def query(self, text: str, *, limit: int, scope: str = READ_CONTACTS) -> Answer:
+    def query(self, text: str, *, limit: int, scope: str = QUERY) -> Answer:
         """Run a COQL query.
 
         Args:
             text: The query, without its limit.
             limit: Rows at most.
-            scope: What the token needs beside the one for queries, for the message.
+            scope: What the token needs for it, for the message.
         """
         cost = next(price for most, price in _QUERY_COSTS if limit <= most)
         return self._call(
             "POST",
             "/coql",
-            scope=f"ZohoCRM.coql.READ, ZohoCRM.settings.fields.READ or {scope}",
+            scope=scope,
             cost=cost,
             body={"select_query": f"{text} limit {limit}"},
         )

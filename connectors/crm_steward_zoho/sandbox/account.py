@@ -180,11 +180,17 @@ class ZohoAccount(Emulator):
             **self.credits.take(cost_of(route.quota, request), self.now()),
         }
         if not all(_covers(granted["scopes"], needed) for needed in route.scopes):
-            mismatch = answers.error(
-                401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL"
-            )
-            raise Refusal(mismatch.with_headers(headers))
+            raise Refusal(_mismatch().with_headers(headers))
         return headers
+
+    def require(self, request: Request, scope: str) -> None:
+        """Refuse a call whose scope depends on what it asks for.
+
+        Raises:
+            Refusal: 401 `OAUTH_SCOPE_MISMATCH`.
+        """
+        if not _covers(self.tables["tokens"][_bearer(request)]["scopes"], scope):
+            raise Refusal(_mismatch())
 
     def expire_credential(self, request: Request) -> None:
         """Let the access token of `request` expire now."""
@@ -375,6 +381,10 @@ class ZohoAccount(Emulator):
 
 def _owner() -> dict[str, Any]:
     return rendering.owner_of(0)
+
+
+def _mismatch() -> Response:
+    return answers.error(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
 
 
 def _bearer(request: Request) -> str:
