@@ -315,6 +315,13 @@ def test_credits_are_kept_to_our_share(served: Serve) -> None:
         assert org.crm.credits.used in range(45, 51)
 
 
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens and calls go through it, as the session promises."""
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(RetryableError, match="ProxyError"):
+        direct().get([])
+
+
 def test_a_redirect_takes_the_token_nowhere() -> None:
     """It is named and not followed."""
     with answering(302, {"Location": "http://127.0.0.1:9/steal"}, b"") as (url, seen):
@@ -329,6 +336,7 @@ def test_a_redirect_takes_the_token_nowhere() -> None:
         (200, b"<html>Welcome</html>"),
         (200, b'{"data": [{"id"'),
         (200, b"[1, 2]"),
+        (200, b'{"data": ' + b"[" * 100_000),
         (200, b'{"code": "INTERNAL_ERROR", "status": "error"}'),
         (200, b'{"code": 5, "status": "error", "details": "x"}'),
         (502, "Pas trouvé".encode("latin-1")),
