@@ -335,7 +335,7 @@ def test_an_owner_who_has_left_is_refused_with_the_field(org: Org) -> None:
     """Zoho assigns nothing to deactivated users."""
     outcome = one(org.open(), task(org.refs(1)[0], owner="5545974000000193005"))
     assert outcome.status is Status.REJECTED
-    assert "INVALID_DATA, field Owner" in outcome.reason
+    assert "INVALID_DATA, field Owner (Zoho assigns nothing to a user" in outcome.reason
 
 
 def test_a_task_is_found_closed_or_after_a_merge(org: Org) -> None:
