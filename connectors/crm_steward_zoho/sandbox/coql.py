@@ -50,6 +50,7 @@ def query(crm: ZohoAccount, request: Request) -> Response:
     module = found["module"]
     if module not in _SCOPES:
         answers.refuse(400, "INVALID_QUERY", "invalid query formed", column_name=module)
+    crm.require(request, _SCOPES[module])
     columns = [name.strip() for name in found["columns"].split(",")]
     known = crm.fields if module == "Contacts" else TASK
     for name in columns:

@@ -12,7 +12,7 @@ from tests.connectors.zoho.conftest import QUICK, Org, Serve
 
 from crm_steward.connect.calls import Calls
 from crm_steward.sandbox import Request, Response, parse_faults
-from crm_steward.sdk import Contact, Cursor, Page, RecordRef
+from crm_steward.sdk import ConfigError, Contact, Cursor, Page, RecordRef
 from crm_steward_zoho.reading import Position
 from crm_steward_zoho.sandbox import schema
 
@@ -245,5 +245,23 @@ def test_links_lead_to_the_data_centre(org: Org) -> None:
 
 def test_get_asks_for_usable_ids_only(org: Org) -> None:
     """An id that is no number is not sent into an address."""
-    strange = [RecordRef("zoho", "1,2&fields=x"), RecordRef("zoho", "٣٤")]
+    strange = [
+        RecordRef("zoho", "1,2&fields=x"),
+        RecordRef("zoho", "٣٤"),
+        RecordRef("zoho", "9" * 5_000),
+    ]
     assert org.open().get([*strange, org.refs(1)[0]]).keys() == {org.refs(1)[0]}
+
+
+def test_a_field_removed_while_a_connection_is_open(org: Org) -> None:
+    """A field that a setting names is named as missing; one that none names is done without."""
+    connector, other = org.open(extra={"nick": "Nickname"}), org.open()
+    ref = org.refs(1)[0]
+    assert connector.get([ref])[ref].extra == {"nick": None}
+    assert set(other.get([ref])[ref].extra) == {"customer_number"}
+    org.hand("drop_field", name="Nickname")
+    with pytest.raises(ConfigError, match=r"extra\.nick"):
+        connector.get([ref])
+    assert set(other.get([ref])) == {ref}
+    org.hand("privacy", on=False)
+    assert set(other.get([ref])) == {ref}
