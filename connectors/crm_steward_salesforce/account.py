@@ -57,14 +57,16 @@ class Inspector:
         self._schema.forget()
         org = next(iter(self._all("Organization", _ORG)), {})
         fields = {name: item.shown() for name, item in self._schema.contact.fields.items()}
+        owners = self._owners()
+        missing = (*self._access(), *self._rights(), *self._unmapped())
         quota = self._quota()
         return Account(
             id=text(org.get("Id")) or "",
             name=text(org.get("Name")) or "",
             time_zone=text(org.get("TimeZoneSidKey")) or "",
-            owners=self._owners(),
+            owners=owners,
             fields=fields,
-            missing=(*self._access(), *self._rights(), *self._unmapped()),
+            missing=missing,
             quota={} if quota is None else {"daily": quota},
         )
 
