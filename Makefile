@@ -26,7 +26,7 @@ $(VENV)/.dev: $(BIN)/crm-steward requirements-dev.lock
 	@$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-demo: $(BIN)/crm-steward  ## Run the whole loop on an emulated HubSpot and a French spreadsheet.
+demo: $(BIN)/crm-steward  ## Run the whole loop on four emulated CRMs and a French spreadsheet.
 	@$(BIN)/crm-steward demo --into demo
 
 test: $(VENV)/.dev  ## Run all tests; PostgreSQL ones need Debian's package postgresql.

@@ -217,8 +217,12 @@ def test_recipients_without_a_mail_server(steward: Cli, tmp_path: Path) -> None:
 def test_connectors_are_listed_with_what_they_can_do(steward: Cli) -> None:
     """For people and for scripts."""
     shown = steward("connectors").stdout
-    assert "HubSpot" in shown
-    assert "crm.objects.contacts.read" in shown
+    for title in ("HubSpot", "Salesforce", "Zoho CRM", "Pipedrive", "CSV or XLSX file"):
+        assert title in shown
+    one = steward("connectors", "hubspot").stdout
+    assert "crm.objects.contacts.read" in one
+    assert "Salesforce" not in one
+    assert steward("connectors", "hubspoot").returncode == 3
     rows = json.loads(steward("connectors", "--json").stdout)["connectors"]
     hubspot = next(row for row in rows if row["kind"] == "hubspot")
     assert {"update", "task", "incremental read"} <= set(hubspot["can"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from crm_steward.connect.protocol import Account, Cursor, Page
-from crm_steward.model import AuthError, Clock, Contact, RecordRef, RetryableError
+from crm_steward.model import AuthError, Clock, Contact, RecordRef, RetryableError, Revision
 from crm_steward.pull import PullCounts, pull
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import Mirror
@@ -136,3 +138,71 @@ def test_a_person_can_say_that_the_shrinking_is_right(database: Database, clock:
 
     assert (done.frozen, done.live) == ("", 1)
     assert Mirror(database).state("crm").frozen_reason is None
+
+
+@dataclass
+class Dated:
+    """A CRM of one record, whose last change has a date; reading changes brings what it is told."""
+
+    clock: Clock
+    name: str = "Ana"
+    changed_at: datetime | None = None
+    tells: bool = True
+
+    def check(self) -> Account:
+        return Account(id="1", name="A fake CRM")
+
+    def edit(self, name: str, *, tells: bool, ago: timedelta = timedelta(0)) -> None:
+        self.name, self.tells, self.changed_at = name, tells, self.clock() - ago
+
+    def read(self, since: Cursor | None) -> Iterator[Page]:
+        held = Contact(
+            ref=RecordRef("crm", "1"),
+            revision=Revision(self.name),
+            first_name=self.name,
+            updated_at=self.changed_at,
+        )
+        brought = [held] if since is None or self.tells else []
+        yield Page(cursor=Cursor("end"), contacts=brought, complete=True)
+
+
+@pytest.mark.parametrize(
+    ("tells", "after", "missed"),
+    [
+        (True, timedelta(hours=1), 0),
+        (False, timedelta(hours=1), 1),
+        (False, timedelta(minutes=10), 0),  # a CRM's clock may be behind ours so far
+    ],
+)
+def test_a_full_read_counts_what_reading_changes_had_missed(
+    database: Database, clock: Any, tells: bool, after: timedelta, missed: int
+) -> None:
+    """A change older than the last read of changes, that did not bring it, was missed."""
+    source = Dated(clock, changed_at=clock())
+    run(database, source, clock)
+    clock.forward(days=1)
+    source.edit("Anna", tells=tells)
+    clock.forward(seconds=after.total_seconds())
+    changes = run(database, source, clock)
+    clock.forward(days=1)
+    whole = run(database, source, clock, full=True)
+
+    assert (changes.full, changes.missed) == (False, 0)
+    assert (whole.full, whole.missed) == (True, missed)
+    assert run(database, source, clock, full=True).missed == 0
+
+
+def test_what_changed_while_no_read_came_to_its_end_was_not_missed(
+    database: Database, clock: Any
+) -> None:
+    """A read of changes that broke off covers nothing: what the next full one brings is news."""
+    source = Dated(clock, changed_at=clock())
+    run(database, source, clock)
+    clock.forward(days=1)
+    source.edit("Anna", tells=False)
+    clock.forward(hours=1)
+    with pytest.raises(RetryableError):
+        run(database, Source(["1"], 0), clock)
+    clock.forward(days=1)
+
+    assert run(database, source, clock, full=True).missed == 0

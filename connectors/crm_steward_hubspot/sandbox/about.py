@@ -1,20 +1,17 @@
-"""What an account says about itself: owners, properties, details, usage, tokens."""
+"""What an account says about itself: owners, properties, details, usage."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from crm_steward.sandbox import Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import HubSpotAccount
 from crm_steward_hubspot.sandbox.contacts import cursor, flag, whole
-from crm_steward_hubspot.sandbox.schema import CONTACT, OWNERS
+from crm_steward_hubspot.sandbox.schema import OWNERS
 from crm_steward_hubspot.sandbox.values import iso, milliseconds
 
 routes = Routes()
-_LIFETIME = 1_800
-_REFRESH_TOKEN = "sandbox-refresh-token"  # noqa: S105 -- opens nothing but an emulator
 
 
 @routes.add(
@@ -54,11 +51,13 @@ def owner(crm: HubSpotAccount, request: Request, owner_id: str) -> Response:  # 
 @routes.add(
     "GET", "/crm/v3/properties/contacts", query=("archived",), scopes=("crm.schemas.contacts.read",)
 )
-def properties(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 -- every route has the same shape
+def properties(crm: HubSpotAccount, request: Request) -> Response:
     """Return every contact property in one answer."""
     if flag(request, "archived"):
         return Response(200, {"results": []})
-    return Response(200, {"results": [definition.to_json() for definition in CONTACT.values()]})
+    return Response(
+        200, {"results": [definition.to_json() for definition in crm.definitions.values()]}
+    )
 
 
 @routes.add(
@@ -69,9 +68,9 @@ def properties(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG0
 )
 def one_property(crm: HubSpotAccount, request: Request, name: str) -> Response:  # noqa: ARG001 -- every route has the same shape
     """Return one contact property."""
-    if name not in CONTACT:
+    if name not in crm.definitions:
         answers.not_found(name)
-    return Response(200, CONTACT[name].to_json())
+    return Response(200, crm.definitions[name].to_json())
 
 
 @routes.add("GET", "/account-info/v3/details")
@@ -107,30 +106,3 @@ def usage(crm: HubSpotAccount, request: Request) -> Response:  # noqa: ARG001 --
         "resetsAt": iso(milliseconds(crm.limits.resets_at(now))),
     }
     return Response(200, {"results": [entry]})
-
-
-@routes.add("POST", "/oauth/v1/token", quota="none")
-def token(crm: HubSpotAccount, request: Request) -> Response:
-    """Give a new access token, good for half an hour, for the refresh token."""
-    form = {name: values[-1] for name, values in parse_qs(request.body.decode()).items()}
-    if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
-        return Response(
-            400,
-            {"status": "BAD_GRANT_TYPE", "message": "only grant_type=refresh_token is emulated"},
-        )
-    if form.get("refresh_token") != _REFRESH_TOKEN:
-        return Response(
-            400, {"status": "BAD_REFRESH_TOKEN", "message": "missing or invalid refresh token"}
-        )
-    access = f"sandbox-access-{crm.new_id()}"
-    expires = milliseconds(crm.now()) + _LIFETIME * 1000
-    crm.tables["tokens"][access] = {"scopes": list(crm.scopes), "expires": expires}
-    return Response(
-        200,
-        {
-            "token_type": "bearer",
-            "access_token": access,
-            "refresh_token": _REFRESH_TOKEN,
-            "expires_in": _LIFETIME,
-        },
-    )

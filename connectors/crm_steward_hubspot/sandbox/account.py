@@ -11,12 +11,16 @@ from typing import Any
 
 from crm_steward.sandbox import Emulator, Refusal, Request, Response, Route, Routes
 from crm_steward.sdk import Clock, utc_now
-from crm_steward_hubspot.sandbox import answers, rendering
+from crm_steward_hubspot.sandbox import answers, credentials, rendering
 from crm_steward_hubspot.sandbox.index import SearchIndex, drop, place
-from crm_steward_hubspot.sandbox.limits import Limits
-from crm_steward_hubspot.sandbox.merging import listed, merged_values
-from crm_steward_hubspot.sandbox.schema import CONTACT, CONTACT_ALWAYS, CONTACT_DEFAULTS
-from crm_steward_hubspot.sandbox.values import iso, milliseconds
+from crm_steward_hubspot.sandbox.limits import BURST, OAUTH_BURST, Limits
+from crm_steward_hubspot.sandbox.schema import (
+    CONTACT,
+    CONTACT_ALWAYS,
+    CONTACT_DEFAULTS,
+    Property,
+)
+from crm_steward_hubspot.sandbox.values import iso, listed, milliseconds, mirror_optouts
 
 Row = dict[str, Any]
 """A stored record: id, properties, createdAt, updatedAt, archivedAt (epoch milliseconds)."""
@@ -32,7 +36,6 @@ SCOPES = (
 )
 _TOKEN = "pat-eu1-sandbox"  # noqa: S105 -- opens nothing but an emulator
 _URL_LIMIT = 8_192
-_IDENTITIES = 250
 _BIN_DAYS = timedelta(days=90)
 _MARKER = re.compile(r"crm-steward[:/#= ]+([0-9A-Za-z_.-]+)")
 
@@ -55,7 +58,8 @@ class HubSpotAccount(Emulator):
         born: What the population is dated from; now by default.
         token: The bearer token that opens the account.
         scopes: What the token may do.
-        burst: Calls per 10 seconds and app (100 Free and Starter, 190 Professional).
+        burst: Calls per 10 seconds and app (100 Free and Starter, 190 Professional, 110 by OAuth);
+            the last two are the defaults.
         search_per_second: Search calls per second and account.
         daily: Calls per day.
         index_lag: How long a change stays invisible to search.
@@ -63,12 +67,21 @@ class HubSpotAccount(Emulator):
             uses is contested, so a client must be right under both.
         preserve_primary_id: Whether a merge keeps the primary's id (a public beta) or makes a new one.
         time_zone: The account's.
+        oauth: Whether it is reached through an installed app (refresh token, 110 calls per 10
+            seconds, no daily limit) instead of a static token.
+        rotate: Whether each refresh token buys one access token only.
+        gdpr: Whether data privacy settings are on: then v3 wants a legal basis and its explanation.
+        closed: Start of a path → status, for what this account's product or time has no access to.
+        merge_lag: How long the tasks of merged contacts take to arrive at the survivor.
     """
 
     kind = "hubspot"
     TOKEN = _TOKEN
     PORTAL = 145_000_001
-    table_names = ("contacts", "aliases", "tasks", "preferences", "tokens", "counters", "truth")
+    table_names = (
+        "contacts", "aliases", "tasks", "preferences", "tokens", "refresh_tokens", "dropped",
+        "counters", "truth",
+    )  # fmt: skip
     routes: Routes
 
     def __init__(
@@ -80,21 +93,34 @@ class HubSpotAccount(Emulator):
         born: datetime | None = None,
         token: str = _TOKEN,
         scopes: Sequence[str] = SCOPES,
-        burst: int = 190,
+        burst: int | None = None,
         search_per_second: int = 5,
         daily: int = 625_000,
         index_lag: timedelta = timedelta(seconds=3),
         search_id_order: str = "numeric",
         preserve_primary_id: bool = False,
         time_zone: str = "Europe/Paris",
+        oauth: bool = False,
+        rotate: bool = False,
+        gdpr: bool = True,
+        closed: Mapping[str, int] | None = None,
+        merge_lag: timedelta = timedelta(0),
     ) -> None:
         self.token = token
         self.scopes = tuple(scopes)
         self.index = SearchIndex(index_lag)
         self.search_id_order = search_id_order
         self.preserve_primary_id = preserve_primary_id
+        self.oauth = oauth
+        self.rotate = rotate
+        self.gdpr = gdpr
+        self.closed = dict(closed or {})
+        self.merge_lag = merge_lag
         self.limits = Limits(
-            burst=burst, search=search_per_second, daily=daily, time_zone=time_zone
+            burst=burst or (OAUTH_BURST if oauth else BURST),
+            search=search_per_second,
+            daily=daily,
+            time_zone=time_zone,
         )
         self.shuffler = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
         super().__init__(contacts=contacts, seed=seed, clock=clock, born=born)
@@ -102,10 +128,18 @@ class HubSpotAccount(Emulator):
     # -- state --------------------------------------------------------------------------------
 
     def populate(self) -> dict[str, dict[str, Any]]:
-        """Return a fresh account of `contacts` generated records and one token."""
+        """Return a fresh account of `contacts` generated records and one credential."""
         tables = rendering.account(self.contacts, self.seed, self.born)
-        tables["tokens"] = {self.token: {"scopes": list(self.scopes), "expires": None}}
+        if not self.oauth:
+            tables["tokens"] = {self.token: {"scopes": list(self.scopes), "expires": None}}
+        tables["refresh_tokens"] = {credentials.REFRESH_TOKEN: {}}
         return tables
+
+    @property
+    def definitions(self) -> Mapping[str, Property]:
+        """The contact properties that this account has."""
+        dropped = self.tables["dropped"]
+        return {n: p for n, p in CONTACT.items() if n not in dropped} if dropped else CONTACT
 
     def reindex(self) -> None:
         """Rebuild the id lists, the e-mail index, the search index and the associations."""
@@ -143,39 +177,37 @@ class HubSpotAccount(Emulator):
     # -- credentials --------------------------------------------------------------------------
 
     def admit(self, request: Request, route: Route) -> Mapping[str, str]:
-        """Check the address's length, the bearer token, the limits and the scopes, in this order."""
+        """Check the address, the bearer token, the limits and the scopes, in this order."""
         if len(request.target) > _URL_LIMIT:
             raise Refusal(answers.uri_too_long())
+        for prefix, status in self.closed.items():
+            if request.path.startswith(prefix):
+                raise Refusal(answers.scripted(status))
         if route.quota == "none":
             return {}
-        token = self._bearer(request)
-        granted = self.tables["tokens"].get(token)
-        if granted is None:
-            answers.refuse(401, "Authentication credentials not found.", "INVALID_AUTHENTICATION")
-        expires = granted["expires"]
-        if expires is not None and expires <= milliseconds(self.now()):
-            answers.refuse(
-                401,
-                "The OAuth token used to make this call is expired.",
-                "EXPIRED_AUTHENTICATION",
-                context={"expire time": [iso(expires)]},
-            )
-        headers = self.limits.take(route.quota, token, self.now())
-        if not set(route.scopes) <= set(granted["scopes"]):
-            raise Refusal(_without(granted["scopes"], route.scopes).with_headers(headers))
+        token = credentials.bearer(request)
+        grant = credentials.granted(self, token)
+        app = str(grant.get("app", token))
+        headers = self.limits.take(route.quota, app, self.now(), oauth=app == "oauth")
+        refusal = credentials.refused(grant, route.scopes)
+        if refusal is not None:
+            raise Refusal(refusal.with_headers(headers))
         return headers
 
     def expire_credential(self, request: Request) -> None:
         """Let the bearer token of `request` expire now."""
-        token = self._bearer(request)
-        granted = self.tables["tokens"].get(token)
-        if granted is not None:
-            self.tables["tokens"][token] = {**granted, "expires": milliseconds(self.now())}
+        credentials.expire(self, [credentials.bearer(request)])
 
-    @staticmethod
-    def _bearer(request: Request) -> str:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return token.strip() if scheme.lower() == "bearer" else ""
+    def connection(self, url: str) -> dict[str, Any]:
+        """Return the settings, beside `kind`, that a connection to this account needs."""
+        if self.oauth:
+            return {
+                "client_id": credentials.CLIENT_ID,
+                "client_secret": credentials.CLIENT_SECRET,
+                "refresh_token": credentials.REFRESH_TOKEN,
+                "base_url": url,
+            }
+        return {"token": self.token, "base_url": url}
 
     def error(self, status: int, message: str = "") -> Response:
         """Return HubSpot's own body for `status`."""
@@ -220,7 +252,7 @@ class HubSpotAccount(Emulator):
         properties = {**row["properties"], **values, "lastmodifieddate": iso(now)}
         properties = {name: value for name, value in properties.items() if value != ""}
         if "email" in values:
-            _mirror_optout(properties, self.tables["preferences"].get(properties.get("email", "")))
+            mirror_optouts(properties, self.tables["preferences"].get(properties.get("email", "")))
         return self.keep({**row, "properties": properties, "updatedAt": now})
 
     def create(self, values: Mapping[str, str]) -> Row:
@@ -238,7 +270,7 @@ class HubSpotAccount(Emulator):
         properties |= {
             "createdate": iso(now), "lastmodifieddate": iso(now), "hs_object_id": record_id,
         }  # fmt: skip
-        _mirror_optout(properties, self.tables["preferences"].get(properties.get("email", "")))
+        mirror_optouts(properties, self.tables["preferences"].get(properties.get("email", "")))
         row = {
             "id": record_id,
             "properties": properties,
@@ -295,39 +327,6 @@ class HubSpotAccount(Emulator):
         drop(self.archived, int(record_id))
         self.index.note(self.now(), int(record_id), None)
 
-    def merge(self, primary_id: str, other_id: str) -> Row:
-        """Fold `other_id` into `primary_id`, both active and different, under a new id.
-
-        Raises:
-            Refusal: 414 beyond 250 identities.
-        """
-        primary, other = self.tables["contacts"][primary_id], self.tables["contacts"][other_id]
-        absorbed = [
-            *listed(primary, "hs_merged_object_ids"),
-            *listed(other, "hs_merged_object_ids"),
-        ]
-        now = milliseconds(self.now())
-        new_id = primary_id if self.preserve_primary_id else self.new_id()
-        absorbed += [i for i in (primary_id, other_id) if i != new_id]
-        if len(absorbed) > _IDENTITIES:
-            answers.refuse(414, "Cannot have more than 250 identities on a profile")
-        row: Row = {
-            "id": new_id,
-            "properties": merged_values(primary, other, new_id, absorbed, now),
-            "createdAt": min(primary["createdAt"], other["createdAt"]),
-            "updatedAt": now,
-            "archivedAt": None,
-        }
-        for old in (primary_id, other_id):
-            self.forget(old)
-            if old != new_id:
-                self.tables["aliases"][old] = new_id
-        self._move_tasks((primary_id, other_id), new_id)
-        self.tables["truth"][new_id] = {
-            **self.tables["truth"].get(primary_id, {}), "merged": absorbed,
-        }  # fmt: skip
-        return self.keep(row)
-
     def _hold(self, row: Row) -> None:
         for address in _addresses(row):
             self._holders[address] = row["id"]
@@ -337,21 +336,13 @@ class HubSpotAccount(Emulator):
             if self._holders.get(address) == row["id"]:
                 del self._holders[address]
 
-    def _move_tasks(self, old_ids: tuple[str, str], new_id: str) -> None:
-        moved = [task for old in old_ids for task in self.tasks_of.pop(old, [])]
-        for task_id in moved:
-            task = self.tables["tasks"][task_id]
-            contacts = [new_id if c in old_ids else c for c in task["contacts"]]
-            self.tables["tasks"][task_id] = {**task, "contacts": list(dict.fromkeys(contacts))}
-        if moved:
-            self.tasks_of[new_id] = list(dict.fromkeys(moved))
-
     # -- rendering ----------------------------------------------------------------------------
 
     def render(self, row: Mapping[str, Any], properties: Sequence[str]) -> dict[str, Any]:
         """Return a record as HubSpot does: what was asked for, `null` where it is empty."""
         held = row["properties"]
-        names = [n for n in properties if n in CONTACT] if properties else CONTACT_DEFAULTS
+        known = self.definitions
+        names = [n for n in properties if n in known] if properties else CONTACT_DEFAULTS
         rendered = {
             "id": row["id"],
             "properties": {
@@ -364,26 +355,14 @@ class HubSpotAccount(Emulator):
         }
         if row["archivedAt"] is not None:
             rendered["archivedAt"] = iso(row["archivedAt"])
+        if row.get("spoilt"):
+            rendered["properties"] = ["spoilt"]
         return rendered
-
-
-def _without(granted: Sequence[str], needed: Sequence[str]) -> Response:
-    try:
-        answers.missing_scopes([scope for scope in needed if scope not in granted])
-    except Refusal as refusal:
-        return refusal.response
 
 
 def _markers(task: Row) -> set[str]:
     texts = (task["properties"].get(name, "") for name in ("hs_task_subject", "hs_task_body"))
     return {marker for text in texts for marker in _MARKER.findall(text)}
-
-
-def _mirror_optout(properties: dict[str, str], preference: Mapping[str, Any] | None) -> None:
-    """Consent hangs on the address, so the flag follows the address a record now has."""
-    properties.pop("hs_email_optout", None)
-    if preference and preference["optout"] is not None:
-        properties["hs_email_optout"] = "true"
 
 
 def _addresses(row: Row) -> list[str]:

@@ -9,7 +9,6 @@ from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import Conflict, HubSpotAccount
 from crm_steward_hubspot.sandbox.contacts import READ, WRITE, refuse_conflict
-from crm_steward_hubspot.sandbox.schema import CONTACT
 from crm_steward_hubspot.sandbox.values import checked, iso, milliseconds
 
 routes = Routes()
@@ -24,6 +23,7 @@ _ROW_KEYS = {
     "update": {"id", "idProperty", "properties", "objectWriteTraceId"},
     "create": {"properties", "associations", "objectWriteTraceId"},
     "archive": {"id"},
+    "associations": {"id", "after"},
 }
 
 
@@ -68,7 +68,7 @@ def update(crm: HubSpotAccount, request: Request) -> Response:
             f"Duplicate IDs found in batch input: [{', '.join(doubled)}]. IDs must be unique",
             context={"ids": doubled},
         )
-    values = [checked(item.get("properties", {}), CONTACT) for item in rows]
+    values = [checked(item.get("properties", {}), crm.definitions) for item in rows]
     if request.meddling and request.meddling.no_op:
         return finished(crm, request, [], [])
     _refuse_taken(crm, rows, list(zip(ids, values, strict=True)))
@@ -95,7 +95,7 @@ def create(crm: HubSpotAccount, request: Request) -> Response:
     rows = inputs(crm, request, "create")
     if any(item.get("associations") for item in rows):
         raise Refusal(crm.unknown("associations while contacts are created"))
-    values = [checked(item.get("properties", {}), CONTACT) for item in rows]
+    values = [checked(item.get("properties", {}), crm.definitions) for item in rows]
     if request.meddling and request.meddling.no_op:
         return finished(crm, request, [], [], status=201)
     _refuse_taken(crm, rows, [("", value) for value in values])

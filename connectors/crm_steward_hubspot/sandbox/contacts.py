@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_hubspot.sandbox import answers
 from crm_steward_hubspot.sandbox.account import Conflict, HubSpotAccount, Row
-from crm_steward_hubspot.sandbox.schema import CONTACT
+from crm_steward_hubspot.sandbox.merging import merge
 from crm_steward_hubspot.sandbox.values import checked
 
 routes = Routes()
@@ -77,7 +77,7 @@ def create_contact(crm: HubSpotAccount, request: Request) -> Response:
     """Make one record."""
     if request.json.get("associations"):
         raise Refusal(crm.unknown("associations while a contact is created"))
-    values = checked(request.json.get("properties", {}), CONTACT)
+    values = checked(request.json.get("properties", {}), crm.definitions)
     try:
         row = crm.create(values)
     except Conflict as conflict:
@@ -101,7 +101,7 @@ def read_contact(crm: HubSpotAccount, request: Request, record_id: str) -> Respo
 )
 def update_contact(crm: HubSpotAccount, request: Request, record_id: str) -> Response:
     """Set values of one record; the id of a merged one writes to the survivor."""
-    values = checked(request.json.get("properties", {}), CONTACT)
+    values = checked(request.json.get("properties", {}), crm.definitions)
     row = single(crm, request, record_id)
     if row["archivedAt"] is not None:
         answers.not_found(record_id)
@@ -136,7 +136,7 @@ def merge_contacts(crm: HubSpotAccount, request: Request) -> Response:
             )
     if primary == other:
         answers.invalid(f"Object {primary} cannot be merged with itself")
-    return Response(200, crm.render(crm.merge(primary, other), ()))
+    return Response(200, crm.render(merge(crm, primary, other), ()))
 
 
 @routes.add("POST", f"{_PATH}/gdpr-delete", body=("objectId", "idProperty"), scopes=WRITE)

@@ -11,6 +11,10 @@ from crm_steward.sandbox import Refusal
 from crm_steward_hubspot.sandbox.answers import rate_limited
 
 _INTERVAL = 10.0
+BURST = 190
+"""Calls per 10 seconds of a Professional account's own app."""
+OAUTH_BURST = 110
+"""Calls per 10 seconds of an app that many accounts install; it has no daily limit."""
 
 
 class Limits:
@@ -33,8 +37,8 @@ class Limits:
         self._day = ""
         self.used_today = 0
 
-    def take(self, quota: str, token: str, now: datetime) -> Mapping[str, str]:
-        """Count one call, and return the headers HubSpot answers with.
+    def take(self, quota: str, app: str, now: datetime, *, oauth: bool) -> Mapping[str, str]:
+        """Count one call of an app, and return the headers HubSpot answers with.
 
         Search answers carry no rate headers.
 
@@ -43,23 +47,23 @@ class Limits:
         """
         self._turn_day(now)
         moment = now.timestamp()
-        if self.used_today >= self.daily:
+        if self.used_today >= self.daily and not oauth:
             raise Refusal(rate_limited("DAILY"))
         if quota == "search":
             _slide(self._searches, moment - 1)
             if len(self._searches) >= self.search:
                 raise Refusal(rate_limited("SECONDLY"))
             self._searches.append(moment)
-            self.used_today += 1
+            self.used_today += not oauth
             return {}
-        calls = self._bursts.setdefault(token, deque())
+        calls = self._bursts.setdefault(app, deque())
         _slide(calls, moment - _INTERVAL)
         if len(calls) >= self.burst:
-            headers = self._headers(0)
+            headers = self._headers(0, oauth=oauth)
             raise Refusal(rate_limited("TEN_SECONDLY_ROLLING").with_headers(headers))
         calls.append(moment)
-        self.used_today += 1
-        return self._headers(self.burst - len(calls))
+        self.used_today += not oauth
+        return self._headers(self.burst - len(calls), oauth=oauth)
 
     def resets_at(self, now: datetime) -> datetime:
         """Return the next midnight of the account, in UTC."""
@@ -72,13 +76,18 @@ class Limits:
         if day != self._day:
             self._day, self.used_today = day, 0
 
-    def _headers(self, remaining: int) -> Mapping[str, str]:
-        return {
+    def _headers(self, remaining: int, *, oauth: bool) -> Mapping[str, str]:
+        headers = {
             "X-HubSpot-RateLimit-Max": str(self.burst),
             "X-HubSpot-RateLimit-Remaining": str(remaining),
             "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+        }
+        if oauth:
+            return headers
+        left = self.daily - self.used_today
+        return headers | {
             "X-HubSpot-RateLimit-Daily": str(self.daily),
-            "X-HubSpot-RateLimit-Daily-Remaining": str(self.daily - self.used_today),
+            "X-HubSpot-RateLimit-Daily-Remaining": str(left),
         }
 
 

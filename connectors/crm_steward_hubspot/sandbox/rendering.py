@@ -9,7 +9,7 @@ from typing import Any
 
 from crm_steward.sandbox import Sighting, population
 from crm_steward_hubspot.sandbox.schema import OWNERS
-from crm_steward_hubspot.sandbox.values import iso, milliseconds
+from crm_steward_hubspot.sandbox.values import iso, milliseconds, mirror_optouts
 
 _STAGES = {
     "prospect": ("lead", "marketingqualifiedlead", "subscriber"),
@@ -44,8 +44,7 @@ def account(contacts: int, seed: int, born: datetime) -> dict[str, dict[str, Any
         properties = _properties(sighting, record_id, taken, rng)
         if properties.get("email") and sighting.consent.status != "unknown":
             preferences[properties["email"]] = _preference(sighting)
-        if properties.get("email") and sighting.consent.status == "withdrawn":
-            properties["hs_email_optout"] = "true"
+            mirror_optouts(properties, preferences[properties["email"]])
         rows[str(record_id)] = {
             "id": str(record_id),
             "properties": properties,

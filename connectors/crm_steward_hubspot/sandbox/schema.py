@@ -25,6 +25,19 @@ STAGES = (
 )  # fmt: skip
 """In the order of HubSpot's own lifecycle; a merge keeps the furthest."""
 
+QUARANTINE_REASONS = (
+    "ON_LIST_IMPORT", "HIGH_HARD_BOUNCE_RATE", "MULTIPLE_CANCELLED_CAMPAIGNS", "FORM_ABUSE",
+    "RECIPIENT_COMPLAINT", "SUSPENSION_REMEDIATION", "BLOCKLIST_REMEDIATION",
+    "TRUST_SAFETY_REMEDIATION", "OTHER", "UNDELIVERABLE_ADDRESS",
+)  # fmt: skip
+
+OPTOUT = "hs_email_optout"
+SUBSCRIPTIONS: Mapping[str, tuple[str, str]] = {
+    "1": ("Marketing information", "Offers and news by e-mail"),
+    "2": ("Product news", "What changes in the product"),
+}
+"""Kinds of e-mail one can subscribe to: id → (name, what it is)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
@@ -122,9 +135,19 @@ CONTACT: Mapping[str, Property] = {
                  ("true", "false"), read_only=True),
         Property("hs_email_bounce", "Marketing emails bounced", "number", "number", read_only=True),
         Property("hs_email_hard_bounce_reason_enum", "Email hard bounce reason", "enumeration",
-                 "select", ("BLOCKED", "MAILBOX_FULL", "OTHER", "UNKNOWN_USER"), read_only=True),
+                 "select", ("CONTENT", "MAILBOX_FULL", "OTHER", "POLICY", "SPAM", "UNKNOWN_USER"),
+                 read_only=True),
+        Property("hs_email_bad_address", "Invalid email address", "bool", "booleancheckbox",
+                 ("true", "false"), read_only=True),
         Property("hs_email_quarantined", "Email address quarantined", "bool", "booleancheckbox",
                  ("true", "false"), read_only=True),
+        Property("hs_email_quarantined_reason", "Email address quarantined reason", "enumeration",
+                 "select", QUARANTINE_REASONS, read_only=True),
+        *[
+            Property(f"{OPTOUT}_{key}", f"Opted out of email: {name}", "enumeration",
+                     "booleancheckbox", ("true", "false"), read_only=True)
+            for key, (name, _) in SUBSCRIPTIONS.items()
+        ],
         Property("hs_additional_emails", "Additional email addresses", "enumeration", "checkbox",
                  read_only=True),
         Property("hs_merged_object_ids", "Merged record IDs", "enumeration", "checkbox",
@@ -144,8 +167,9 @@ CONTACT: Mapping[str, Property] = {
             "hs_sales_email_last_replied", "hs_sales_email_last_opened",
             "hs_sales_email_last_clicked", "hs_email_last_open_date", "hs_email_last_click_date",
             "hs_email_last_send_date", "hs_email_last_reply_date", "recent_conversion_date",
-            "hs_latest_meeting_activity", "hs_analytics_last_visit_timestamp",
-            "hs_analytics_last_timestamp", "hs_last_sales_activity_date",
+            "hs_latest_meeting_activity", "recent_deal_close_date",
+            "hs_analytics_last_visit_timestamp", "hs_analytics_last_timestamp",
+            "hs_last_sales_activity_date",
         ),
         Property("consent_given_at", "Consent: when", "datetime", "date", defined=False),
         Property("consent_how", "Consent: how", defined=False),

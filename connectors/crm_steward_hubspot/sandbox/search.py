@@ -95,7 +95,7 @@ def _test(crm: HubSpotAccount, item: dict[str, Any]) -> Test:
     name, verb = item.get("propertyName", ""), item.get("operator", "")
     if set(item) - _FILTER_KEYS or verb not in _KNOWN:
         raise Refusal(crm.unknown(f"the search filter {verb} with {', '.join(sorted(item))}"))
-    if name not in CONTACT:
+    if name not in crm.definitions:
         answers.invalid(f"There is no property named '{name}'")
     if verb == "HAS_PROPERTY":
         return lambda row: name in row["properties"]
@@ -170,7 +170,7 @@ def _sorted(crm: HubSpotAccount, rows: list[Row], sorts: list[Any]) -> list[Row]
     sort = sorts[0]
     if not isinstance(sort, dict) or set(sort) - _SORT_KEYS or "propertyName" not in sort:
         raise Refusal(crm.unknown(f"the search sort {sort!r}"))
-    if sort["propertyName"] not in CONTACT:
+    if sort["propertyName"] not in crm.definitions:
         answers.invalid(f"There is no property named '{sort['propertyName']}'")
     falling = sort.get("direction") == "DESCENDING"
     if sort["propertyName"] == "hs_object_id" and crm.search_id_order == "numeric":

@@ -146,18 +146,33 @@ def contacts_of_task(crm: HubSpotAccount, request: Request, task_id: str) -> Res
     return _page(request, _task(crm, task_id)["contacts"], _TASK_TO_CONTACT)
 
 
-@routes.add("POST", "/crm/v4/associations/contacts/tasks/batch/read", body=("inputs",), scopes=READ)
-def associations_v4(crm: HubSpotAccount, request: Request) -> Response:
-    """Return the tasks of up to 1,000 contacts; those without any come back as errors."""
+def associations(crm: HubSpotAccount, request: Request) -> Response:
+    """Return the tasks of up to 1,000 contacts, paged; those without any come back as errors.
+
+    The date-based path answers as version 4 does.
+    """
     results, errors = [], []
-    for contact_id in _asked(crm, request):
-        tasks = _live_tasks(crm, contact_id)
-        if tasks:
-            to = [_labelled(task_id, _CONTACT_TO_TASK) for task_id in tasks]
-            results.append({"from": {"id": contact_id}, "to": to})
-        else:
+    for item in inputs(crm, request, "associations", most=_MOST_IDS):
+        contact_id, after = str(item.get("id", "")), str(item.get("after") or "0")
+        tasks = sorted((t for t in _live_tasks(crm, contact_id) if int(t) > int(after)), key=int)
+        if not tasks:
             errors.append(_nothing(contact_id))
+            continue
+        page = tasks[:_PAGE]
+        row: dict[str, Any] = {
+            "from": {"id": contact_id},
+            "to": [_labelled(task_id, _CONTACT_TO_TASK) for task_id in page],
+        }
+        if len(tasks) > _PAGE:
+            row["paging"] = {"next": {"after": page[-1]}}
+        results.append(row)
     return finished(crm, request, results, errors)
+
+
+for _version in ("/crm/v4/associations", "/crm/associations/2026-03"):
+    routes.add("POST", f"{_version}/contacts/tasks/batch/read", body=("inputs",), scopes=READ)(
+        associations
+    )
 
 
 @routes.add("POST", "/crm/v3/associations/contacts/tasks/batch/read", body=("inputs",), scopes=READ)
@@ -193,8 +208,13 @@ def _nothing(contact_id: str) -> dict[str, Any]:
 
 
 def _live_tasks(crm: HubSpotAccount, contact_id: str) -> list[str]:
-    tasks = crm.tables["tasks"]
-    return [t for t in crm.tasks_of.get(contact_id, []) if tasks[t]["archivedAt"] is None]
+    """Return the tasks of a contact; those of a record merged into it may still be on their way."""
+    tasks, now = crm.tables["tasks"], milliseconds(crm.now())
+    return [
+        t
+        for t in crm.tasks_of.get(contact_id, [])
+        if tasks[t]["archivedAt"] is None and tasks[t].get("arrives", 0) <= now
+    ]
 
 
 def _labelled(to: str, type_id: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from crm_steward.sandbox import Refusal, Response
 from crm_steward_hubspot.sandbox.answers import invalid
-from crm_steward_hubspot.sandbox.schema import OWNER_IDS, Property
+from crm_steward_hubspot.sandbox.schema import OPTOUT, OWNER_IDS, Property
 
 _EMAIL = re.compile(r"[^@\s<>(),;:\"\[\]\\]+@[^@\s<>(),;:\"\[\]\\.]+(\.[^@\s<>(),;:\"\[\]\\.]+)+")
 _DAY_MS = 86_400_000
@@ -135,3 +135,21 @@ def _stored(value: str, definition: Property) -> str:
     if value and definition.type == "date":
         return iso(read_time(value) or 0)[:10]
     return value.lower() if definition.name == "email" else value
+
+
+def mirror_optouts(properties: dict[str, str], preference: Mapping[str, Any] | None) -> None:
+    """Consent hangs on the address, so the flags follow the address a record now has."""
+    for name in [name for name in properties if name.startswith(OPTOUT)]:
+        del properties[name]
+    if not preference:
+        return
+    if preference["optout"] is not None:
+        properties[OPTOUT] = "true"
+    for key, said in preference["subscriptions"].items():
+        if said["status"] == "NOT_SUBSCRIBED":
+            properties[f"{OPTOUT}_{key}"] = "true"
+
+
+def listed(row: Mapping[str, Any], name: str) -> list[str]:
+    """Return the items of a `;`-joined property."""
+    return [item for item in row["properties"].get(name, "").split(";") if item]

@@ -1,4 +1,4 @@
-"""`crm-steward demo`: the whole loop on an emulated HubSpot and a French spreadsheet."""
+"""`crm-steward demo`: the whole loop on four emulated CRMs and a French spreadsheet."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ from crm_steward.cli.exits import Exit
 
 _MARKER = ".crm-steward-demo"
 _SEED = 7
+_ROWS = 500
+"""Contacts of the spreadsheet."""
 _SEARCH_LAG = 3.5
 """Seconds until the emulated HubSpot's search shows a change, like the real one's."""
 
@@ -36,25 +39,26 @@ def demo_command(
     into: Annotated[Path, typer.Option(help="Where the demo's files go; made anew.")] = Path(
         "demo"
     ),
-    contacts: Annotated[int, typer.Option(min=10, help="How many in the HubSpot.")] = 2000,
-    rows: Annotated[int, typer.Option(min=10, help="How many in the spreadsheet.")] = 500,
+    scale: Annotated[
+        float, typer.Option(min=0.01, max=100, help="Times the usual number of contacts.")
+    ] = 1.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the whole loop on an emulated HubSpot and a French spreadsheet; needs no account.
+    """Run the whole loop on four emulated CRMs and a French spreadsheet; needs no account.
 
-    Leaves the configuration, the rules, the database, the plan and the weekly report in a folder,
+    Leaves the configuration, the rules, the databases, the plan and the weekly report in a folder,
     so that every command can be tried on them afterwards.
     """
     started = time.monotonic()
-    demo = _Demo(_fresh(into))
-    demo.write_spreadsheet(rows)
+    demo = _Demo(_fresh(into), scale)
+    demo.write_spreadsheet()
     with ExitStack() as stack:
         if as_json:  # what the commands print goes to a file, and one document to the terminal
             log = stack.enter_context((demo.folder / "log.txt").open("w", encoding="utf-8"))
             stack.enter_context(redirect_stdout(log))
-        crm = stack.enter_context(_emulated_hubspot(demo.folder, contacts))
+        crms = stack.enter_context(_emulated(demo))
         smtp = stack.enter_context(_mail_server(demo.folder / "mail"))
-        demo.write_settings(crm, smtp)
+        demo.write_settings(crms, smtp)
         looped = time.monotonic()
         demo.loop()
         ended = time.monotonic()
@@ -63,7 +67,7 @@ def demo_command(
         print_json(asdict(summary))
     else:
         print_summary(summary)
-        _say_how_to_go_on(demo, crm, contacts)
+        _say_how_to_go_on(demo, crms)
     if summary.failed:
         console().print(f"[red]Not everything went well:[/red] {'; '.join(summary.failed)}")
         raise typer.Exit(Exit.PARTIAL)
@@ -86,10 +90,17 @@ def _fresh(folder: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Crm:
-    """An emulated CRM that listens."""
+    """An emulated CRM that listens.
 
-    url: str
-    token: str
+    Args:
+        kind: Which CRM.
+        contacts: How many it has.
+        connection: The settings of a connection to it.
+    """
+
+    kind: str
+    contacts: int
+    connection: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -97,39 +108,47 @@ class _Demo:
     """The demo's folder, and the commands run on it."""
 
     folder: Path
+    scale: float
     failed: list[str] = field(default_factory=list)
 
     @property
     def config(self) -> Path:
         return self.folder / "crm-steward.yaml"
 
-    def write_spreadsheet(self, rows: int) -> None:
+    def number(self, usual: int) -> int:
+        """Return how many contacts a source has at this scale."""
+        return max(round(usual * self.scale), 10)
+
+    def write_spreadsheet(self) -> None:
         from crm_steward.model import utc_now
         from crm_steward.sandbox import population
         from crm_steward.sandbox.spreadsheet import write_french_csv
 
-        people = population(rows, _SEED, utc_now(), slice="file")
+        people = population(self.number(_ROWS), _SEED, utc_now(), slice="file")
         write_french_csv(self.folder / "contacts.csv", people)
 
-    def write_settings(self, crm: _Crm, smtp_port: int) -> None:
-        from crm_steward.cli.demo_files import RULES, SETTINGS
+    def write_settings(self, crms: Mapping[str, _Crm], smtp_port: int) -> None:
+        from crm_steward.cli.demo_files import MORE, RULES, SETTINGS
+        from crm_steward.cli.sandbox import as_yaml
 
-        values = {"url": crm.url, "token": crm.token, "smtp_port": str(smtp_port)}
-        text = SETTINGS
-        for name, value in values.items():
-            text = text.replace(f"<{name}>", value)
+        connections = {
+            name: {**crm.connection, "country": "FR", **MORE.get(crm.kind, {})}
+            for name, crm in crms.items()
+        }
+        text = SETTINGS.replace("<smtp_port>", str(smtp_port))
+        text = text.replace("<connections>", indent(as_yaml(connections), "  ").rstrip())
         self.config.touch(mode=0o600)
         self.config.write_text(text, "utf-8")
         (self.folder / "rules" / "our-rules.yaml").write_text(RULES, "utf-8")
 
     def loop(self) -> None:
         """Pull, scan, plan, apply, report; and look again at what it did."""
-        self.run("pull", "Bring the contacts of both into the mirror")
+        self.run("pull", "Bring the contacts of all five into the mirror")
         self.run("scan", "Look at them with the shipped rules and ours")
         self.plan("What would be written, and what waits for a person")
         self.run("apply", "Write what the rules may fix by themselves", "--yes")
         time.sleep(_SEARCH_LAG)
-        self.run("pull", "See what the CRM says now (its search takes a few seconds to know)")
+        self.run("pull", "See what the CRMs say now (HubSpot's search takes a few seconds to know)")
         self.run("scan", "What is left")
         self.plan("The plan that waits for a decision")
         self.run("report", "The weekly report, by mail", "--send")
@@ -185,11 +204,13 @@ class _Demo:
         )
 
 
-def _say_how_to_go_on(demo: _Demo, crm: _Crm, contacts: int) -> None:
-    out, port, command = console(), crm.url.rpartition(":")[2], _command()
-    state = f"--contacts {contacts} --state {demo.folder}/hubspot.state"
-    out.print("Go on from here: start the emulated HubSpot again in another terminal,")
-    out.print(f"  {command} sandbox serve --port {port} {state}")
+def _say_how_to_go_on(demo: _Demo, crms: Mapping[str, _Crm]) -> None:
+    out, command = console(), _command()
+    out.print("Go on from here: start the emulated CRMs again in another terminal,")
+    for name, crm in crms.items():
+        port = str(crm.connection["base_url"]).rpartition(":")[2]
+        state = f"--contacts {crm.contacts} --state {demo.folder}/{name}.state"
+        out.print(f"  {command} sandbox serve --kind {crm.kind} --port {port} {state} &")
     out.print("then look, approve and take back:")
     for then in ("findings --limit 5", "plan", "apply --approve stale-contact", "journal"):
         out.print(f"  {command} {then} -c {demo.config}")
@@ -204,18 +225,34 @@ def _command() -> str:
 
 
 @contextmanager
-def _emulated_hubspot(folder: Path, contacts: int) -> Iterator[_Crm]:
-    """Serve the emulated HubSpot in a process of its own, as anybody can."""
-    command = [sys.executable, "-m", "crm_steward", "sandbox", "serve", "--kind", "hubspot"]
-    options = ["--port", "0", "--contacts", str(contacts), "--seed", str(_SEED), "--json"]
-    state = ["--state", str(folder / "hubspot.state")]
+def _emulated(demo: _Demo) -> Iterator[dict[str, _Crm]]:
+    """Serve the emulated CRMs, each in a process of its own, as anybody can."""
+    from crm_steward.cli.demo_files import CRMS
+
+    with ExitStack() as stack:
+        started = {
+            name: stack.enter_context(_serving(demo, name, kind, usual))
+            for name, (kind, usual) in CRMS.items()
+        }
+        crms = {}
+        for name, process in started.items():
+            ready = json.loads(process.stdout.readline() if process.stdout else "")
+            crms[name] = _Crm(ready["kind"], ready["contacts"], ready["connection"])
+            what = f"An emulated {ready['kind']} with {ready['contacts']:,} contacts"
+            console().print(f"{what} at {ready['url']}")
+        yield crms
+
+
+@contextmanager
+def _serving(demo: _Demo, name: str, kind: str, usual: int) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "crm_steward", "sandbox", "serve", "--kind", kind, "--json"]
+    options = ["--port", "0", "--contacts", str(demo.number(usual)), "--seed", str(_SEED)]
+    state = ["--state", str(demo.folder / f"{name}.state")]
     with subprocess.Popen(  # noqa: S603 -- our own command
         [*command, *options, *state], stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            ready = json.loads(process.stdout.readline() if process.stdout else "")
-            console().print(f"An emulated HubSpot with {contacts:,} contacts at {ready['url']}")
-            yield _Crm(ready["url"], ready["token"])
+            yield process
         finally:
             process.terminate()
 

@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+CRMS = {
+    "hubspot-eu": ("hubspot", 2000),
+    "salesforce": ("salesforce", 1000),
+    "zoho-fr": ("zoho", 800),
+    "pipedrive": ("pipedrive", 600),
+}
+"""Connection → kind and how many contacts its emulator has; they share people."""
+
+MORE = {
+    "hubspot": {
+        "consent": {
+            "given_at": "consent_given_at",
+            "how": "consent_how",
+            "text_version": "consent_text_version",
+            "source": "consent_source",
+            "evidence": "consent_evidence",
+        }
+    }
+}
+"""Kind → settings beyond those that open the emulated account."""
+
 SETTINGS = """\
 # Settings of the demo. config/crm-steward.yaml in the project explains every key.
 version: 1
@@ -9,18 +30,8 @@ language: en
 timezone: Europe/Paris
 database: sqlite:///crm-steward.db        # relative to this file
 
-connections:
-  hubspot-eu:
-    kind: hubspot
-    token: <token>                # a real one belongs in the environment
-    base_url: <url>       # the emulator; leave it out for the real HubSpot
-    country: FR                           # for telephone numbers without a country
-    consent:                              # properties that hold the proof of consent
-      given_at: consent_given_at
-      how: consent_how
-      text_version: consent_text_version
-      source: consent_source
-      evidence: consent_evidence
+connections:                              # emulators; leave base_url out for a real CRM,
+<connections>                             # and keep its credentials in the environment
   export:
     kind: file
     path: contacts.csv                    # corrections go to a copy beside it

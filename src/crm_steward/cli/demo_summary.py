@@ -16,6 +16,8 @@ class Summary:
 
     Args:
         contacts: How many live contacts were looked at.
+        connections: How many of them each connection has.
+        shared: How many e-mail addresses are known to more than one connection.
         quarantined: How many could not be read.
         rules: With how many rules.
         standing, resolved: Findings.
@@ -28,6 +30,8 @@ class Summary:
     """
 
     contacts: int
+    connections: dict[str, int]
+    shared: int
     quarantined: int
     rules: int
     standing: int
@@ -48,8 +52,16 @@ def read_counts(database: Database) -> dict[str, Any]:
     from crm_steward.store.tables import contacts, findings, journal, plans, quarantine
 
     number = sa.func.count
+    known_twice = (
+        sa.select(contacts.c.email_key)
+        .where(contacts.c.gone_at.is_(None), contacts.c.email_key.is_not(None))
+        .group_by(contacts.c.email_key)
+        .having(number(contacts.c.connection.distinct()) > 1)
+        .subquery()
+    )
     queries = {
         "contacts": sa.select(number()).where(contacts.c.gone_at.is_(None)),
+        "shared": sa.select(number()).select_from(known_twice),
         "quarantined": sa.select(number()).select_from(quarantine),
         "standing": sa.select(number()).where(findings.c.state == "open"),
         "resolved": sa.select(number()).where(findings.c.state == "resolved"),
@@ -62,6 +74,11 @@ def read_counts(database: Database) -> dict[str, Any]:
             name: reading.execute(query).scalar() or 0 for name, query in queries.items()
         }
         plan = reading.execute(newest).scalar() or {"changes": [], "hash": ""}
+        by_connection = sa.select(contacts.c.connection, number()).where(
+            contacts.c.gone_at.is_(None)
+        )
+        rows = reading.execute(by_connection.group_by(contacts.c.connection))
+        counts["connections"] = {row[0]: row[1] for row in rows}
     waiting = sum(not one["automatic"] for one in plan["changes"])
     return {**counts, "waiting": waiting, "plan": plan["hash"]}
 
@@ -92,6 +109,8 @@ def print_summary(summary: Summary) -> None:
     table.add_column()
     aside = f"; {summary.quarantined} could not be read" if summary.quarantined else ""
     table.add_row("looked at", f"{summary.contacts:,} contacts with {summary.rules} rules{aside}")
+    by_connection = ", ".join(f"{name} {n:,}" for name, n in summary.connections.items())
+    table.add_row("in", f"{by_connection}; {summary.shared:,} addresses are known to several")
     table.add_row(
         "found", f"{summary.standing:,} findings stand, {summary.resolved:,} are resolved already"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import threading
@@ -53,9 +54,9 @@ def serve(  # noqa: PLR0917 -- typer reads the options from the signature
         signal.signal(number, lambda *_: stop.set())
     try:
         with served(emulator, port=port, faults=script, state=state) as server:
-            token = getattr(emulator, "token", "")
-            ready = {"kind": kind, "url": server.url, "token": token, "contacts": contacts}
-            _announce({**ready, "seed": seed}, as_json=as_json)
+            ready = {"kind": kind, "url": server.url, "contacts": contacts, "seed": seed}
+            ready["connection"] = {"kind": kind, **emulator.connection(server.url)}
+            _announce(ready, as_json=as_json)
             stop.wait()
     except OSError as error:
         raise ConfigError(
@@ -96,8 +97,19 @@ def _announce(ready: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(json.dumps(ready))
         return
     typer.echo(f"Emulated {ready['kind']} with {ready['contacts']} contacts at {ready['url']}")
-    typer.echo(f"Token: {ready['token']}   Control door: {ready['url']}/_sandbox/state")
-    typer.echo("Ctrl-C stops it.")
+    typer.echo("A connection to it needs:")
+    typer.echo("".join(f"  {line}\n" for line in as_yaml(ready["connection"]).splitlines()))
+    typer.echo(f"Control door: {ready['url']}/_sandbox/state   Ctrl-C stops it.")
+
+
+def as_yaml(values: dict[str, Any]) -> str:
+    """Return settings as YAML; a key of many lines keeps them."""
+    from ruamel.yaml import YAML
+
+    yaml, text = YAML(), io.StringIO()
+    yaml.width = 10_000
+    yaml.dump(values, text)
+    return text.getvalue()
 
 
 def register(app: typer.Typer) -> None:

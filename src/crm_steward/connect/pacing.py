@@ -10,7 +10,10 @@ from datetime import timedelta
 from crm_steward.connect.spec import Quota
 
 RESERVE = 0.2
-"""The share of a quota that is left to everybody else, whoever used the rest."""
+"""The share of a quota that is left to everybody else, whoever used the rest.
+
+Where more than the rest of it was given to us, only what was not given is left.
+"""
 
 _SLOTS = 1000
 """How finely a window is remembered: a day of calls costs no more memory than a second of them."""
@@ -30,6 +33,7 @@ class Pace:
 
     def __init__(self, quota: Quota, share: float, monotonic: Callable[[], float]) -> None:
         self._share = share
+        self._reserve = min(RESERVE, 1.0 - share)
         self._now = monotonic
         self._lock = threading.Lock()
         self._held_until = 0.0
@@ -81,7 +85,7 @@ class Pace:
             news = quota != self.quota and quota.calls > 0 and quota.per > timedelta(0)
             if news:
                 self.quota = quota
-        if left is not None and left < quota.calls * RESERVE:
+        if left is not None and left < quota.calls * self._reserve:
             self.hold(self._now() + quota.per.total_seconds() / 10)
         return news
 

@@ -142,9 +142,7 @@ class Runner:
         known = self._trouble.get(job.name) == error.message
         self._trouble[job.name] = error.message
         if isinstance(error, AuthError):
-            # One alarm when it begins; repeated ones would teach people to look away.
-            say = _log.debug if known else _log.error
-            say("paused: the credential is refused", why=str(error), connection=job.connection)
+            _log.debug("the credential is still refused", why=str(error))
             return Ending.UNAUTHORIZED
         say = _log.debug if known else _log.warning
         if not isinstance(error, RetryableError | MailError):

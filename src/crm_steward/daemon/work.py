@@ -185,6 +185,8 @@ class Work:
 
     def _target(self, name: str) -> Target:
         configured = self._settings.writable(name)
+        if paused := self._paused(name):
+            raise AuthError(paused, hint="The next pull tries the credential again.")
         spec = spec_of(configured.kind)
         connector = self._open(name, configured)
         return Target(connector=connector, settle_after=spec.settle_after, batch=spec.batch)
@@ -205,23 +207,34 @@ class Work:
             )
 
     def _fail(self, failures: Mapping[str, StewardError]) -> None:
-        """Raise the first of what failed, when the connections that work have had their turn."""
+        """Raise the first of what failed, when the connections that work have had their turn.
+
+        A refused credential pauses its connection and holds up nobody else: its next pull asks again.
+        """
         for name, error in failures.items():
             if isinstance(error, AuthError):
-                self._pause(name, error)
+                self._pause(name, error, self._paused(name))
         for error in failures.values():
-            raise error
+            if not isinstance(error, AuthError):
+                raise error
 
     @contextmanager
     def _pausing(self, name: str) -> Iterator[None]:
         """Write down that the connection waits for a person when its credential is refused."""
+        before = self._paused(name)
         try:
             yield
         except AuthError as error:
-            self._pause(name, error)
+            self._pause(name, error, before)
             raise
 
-    def _pause(self, name: str, error: AuthError) -> None:
+    def _paused(self, name: str) -> str | None:
+        return Mirror(self._database).state(name).paused_reason
+
+    def _pause(self, name: str, error: AuthError, before: str | None) -> None:
+        """Pause a connection; one alarm when that begins: repeated ones teach to look away."""
+        if before is None:
+            _log.error("paused: the credential is refused", why=str(error), connection=name)
         kind = self._settings.connections[name].kind
         Mirror(self._database).note(
             name, kind, paused_reason=error.message, last_error=error.message

@@ -242,6 +242,8 @@ class Coverage:
         quarantined: (connection, reason, how many records).
         withheld: (reason, how many changes) that the last plan left out.
         left_out: (what, how many contacts) that a rule could not examine.
+        missed: (connection, how many contacts) that full reads since the last report brought and
+            reading changes should have brought before.
         unsettled: Changes whose fate the CRM has not told yet.
         refused: Changes the CRM refused since the last report.
         conflicts: Changes not made because somebody had edited the record.
@@ -252,6 +254,7 @@ class Coverage:
     quarantined: tuple[tuple[str, str, int], ...] = ()
     withheld: tuple[tuple[str, int], ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
+    missed: tuple[tuple[str, int], ...] = ()
     unsettled: int = 0
     refused: int = 0
     conflicts: int = 0

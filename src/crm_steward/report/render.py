@@ -191,6 +191,7 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
         words("gaps.left_out", n=count, reason=left_out(reason, words))
         for reason, count in coverage.left_out[:_REASONS]
     ]
+    lines += [words("gaps.missed", n=n, connection=name) for name, n in coverage.missed]
     for name in ("unsettled", "refused", "conflicts"):
         count = getattr(coverage, name)
         if count:

@@ -202,6 +202,7 @@ def coverage(
         quarantined=tuple(sorted(quarantined, key=lambda one: (-one[2], one[0], one[1]))),
         withheld=_counted(reading, "plan", "withheld"),
         left_out=_counted(reading, "scan", "left_out"),
+        missed=_missed(reading, since),
         unsettled=ended.get("intent", none)[0] + ended.get("unknown", none)[0],
         refused=ended.get("rejected", none)[1],
         conflicts=ended.get("conflict", none)[1],
@@ -238,6 +239,17 @@ def _source(row: sa.RowMapping, live: int, now: datetime, late: timedelta) -> So
         trouble=trouble,
         reason=said.removeprefix(f"{row['connection']}: ") if isinstance(said, str) else "",
     )
+
+
+def _missed(reading: sa.Connection, since: datetime) -> tuple[tuple[str, int], ...]:
+    """Return what full reads found that reading changes had missed, by connection."""
+    query = sa.select(runs.c.connection, runs.c.counts).where(
+        runs.c.verb == "pull", runs.c.status == "done", runs.c.ended_at > since
+    )
+    found: Counter[str] = Counter()
+    for connection, counts in reading.execute(query):
+        found[connection] += counts.get("missed", 0) if counts.get("full") else 0
+    return tuple(sorted((name, n) for name, n in found.items() if n))
 
 
 def _counted(reading: sa.Connection, verb: str, name: str) -> tuple[tuple[str, int], ...]:

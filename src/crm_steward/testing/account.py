@@ -25,6 +25,7 @@ from crm_steward.sdk import (
     Outcome,
     Page,
     RecordRef,
+    RetryPolicy,
     Status,
     UpdateFields,
     utc_now,
@@ -70,6 +71,10 @@ class SandboxAccount(ABC):
     """Every credential in play; none of them may be seen in an error or a log line."""
     follows_merges = True
     """Whether the CRM tells which record an id leads to that was merged away."""
+    per_call = 100
+    """How many updates one call of the vendor carries."""
+    clearable = "last_name"
+    """A canonical field that the CRM lets people leave empty."""
     custom_field = ""
     """Name of a text field that an admin has added, in the CRM's own words."""
 
@@ -219,6 +224,12 @@ class Copy:
         assert last is not None, "a read brings at least one page"
         assert last.complete, "the last page is not complete"
         return self
+
+
+def quick_calls(connection: str = "") -> Calls:
+    """Return what paces nothing and hardly waits before it makes a call again."""
+    first, longest = timedelta(milliseconds=1), timedelta(milliseconds=5)
+    return Calls(connection, policy=RetryPolicy(first=first, longest=longest))
 
 
 def needs(account: SandboxAccount, capability: Capability) -> None:

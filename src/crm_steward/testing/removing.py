@@ -84,7 +84,8 @@ class RemovingContract:
         """More losers than one call of the vendor takes; one record is left, with its own values."""
         needs(account, Capability.MERGE)
         merge = _merge(account, connector, losers=account.spec.merge_max + 1)
-        name = connector.get([merge.ref])[merge.ref].last_name
+        name = "The survivor's own"  # some CRMs fill what is blank
+        account.edit(merge.ref.id, "last_name", name)
         (outcome,) = connector.apply([merge])
         assert outcome.status is Status.VERIFIED
         assert outcome.remote_id in account.ids()

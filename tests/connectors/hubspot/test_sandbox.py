@@ -10,27 +10,14 @@ from typing import Any
 
 import pytest
 import requests
+from tests.connectors.hubspot.conftest import Time
 
 from crm_steward.sandbox import Server, parse_faults, serve
-from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox
+from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox, credentials
 
 CONTACTS = "/crm/v3/objects/contacts"
 TASKS = "/crm/v3/objects/tasks"
 ASSOCIATION = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 204}
-
-
-class Time:
-    """A clock that moves when told."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_(self, **kwargs: float) -> None:
-        """Let time go by."""
-        self.now += timedelta(**kwargs)
 
 
 class Client:
@@ -118,22 +105,87 @@ def test_a_missing_scope_is_named(crm: Client, server: Server) -> None:
     assert refused.json()["context"]["requiredGranularScopes"] == ["crm.objects.contacts.write"]
 
 
-def test_oauth_tokens_live_half_an_hour(crm: Client, clock: Time) -> None:
-    """The refresh token buys access tokens that expire by the account's clock."""
-    form = {
+def buy(crm: Client, version: str = "2026-03", **form: str) -> requests.Response:
+    """Ask for an access token."""
+    given = {
         "grant_type": "refresh_token",
-        "client_id": "app",
-        "client_secret": "secret",
-        "refresh_token": "sandbox-refresh-token",
+        "client_id": credentials.CLIENT_ID,
+        "client_secret": credentials.CLIENT_SECRET,
+        "refresh_token": credentials.REFRESH_TOKEN,
+        **form,
     }
-    bought = requests.post(f"{crm.url}/oauth/v1/token", data=form, timeout=5).json()
+    return requests.post(f"{crm.url}/oauth/{version}/token", data=given, timeout=5)
+
+
+@pytest.mark.parametrize("version", ["v1", "v3", "2026-03"])
+def test_oauth_tokens_live_half_an_hour(crm: Client, clock: Time, version: str) -> None:
+    """The refresh token buys access tokens that expire by the account's clock."""
+    bought = buy(crm, version).json()
     assert bought["expires_in"] == 1800
+    assert bought["refresh_token"] == credentials.REFRESH_TOKEN
     crm.session.headers["Authorization"] = f"Bearer {bought['access_token']}"
     assert crm("GET", CONTACTS).status_code == 200
     clock.pass_(minutes=31)
     assert crm("GET", CONTACTS).json()["category"] == "EXPIRED_AUTHENTICATION"
-    form["refresh_token"] = "stolen"
-    assert requests.post(f"{crm.url}/oauth/v1/token", data=form, timeout=5).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"refresh_token": "stolen"}, "BAD_REFRESH_TOKEN"),
+        ({"client_secret": "guessed"}, "BAD_CLIENT_SECRET"),
+        ({"client_id": "another"}, "BAD_CLIENT_ID"),
+    ],
+)
+def test_a_wrong_credential_buys_nothing(crm: Client, form: dict[str, str], code: str) -> None:
+    """400 in both dialects: HubSpot's own status, and OAuth's error."""
+    refused = buy(crm, **form)
+    assert (refused.status_code, refused.json()["status"]) == (400, code)
+    assert refused.json()["error"].startswith("invalid_")
+
+
+def test_a_rotated_refresh_token_is_worth_nothing_and_a_withdrawn_one_neither() -> None:
+    """With rotation each refresh token buys one access token; an uninstalled app buys none."""
+    with serve(HubSpotSandbox(contacts=0, oauth=True, rotate=True)) as server:
+        crm = Client(server)
+        following = buy(crm).json()["refresh_token"]
+        assert following != credentials.REFRESH_TOKEN
+        assert buy(crm).json()["status"] == "BAD_REFRESH_TOKEN"
+        access = buy(crm, refresh_token=following).json()["access_token"]
+        crm.session.headers["Authorization"] = f"Bearer {access}"
+        assert crm("GET", CONTACTS).status_code == 200
+        server.emulator.by_hand({"do": "revoke"})
+        assert crm("GET", CONTACTS).json()["category"] == "INVALID_AUTHENTICATION"
+        assert buy(crm, refresh_token=following).status_code == 400
+        crm.session.close()
+
+
+def test_an_installed_app_has_limits_of_its_own() -> None:
+    """110 calls per 10 seconds and no word of a daily limit; the static token opens nothing."""
+    with serve(HubSpotSandbox(contacts=0, oauth=True)) as server:
+        crm = Client(server)
+        assert crm("GET", CONTACTS).status_code == 401
+        crm.session.headers["Authorization"] = f"Bearer {buy(crm).json()['access_token']}"
+        headers = crm("GET", CONTACTS).headers
+        assert headers["X-HubSpot-RateLimit-Max"] == "110"
+        assert "X-HubSpot-RateLimit-Daily" not in headers
+        crm.session.close()
+
+
+def test_a_token_tells_what_it_may_do(crm: Client, server: Server) -> None:
+    """By introspection for an app's token, by a call of its own for a static one."""
+    server.emulator.by_hand({"do": "token", "token": "reader", "scopes": ["oauth"]})
+    path = "/oauth/v2/private-apps/get/access-token-info"
+    assert crm("POST", path, {"tokenKey": "reader"}).json()["scopes"] == ["oauth"]
+    access = buy(crm).json()["access_token"]
+    form = {
+        "client_id": credentials.CLIENT_ID,
+        "client_secret": credentials.CLIENT_SECRET,
+        "token": access,
+    }
+    asked = requests.post(f"{crm.url}/oauth/2026-03/token/introspect", data=form, timeout=5).json()
+    assert asked["active"]
+    assert asked["scopes"] == list(SCOPES)
 
 
 def test_the_burst_limit_counts_down_and_recovers(clock: Time) -> None:
@@ -595,8 +647,12 @@ def test_tasks_are_found_by_association(crm: Client) -> None:
     assert found[0]["associationTypes"][0]["typeId"] == 203
     assert "paging" not in rest
     inputs = {"inputs": [{"id": record_id}, {"id": other}]}
-    for version, key in (("v4", "toObjectId"), ("v3", "id")):
-        answer = crm("POST", f"/crm/{version}/associations/contacts/tasks/batch/read", inputs)
+    for version, key in (
+        ("v4/associations", "toObjectId"),
+        ("associations/2026-03", "toObjectId"),
+        ("v3/associations", "id"),
+    ):
+        answer = crm("POST", f"/crm/{version}/contacts/tasks/batch/read", inputs)
         assert answer.status_code == 207
         body = answer.json()
         assert [item[key] for item in body["results"][0]["to"]] == tasks
@@ -615,6 +671,43 @@ def test_tasks_follow_a_merge(crm: Client) -> None:
     new = merge(crm, first, other).json()["id"]
     found = crm("GET", f"/crm/v4/objects/contacts/{new}/associations/tasks").json()["results"]
     assert {item["toObjectId"] for item in found} == tasks
+
+
+def test_tasks_may_take_their_time_to_follow_a_merge(clock: Time) -> None:
+    """Up to half an hour the survivor lacks what its records had."""
+    emulator = HubSpotSandbox(contacts=0, clock=clock, merge_lag=timedelta(minutes=30))
+    with serve(emulator) as server:
+        crm = Client(server)
+        first, other = make(crm, firstname="A"), make(crm, firstname="B")
+        task_id = new_task(crm, other).json()["id"]
+        path = (
+            f"/crm/v4/objects/contacts/{merge(crm, first, other).json()['id']}/associations/tasks"
+        )
+        assert crm("GET", path).json()["results"] == []
+        clock.pass_(minutes=30)
+        assert crm("GET", path).json()["results"][0]["toObjectId"] == task_id
+        crm.session.close()
+
+
+def test_many_tasks_of_one_contact_come_in_pages(crm: Client, server: Server) -> None:
+    """The batch read names where each contact's next page begins."""
+    record_id = make(crm, firstname="A")
+    tasks = server.emulator.tables["tasks"]
+    made = new_task(crm, record_id).json()["id"]
+    ids = [str(int(made) + n) for n in range(1, 701)]
+    for task_id in ids:
+        tasks[task_id] = {**tasks[made], "id": task_id}
+    server.emulator.reindex()
+    path, seen, after = "/crm/associations/2026-03/contacts/tasks/batch/read", [], None
+    while True:
+        row = crm("POST", path, {"inputs": [{"id": record_id, "after": after}]}).json()["results"][
+            0
+        ]
+        seen += [item["toObjectId"] for item in row["to"]]
+        if "paging" not in row:
+            break
+        after = row["paging"]["next"]["after"]
+    assert seen == [made, *ids]
 
 
 @pytest.mark.parametrize(
@@ -649,7 +742,11 @@ def test_consent_hangs_on_the_address(crm: Client, clock: Time) -> None:
     path = "/communication-preferences/v4/statuses/said-no@example.com/unsubscribe-all"
     assert crm("GET", path, channel="EMAIL").json()["results"] == []
     clock.pass_(minutes=1)
-    assert crm("POST", path, channel="EMAIL").json()["results"][0]["status"] == "UNSUBSCRIBED"
+    done = crm("POST", path, channel="EMAIL", verbose="true").json()["results"]
+    assert {item["status"] for item in done} == {"UNSUBSCRIBED"}
+    assert crm("POST", path, channel="EMAIL").json()["results"] == [], "it says so only when asked"
+    (wide,) = crm("GET", path, channel="EMAIL").json()["results"]
+    assert (wide["wideStatusType"], wide["status"]) == ("PORTAL_WIDE", "UNSUBSCRIBED")
     held = crm.contact(record_id, "hs_email_optout", "lastmodifieddate")["properties"]
     assert held["hs_email_optout"] == "true"
     assert held["lastmodifieddate"] == "2026-11-02T10:01:00.000Z"
@@ -669,14 +766,75 @@ def test_consent_hangs_on_the_address(crm: Client, clock: Time) -> None:
 
 
 def test_unsubscribing_needs_a_legal_basis(crm: Client) -> None:
-    """v3 unsubscribes from one kind of mail, for a reason from HubSpot's list."""
+    """v3 unsubscribes from one kind of mail, for a reason from HubSpot's list and its explanation."""
+    record_id = make(crm, email="x@example.com")
     body = {"emailAddress": "x@example.com", "subscriptionId": "1"}
     path = "/communication-preferences/v3/unsubscribe"
     assert crm("POST", path, body).status_code == 400
-    done = crm("POST", path, {**body, "legalBasis": "CONSENT_WITH_NOTICE"}).json()
+    body["legalBasis"] = "LEGITIMATE_INTEREST_OTHER"
+    assert crm("POST", path, body).status_code == 400
+    done = crm("POST", path, {**body, "legalBasisExplanation": "objected"}).json()
     assert (done["status"], done["sourceOfStatus"]) == ("NOT_SUBSCRIBED", "SUBSCRIPTION_STATUS")
     definitions = crm("GET", "/communication-preferences/v3/definitions").json()
     assert definitions["subscriptionDefinitions"][0]["id"] == "1"
+    held = crm.contact(record_id, "hs_email_optout", "hs_email_optout_1", "hs_email_optout_2")
+    assert held["properties"]["hs_email_optout_1"] == "true"
+    assert held["properties"]["hs_email_optout_2"] is None
+    assert held["properties"]["hs_email_optout"] is None
+
+
+def test_without_data_privacy_settings_no_legal_basis_is_asked_for() -> None:
+    """Many accounts have them off: then the address and the subscription are enough."""
+    with serve(HubSpotSandbox(contacts=0, gdpr=False)) as server:
+        crm = Client(server)
+        body = {"emailAddress": "x@example.com", "subscriptionId": "2"}
+        assert crm("POST", "/communication-preferences/v3/unsubscribe", body).status_code == 200
+        crm.session.close()
+
+
+def test_one_of_two_scopes_is_enough(crm: Client, server: Server) -> None:
+    """`read_write` reads too; `write` unsubscribes from one kind of mail but not from all."""
+    scopes = ["communication_preferences.write"]
+    server.emulator.by_hand({"do": "token", "token": "writer", "scopes": scopes})
+    crm.session.headers["Authorization"] = "Bearer writer"
+    v4 = "/communication-preferences/v4/statuses/x@example.com/unsubscribe-all"
+    assert crm("POST", v4, channel="EMAIL").status_code == 403
+    assert crm("GET", v4, channel="EMAIL").status_code == 403
+    body = {
+        "emailAddress": "x@example.com",
+        "subscriptionId": "1",
+        "legalBasis": "LEGITIMATE_INTEREST_OTHER",
+        "legalBasisExplanation": "objected",
+    }
+    assert crm("POST", "/communication-preferences/v3/unsubscribe", body).status_code == 200
+
+
+def test_what_an_account_is_not_open_to() -> None:
+    """A version past its end, or a product that was not bought, as the account is made."""
+    with serve(HubSpotSandbox(contacts=0, closed={"/communication-preferences/v4": 404})) as server:
+        crm = Client(server)
+        for version, status in (("v4", 404), ("2026-03", 200)):
+            path = f"/communication-preferences/{version}/statuses/x@example.com/unsubscribe-all"
+            assert crm("GET", path, channel="EMAIL").status_code == status
+        crm.session.close()
+
+
+def test_an_admin_deletes_a_property_of_the_account_s_own(crm: Client, server: Server) -> None:
+    """It leaves the schema and the records; HubSpot's own properties stay."""
+    record_id = make(crm, customer_number="7")
+    server.emulator.by_hand({"do": "drop_field", "name": "customer_number"})
+    assert crm("GET", "/crm/v3/properties/contacts/customer_number").status_code == 404
+    assert "customer_number" not in crm.contact(record_id, "customer_number")["properties"]
+    assert update(crm, (record_id, {"customer_number": "8"})).status_code == 400
+    with pytest.raises(ValueError, match="no property of the account's own"):
+        server.emulator.by_hand({"do": "drop_field", "name": "email"})
+
+
+def test_a_spoilt_record_has_a_list_where_its_values_belong(crm: Client, server: Server) -> None:
+    """In every answer that shows it."""
+    record_id = make(crm, firstname="A")
+    server.emulator.by_hand({"do": "spoil", "id": record_id})
+    assert crm.contact(record_id)["properties"] == ["spoilt"]
 
 
 def test_a_merge_keeps_each_address_its_own_consent(crm: Client, server: Server) -> None:

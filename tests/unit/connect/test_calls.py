@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from crm_steward.connect.calls import Calls, RetryPolicy
+from crm_steward.connect.pacing import Pace
 from crm_steward.connect.spec import Quota
 from crm_steward.model import AuthError, RetryableError
 
@@ -124,6 +125,16 @@ def test_the_last_fifth_is_left_to_the_others() -> None:
     paced.learn(BURST, left=15)
     paced("burst", lambda: None)
     assert waits.slept == [pytest.approx(1.0)]
+
+
+def test_nothing_is_left_to_others_when_all_of_it_was_given_to_us() -> None:
+    """With a share of 1, the last call of the window goes out without a wait."""
+    waits = Waits()
+    paced = _calls(waits, BURST, share=1.0)
+    for left in range(BURST.calls - 1, -1, -1):
+        paced("burst", lambda: None)
+        paced.learn(BURST, left=left)
+    assert waits.slept == []
 
 
 def test_the_day_used_by_others_stops_us() -> None:
@@ -272,3 +283,41 @@ def test_threads_share_one_pace() -> None:
     assert len(moments) == 64
     assert moments[-1] - moments[0] >= 0.5, "64 calls at 20 per 200 ms need three full windows"
     assert paced.stats["burst"].calls == 64
+
+
+def test_points_count_in_long_quotas_only() -> None:
+    """A listing that costs ten of the day's points is one call to the burst quota."""
+    waits = Waits()
+    paced = _calls(waits, BURST, Quota(name="daily", calls=1000, per=timedelta(days=1)))
+    for _ in range(50):
+        paced("burst", lambda: None, cost=10)
+    assert waits.slept == []
+    with pytest.raises(RetryableError, match="daily"):
+        paced("burst", lambda: pytest.fail("the call went out"), cost=1)
+
+
+def test_a_call_that_costs_more_than_the_day_is_made_when_nothing_else_was() -> None:
+    """It cannot be cut in two: it waits for a whole window of its own."""
+    waits = Waits()
+    paced = _calls(waits, Quota(name="daily", calls=20, per=timedelta(days=1)))
+    assert paced("burst", lambda: "answer", cost=50) == "answer"
+    with pytest.raises(RetryableError):
+        paced("burst", lambda: pytest.fail("the call went out"), cost=50)
+
+
+def test_a_day_of_calls_is_remembered_in_little_memory() -> None:
+    """A hundred thousand calls over a day take a thousand entries, and none goes over our share."""
+    now = [0.0]
+    pace = Pace(Quota(name="daily", calls=100_000, per=timedelta(days=1)), 1.0, lambda: now[0])
+    taken = []
+    for _ in range(150_000):
+        now[0] += 1.0
+        if pace.take() == 0.0:
+            taken.append(now[0])
+    assert len(pace._taken) <= 1001
+    assert len(taken) > 149_000 * 0.995
+    day = 86_400
+    starts = range(0, len(taken), 997)
+    assert all(
+        sum(1 for t in taken[n : n + 100_001] if t - taken[n] < day) <= 100_000 for n in starts
+    )

@@ -104,7 +104,7 @@ def test_a_new_process_catches_up_with_what_was_due_while_it_was_away(
         (MailError("SMTP away."), "failed", "warning", timedelta(minutes=1)),
         (StoreError("Disk full."), "failed", "error", timedelta(minutes=1)),
         (ConfigError([Problem("no SDK.")]), "failed", "error", timedelta(minutes=1)),
-        (AuthError("Token refused."), "unauthorized", "error", timedelta(hours=1)),
+        (AuthError("Token refused."), "unauthorized", "debug", timedelta(hours=1)),
         (BusyError("Another one."), "busy", "info", timedelta(minutes=1)),
     ],
 )
@@ -131,11 +131,11 @@ def test_a_standing_trouble_is_said_once_and_its_end_too(runner: Runner) -> None
     """One alarm when it begins, one line when it is over; repeated alarms teach to look away."""
     with capture_logs() as logs:
         for _ in range(5):
-            runner.run(job(failing(AuthError("Token refused."))))
-        assert runner.trouble() == {"pull:hubspot-eu": "Token refused."}
+            runner.run(job(failing(StoreError("Disk full."))))
+        assert runner.trouble() == {"pull:hubspot-eu": "Disk full."}
         runner.run(job(lambda: None))
     loud = [line["event"] for line in logs if line["log_level"] in {"error", "info"}]
-    assert loud == ["paused: the credential is refused", "works again"]
+    assert loud == ["failed; it is tried again", "works again"]
     assert runner.trouble() == {}
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.work import Work
-from crm_steward.model import ConfigError, RecordRef, UpdateFields, change_key
+from crm_steward.model import AuthError, ConfigError, RecordRef, UpdateFields, change_key
 from crm_steward.settings import load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, intent_of
@@ -24,6 +25,7 @@ SETTINGS = """\
 connections:
   people: {kind: file, path: people.csv}
   former: {kind: file, path: former.csv, enabled: false}
+  crm: {kind: hubspot, token: pat-invented}
 rules: {packs: [], paths: [own.yaml]}
 service: {apply_automatic: true}
 limits: {max_percent_per_day: 100}
@@ -136,3 +138,31 @@ def test_the_report_learns_what_the_service_left_out_of_its_plans(make_work: Mak
 
     runs = Runs(work._database).latest("plan")
     assert [run.counts for run in runs] == [{"changes": 1, "withheld": {"no proposal": 1}}]
+
+
+def test_a_refused_credential_is_one_alarm_and_holds_up_nobody(
+    make_work: MakeWork, tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it is refused, with whatever wording; the others are pulled and written."""
+    work = make_work()
+    _left_open(tmp_path, clock, "crm")
+    asked = []
+
+    def refuse(*_: Any) -> Any:
+        asked.append(1)
+        raise AuthError(f"crm: the token is refused (trace {len(asked)})")
+
+    for verb in ("check", "read", "get", "settle"):
+        monkeypatch.setattr(f"crm_steward_hubspot.connector.HubSpotConnector.{verb}", refuse)
+    work.pull("people")
+    work.scan()
+    with capture_logs() as logs:
+        work.apply()
+        for _ in range(3):
+            with pytest.raises(AuthError):
+                work.pull("crm")
+        work.apply()
+    alarms = [line for line in logs if line["log_level"] == "error"]
+    assert [line["event"] for line in alarms] == ["paused: the credential is refused"]
+    assert len(asked) == 3  # the pulls; nothing is settled while it is known to be paused
+    assert "Jeanne" in (tmp_path / "people.corrected.csv").read_text("utf-8-sig")

@@ -119,6 +119,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} contact not compared ({reason})",
             "{n} contacts not compared ({reason})",
         ),
+        "gaps.missed": (
+            "{connection}: {n} contact found by the full read only; changes had missed it",
+            "{connection}: {n} contacts found by the full read only; changes had missed them",
+        ),
         "gaps.unsettled": (
             "{n} change whose outcome the CRM has not confirmed yet",
             "{n} changes whose outcome the CRM has not confirmed yet",

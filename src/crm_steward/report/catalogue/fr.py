@@ -120,6 +120,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} contact non comparé ({reason})",
             "{n} contacts non comparés ({reason})",
         ),
+        "gaps.missed": (
+            "{connection} : {n} contact trouvé par la seule lecture complète",
+            "{connection} : {n} contacts trouvés par la seule lecture complète",
+        ),
         "gaps.unsettled": (
             "{n} modification dont le CRM n’a pas encore confirmé l’issue",
             "{n} modifications dont le CRM n’a pas encore confirmé l’issue",

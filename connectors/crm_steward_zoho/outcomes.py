@@ -1,0 +1,28 @@
+"""How changes end, said the same way by all kinds of them."""
+
+from __future__ import annotations
+
+from crm_steward.sdk import Change, Contact, Outcome, Revision, Status, change_key
+
+
+def ended(
+    change: Change, status: Status, reason: str = "", *, remote_id: str = "", revision: str = ""
+) -> Outcome:
+    """Return how a change ended."""
+    return Outcome(
+        key=change_key(change),
+        status=status,
+        reason=reason,
+        remote_id=remote_id,
+        revision=Revision(revision),
+    )
+
+
+def same_contact(change: Change, contact: Contact) -> bool:
+    """Whether the change's record is still itself, and not merged into another."""
+    return contact.ref == change.ref
+
+
+def gone_of(change: Change, contact: Contact) -> Outcome:
+    """Return the outcome of a change whose record was merged into `contact`."""
+    return ended(change, Status.CONFLICT, f"the contact was merged into {contact.ref.id}")
