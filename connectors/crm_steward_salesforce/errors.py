@@ -29,7 +29,7 @@ _LATER = 3600.0
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{2,60}")
 _OAUTH = re.compile(r"[a-z][a-z_]{2,60}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
-GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"})
+GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND"})
 """The record is in the recycle bin, was purged, or never was."""
 
 _MEANINGS = {

@@ -210,6 +210,17 @@ def test_fields_that_cannot_be_written_are_refused_unsent(org: Org) -> None:
     assert org.calls(PATCH) == 0
 
 
+def test_no_update_ever_takes_an_opt_out_back(org: Org) -> None:
+    """Not even where the settings map a switch to a field of ours."""
+    connector = org.open(extra={"mail": "HasOptedOutOfEmail"})
+    one = org.ids()[0]
+    org.do("opt_out", id=one)
+    for value in ("false", None):
+        change = update(connector, one, **{"extra.mail": value})
+        assert only(connector.apply([change])).status is Status.REJECTED
+    assert org.crm.tables["Contact"][one]["HasOptedOutOfEmail"] is True
+
+
 # -- collections ----------------------------------------------------------------------------------
 
 
