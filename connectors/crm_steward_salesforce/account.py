@@ -139,6 +139,10 @@ class Inspector:
                 return found
 
     def _quota(self) -> int | None:
-        daily: Any = self._wire.limits().get("DailyApiRequests")
+        """Return the calls left today; who may not see the limits is told them by each answer."""
+        try:
+            daily: Any = self._wire.limits().get("DailyApiRequests")
+        except SalesforceRejectedError:
+            return self._wire.left
         left = daily.get("Remaining") if isinstance(daily, Mapping) else None
         return left if isinstance(left, int) else self._wire.left

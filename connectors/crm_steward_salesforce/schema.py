@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_steward.sdk import AuthError, Clock, FieldType, SourceField
-from crm_steward_salesforce.errors import SalesforceForbiddenError, SalesforceRejectedError
+from crm_steward_salesforce.errors import SalesforceRejectedError
 from crm_steward_salesforce.wire import Record, Wire
 
 _KEPT = timedelta(hours=1)
@@ -143,10 +143,6 @@ class Schema:
         try:
             answer = self._wire.describe(name)
         except SalesforceRejectedError:
-            return Sobject()
-        except SalesforceForbiddenError as error:
-            if error.code != "INSUFFICIENT_ACCESS":
-                raise
             return Sobject()
         listed = answer.get("fields")
         items = (

@@ -368,6 +368,14 @@ def test_check_names_missing_rights(org: Org) -> None:
         assert words in missing
 
 
+def test_check_goes_on_without_the_right_to_see_limits(org: Org) -> None:
+    """What is left of the day stands on every answer as well."""
+    org.server.faults.add(parse_faults({"path": "/limits", "status": 404}))
+    account = org.open().check()
+    assert account.missing == ()
+    assert account.quota["daily"] == org.crm.daily - len(org.crm.used)
+
+
 def test_check_without_the_api(org: Org) -> None:
     """An AuthError that names the permission."""
     org.do("permit", permissions=[p for p in PERMISSIONS if p != "ApiEnabled"])
