@@ -10,7 +10,6 @@ into SQLite, small and large.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -63,7 +62,8 @@ def measure_read(connection: dict[str, Any]) -> dict[str, float]:
     short = [quota for quota in spec_of(connection["kind"]).quotas if not quota.daily]
     paces = {name: calls._paces[name].quota for name in stats if name in calls._paces}  # noqa: SLF001 -- what the answers said
     shares = [
-        stats[quota.name].calls / (max(wall / paces[quota.name].per.total_seconds(), 1) * paces[quota.name].calls)
+        stats[quota.name].calls
+        / (max(wall / paces[quota.name].per.total_seconds(), 1) * paces[quota.name].calls)
         for quota in short
         if quota.name in stats
     ]
@@ -101,11 +101,16 @@ def measure_pull(connection: dict[str, Any]) -> dict[str, float]:
         done = pull(database, "bench", connection["kind"], connector, clock=utc_now)
         cpu = time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"live": done.live, "ms": cpu / done.read * 1000, "peak_mb": peak / 1024, "before_mb": before / 1024}
+    return {
+        "live": done.live,
+        "ms": cpu / done.read * 1000,
+        "peak_mb": peak / 1024,
+        "before_mb": before / 1024,
+    }
 
 
 def _bare_hubspot(connection: dict[str, Any]) -> Iterator[Any]:
-    from hubspot import HubSpot  # noqa: TID253 -- the library on its own
+    from hubspot import HubSpot
 
     from crm_steward_hubspot.mapping import STANDARD
 
@@ -113,7 +118,9 @@ def _bare_hubspot(connection: dict[str, Any]) -> Iterator[Any]:
     api = HubSpot(access_token=connection["token"], host=url, base_url=url).crm.contacts.basic_api
     after = None
     while True:
-        page = _patiently(lambda mark=after: api.get_page(limit=100, after=mark, properties=list(STANDARD)))
+        page = _patiently(
+            lambda mark=after: api.get_page(limit=100, after=mark, properties=list(STANDARD))
+        )
         yield from page.results
         if not page.paging:
             return
