@@ -95,6 +95,18 @@ def test_sessions_end_by_the_orgs_clock(clock: Time) -> None:
         client.session.close()
 
 
+def test_a_token_of_ones_choice(org: Org, clock: Time) -> None:
+    """By hand, for a time."""
+    with served(clock=clock) as other:
+        other.do("token", token="short", expires_in=60)
+        client = Client(other.server, "short")
+        assert client("GET", "/limits").status_code == 200
+        clock.pass_(seconds=61)
+        assert client("GET", "/limits").status_code == 401
+        client.session.close()
+    assert org.crm.session_of("short") is None
+
+
 def test_soap_login_ends_with_version_64(org: Org) -> None:
     """Up to 64.0 it opens a session; after that it is refused."""
     app = org.crm.app

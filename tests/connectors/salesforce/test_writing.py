@@ -210,6 +210,17 @@ def test_fields_that_cannot_be_written_are_refused_unsent(org: Org) -> None:
     assert org.calls(PATCH) == 0
 
 
+def test_no_update_ever_takes_an_opt_out_back(org: Org) -> None:
+    """Not even where the settings map a switch to a field of ours."""
+    connector = org.open(extra={"mail": "HasOptedOutOfEmail"})
+    one = org.ids()[0]
+    org.do("opt_out", id=one)
+    for value in ("false", None):
+        change = update(connector, one, **{"extra.mail": value})
+        assert only(connector.apply([change])).status is Status.REJECTED
+    assert org.crm.tables["Contact"][one]["HasOptedOutOfEmail"] is True
+
+
 # -- collections ----------------------------------------------------------------------------------
 
 
@@ -418,6 +429,29 @@ def test_a_chain_that_ends_half_way_says_how_far_it_came(org: Org) -> None:
     settled = only(connector.settle([change]))
     assert settled.status is Status.CONFLICT
     assert "2 of 3" in settled.reason
+
+
+def test_a_session_that_ends_with_the_merge(org: Org) -> None:
+    """SOAP refuses the session with a fault: a new one is opened, and the merge is sent again."""
+    change = merge(org, 1)
+    org.server.faults.add(parse_faults({"path": "/Soap/", "nth": 1, "expire_token": True}))
+    assert only(org.open().apply([change])).status is Status.VERIFIED
+    assert org.calls("POST /services/Soap") == 2
+
+
+@pytest.mark.parametrize(
+    "fault", [{"html": True}, {"truncated_json": True}, {"no_op": True}, {"status": 500}]
+)
+def test_a_merge_whose_answer_is_none_is_unknown(org: Org, fault: dict[str, Any]) -> None:
+    """A web page, half an envelope, an empty one, a fault without a code: sent once, then settled."""
+    change = merge(org, 1)
+    org.server.faults.add(parse_faults({"path": "/Soap/", "nth": 1, **fault}))
+    connector = org.open()
+    assert only(connector.apply([change])).status is Status.UNKNOWN
+    assert org.calls("POST /services/Soap") == 1
+    took_effect = "truncated_json" in fault
+    settled = only(connector.settle([change])).status
+    assert settled is (Status.VERIFIED if took_effect else Status.ABSENT)
 
 
 def test_a_lock_ends_and_the_merge_goes_on(org: Org) -> None:
