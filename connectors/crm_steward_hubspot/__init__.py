@@ -6,9 +6,10 @@ Importing this package costs nothing of HubSpot's library; `connector.py` import
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from crm_steward.sdk import (
     CanonicalField,
@@ -36,14 +37,14 @@ class HubSpotSettings(CrmSettings):
     """
 
     kind: Literal["hubspot"] = "hubspot"
-    token: SecretStr | None = None
-    """Service key, or static token of an existing private app (`pat-…`)."""
     client_id: Annotated[str, Field(pattern=r"^[!-~]*$")] = ""
-    """Instead of `token`, for an app installed by OAuth: its client id."""
+    """Of an app that was installed by OAuth, instead of `token`: its client id."""
     client_secret: SecretStr | None = None
     """The app's client secret."""
     refresh_token: SecretStr | None = None
     """The refresh token that installing the app in this account brought."""
+    token: Annotated[SecretStr | None, Field(validate_default=True)] = None
+    """Service key, or static token of an existing private app (`pat-…`)."""
     search_lag: DurationOrZero = timedelta(seconds=120)
     """How long a change may stay invisible to search; `overlap` is never less than this."""
     fields: dict[CanonicalField, PropertyName] = Field(default_factory=dict)
@@ -53,16 +54,21 @@ class HubSpotSettings(CrmSettings):
     consent: dict[ProofPart, PropertyName] = Field(default_factory=dict)
     """Properties that hold the proof of consent, which HubSpot has no fields for."""
 
+    @field_validator("token")
+    @classmethod
+    def _some_way_in(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if token is None and not any(info.data.get(name) for name in _APP):
+            raise PydanticKnownError("missing")
+        return token
+
     @model_validator(mode="after")
-    def _one_way_in(self) -> HubSpotSettings:
+    def _one_way_in(self) -> Self:
         given = [name for name in _APP if getattr(self, name)]
         if self.token and given:
             raise ValueError(f"give token, or {', '.join(_APP)}, but not both")
         missing = [name for name in _APP if name not in given]
         if given and missing:
             raise ValueError(f"an app installed by OAuth needs {' and '.join(missing)} as well")
-        if not self.token and missing:
-            raise ValueError(f"needs token, or {', '.join(_APP)} of an installed app")
         return self
 
 

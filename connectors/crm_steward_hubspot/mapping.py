@@ -252,7 +252,9 @@ _SOURCES: Mapping[str, Callable[[], str]] = {
     "email": lambda: "`email`, then `hs_additional_emails`",
     "full_name": lambda: "nothing, unless mapped by `fields`",
     "kind": lambda: "nothing, unless mapped by `fields` and `kinds`",
-    "stage": lambda: f"`lifecyclestage`: {_stages()}; others unknown, unless mapped by `stages`",
+    "stage": lambda: (
+        f"`lifecyclestage`: {_stages()}; others are unknown, unless mapped by `stages`"
+    ),
     "last_person_act": lambda: f"the latest of {_listed(PERSON_ACTS)}",
     "last_activity": lambda: f"the latest of these and {_listed(ACTIVITY[len(PERSON_ACTS) :])}",
 }
@@ -272,10 +274,10 @@ def _written(field: str) -> str:
 
 def _stages() -> str:
     named = [
-        f"{_listed(tuple(own for own, ours in STAGES.items() if ours is stage))} *{stage.value}*"
+        f"{_listed(tuple(own for own, ours in STAGES.items() if ours is stage))} are *{stage.value}*"
         for stage in dict.fromkeys(STAGES.values())
     ]
-    return ", ".join(named)
+    return "; ".join(named)
 
 
 def _listed(names: tuple[str, ...]) -> str:
