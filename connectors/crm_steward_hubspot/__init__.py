@@ -1,4 +1,4 @@
-"""HubSpot: contacts, consents, activity dates, field updates and tasks.
+"""HubSpot: contacts, consents, activity dates; updates, tasks, opt-outs, merges, archiving.
 
 Importing this package costs nothing of HubSpot's library; `connector.py` imports that.
 """
@@ -6,47 +6,85 @@ Importing this package costs nothing of HubSpot's library; `connector.py` import
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
-from crm_steward.sdk import Capability, ConnectionSettings, ConnectorSpec, DurationOrZero, Quota
+from crm_steward.sdk import (
+    CanonicalField,
+    Capability,
+    ConnectorSpec,
+    CrmSettings,
+    DurationOrZero,
+    FieldName,
+    ProofPart,
+    Quota,
+)
 
 PropertyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
 """A property's internal name, as HubSpot writes it."""
-FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-ProofPart = Literal["purpose", "given_at", "how", "text_version", "source", "evidence"]
+
+_APP = ("client_id", "client_secret", "refresh_token")
 
 
-class HubSpotSettings(ConnectionSettings):
+class HubSpotSettings(CrmSettings):
     """What a HubSpot connection needs to be told.
 
-    The account's own limits need no setting: they start at the smallest plan's and follow the
-    headers of HubSpot's answers.
+    There are two ways in: `token` alone, or `client_id`, `client_secret` and `refresh_token` of an
+    app that was installed in the account by OAuth. The account's own limits need no setting: they
+    start at the smallest plan's and follow the headers of HubSpot's answers.
     """
 
     kind: Literal["hubspot"] = "hubspot"
-    token: SecretStr
+    client_id: Annotated[str, Field(pattern=r"^[!-~]*$")] = ""
+    """Of an app that was installed by OAuth, instead of `token`: its client id."""
+    client_secret: SecretStr | None = None
+    """The app's client secret."""
+    refresh_token: SecretStr | None = None
+    """The refresh token that installing the app in this account brought."""
+    token: Annotated[SecretStr | None, Field(validate_default=True)] = None
     """Service key, or static token of an existing private app (`pat-…`)."""
-    overlap: DurationOrZero = timedelta(minutes=10)
-    """How far each incremental read reaches back; covers the search index's delay."""
     search_lag: DurationOrZero = timedelta(seconds=120)
     """How long a change may stay invisible to search; `overlap` is never less than this."""
+    fields: dict[CanonicalField, PropertyName] = Field(default_factory=dict)
+    """Where a field of ours is kept in this account, if not in HubSpot's own property."""
     extra: dict[FieldName, PropertyName] = Field(default_factory=dict)
     """Custom fields: the name that rules use (`extra.<name>`) → HubSpot's internal name."""
     consent: dict[ProofPart, PropertyName] = Field(default_factory=dict)
     """Properties that hold the proof of consent, which HubSpot has no fields for."""
 
-    @property
-    def custom_fields(self) -> frozenset[str]:
-        """The custom fields that `extra` maps."""
-        return frozenset(self.extra)
+    @field_validator("token")
+    @classmethod
+    def _some_way_in(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if token is None and not any(info.data.get(name) for name in _APP):
+            raise PydanticKnownError("missing")
+        return token
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        given = [name for name in _APP if getattr(self, name)]
+        if self.token and given:
+            raise ValueError(f"give token, or {', '.join(_APP)}, but not both")
+        missing = [name for name in _APP if name not in given]
+        if given and missing:
+            raise ValueError(f"an app installed by OAuth needs {' and '.join(missing)} as well")
+        return self
 
 
 SPEC = ConnectorSpec(
     kind="hubspot",
     title="HubSpot",
-    can=frozenset({Capability.UPDATE, Capability.TASK, Capability.INCREMENTAL}),
+    can=frozenset(
+        {
+            Capability.UPDATE,
+            Capability.TASK,
+            Capability.SUPPRESS_EMAIL,
+            Capability.MERGE,
+            Capability.ARCHIVE,
+            Capability.INCREMENTAL,
+        }
+    ),
     settings=HubSpotSettings,
     factory="crm_steward_hubspot.connector:connect",
     requires=("hubspot", "urllib3"),
@@ -71,7 +109,10 @@ SPEC = ConnectorSpec(
     access=(
         "In HubSpot, as a super admin: Development > Keys (or Settings > Integrations) > service key.",
         "To read, tick: crm.objects.contacts.read, crm.schemas.contacts.read, crm.objects.owners.read.",
-        "To write fixes and tasks, tick: crm.objects.contacts.write.",
+        "To write fixes and tasks, merge and archive, tick: crm.objects.contacts.write.",
+        "To unsubscribe, tick: communication_preferences.read_write.",
         "Copy the token it shows (pat-…).",
     ),
+    credentials=("token",),
+    merge_max=2,
 )

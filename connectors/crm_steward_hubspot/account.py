@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from crm_steward.sdk import Account, FieldType, Owner, SourceField
+from crm_steward.sdk import Account, Owner
 from crm_steward_hubspot import HubSpotSettings
+from crm_steward_hubspot.documents import Document, id_of, next_of, results_of
 from crm_steward_hubspot.errors import HubSpotForbiddenError
-from crm_steward_hubspot.mapping import WRITABLE
-from crm_steward_hubspot.wire import Document, Wire, id_of, next_of, results_of
+from crm_steward_hubspot.schema import Schema
+from crm_steward_hubspot.wire import Wire
 
 T = TypeVar("T")
 _OWNERS_PAGE = 500
-_TYPES = {
-    "string": FieldType.TEXT,
-    "number": FieldType.TEXT,
-    "phone_number": FieldType.PHONE,
-    "enumeration": FieldType.CHOICE,
-    "bool": FieldType.FLAG,
-    "date": FieldType.TIME,
-    "datetime": FieldType.TIME,
+_READ_WRITE = "communication_preferences.read_write"
+_WRITES = {
+    "crm.objects.contacts.write": "correcting fields, creating tasks, merging and archiving",
+    _READ_WRITE: "unsubscribing addresses, and for keeping opt-outs through a merge",
 }
-"""HubSpot's property type → ours; others are shown as text."""
+"""What a token needs to write with → for what."""
+_BOTH = frozenset({"communication_preferences.read", "communication_preferences.write"})
+"""Together they are worth `communication_preferences.read_write`, for one kind of e-mail at a time."""
 
 
 class Inspector:
     """Asks one account about itself.
 
     Args:
-        connection: The connection's name.
         wire: The account.
-        settings: The connection's settings, whose mapped properties are looked up.
+        schema: Its contact properties.
+        settings: The connection's settings.
     """
 
-    def __init__(self, connection: str, wire: Wire, settings: HubSpotSettings) -> None:
-        self._connection = connection
+    def __init__(self, wire: Wire, schema: Schema, settings: HubSpotSettings) -> None:
         self._wire = wire
+        self._schema = schema
         self._settings = settings
         self._missing: list[str] = []
 
@@ -53,10 +51,11 @@ class Inspector:
         """
         self._missing = []
         self._allowed("crm.objects.contacts.read", self._first_contact)
-        fields = self._allowed("crm.schemas.contacts.read", self._fields) or {}
+        fields = self._allowed("crm.schemas.contacts.read", self._schema.read) or {}
         owners = self._allowed("crm.objects.owners.read", self._owners) or {}
+        self._look_at_scopes()
         if fields:
-            self._look_up_mapped(fields)
+            self._missing += self._schema.lines()
         portal = str(details.get("portalId") or "")
         return Account(
             id=portal,
@@ -76,17 +75,29 @@ class Inspector:
             wanted = ", ".join(error.scopes) or scope
             self._missing.append(
                 f"The token lacks the scope {wanted}. Grant it in HubSpot to the service key or "
-                "private app behind it."
+                "app behind it."
             )
             return None
 
-    def _first_contact(self) -> None:
-        self._wire.call(self._wire.contacts.get_page, limit=1)
+    def _look_at_scopes(self) -> None:
+        """Name the scopes that are missing to write, where HubSpot tells what the token may do.
 
-    def _fields(self) -> Mapping[str, SourceField]:
-        answer = self._wire.call(self._wire.properties.get_all, "contacts", archived=False)
-        fields = [_field(item) for item in results_of(answer) if isinstance(item, dict)]
-        return {field.name: field for field in fields}
+        Writing would show it too, but only when something is to be written.
+        """
+        granted = self._wire.scopes(self._settings)
+        if not granted:
+            return
+        if granted >= _BOTH:
+            granted |= {_READ_WRITE}
+        for scope, purpose in _WRITES.items():
+            if scope not in granted:
+                self._missing.append(
+                    f"The token lacks the scope {scope}, which is for {purpose}. Grant it in "
+                    "HubSpot, unless this is not to be done here."
+                )
+
+    def _first_contact(self) -> None:
+        self._wire.call(self._wire.contacts.get_page, limit=1, rows=True)
 
     def _owners(self) -> Mapping[str, Owner]:
         """Return people of today and of yesterday: contacts keep the owners who left."""
@@ -95,7 +106,11 @@ class Inspector:
             after: str | None = None
             while True:
                 answer = self._wire.call(
-                    self._wire.owners.get_page, limit=_OWNERS_PAGE, after=after, archived=archived
+                    self._wire.owners.get_page,
+                    limit=_OWNERS_PAGE,
+                    after=after,
+                    archived=archived,
+                    rows=True,
                 )
                 for item in results_of(answer):
                     if id_of(item):
@@ -104,31 +119,6 @@ class Inspector:
                 if after is None:
                     break
         return found
-
-    def _look_up_mapped(self, fields: Mapping[str, SourceField]) -> None:
-        own = {f"extra.{name}": prop for name, prop in self._settings.extra.items()}
-        own |= {f"consent.{part}": prop for part, prop in self._settings.consent.items()}
-        for setting, prop in (WRITABLE | own).items():
-            if prop not in fields:
-                close = get_close_matches(prop, fields, n=1)
-                guess = f" (did you mean '{close[0]}'?)" if close else ""
-                where = f"connections.{self._connection}.{setting}"
-                remedy = f"Correct {where}." if setting in own else "It is read as empty."
-                self._missing.append(f"HubSpot has no contact property '{prop}'{guess}. {remedy}")
-
-
-def _field(item: Mapping[str, Any]) -> SourceField:
-    name = str(item.get("name") or "")
-    metadata = item.get("modificationMetadata") or {}
-    options = item.get("options") or ()
-    kind = FieldType.EMAIL if name == "email" else _TYPES.get(str(item.get("type")), FieldType.TEXT)
-    return SourceField(
-        name=name,
-        label=str(item.get("label") or name),
-        type=kind,
-        writable=not metadata.get("readOnlyValue") and not item.get("calculated"),
-        options=tuple(str(option.get("value")) for option in options),
-    )
 
 
 def _owner(item: Mapping[str, Any], *, active: bool) -> Owner:

@@ -19,10 +19,12 @@ from crm_steward.sdk import (
 )
 from crm_steward_hubspot import HubSpotSettings
 from crm_steward_hubspot.account import Inspector
+from crm_steward_hubspot.documents import Document
 from crm_steward_hubspot.errors import HubSpotForbiddenError
 from crm_steward_hubspot.mapping import ContactMap, page_address
 from crm_steward_hubspot.reading import Reader, by_own_ref
-from crm_steward_hubspot.wire import Document, Wire
+from crm_steward_hubspot.schema import Schema
+from crm_steward_hubspot.wire import Wire
 from crm_steward_hubspot.writing import Writer
 
 
@@ -36,11 +38,12 @@ class HubSpotConnector:
 
     def __init__(self, settings: HubSpotSettings, context: Context) -> None:
         self._wire = Wire(settings, context)
-        self._map = ContactMap(context.connection, settings.extra, settings.consent)
+        self._map = ContactMap(context.connection, settings)
+        schema = Schema(context.connection, self._wire, settings, self._map)
         overlap = max(settings.overlap, settings.search_lag)
-        self._reader = Reader(self._wire, self._map, context.clock, overlap)
-        self._writer = Writer(self._wire, self._map, self._reader)
-        self._inspector = Inspector(context.connection, self._wire, settings)
+        self._reader = Reader(self._wire, self._map, schema, context.clock, overlap)
+        self._writer = Writer(self._wire, self._map, self._reader, context.clock)
+        self._inspector = Inspector(self._wire, schema, settings)
 
     def check(self) -> Account:
         """Ask about the account, scopes, fields, owners, quotas and time zone."""
@@ -56,9 +59,9 @@ class HubSpotConnector:
         return by_own_ref(self._reader.fresh([ref.id for ref in refs]))
 
     def apply(self, changes: Sequence[Change]) -> Iterator[Outcome]:
-        """Update contacts and create tasks."""
+        """Update, task, unsubscribe, merge and archive."""
         if any(isinstance(change, CreateTask) for change in changes):
-            self._writer.zone = _zone(self._details.get("timeZone"))
+            self._writer.due_in(_zone(self._details.get("timeZone")))
         return self._writer.apply(changes)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:

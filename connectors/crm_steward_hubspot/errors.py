@@ -28,6 +28,7 @@ from crm_steward.sdk import (
     RecordRejectedError,
     RetryableError,
     StewardError,
+    TokenRefusedError,
 )
 
 _DAY_OVER = 3600.0
@@ -100,7 +101,8 @@ class Refusal:
     @property
     def category(self) -> str:
         """HubSpot's category or error type, if it reads like one."""
-        return _code(self.body.get("category") or self.body.get("errorType"))
+        named = self.body.get("category") or self.body.get("errorType") or self.body.get("status")
+        return code(named)
 
     @property
     def trace(self) -> str:
@@ -130,6 +132,24 @@ def from_answer(
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return _elsewhere(connection, refusal)
     return _rejected(connection, refusal)
+
+
+def from_token_answer(
+    connection: str, status: int, body: str | bytes | None, headers: Any
+) -> StewardError:
+    """Return our error for a token endpoint that gives none.
+
+    Its refusals have a form of their own: `{"error", "status": "BAD_REFRESH_TOKEN", …}`.
+    """
+    refused = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    if status not in refused:
+        return from_answer(connection, status, body, headers)
+    refusal = Refusal(status, _document(body), None)
+    return AuthError(
+        f"{connection}: HubSpot issues no access token ({refusal.trace})",
+        hint="Check client_id, client_secret and refresh_token; if the app was uninstalled or the "
+        "token withdrawn, install the app again and use the new refresh token.",
+    )
 
 
 def from_transport(connection: str, error: HTTPError) -> StewardError:
@@ -164,10 +184,28 @@ def unreadable(connection: str) -> RetryableError:
     )
 
 
+def contradictory(connection: str, body: Mapping[str, Any]) -> RetryableError:
+    """Return our error for a success whose body is one of HubSpot's errors."""
+    refusal = Refusal(HTTPStatus.OK, body, None)
+    return RetryableError(
+        f"{connection}: HubSpot says success and means an error ({refusal.trace})",
+        hint="See status.hubspot.com if it lasts.",
+    )
+
+
+def too_large(connection: str, megabytes: int) -> RetryableError:
+    """Return our error for an answer that is larger than any of HubSpot's should be."""
+    return RetryableError(
+        f"{connection}: an answer of HubSpot is larger than {megabytes} MB",
+        hint="Look for a contact with huge values in HubSpot.",
+    )
+
+
 def _refused(connection: str, refusal: Refusal) -> StewardError:
-    return AuthError(
+    return TokenRefusedError(
         f"{connection}: HubSpot refuses the token ({refusal.trace})",
-        hint="Create or renew the service key in HubSpot and put it into the connection's token.",
+        hint="Create or renew the service key in HubSpot and put it into the connection's token; "
+        "an app installed by OAuth is installed again.",
     )
 
 
@@ -184,7 +222,7 @@ def _forbidden(connection: str, refusal: Refusal) -> StewardError:
 
 def _later(connection: str, refusal: Refusal) -> StewardError:
     """HubSpot did nothing and says to come back: 423 lock, 429 quota, 477 migration."""
-    policy = _code(refusal.body.get("policyName"))
+    policy = code(refusal.body.get("policyName"))
     wait = _WAIT[refusal.status]
     if policy == "DAILY":
         wait = _DAY_OVER
@@ -262,9 +300,9 @@ def named_properties(body: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _note(found: dict[str, str], name: Any, code: Any) -> None:
+def _note(found: dict[str, str], name: Any, given: Any) -> None:
     if isinstance(name, str) and _NAME.fullmatch(name):
-        found[name] = _code(code) or "INVALID"
+        found[name] = code(given) or "INVALID"
 
 
 def _embedded(message: Any) -> Sequence[Any]:
@@ -300,7 +338,8 @@ def _seconds(headers: Any) -> float | None:
     return seconds if seconds is not None and 0 <= seconds <= _LONGEST else None
 
 
-def _code(value: Any) -> str:
+def code(value: Any) -> str:
+    """Return `value` if it reads like one of HubSpot's codes, else nothing."""
     return value if isinstance(value, str) and _CODE.fullmatch(value) else ""
 
 

@@ -8,28 +8,27 @@ the person follows the CNIL's référentiel gestion commerciale.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from crm_steward.sdk import (
-    AddressStatus,
-    Channel,
-    Consent,
-    ConsentStatus,
+    FIELDS,
     Contact,
     Email,
     Gone,
+    Kind,
     Phone,
     PhoneKind,
     Poison,
     PostalAddress,
     RecordRef,
     Revision,
+    SourceField,
     Stage,
-    Value,
 )
-from crm_steward_hubspot import ProofPart
+from crm_steward_hubspot import HubSpotSettings, consents
+from crm_steward_hubspot.documents import held_by
+from crm_steward_hubspot.values import latest, read_text, read_time
 
 WRITABLE = {
     "first_name": "firstname",
@@ -81,17 +80,10 @@ ACTIVITY = (
 )
 """Anything anyone did, our own edits and tasks excepted."""
 
-_OTHER = (
-    "hs_additional_emails",
-    "hs_legal_basis",
-    "hs_email_optout",
-    "hs_email_hard_bounce_reason_enum",
-    "hs_merged_object_ids",
-    "num_notes",
-)
+_OTHER = ("hs_additional_emails", "hs_merged_object_ids", "num_notes")
 
-STANDARD = (*WRITABLE.values(), *READ_ONLY.values(), *ACTIVITY, *_OTHER)
-"""Every property a contact is read with, before `extra`."""
+STANDARD = (*WRITABLE.values(), *READ_ONLY.values(), *ACTIVITY, *consents.PROPERTIES, *_OTHER)
+"""Every property a contact is read with, before the account's own."""
 
 STAGES = {
     "subscriber": Stage.PROSPECT,
@@ -102,27 +94,12 @@ STAGES = {
     "customer": Stage.CUSTOMER,
     "evangelist": Stage.CUSTOMER,
 }
-"""`lifecyclestage` → stage; `other` and an account's own stages are unknown."""
+"""`lifecyclestage` → stage; `other` and an account's own stages are unknown, unless mapped."""
 
-LEGAL_BASES = {
-    "freely given consent from contact": ConsentStatus.GRANTED,
-    "legitimate interest - existing customer": ConsentStatus.SOFT_OPT_IN,
-    "legitimate interest - prospect/lead": ConsentStatus.IMPLIED,
-    "legitimate interest - other": ConsentStatus.IMPLIED,
-    "performance of a contract": ConsentStatus.NONE,
-    "not applicable": ConsentStatus.NONE,
-}
-"""`hs_legal_basis`, dashes made equal → what it allows by e-mail marketing.
-
-Performing a contract is a ground for messages about that contract, not for marketing.
-"""
-
-_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _LINK = re.compile(r"https://app[a-z0-9-]*\.hubspot\.com/[!-~]{1,500}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST_TIME = 40
-_MILLISECONDS = re.compile(r"-?[0-9]{1,14}")
+_LONGEST = 100_000
+"""Characters; HubSpot's own text properties end at 65,536."""
 
 
 class ContactMap:
@@ -130,29 +107,41 @@ class ContactMap:
 
     Args:
         connection: The connection's name.
-        extra: Name that rules use → property.
-        consent: Part of a consent's proof → property that holds it in this account.
+        settings: Its settings, which say where this account keeps what.
     """
 
-    def __init__(
-        self,
-        connection: str,
-        extra: Mapping[str, str] | None = None,
-        consent: Mapping[ProofPart, str] | None = None,
-    ) -> None:
+    def __init__(self, connection: str, settings: HubSpotSettings) -> None:
         self._connection = connection
-        self._extra = dict(extra or {})
-        self._proof = dict(consent or {})
-        own = (*self._extra.values(), *self._proof.values())
-        self.properties = tuple(dict.fromkeys((*STANDARD, *own)))
+        self._extra = dict(settings.extra)
+        self._proof = {str(part): name for part, name in settings.consent.items()}
+        self._own = dict(settings.fields)
+        self._where = {**WRITABLE, **READ_ONLY, **self._own}
+        self._stages = {**STAGES, **settings.stages}
+        self._kinds = dict(settings.kinds)
+        self._purposes: dict[str, str] = {}
+        self.properties = self._asked_for()
+        """Every property a contact is read with."""
         self.link = ""
         """Address of a contact's page without its id, once the account is known."""
+
+    def learn(self, fields: Mapping[str, SourceField]) -> None:
+        """Take note of the account's schema: each kind of e-mail has an opt-out of its own."""
+        self._purposes = {
+            name: consents.purpose_of(name, field.label)
+            for name, field in fields.items()
+            if consents.subscription_of(name)
+        }
+        self.properties = self._asked_for()
+
+    def _asked_for(self) -> tuple[str, ...]:
+        own = (*self._own.values(), *self._extra.values(), *self._proof.values(), *self._purposes)
+        return tuple(dict.fromkeys((*STANDARD, *own)))
 
     def property_of(self, field: str) -> str | None:
         """Return the property a change of `field` writes, or None when there is none."""
         if field.startswith("extra."):
             return self._extra.get(field.removeprefix("extra."))
-        return WRITABLE.get(field)
+        return self._where.get(field) if field in WRITABLE else None
 
     def ref(self, record_id: str) -> RecordRef:
         """Return the ref of a record of this account."""
@@ -166,36 +155,56 @@ class ContactMap:
         held = record.get("properties")
         if not isinstance(held, dict):
             return Poison(record_id, "the record has no properties")
-        emails = _emails(held)
+        for name, value in held.items():
+            if isinstance(value, str) and len(value) > _LONGEST:
+                return Poison(record_id, f"property '{name[:100]}' has {len(value)} characters")
+        return self._read(record, record_id, held)
+
+    def _read(self, record: Mapping[str, Any], record_id: str, held: Mapping[str, Any]) -> Contact:
+        where = self._where
+
+        def text(field: str) -> str | None:
+            return read_text(held.get(where[field])) if field in where else None
+
+        primary = read_text(held.get("email")) or ""
         return Contact(
             ref=RecordRef(self._connection, record_id),
-            revision=Revision(_text(held.get("lastmodifieddate") or record.get("updatedAt")) or ""),
-            first_name=_text(held.get("firstname")),
-            last_name=_text(held.get("lastname")),
-            emails=emails,
-            phones=_phones(held),
-            company=_text(held.get("company")),
-            job_title=_text(held.get("jobtitle")),
-            address=_address(held),
-            language=_text(held.get("hs_language")),
-            website=_text(held.get("website")),
-            owner=_text(held.get("hubspot_owner_id")),
-            stage=STAGES.get(_text(held.get("lifecyclestage")) or "", Stage.UNKNOWN),
-            source=_text(held.get("hs_analytics_source")),
-            created_at=_time(held.get("createdate")) or _time(record.get("createdAt")),
-            updated_at=_time(held.get("lastmodifieddate")) or _time(record.get("updatedAt")),
-            last_person_act=_latest(held, PERSON_ACTS),
-            last_activity=_latest(held, ACTIVITY),
-            consents=self._consents(held, emails),
-            has_notes=(_text(held.get("num_notes")) or "0") not in {"0", "0.0"},
+            revision=Revision(
+                read_text(held.get("lastmodifieddate") or record.get("updatedAt")) or ""
+            ),
+            first_name=text("first_name"),
+            last_name=text("last_name"),
+            full_name=text("full_name"),
+            emails=_emails(held, text("email")),
+            phones=_phones(text("phone"), text("mobile")),
+            company=text("company"),
+            job_title=text("job_title"),
+            address=PostalAddress(
+                street=text("street"),
+                postcode=text("postcode"),
+                city=text("city"),
+                region=text("region"),
+                country=text("country"),
+            ),
+            language=text("language"),
+            website=text("website"),
+            owner=text("owner"),
+            stage=self._stages.get(text("stage") or "", Stage.UNKNOWN),
+            kind=self._kinds.get(text("kind") or "", Kind.UNKNOWN),
+            source=text("source"),
+            created_at=read_time(text("created_at")) or read_time(record.get("createdAt")),
+            updated_at=read_time(text("updated_at")) or read_time(record.get("updatedAt")),
+            last_person_act=self._latest(held, "last_person_act", PERSON_ACTS),
+            last_activity=self._latest(held, "last_activity", ACTIVITY),
+            consents=consents.read_consents(held, primary, self._proof, self._purposes),
+            has_notes=(read_text(held.get("num_notes")) or "0") not in {"0", "0.0"},
             url=self._url(record.get("url"), record_id),
-            extra={name: _text(held.get(own)) for name, own in self._extra.items()},
+            extra={name: read_text(held.get(own)) for name, own in self._extra.items()},
         )
 
     def absorbed(self, record: Any) -> list[Gone]:
         """Return the records that were merged into `record`, which tells of them for ever."""
-        held = record.get("properties")
-        merged = _text(held.get("hs_merged_object_ids")) if isinstance(held, dict) else None
+        merged = read_text(held_by(record).get("hs_merged_object_ids"))
         if not merged:
             return []
         survivor = self.ref(record["id"])
@@ -206,51 +215,14 @@ class ContactMap:
             if _DIGITS.fullmatch(record_id) and record_id != survivor.id
         ]
 
-    def _consents(self, held: Mapping[str, Any], emails: tuple[Email, ...]) -> tuple[Consent, ...]:
-        """Read consent as HubSpot keeps it: one ground per record, opt-out and bounce beside it.
-
-        Opt-out and hard bounce bind more than any ground. A record without any of the three says
-        nothing, and nothing is what comes back.
-        """
-        basis = _text(held.get("hs_legal_basis"))
-        status = _allowed(basis) if basis else None
-        if emails and emails[0].status is AddressStatus.BOUNCED:
-            status = ConsentStatus.HARD_BOUNCE
-        if _text(held.get("hs_email_optout")) == "true":
-            status = ConsentStatus.WITHDRAWN
-        if status is None:
-            return ()
-        proof: dict[str, Any] = {
-            name: _text(held.get(own)) or "" for name, own in self._proof.items()
-        }
-        if "given_at" in proof:
-            proof["given_at"] = _time(proof["given_at"])
-        address = emails[0].address if emails else ""
-        consent = Consent(
-            channel=Channel.EMAIL, status=status, address=address, basis=basis or "", **proof
-        )
-        return (consent,)
+    def _latest(self, held: Mapping[str, Any], field: str, usual: tuple[str, ...]) -> Any:
+        own = self._own.get(field)
+        return read_time(held.get(own)) if own else latest(held, usual)
 
     def _url(self, given: Any, record_id: str) -> str | None:
         if isinstance(given, str) and _LINK.fullmatch(given):
             return given
         return f"{self.link}{record_id}" if self.link else None
-
-
-def text_of(value: Value) -> str:
-    """Return `value` as HubSpot takes it; None clears a property by the empty text."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def same(field: str, one: Value, other: Value) -> bool:
-    """Whether HubSpot would hold both as the same value of `field`.
-
-    HubSpot trims text and writes e-mail addresses in lower case.
-    """
-    left, right = text_of(one).strip(), text_of(other).strip()
-    return left == right or (field == "email" and left.casefold() == right.casefold())
 
 
 def page_address(account: Mapping[str, Any]) -> str:
@@ -260,64 +232,69 @@ def page_address(account: Mapping[str, Any]) -> str:
     return address if portal and _LINK.fullmatch(address) else ""
 
 
-def _text(value: Any) -> str | None:
-    """Return a property's value, which HubSpot sends as text; anything empty is None."""
-    if isinstance(value, str):
-        return value or None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else None
+def field_table() -> str:
+    """Return the README's table of fields, in Markdown."""
+    rows = [("Rules say", "HubSpot", "written"), ("---", "---", "---")]
+    rows += [(f"`{field}`", _source(field), _written(field)) for field in FIELDS]
+    rows += [
+        ("consent by e-mail", _listed(consents.PROPERTIES), "no; opt-outs by unsubscribing"),
+        (
+            "consent by e-mail and purpose",
+            f"`{consents.OPTOUT}_<subscription id>`, as many as the account has",
+            "no",
+        ),
+        ("`extra.<name>`", "as mapped by `extra`", "yes, unless HubSpot calls it read-only"),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _time(value: Any) -> datetime | None:
-    """Read a date, a date and time, or epoch milliseconds; None when it is none of them."""
-    text = _text(value)
-    if text is None or len(text) > _LONGEST_TIME:
-        return None
-    try:
-        if _MILLISECONDS.fullmatch(text):
-            return _EPOCH + timedelta(milliseconds=int(text))
-        read = datetime.fromisoformat(text)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+_SOURCES: Mapping[str, Callable[[], str]] = {
+    "email": lambda: "`email`, then `hs_additional_emails`",
+    "full_name": lambda: "nothing, unless mapped by `fields`",
+    "kind": lambda: "nothing, unless mapped by `fields` and `kinds`",
+    "stage": lambda: (
+        f"`lifecyclestage`: {_stages()}; others are unknown, unless mapped by `stages`"
+    ),
+    "last_person_act": lambda: f"the latest of {_listed(PERSON_ACTS)}",
+    "last_activity": lambda: f"the latest of these and {_listed(ACTIVITY[len(PERSON_ACTS) :])}",
+}
 
 
-def _latest(held: Mapping[str, Any], properties: tuple[str, ...]) -> datetime | None:
-    times = [time for name in properties if (time := _time(held.get(name)))]
-    return max(times, default=None)
+def _source(field: str) -> str:
+    if field in _SOURCES:
+        return _SOURCES[field]()
+    return f"`{(WRITABLE | READ_ONLY)[field]}`"
 
 
-def _emails(held: Mapping[str, Any]) -> tuple[Email, ...]:
+def _written(field: str) -> str:
+    if field == "email":
+        return "the primary one"
+    return "yes" if field in WRITABLE else "no"
+
+
+def _stages() -> str:
+    named = [
+        f"{_listed(tuple(own for own, ours in STAGES.items() if ours is stage))} are *{stage.value}*"
+        for stage in dict.fromkeys(STAGES.values())
+    ]
+    return "; ".join(named)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _emails(held: Mapping[str, Any], first: str | None) -> tuple[Email, ...]:
     """Return the primary address first; `hs_additional_emails` are those of merged records."""
-    primary, more = _text(held.get("email")), _text(held.get("hs_additional_emails"))
     found = []
-    if primary:
-        bounced = _text(held.get("hs_email_hard_bounce_reason_enum"))
-        found.append(Email(primary, AddressStatus.BOUNCED if bounced else AddressStatus.UNKNOWN))
-    if more:
-        found += [Email(part) for item in more.split(";") if (part := item.strip())]
+    if first:
+        usual = first == held.get("email")
+        found.append(Email(first, consents.address_status(held)) if usual else Email(first))
+    more = read_text(held.get("hs_additional_emails")) or ""
+    found += [Email(part) for item in more.split(";") if (part := item.strip())]
     return tuple(found)
 
 
-def _phones(held: Mapping[str, Any]) -> tuple[Phone, ...]:
-    work, mobile = _text(held.get("phone")), _text(held.get("mobilephone"))
+def _phones(work: str | None, mobile: str | None) -> tuple[Phone, ...]:
     found = [Phone(work)] if work else []
     return tuple([*found, Phone(mobile, PhoneKind.MOBILE)] if mobile else found)
-
-
-def _address(held: Mapping[str, Any]) -> PostalAddress:
-    return PostalAddress(
-        street=_text(held.get("address")),
-        postcode=_text(held.get("zip")),
-        city=_text(held.get("city")),
-        region=_text(held.get("state")),
-        country=_text(held.get("country")),
-    )
-
-
-def _allowed(basis: str) -> ConsentStatus:
-    """Return what the grounds of a record allow; several add up, so the widest counts."""
-    grounds = (part.strip().casefold().translate(_DASHES) for part in basis.split(";"))
-    known = [LEGAL_BASES.get(ground, ConsentStatus.UNKNOWN) for ground in grounds if ground]
-    return min(known, default=ConsentStatus.UNKNOWN)

@@ -17,9 +17,11 @@ from http import HTTPStatus
 from typing import Any, Literal, get_args
 
 from crm_steward.sdk import Clock, Contact, Cursor, Gone, Page, Poison, RecordRef
+from crm_steward_hubspot.documents import Document, id_of, next_of, results_of
 from crm_steward_hubspot.errors import HubSpotRejectedError
 from crm_steward_hubspot.mapping import ContactMap
-from crm_steward_hubspot.wire import Document, Wire, id_of, next_of, results_of
+from crm_steward_hubspot.schema import Schema
+from crm_steward_hubspot.wire import Wire
 
 LIST_PAGE = 100
 SEARCH_PAGE = 200
@@ -72,41 +74,66 @@ class Reader:
     Args:
         wire: The account.
         contacts: How its records are read.
+        schema: Its contact properties.
         clock: The time.
         overlap: How far a read of changes reaches back behind the start of the last one.
     """
 
-    def __init__(self, wire: Wire, contacts: ContactMap, clock: Clock, overlap: timedelta) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        contacts: ContactMap,
+        schema: Schema,
+        clock: Clock,
+        overlap: timedelta,
+    ) -> None:
         self._wire = wire
         self._map = contacts
+        self._schema = schema
         self._clock = clock
         self._overlap = round(overlap.total_seconds() * 1000)
-        names = contacts.properties
-        self._short = sum(len(name) + 3 for name in names) <= _BODY_CAP
-        self._inline = names if self._short else ("hs_object_id",)
+
+    @property
+    def _short(self) -> bool:
+        """Whether all properties fit into one request with the records."""
+        return sum(len(name) + 3 for name in self._map.properties) <= _BODY_CAP
+
+    @property
+    def _inline(self) -> list[str]:
+        return list(self._map.properties) if self._short else ["hs_object_id"]
 
     def pages(self, since: Cursor | None) -> Iterator[Page]:
-        """Bring page after page; see `Connector.read`."""
+        """Bring page after page; see `Connector.read`.
+
+        Raises:
+            ConfigError: A property that the settings name does not exist.
+        """
+        self._schema.insist()
         place = self._start(since)
         while place.phase != "done":
             page, place = self._step(place)
             yield replace(page, cursor=place.cursor(), complete=place.phase == "done")
 
-    def fresh(self, ids: Sequence[str]) -> dict[str, Contact]:
-        """Bring contacts by id, following merges; an id that leads nowhere is left out.
+    def records(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Bring records by id, following merges; an id that leads nowhere is left out.
 
         Returns:
-            The id that was asked for → the contact, whose own ref differs if it was merged.
+            The id that was asked for → the record, whose own id differs if it was merged.
         """
-        found: dict[str, Contact] = {}
+        self._schema.learn()
+        found: dict[str, dict[str, Any]] = {}
         for batch in chunks(list(dict.fromkeys(ids)), BATCH):
             records = {record["id"]: record for record in self._records(batch)}
             for record_id in batch:
                 record = records.get(record_id) or self._survivor(record_id)
-                contact = self._map.contact(record) if record else None
-                if isinstance(contact, Contact):
-                    found[record_id] = contact
+                if record:
+                    found[record_id] = record
         return found
+
+    def fresh(self, ids: Sequence[str]) -> dict[str, Contact]:
+        """Bring contacts by id, as `records` does; those that cannot be read are left out."""
+        read = {asked: self._map.contact(record) for asked, record in self.records(ids).items()}
+        return {asked: contact for asked, contact in read.items() if isinstance(contact, Contact)}
 
     # -- where to begin -----------------------------------------------------------------------
 
@@ -131,7 +158,8 @@ class Reader:
             self._wire.contacts.get_page,
             limit=LIST_PAGE,
             after=place.after or None,
-            properties=list(self._inline),
+            properties=self._inline,
+            rows=True,
         )
         after = next_of(answer)
         following = replace(place, after=after) if after else replace(place, phase="bin", after="")
@@ -171,6 +199,7 @@ class Reader:
             after=place.after or None,
             properties=["hs_object_id"],
             archived=True,
+            rows=True,
         )
         gone = [
             Gone(self._map.ref(id_of(record)))
@@ -198,12 +227,12 @@ class Reader:
         body: dict[str, Any] = {
             "filterGroups": [{"filters": filters}],
             "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-            "properties": list(self._inline),
+            "properties": self._inline,
             "limit": limit,
         }
         if offset:
             body["after"] = offset
-        return self._wire.call(self._wire.contact_search.do_search, body, quota="search")
+        return self._wire.call(self._wire.contact_search.do_search, body, quota="search", rows=True)
 
     def _records(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Bring records by id in one call; ids that are gone or merged are left out."""
@@ -212,14 +241,14 @@ class Reader:
             "propertiesWithHistory": [],
             "inputs": [{"id": record_id} for record_id in ids],
         }
-        answer = self._wire.call(self._wire.contact_batches.read, body)
+        answer = self._wire.call(self._wire.contact_batches.read, body, rows=True)
         return [record for record in results_of(answer) if id_of(record)]
 
     def _survivor(self, record_id: str) -> dict[str, Any] | None:
         """Bring the record an id now leads to; batches do not follow merges, this call does."""
         try:
             answer = self._wire.call(
-                self._wire.contacts.get_by_id, record_id, properties=list(self._inline)
+                self._wire.contacts.get_by_id, record_id, properties=self._inline
             )
         except HubSpotRejectedError as error:
             if error.status == HTTPStatus.NOT_FOUND:

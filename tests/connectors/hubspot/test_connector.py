@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,18 +13,16 @@ from typing import Any
 
 import pytest
 import trustme
+from tests.connectors.hubspot.conftest import ONCE, QUICK, calls_to, contacts_of, served, since
 
-from crm_steward.connect.calls import Calls, RetryPolicy
+from crm_steward.connect.calls import Calls
 from crm_steward.connect.discovery import open_connection, paced_calls
-from crm_steward.sandbox import Server, parse_faults, serve
+from crm_steward.sandbox import parse_faults
 from crm_steward.sdk import (
     AuthError,
     ConfigError,
-    Connector,
-    Contact,
     CreateTask,
     Cursor,
-    Page,
     Poison,
     RecordRef,
     RetryableError,
@@ -33,26 +30,9 @@ from crm_steward.sdk import (
     UpdateFields,
 )
 from crm_steward_hubspot import HubSpotSettings
-from crm_steward_hubspot.sandbox import HubSpotSandbox, search
+from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox, search
+from crm_steward_hubspot.sandbox.schema import CONTACT, Property
 from crm_steward_hubspot.sandbox.values import iso, milliseconds
-
-QUICK = RetryPolicy(first=timedelta(milliseconds=1), longest=timedelta(milliseconds=5))
-Open = Callable[..., Connector]
-
-
-@contextmanager
-def _served(**more: Any) -> Iterator[tuple[Server, HubSpotSandbox, Open]]:
-    """Serve an account without limits or lag, and give what opens connections to it."""
-    quiet = {"burst": 100_000, "search_per_second": 100_000, "index_lag": timedelta(0)}
-    crm = HubSpotSandbox(**{"contacts": 50, "seed": 7, **quiet, **more})
-    with serve(crm) as server:
-
-        def connect(calls: Calls | None = None, **settings: Any) -> Connector:
-            given = {"token": crm.token, "base_url": server.url, **settings}
-            read = HubSpotSettings.model_validate(given)
-            return open_connection("hub", read, calls=calls or Calls("hub", policy=QUICK))
-
-        yield server, crm, connect
 
 
 def _stamp(crm: HubSpotSandbox, when: datetime) -> None:
@@ -70,18 +50,6 @@ def _stamp(crm: HubSpotSandbox, when: datetime) -> None:
             )
 
 
-def _calls_to(server: Server, pattern: str) -> int:
-    return sum(1 for entry in server.log if re.search(pattern, entry["path"]))
-
-
-def _contacts(pages: list[Page]) -> list[Contact]:
-    return [contact for page in pages for contact in page.contacts]
-
-
-def _since(moment: datetime) -> Cursor:
-    return Cursor(f'{{"phase":"done","start":{milliseconds(moment)}}}')
-
-
 # -- reading ----------------------------------------------------------------------------------
 
 
@@ -91,24 +59,24 @@ def test_more_contacts_of_one_instant_than_search_shows(
 ) -> None:
     """2,500 contacts share one timestamp, search shows 1,000: all are read, in minimal calls."""
     monkeypatch.setattr(search, "_REACH", 1_000)
-    with _served(contacts=2_500, search_id_order=order) as (server, crm, connect):
+    with served(contacts=2_500, search_id_order=order) as (server, crm, connect):
         now = datetime.now(UTC)
         _stamp(crm, now)
-        read = _contacts(list(connect().read(_since(now - timedelta(hours=1)))))
+        read = contacts_of(list(connect().read(since(now - timedelta(hours=1)))))
         assert len(read) == len({contact.ref for contact in read}) == len(crm.active)
         minimal = -(-len(crm.active) // 200)
-        assert _calls_to(server, "/search") <= minimal * 1.2
+        assert calls_to(server, "/search") <= minimal * 1.2
 
 
 def test_a_contact_edited_while_we_page_pushes_no_other_one_out() -> None:
     """Edits move records out of the window behind us; without offsets nobody is skipped."""
-    with _served(contacts=900) as (_server, crm, connect):
+    with served(contacts=900) as (_server, crm, connect):
         then = datetime.now(UTC) - timedelta(hours=2)
         _stamp(crm, then)
         untouched = {str(record_id) for record_id in crm.active}
         seen: set[str] = set()
         connector = connect(overlap="0 seconds", search_lag="0 seconds")
-        for page in connector.read(_since(then - timedelta(minutes=1))):
+        for page in connector.read(since(then - timedelta(minutes=1))):
             seen |= {contact.ref.id for contact in page.contacts}
             for record_id in sorted(seen)[:150]:
                 crm.by_hand({"do": "edit", "id": record_id, "values": {"city": "Lyon"}})
@@ -118,7 +86,7 @@ def test_a_contact_edited_while_we_page_pushes_no_other_one_out() -> None:
 
 def test_what_the_index_shows_late_is_read_with_the_next_pull() -> None:
     """With 90 seconds of lag an edit is missed once, and caught because reads overlap."""
-    with _served(index_lag=timedelta(seconds=90)) as (server, crm, _connect):
+    with served(index_lag=timedelta(seconds=90)) as (server, crm, _connect):
         now = [datetime.now(UTC)]
         settings = HubSpotSettings.model_validate({"token": crm.token, "base_url": server.url})
         connector = open_connection(
@@ -128,18 +96,18 @@ def test_what_the_index_shows_late_is_read_with_the_next_pull() -> None:
         edited = str(crm.active[3])
         crm.by_hand({"do": "edit", "id": edited, "values": {"city": "Lyon"}})
         first = list(connector.read(cursor))
-        assert edited not in {contact.ref.id for contact in _contacts(first)}
+        assert edited not in {contact.ref.id for contact in contacts_of(first)}
         crm.offset = timedelta(seconds=100)
         now[0] += timedelta(seconds=100)
         second = list(connector.read(first[-1].cursor))
-        assert edited in {contact.ref.id for contact in _contacts(second)}
+        assert edited in {contact.ref.id for contact in contacts_of(second)}
 
 
 def test_a_search_that_hides_records_falls_back_to_the_full_listing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Search announces 60 contacts and brings fewer: everything is listed instead."""
-    with _served(contacts=60) as (server, crm, connect):
+    with served(contacts=60) as (server, crm, connect):
         now = datetime.now(UTC)
         _stamp(crm, now)
         honest = crm.answer
@@ -152,16 +120,16 @@ def test_a_search_that_hides_records_falls_back_to_the_full_listing(
             return answer
 
         monkeypatch.setattr(crm, "answer", hiding)
-        read = _contacts(list(connect().read(_since(now - timedelta(hours=1)))))
+        read = contacts_of(list(connect().read(since(now - timedelta(hours=1)))))
         assert {contact.ref.id for contact in read} == {str(i) for i in crm.active}
-        assert _calls_to(server, "contacts[?].*limit=100") >= 1
+        assert calls_to(server, "contacts[?].*limit=100") >= 1
 
 
 def test_an_empty_page_with_a_next_page_does_not_end_the_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """HubSpot sometimes answers an empty page that names a following one: it is followed."""
-    with _served(contacts=60) as (_server, crm, connect):
+    with served(contacts=60) as (_server, crm, connect):
         now = datetime.now(UTC)
         _stamp(crm, now)
         honest, emptied = crm.answer, []
@@ -175,13 +143,13 @@ def test_an_empty_page_with_a_next_page_does_not_end_the_read(
             return answer
 
         monkeypatch.setattr(crm, "answer", stuttering)
-        read = _contacts(list(connect().read(_since(now - timedelta(hours=1)))))
+        read = contacts_of(list(connect().read(since(now - timedelta(hours=1)))))
         assert len({contact.ref for contact in read}) == len(crm.active)
 
 
 def test_an_old_deletion_is_found_although_no_date_moved() -> None:
     """Archiving does not touch the modified date: the recycle bin is read each time."""
-    with _served() as (_server, crm, connect):
+    with served() as (_server, crm, connect):
         connector = connect()
         cursor = list(connector.read(None))[-1].cursor
         gone = str(crm.active[0])
@@ -192,30 +160,36 @@ def test_an_old_deletion_is_found_although_no_date_moved() -> None:
 
 def test_an_unreadable_cursor_reads_everything() -> None:
     """A cursor of another version or a damaged one loses nothing."""
-    with _served() as (_server, crm, connect):
+    with served() as (_server, crm, connect):
         for cursor in ("", "junk", "[]", '{"phase":"nowhere","start":1}', '{"phase":"done"}'):
-            read = _contacts(list(connect().read(Cursor(cursor))))
+            read = contacts_of(list(connect().read(Cursor(cursor))))
             assert len(read) == len(crm.active)
 
 
-def test_many_mapped_fields_fit_into_no_address_and_no_search() -> None:
+def test_many_mapped_fields_fit_into_no_address_and_no_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """200 custom fields: ids are listed and searched, the fields come by batch; all are read."""
-    extra = {f"field_{n}": f"a_custom_field_with_a_rather_long_name_{n}" for n in range(200)}
-    with _served(contacts=250) as (server, crm, connect):
+    names = [f"a_custom_field_with_a_rather_long_name_{n}" for n in range(200)]
+    monkeypatch.setattr(
+        HubSpotSandbox, "definitions", {**CONTACT, **{name: Property(name, name) for name in names}}
+    )
+    extra = {f"field_{n}": name for n, name in enumerate(names)}
+    with served(contacts=250) as (server, crm, connect):
         connector = connect(extra=extra)
         pages = list(connector.read(None))
-        assert len(_contacts(pages)) == len(crm.active)
-        assert _contacts(pages)[0].emails
+        assert len(contacts_of(pages)) == len(crm.active)
+        assert contacts_of(pages)[0].emails
         now = datetime.now(UTC)
         _stamp(crm, now)
-        changed = _contacts(list(connector.read(pages[-1].cursor)))
+        changed = contacts_of(list(connector.read(pages[-1].cursor)))
         assert len({contact.ref for contact in changed}) == len(crm.active)
         assert all(entry["status"] < 400 for entry in server.log)
 
 
 def test_a_broken_record_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
     """One record without properties: it is named as poison, the others are read."""
-    with _served() as (_server, crm, connect):
+    with served() as (_server, crm, connect):
         broken = str(crm.active[5])
         honest = crm.render
 
@@ -227,7 +201,7 @@ def test_a_broken_record_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
         pages = list(connect().read(None))
         poison = [item for page in pages for item in page.poison]
         assert poison == [Poison(broken, "the record has no properties")]
-        assert len(_contacts(pages)) == len(crm.active) - 1
+        assert len(contacts_of(pages)) == len(crm.active) - 1
 
 
 # -- writing ----------------------------------------------------------------------------------
@@ -244,7 +218,7 @@ def _updates(crm: HubSpotSandbox, count: int, **values: Any) -> list[UpdateField
 
 def test_one_invalid_value_in_a_hundred_costs_few_calls() -> None:
     """HubSpot refuses the whole batch: 99 are written, the bad one is named, in 15 calls or fewer."""
-    with _served(contacts=120) as (server, crm, connect):
+    with served(contacts=120) as (server, crm, connect):
         changes = _updates(crm, 100, city="Lyon")
         changes[37] = replace(changes[37], values={"email": "not an address"})
         outcomes = list(connect().apply(changes))
@@ -253,12 +227,12 @@ def test_one_invalid_value_in_a_hundred_costs_few_calls() -> None:
         assert "email: INVALID_EMAIL" in outcomes[37].reason
         assert "not an address" not in outcomes[37].reason
         assert sum(outcome.status is Status.VERIFIED for outcome in outcomes) == 99
-        assert _calls_to(server, "batch/update") <= 15
+        assert calls_to(server, "batch/update") <= 15
 
 
 def test_five_bad_rows_that_cannot_be_told_apart_by_property() -> None:
     """All rows write the same property and five are invalid: each is found by halving."""
-    with _served(contacts=120) as (server, crm, connect):
+    with served(contacts=120) as (server, crm, connect):
         rows = list(crm.active)[:100]
         bad = {3, 4, 50, 77, 99}
         changes = [
@@ -273,12 +247,12 @@ def test_five_bad_rows_that_cannot_be_told_apart_by_property() -> None:
         refused = {n for n, outcome in enumerate(outcomes) if outcome.status is Status.REJECTED}
         assert refused == bad
         assert sum(outcome.status is Status.VERIFIED for outcome in outcomes) == 95
-        assert _calls_to(server, "batch/update") <= 60
+        assert calls_to(server, "batch/update") <= 60
 
 
 def test_a_read_only_or_missing_property_refuses_its_rows_without_halving() -> None:
     """The property cannot be written by anybody: two calls, not fourteen."""
-    with _served(contacts=120) as (server, crm, connect):
+    with served(contacts=120) as (server, crm, connect):
         changes = _updates(crm, 100, city="Lyon")
         for n in (10, 20):
             changes[n] = replace(changes[n], values={"extra.x": "1"}, expected={"extra.x": None})
@@ -286,12 +260,12 @@ def test_a_read_only_or_missing_property_refuses_its_rows_without_halving() -> N
         refused = [n for n, outcome in enumerate(outcomes) if outcome.status is Status.REJECTED]
         assert refused == [10, 20]
         assert "no_such_property: PROPERTY_DOESNT_EXIST" in outcomes[10].reason
-        assert _calls_to(server, "batch/update") == 2
+        assert calls_to(server, "batch/update") == 2
 
 
 def test_an_address_that_another_contact_has() -> None:
     """409: the change is refused with the existing id, which is what a merge would need."""
-    with _served() as (_server, crm, connect):
+    with served() as (_server, crm, connect):
         held = {i: crm.tables["contacts"][str(i)]["properties"].get("email") for i in crm.active}
         first = next(record_id for record_id, email in held.items() if email)
         second = next(record_id for record_id in held if record_id != first)
@@ -307,7 +281,7 @@ def test_an_address_that_another_contact_has() -> None:
 
 def test_an_address_is_verified_although_hubspot_lowers_it() -> None:
     """The answer shows `ann@…` where `Ann@…` was written: that is the same address."""
-    with _served() as (_server, crm, connect):
+    with served() as (_server, crm, connect):
         change = UpdateFields(
             ref=RecordRef("hub", str(crm.active[0])),
             values={"email": "Ann.New@Example.com"},
@@ -322,7 +296,7 @@ def test_an_address_is_verified_although_hubspot_lowers_it() -> None:
 
 def test_a_task_is_what_a_person_wants_to_see() -> None:
     """Due at nine in the account's own time zone, safe HTML, for its owner, marked discreetly."""
-    with _served() as (_server, crm, connect):
+    with served() as (_server, crm, connect):
         task = CreateTask(
             ref=RecordRef("hub", str(crm.active[0])),
             title="Check the phone",
@@ -344,7 +318,7 @@ def test_a_task_is_what_a_person_wants_to_see() -> None:
 
 def test_a_write_that_was_never_sent_is_an_error_and_no_doubt() -> None:
     """Refused before it took effect, too often: nothing happened, so no outcome claims UNKNOWN."""
-    with _served() as (server, crm, connect):
+    with served() as (server, crm, connect):
         server.faults.add(parse_faults({"path": "update", "status": 429, "retry_after": 0.001}))
         changes = _updates(crm, 2, city="Lyon")
         with pytest.raises(RetryableError) as caught:
@@ -356,20 +330,53 @@ def test_a_write_that_was_never_sent_is_an_error_and_no_doubt() -> None:
 
 
 def test_check_tells_what_is_missing_and_how_to_mend_it() -> None:
-    """A missing scope, a misspelt custom field: each is one line with its remedy."""
+    """Missing scopes, to read and to write, a misspelt custom field: a line each with its remedy."""
     scopes = ["crm.objects.contacts.read", "crm.schemas.contacts.read", "oauth"]
-    with _served(scopes=scopes) as (_server, _crm, connect):
+    with served(scopes=scopes) as (_server, _crm, connect):
         account = connect(extra={"job": "jobtitel"}).check()
-        owners, field = account.missing
+        owners, write, unsubscribe, field = account.missing
         assert "crm.objects.owners.read" in owners
         assert "Grant it" in owners
+        assert "crm.objects.contacts.write, which is for correcting fields" in write
+        assert "communication_preferences.read_write" in unsubscribe
         assert "'jobtitel' (did you mean 'jobtitle'?)" in field
         assert "connections.hub.extra.job" in field
 
 
+@pytest.mark.parametrize("by", ["token", "OAuth", "a token nobody knows"])
+def test_check_asks_what_the_token_may_do(by: str) -> None:
+    """A private app and an installed one are asked; of other tokens only reading shows it."""
+    scopes = [scope for scope in SCOPES if "communication" not in scope]
+    closed = {"/oauth/v2": 404} if by == "a token nobody knows" else {}
+    with served(scopes=scopes, oauth=by == "OAuth", closed=closed) as (_server, _crm, connect):
+        missing = connect().check().missing
+        assert len(missing) == (0 if by == "a token nobody knows" else 1)
+        assert all("communication_preferences.read_write" in line for line in missing)
+
+
+def test_reading_and_writing_one_kind_of_mail_are_enough_to_unsubscribe() -> None:
+    """`read` and `write` together are worth `read_write`."""
+    scopes = [scope for scope in SCOPES if scope != "communication_preferences.read_write"]
+    with served(scopes=[*scopes, "communication_preferences.write"]) as (_s, _crm, connect):
+        assert connect().check().missing == ()
+
+
+def test_a_standard_property_that_the_account_lacks_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Editions differ: it is read as empty, and `check` says so; reading goes on."""
+    with served(contacts=3) as (_server, crm, connect):
+        lacking = {n: p for n, p in CONTACT.items() if n != "recent_deal_close_date"}
+        monkeypatch.setattr(HubSpotSandbox, "definitions", lacking)
+        (line,) = connect().check().missing
+        assert "'recent_deal_close_date'" in line
+        assert "read as empty" in line
+        assert len(contacts_of(list(connect().read(None)))) == len(crm.active)
+
+
 def test_check_names_owners_who_left() -> None:
     """Contacts keep an archived owner: the name must be known."""
-    with _served() as (_server, _crm, connect):
+    with served() as (_server, _crm, connect):
         account = connect().check()
         assert account.time_zone == "Europe/Paris"
         assert {owner.active for owner in account.owners.values()} == {True, False}
@@ -381,7 +388,7 @@ def test_check_names_owners_who_left() -> None:
 
 def test_a_wrong_token_is_one_line_with_its_remedy() -> None:
     """401: the connection's name, what is wrong, what to do; not the token."""
-    with _served() as (_server, _crm, connect):
+    with served() as (_server, _crm, connect):
         with pytest.raises(AuthError) as caught:
             connect(token="pat-eu1-canary").check()
         assert str(caught.value).startswith("hub: HubSpot refuses the token")
@@ -392,22 +399,22 @@ def test_a_wrong_token_is_one_line_with_its_remedy() -> None:
 
 def test_the_account_s_own_limits_are_followed() -> None:
     """The answer names 40 calls per 10 seconds instead of 100; ours become 24."""
-    with _served(burst=40) as (_server, _crm, connect):
+    with served(burst=40) as (_server, _crm, connect):
         settings = HubSpotSettings.model_validate({"token": "t"})
         calls = paced_calls("hub", settings)
         connect(calls=calls).check()
         assert calls._paces["burst"].quota.calls == 40
-        assert calls.stats["burst"].calls == 5
+        assert calls.stats["burst"].calls == 6
 
 
 def test_a_burst_of_429_costs_one_retry_each() -> None:
     """Three refusals in a row: three waits, then the read is complete."""
-    with _served() as (server, crm, connect):
+    with served() as (server, crm, connect):
         server.faults.add(
             parse_faults({"path": "limit=100", "status": 429, "retry_after": 0.02, "times": 3})
         )
         calls = Calls("hub", policy=QUICK)
-        read = _contacts(list(connect(calls=calls).read(None)))
+        read = contacts_of(list(connect(calls=calls).read(None)))
         assert len(read) == len(crm.active)
         assert calls.stats["burst"].refused == 3
         assert calls.stats["burst"].retries == 3
@@ -415,9 +422,9 @@ def test_a_burst_of_429_costs_one_retry_each() -> None:
 
 def test_a_server_that_never_answers_ends_at_the_timeout() -> None:
     """The library has no timeout of its own; ours ends the call."""
-    with _served() as (server, _crm, connect):
+    with served() as (server, _crm, connect):
         server.faults.add(parse_faults({"path": "/account-info", "slow": 1.5}))
-        once = Calls("hub", policy=RetryPolicy(attempts=1))
+        once = Calls("hub", policy=ONCE)
         with pytest.raises(RetryableError, match="broke off before answering"):
             connect(calls=once, timeout="1 second").check()
 
@@ -425,7 +432,7 @@ def test_a_server_that_never_answers_ends_at_the_timeout() -> None:
 def test_a_web_page_instead_of_json_is_said_so() -> None:
     """A proxy's page with status 200 is no answer of HubSpot."""
     with _answering(200, {"Content-Type": "text/html"}, b"<html>Welcome</html>") as url:
-        once = Calls("hub", policy=RetryPolicy(attempts=1))
+        once = Calls("hub", policy=ONCE)
         settings = HubSpotSettings.model_validate({"token": "t", "base_url": url})
         with pytest.raises(RetryableError, match="not HubSpot's JSON"):
             open_connection("hub", settings, calls=once).check()
@@ -434,7 +441,7 @@ def test_a_web_page_instead_of_json_is_said_so() -> None:
 def test_an_error_page_in_another_encoding() -> None:
     """The library decodes error bodies as UTF-8 and stumbles; we do not."""
     with _answering(502, {"Content-Type": "text/html"}, "Pas trouvé".encode("latin-1")) as url:
-        once = Calls("hub", policy=RetryPolicy(attempts=1))
+        once = Calls("hub", policy=ONCE)
         settings = HubSpotSettings.model_validate({"token": "t", "base_url": url})
         with pytest.raises(RetryableError):
             open_connection("hub", settings, calls=once).check()

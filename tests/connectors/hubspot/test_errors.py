@@ -7,8 +7,20 @@ from typing import Any
 
 import pytest
 
-from crm_steward.sdk import AuthError, ConfigError, RetryableError, StewardError
-from crm_steward_hubspot.errors import HubSpotForbiddenError, HubSpotRejectedError, from_answer
+from crm_steward.sdk import (
+    AuthError,
+    ConfigError,
+    RetryableError,
+    StewardError,
+    TokenRefusedError,
+)
+from crm_steward_hubspot.errors import (
+    HubSpotForbiddenError,
+    HubSpotRejectedError,
+    contradictory,
+    from_answer,
+    from_token_answer,
+)
 
 CANARY = "canary.person@example.com"
 
@@ -21,7 +33,7 @@ def _error(status: int, body: Any = None, **headers: str) -> StewardError:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (301, ConfigError), (400, HubSpotRejectedError), (401, AuthError),
+        (301, ConfigError), (400, HubSpotRejectedError), (401, TokenRefusedError),
         (403, HubSpotForbiddenError), (404, HubSpotRejectedError), (405, HubSpotRejectedError),
         (408, RetryableError), (409, HubSpotRejectedError), (414, HubSpotRejectedError),
         (423, RetryableError), (429, RetryableError), (477, RetryableError),
@@ -70,6 +82,38 @@ def test_a_server_error_may_have_taken_effect() -> None:
     error = _error(502)
     assert isinstance(error, RetryableError)
     assert error.sent
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"error": "invalid_grant", "status": "BAD_REFRESH_TOKEN"}, AuthError),
+        (400, {"status": "BAD_CLIENT_SECRET"}, AuthError),
+        (401, {}, AuthError),
+        (403, "<html>", AuthError),
+        (429, {"message": "You have reached your rate limit."}, RetryableError),
+        (500, {}, RetryableError),
+        (302, {}, ConfigError),
+    ],
+)
+def test_a_token_endpoint_that_gives_none(status: int, body: Any, kind: type[StewardError]) -> None:
+    """Refused for good is a person's matter and says what to do; its own limit is waited for."""
+    text = body if isinstance(body, str) else json.dumps({**body, "error_description": CANARY})
+    error = from_token_answer("hub", status, text, {"Retry-After": "9"})
+    assert type(error) is kind
+    assert CANARY not in str(error)
+    if isinstance(error, RetryableError):
+        assert error.retry_after == 9
+    elif isinstance(error, AuthError):
+        assert "install the app again" in error.hint
+
+
+def test_a_success_that_means_an_error_may_have_taken_effect() -> None:
+    """HubSpot's error body under status 200: nobody knows what happened, and no text is quoted."""
+    error = contradictory("hub", {"status": "error", "category": "INTERNAL", "message": CANARY})
+    assert error.sent
+    assert "INTERNAL" in error.message
+    assert CANARY not in str(error)
 
 
 def test_a_missing_scope_is_named() -> None:

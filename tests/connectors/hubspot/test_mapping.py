@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,23 +17,34 @@ from crm_steward.sdk import (
     Channel,
     ConsentStatus,
     Contact,
+    FieldType,
+    Kind,
     PhoneKind,
     Poison,
     RecordRef,
+    SourceField,
     Stage,
 )
+from crm_steward_hubspot import HubSpotSettings
 from crm_steward_hubspot.mapping import (
     ACTIVITY,
     PERSON_ACTS,
     STANDARD,
     WRITABLE,
     ContactMap,
+    field_table,
     page_address,
-    same,
-    text_of,
 )
+from crm_steward_hubspot.values import same, text_of
 
-MAP = ContactMap("hub", {"vip": "is_vip"}, {"given_at": "consent_date", "how": "consent_how"})
+README = Path(__file__).parents[3] / "connectors/crm_steward_hubspot/README.md"
+
+
+def _map(**settings: Any) -> ContactMap:
+    return ContactMap("hub", HubSpotSettings.model_validate({"token": "t", **settings}))
+
+
+MAP = _map(extra={"vip": "is_vip"}, consent={"given_at": "consent_date", "how": "consent_how"})
 
 
 def _record(**properties: Any) -> dict[str, Any]:
@@ -153,6 +165,149 @@ def test_consent(properties: dict[str, Any], status: ConsentStatus | None) -> No
     assert all(consent.channel is Channel.EMAIL for consent in consents)
 
 
+@pytest.mark.parametrize(
+    ("flags", "status", "address"),
+    [
+        ({"hs_email_bad_address": "true"}, ConsentStatus.HARD_BOUNCE, AddressStatus.INVALID),
+        (
+            {"hs_email_hard_bounce_reason_enum": "MAILBOX_FULL", "hs_email_bad_address": "true"},
+            ConsentStatus.HARD_BOUNCE,
+            AddressStatus.BOUNCED,
+        ),
+        ({"hs_email_quarantined": "true"}, ConsentStatus.HARD_BOUNCE, AddressStatus.UNKNOWN),
+        (
+            {
+                "hs_email_quarantined": "true",
+                "hs_email_quarantined_reason": "RECIPIENT_COMPLAINT",
+            },
+            ConsentStatus.COMPLAINT,
+            AddressStatus.UNKNOWN,
+        ),
+        (
+            {"hs_email_quarantined_reason": "RECIPIENT_COMPLAINT", "hs_email_optout": "true"},
+            ConsentStatus.WITHDRAWN,
+            AddressStatus.UNKNOWN,
+        ),
+        ({"hs_email_quarantined": "false"}, ConsentStatus.GRANTED, AddressStatus.UNKNOWN),
+        (
+            {"hs_email_quarantined_reason": "A_REASON_OF_NEXT_YEAR"},
+            ConsentStatus.GRANTED,
+            AddressStatus.UNKNOWN,
+        ),
+    ],
+)
+def test_an_address_that_takes_no_mail(
+    flags: dict[str, str], status: ConsentStatus, address: AddressStatus
+) -> None:
+    """Bounces, bad addresses, quarantine and complaints bind more than a consent that was given."""
+    basis = "Freely given consent from contact"
+    contact = _contact(email="a@example.com", hs_legal_basis=basis, **flags)
+    assert [consent.status for consent in contact.consents] == [status]
+    assert contact.emails[0].status is address
+
+
+def _schema(**labels: str) -> dict[str, SourceField]:
+    return {
+        name: SourceField(name=name, label=label, type=FieldType.FLAG)
+        for name, label in labels.items()
+    }
+
+
+SUBSCRIPTIONS = {
+    "hs_email_optout_7": "Opted out of email: Product news",
+    "hs_email_optout_8": "Désinscription des e-mails : Événements",
+    "hs_email_optout_9": "no colon",
+    "hs_email_optout_survey_reason": "Survey: reason",
+    "hs_email_optout": "Unsubscribed from all email",
+}
+
+
+def test_each_subscription_has_an_opt_out_of_its_own() -> None:
+    """Found in the schema, named as people call it; silence about one is silence."""
+    mapping = _map()
+    mapping.learn(_schema(**SUBSCRIPTIONS))
+    assert {"hs_email_optout_7", "hs_email_optout_9"} <= set(mapping.properties)
+    assert "hs_email_optout_survey_reason" not in mapping.properties
+    held = {
+        "email": "a@example.com",
+        "hs_legal_basis": "Freely given consent from contact",
+        "hs_email_optout_7": "true",
+        "hs_email_optout_8": "true",
+        "hs_email_optout_9": None,
+    }
+    contact = mapping.contact(_record(**held))
+    assert isinstance(contact, Contact)
+    assert [(consent.purpose, consent.status) for consent in contact.consents] == [
+        ("marketing", ConsentStatus.GRANTED),
+        ("Product news", ConsentStatus.WITHDRAWN),
+        ("Événements", ConsentStatus.WITHDRAWN),
+    ]
+    assert {consent.address for consent in contact.consents} == {"a@example.com"}
+
+
+def test_out_of_every_subscription_is_out_of_all() -> None:
+    """Whoever left each kind of e-mail by itself gets none."""
+    mapping = _map()
+    mapping.learn(_schema(**SUBSCRIPTIONS))
+    out = {f"hs_email_optout_{n}": "true" for n in (7, 8, 9)}
+    contact = mapping.contact(_record(**out, hs_legal_basis="Legitimate interest - other"))
+    assert isinstance(contact, Contact)
+    assert contact.consents[0].status is ConsentStatus.WITHDRAWN
+    assert [consent.purpose for consent in contact.consents[1:]] == [
+        "Product news", "Événements", "subscription 9",
+    ]  # fmt: skip
+
+
+def test_settings_say_where_fields_are_kept_and_what_values_mean() -> None:
+    """`fields` moves any canonical field, `stages` and `kinds` give an account's values a meaning."""
+    mapping = _map(
+        fields={
+            "full_name": "whole_name",
+            "kind": "person_type",
+            "stage": "our_stage",
+            "last_person_act": "last_order",
+            "email": "work_email",
+        },
+        stages={"won": "customer", "lead": "former"},
+        kinds={"private": "b2c"},
+    )
+    contact = mapping.contact(
+        _record(
+            whole_name="Ann Lee",
+            person_type="private",
+            our_stage="won",
+            lifecyclestage="lead",
+            last_order="2025-02-03",
+            recent_conversion_date="2026-01-01",
+            work_email="ann@work.example.com",
+            email="ann@example.com",
+            hs_email_optout="true",
+        )
+    )
+    assert isinstance(contact, Contact)
+    assert (contact.full_name, contact.kind, contact.stage) == ("Ann Lee", Kind.B2C, Stage.CUSTOMER)
+    assert contact.last_person_act == datetime(2025, 2, 3, tzinfo=UTC)
+    assert contact.value("email") == "ann@work.example.com"
+    assert contact.consents[0].address == "ann@example.com", "flags speak of HubSpot's own address"
+    assert mapping.property_of("email") == "work_email"
+    assert mapping.property_of("stage") is None, "only read"
+    assert {"whole_name", "person_type", "our_stage", "work_email"} <= set(mapping.properties)
+
+
+def test_the_readme_s_table_of_fields_is_made_from_the_mapping() -> None:
+    """What the README says about fields is what the code does."""
+    text = README.read_text("utf-8")
+    table = text.split("<!-- fields -->")[1].split("<!-- /fields -->")[0]
+    assert table.strip() == field_table()
+
+
+def test_a_value_longer_than_any_of_hubspot_s_is_set_aside() -> None:
+    """HubSpot's text ends at 65,536 characters; what is far beyond is damage, and named as such."""
+    assert isinstance(MAP.contact(_record(company="x" * 100_000)), Contact)
+    poison = MAP.contact(_record(company="x" * 100_001))
+    assert poison == Poison("4711", "property 'company' has 100001 characters")
+
+
 def test_the_proof_of_consent_comes_from_the_mapped_properties() -> None:
     """HubSpot has no fields for it; what is not mapped stays missing."""
     (consent,) = _contact(
@@ -246,7 +401,7 @@ def test_absorbed_records_name_their_survivor() -> None:
 )
 def test_links_lead_to_hubspot_only(given: str | None, shown: bool) -> None:
     """A link from an answer is shown when it is HubSpot's; otherwise one is made."""
-    mapping = ContactMap("hub")
+    mapping = _map()
     mapping.link = page_address({"portalId": 9, "uiDomain": "app-eu1.hubspot.com"})
     contact = mapping.contact({**_record(), "url": given})
     assert isinstance(contact, Contact)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.connectors.hubspot.conftest import Time
 
 from crm_steward.sandbox import Server, parse_faults, serve
 from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox, credentials
@@ -17,20 +18,6 @@ from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox, credentials
 CONTACTS = "/crm/v3/objects/contacts"
 TASKS = "/crm/v3/objects/tasks"
 ASSOCIATION = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 204}
-
-
-class Time:
-    """A clock that moves when told."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_(self, **kwargs: float) -> None:
-        """Let time go by."""
-        self.now += timedelta(**kwargs)
 
 
 class Client:
