@@ -161,7 +161,7 @@ def _document(response: requests.Response) -> dict[str, Any] | None:
         return {}
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):  # not JSON, or nested beyond all sense
         return None
     return document if isinstance(document, dict) else None
 
