@@ -57,14 +57,16 @@ class Inspector:
         self._schema.forget()
         org = next(iter(self._all("Organization", _ORG)), {})
         fields = {name: item.shown() for name, item in self._schema.contact.fields.items()}
+        owners = self._owners()
+        missing = (*self._access(), *self._rights(), *self._unmapped())
         quota = self._quota()
         return Account(
             id=text(org.get("Id")) or "",
             name=text(org.get("Name")) or "",
             time_zone=text(org.get("TimeZoneSidKey")) or "",
-            owners=self._owners(),
+            owners=owners,
             fields=fields,
-            missing=(*self._access(), *self._rights(), *self._unmapped()),
+            missing=missing,
             quota={} if quota is None else {"daily": quota},
         )
 
@@ -137,6 +139,10 @@ class Inspector:
                 return found
 
     def _quota(self) -> int | None:
-        daily: Any = self._wire.limits().get("DailyApiRequests")
+        """Return the calls left today; who may not see the limits is told them by each answer."""
+        try:
+            daily: Any = self._wire.limits().get("DailyApiRequests")
+        except SalesforceRejectedError:
+            return self._wire.left
         left = daily.get("Remaining") if isinstance(daily, Mapping) else None
         return left if isinstance(left, int) else self._wire.left

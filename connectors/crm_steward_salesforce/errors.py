@@ -29,7 +29,7 @@ _LATER = 3600.0
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{2,60}")
 _OAUTH = re.compile(r"[a-z][a-z_]{2,60}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
-GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"})
+GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND"})
 """The record is in the recycle bin, was purged, or never was."""
 
 _MEANINGS = {
@@ -38,6 +38,7 @@ _MEANINGS = {
     "INACTIVE_OWNER_OR_USER": "the owner is not active any more",
     "ENTITY_IS_LOCKED": "an approval locks the record",
     "ENTITY_IS_DELETED": "the contact is gone",
+    "INSUFFICIENT_ACCESS": "our user lacks the right to see it",
     "INSUFFICIENT_ACCESS_OR_READONLY": "our user lacks the right to change it",
     "FIELD_CUSTOM_VALIDATION_EXCEPTION": "a validation rule refuses the values",
 }
@@ -55,20 +56,6 @@ class SalesforceRejectedError(RecordRejectedError):
     def __init__(self, message: str, *, status: int, code: str) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
-
-
-class SalesforceForbiddenError(AuthError):
-    """The user behind the token lacks a right.
-
-    Args:
-        message: One line.
-        hint: What to do.
-        code: Salesforce's error code.
-    """
-
-    def __init__(self, message: str, *, hint: str, code: str) -> None:
-        super().__init__(message, hint=hint)
         self.code = code
 
 
@@ -236,10 +223,9 @@ def _unavailable(connection: str, refusal: Refusal) -> StewardError:
 
 
 def _closed(connection: str, refusal: Refusal) -> StewardError:
-    return SalesforceForbiddenError(
+    return AuthError(
         f"{connection}: our user may not use the API ({refusal.trace})",
         hint="Grant the permission 'API Enabled' to the user, and check the org's edition.",
-        code=refusal.code,
     )
 
 
@@ -257,7 +243,6 @@ _RULES: Mapping[str, Callable[[str, Refusal], StewardError]] = {
     "INVALID_SESSION_ID": refused_token,
     "API_DISABLED_FOR_ORG": _closed,
     "API_CURRENTLY_DISABLED": _closed,
-    "INSUFFICIENT_ACCESS": _closed,
     "UNSUPPORTED_API_VERSION": unsupported,
 }
 """Error code → rule; every other one refuses a record or a request for good."""

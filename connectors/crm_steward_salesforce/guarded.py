@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextvars import Context as Surroundings
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from crm_steward.sdk import (
@@ -22,12 +23,7 @@ from crm_steward.sdk import (
     UpdateFields,
     change_key,
 )
-from crm_steward_salesforce.errors import (
-    GONE,
-    LockedError,
-    ModifiedError,
-    SalesforceRejectedError,
-)
+from crm_steward_salesforce.errors import LockedError, ModifiedError, SalesforceRejectedError
 from crm_steward_salesforce.mapping import ContactMap
 from crm_steward_salesforce.outcomes import ended
 from crm_steward_salesforce.records import Found, Records
@@ -149,7 +145,7 @@ class Updater:
                 raise
             return ended(change, Status.UNKNOWN, error.message)
         except SalesforceRejectedError as error:
-            gone = error.code in GONE
+            gone = error.status == HTTPStatus.NOT_FOUND
             return ended(change, Status.REJECTED, "the contact is gone" if gone else error.message)
         return None
 

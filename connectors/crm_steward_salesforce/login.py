@@ -25,6 +25,7 @@ from crm_steward.sdk import (
     TokenSource,
     checked_url,
     fixed_token,
+    is_loopback,
     transport_error,
 )
 from crm_steward_salesforce import errors, soap
@@ -123,14 +124,15 @@ class Login:
         """
         if self._settings.base_url:
             return self._settings.base_url.rstrip("/")
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             known = checked_url(
                 f"{parts.scheme}://{parts.netloc}", (*HOSTS, *self._settings.allow_hosts)
             )
+            own = is_loopback(parts.hostname or "")
         except (ConfigError, ValueError):
-            known = ""
-        if not known.startswith("https://"):
+            known, own = "", False
+        if own or not known.startswith("https://"):
             problem = Problem(
                 f"connection '{self._connection}': the org's address does not belong to "
                 f"Salesforce ({', '.join(HOSTS)})",

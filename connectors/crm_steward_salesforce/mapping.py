@@ -165,6 +165,8 @@ class ContactMap:
                 values[found.name] = to_json(value, found.type)
             except UnfitError as error:
                 return f"{found.name}: {error}"
+            if found.name in CONTACT_FLAGS and values[found.name] is not True:
+                return f"{found.name} is ticked, never unticked"
         return values
 
     def ref(self, record_id: str) -> RecordRef:

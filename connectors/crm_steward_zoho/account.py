@@ -56,8 +56,9 @@ class Inspector:
         details = self._allowed(self.organisation) or {}
         schema = self._allowed(lambda: self._reader.schema(anew=True))
         owners = self._allowed(self._owners) or {}
-        self._allowed(self._query_contacts)
-        self._allowed(self._query_tasks)
+        if self._allowed(self._list_contacts) and schema:
+            self._allowed(self._query)
+        self._allowed(self._list_tasks)
         if schema:
             self._look_up(schema, details)
         return Account(
@@ -84,11 +85,17 @@ class Inspector:
             self._missing.append(f"{text} {error.hint}")
             return None
 
-    def _query_contacts(self) -> None:
-        self._wire.query("select id from Contacts where id is not null", limit=1)
+    def _list_contacts(self) -> bool:
+        self._wire.get("/Contacts", fields="Modified_Time", per_page=1)
+        return True
 
-    def _query_tasks(self) -> None:
-        self._wire.query("select id from Tasks where id is not null", limit=1, scope=_TASKS)
+    def _list_tasks(self) -> bool:
+        self._wire.get("/Tasks", scope=_TASKS, fields="Subject", per_page=1)
+        return True
+
+    def _query(self) -> bool:
+        self._wire.query("select id from Contacts where id is not null", limit=1)
+        return True
 
     def _owners(self) -> Mapping[str, Owner]:
         """Return users of today and of yesterday: contacts keep the owners who left."""

@@ -58,7 +58,11 @@ class Batches:
 
     def archive(self, changes: Sequence[ArchiveRecord]) -> Iterator[Outcome]:
         """Move contacts to the recycle bin; one that is gone already is done."""
-        return _in_order(changes, {}, lambda: self._send(changes, self._delete, _archived))
+        records = self._reader.records([change.ref.id for change in changes])
+        gone = [change for change in changes if change.ref.id not in records]
+        early = {change_key(change): ended(change, Status.VERIFIED) for change in gone}
+        rest = [change for change in changes if change.ref.id in records]
+        return _in_order(changes, early, lambda: self._send(rest, self._delete, _row_outcome))
 
     def settle_suppression(self, change: SuppressChannel, record: Any) -> Outcome:
         """Tell whether an opt-out took effect whose answer was lost."""
@@ -138,13 +142,6 @@ def _row_outcome(change: SuppressChannel | ArchiveRecord, row: Any) -> Outcome:
     if code_of(row) and code_of(row) != "SUCCESS":
         return ended(change, Status.REJECTED, refusal_of(row))
     return ended(change, Status.UNKNOWN, "the answer does not mention the record")
-
-
-def _archived(change: ArchiveRecord, row: Any) -> Outcome:
-    """Return how a deletion ended; an id that Zoho does not know any more is what was wanted."""
-    if code_of(row) == "INVALID_DATA":
-        return ended(change, Status.VERIFIED)
-    return _row_outcome(change, row)
 
 
 def _early(change: SuppressChannel, record: Mapping[str, Any] | None) -> Outcome | None:

@@ -22,7 +22,7 @@ DETAILS = "Data_Processing_Basis_Details"
 STANDARD = (OPT_OUT, "Unsubscribed_Mode", "Unsubscribed_Time", BASIS, DETAILS)
 """The fields consent is read from."""
 
-_NOT_WORD = re.compile(r"[^a-z]+")
+_NOT_WORD = re.compile(r"[\W\d_]+")
 _SAYS_NOTHING = frozenset({"", "not applicable", "none"})
 """Zoho writes `Not Applicable` into every record when GDPR compliance is turned on."""
 
@@ -47,7 +47,7 @@ _BASES = {
     "public interests": ConsentStatus.NONE,
     "stop processing": ConsentStatus.OBJECTED,
 }
-"""Basis in letters only → what it allows by e-mail marketing.
+"""Basis in small letters only → what it allows by e-mail marketing.
 
 A contract or a legal duty is a ground for messages about it, not for marketing; a consent that was
 asked for and not given is none.

@@ -199,6 +199,6 @@ def _is_zohos(address: str, allowed: tuple[str, ...]) -> bool:
 def _document(response: requests.Response) -> Mapping[str, Any]:
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

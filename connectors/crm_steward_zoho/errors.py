@@ -209,7 +209,7 @@ def about(row: Any) -> str:
     longest = details.get("maximum_length")
     if isinstance(longest, int):
         found.append(f"at most {longest}")
-    other = duplicate_of(details)
+    other = duplicate_of(details) if code_of(row) == "DUPLICATE_DATA" else ""
     if other:
         found.append(f"record {other} has that value")
     return "".join(f", {part}" for part in found)

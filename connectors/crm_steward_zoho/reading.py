@@ -21,7 +21,7 @@ from crm_steward_zoho.errors import ZohoRefusedError
 from crm_steward_zoho.mapping import MODIFIED, ContactMap
 from crm_steward_zoho.schema import SCOPE, Schema
 from crm_steward_zoho.values import moment
-from crm_steward_zoho.wire import QUERY_ROWS, Answer, Wire, chunks, id_of
+from crm_steward_zoho.wire import QUERY_ROWS, Answer, Wire, chunks, id_of, is_id
 
 LIST_PAGE = 200
 BATCH = 100
@@ -123,10 +123,23 @@ class Reader:
         return self.records(list(dict.fromkeys(map(self.survivor_of, ids))))
 
     def records(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Bring records by id, as Zoho sends them."""
-        self.schema().require(self._map.configured)
-        usable = [record_id for record_id in ids if record_id.isascii() and record_id.isdecimal()]
-        rows = [row for batch in chunks(usable, BATCH) for row in self._by_id(batch)]
+        """Bring records by id, as Zoho sends them.
+
+        Raises:
+            ConfigError: The settings name a field that does not exist, or no longer.
+        """
+        known = self.schema()
+        known.require(self._map.configured)
+        usable = [record_id for record_id in ids if is_id(record_id)]
+        try:
+            rows = [row for batch in chunks(usable, BATCH) for row in self._by_id(batch)]
+        except ZohoRefusedError:
+            # An administrator may have removed a field since it was looked up.
+            now = self.schema(anew=True)
+            if now.fields.keys() == known.fields.keys():
+                raise
+            now.require(self._map.configured)
+            rows = [row for batch in chunks(usable, BATCH) for row in self._by_id(batch)]
         return {id_of(row): row for row in rows if id_of(row)}
 
     def survivor_of(self, record_id: str) -> str:
@@ -180,6 +193,9 @@ class Reader:
                 # Expired, bound to other fields or at its end: the read goes on by key.
                 yield Page(cursor=Cursor("")), replace(place, phase="keys", token="")
                 return
+            if place.token and not answer.rows():
+                yield Page(cursor=Cursor("")), replace(place, phase="keys", token="")
+                return  # more were announced: COQL has the last word
             rows = self._joined(answer.rows(), others)
             token = answer.info.get("next_page_token")
             last = max((id_of(row) for row in answer.rows()), key=_rank, default="")
@@ -329,7 +345,7 @@ def _behind(place: Position) -> str:
 
 def _rank(record_id: str) -> int:
     """Ids are numbers of up to 19 digits, sent as text."""
-    return int(record_id) if record_id.isascii() and record_id.isdecimal() else 0
+    return int(record_id) if is_id(record_id) else 0
 
 
 def _earlier(one: Any, other: Any) -> Any:

@@ -16,7 +16,7 @@ from crm_steward_zoho.outcomes import ended
 from crm_steward_zoho.wire import QUERY_ROWS, Wire, id_of
 
 CREATE = "ZohoCRM.modules.tasks.CREATE"
-READ = "ZohoCRM.modules.tasks.READ"
+READ = "ZohoCRM.coql.READ or ZohoCRM.modules.tasks.READ"
 _LONGEST_TITLE = 255
 _LONGEST_BODY = 30_000
 
@@ -49,7 +49,9 @@ class Tasks:
         if code_of(row) == "SUCCESS" and task_id:
             return ended(task, Status.VERIFIED, remote_id=task_id)
         if code_of(row) and code_of(row) != "SUCCESS":
-            return ended(task, Status.REJECTED, refusal_of(row))
+            left = details_of(row).get("api_name") == "Owner"
+            why = " (Zoho assigns nothing to a user who was deactivated)" if left else ""
+            return ended(task, Status.REJECTED, f"{refusal_of(row)}{why}")
         return ended(task, Status.UNKNOWN, "the answer does not show the task")
 
     def settle(self, task: CreateTask) -> Outcome:

@@ -29,8 +29,8 @@ def text_of(held: Mapping[str, Any], name: str) -> str | None:
         BadValueError: It is neither.
     """
     value = held.get(name)
-    if isinstance(value, Mapping):
-        value = value.get("name")
+    if isinstance(value, Mapping) and "name" in value:
+        value = value["name"]
     if value is None or value == "":
         return None
     if isinstance(value, bool):

@@ -31,11 +31,13 @@ from crm_steward_zoho.errors import Refusal, seconds_of, unreadable
 Document = Mapping[str, Any]
 _API = "/crm/v8"
 _CREDITS = re.compile(r"-?[0-9]{1,9}")
+_ID = re.compile(r"[0-9]{1,20}")
 _ROWS_PER_CREDIT = 10
 _QUERY_COSTS = ((200, 1), (1_000, 2), (2_000, 3))
 QUERY_ROWS = 2_000
 """Rows a query may bring."""
 READ_CONTACTS = "ZohoCRM.modules.contacts.READ"
+QUERY = "ZohoCRM.coql.READ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,10 @@ class Answer:
 
     @property
     def more(self) -> bool:
-        """Whether there are more rows."""
-        return self.info.get("more_records") is True
+        """Whether there are more rows; where a page of rows does not say so, there may be."""
+        return (
+            bool(self.rows() or self.rows("users")) and self.info.get("more_records") is not False
+        )
 
 
 class Wire:
@@ -104,19 +108,19 @@ class Wire:
         headers = {"If-Modified-Since": since} if since else {}
         return self._call("GET", path, scope=scope, cost=cost, query=query, headers=headers)
 
-    def query(self, text: str, *, limit: int, scope: str = READ_CONTACTS) -> Answer:
+    def query(self, text: str, *, limit: int, scope: str = QUERY) -> Answer:
         """Run a COQL query.
 
         Args:
             text: The query, without its limit.
             limit: Rows at most.
-            scope: What the token needs beside the one for queries, for the message.
+            scope: What the token needs for it, for the message.
         """
         cost = next(price for most, price in _QUERY_COSTS if limit <= most)
         return self._call(
             "POST",
             "/coql",
-            scope=f"ZohoCRM.coql.READ, ZohoCRM.settings.fields.READ or {scope}",
+            scope=scope,
             cost=cost,
             body={"select_query": f"{text} limit {limit}"},
         )
@@ -175,13 +179,13 @@ class Wire:
         repeatable: bool = True,
     ) -> Answer:
         def once(token: Token) -> Answer:
-            request = requests.Request(
-                method,
-                f"{token.url}{_API}{path}",
-                params=dict(query or {}),
-                json=body,
-                headers={"Authorization": f"Zoho-oauthtoken {token.access}", **(headers or {})},
-            )
+            request = {
+                "method": method,
+                "url": f"{token.url}{_API}{path}",
+                "params": dict(query or {}),
+                "json": body,
+                "headers": {"Authorization": f"Zoho-oauthtoken {token.access}", **(headers or {})},
+            }
             return self._calls(
                 "calls",
                 lambda: self._once(request, scope=scope, key=key),
@@ -191,10 +195,10 @@ class Wire:
 
         return self._tokens.using(once)
 
-    def _once(self, request: requests.Request, *, scope: str, key: str) -> Answer:
+    def _once(self, request: Mapping[str, Any], *, scope: str, key: str) -> Answer:
         """Make the request; raise ours outside of `except`, so that theirs is not kept with it."""
         try:
-            response = self._session.send(self._session.prepare_request(request))
+            response = self._session.request(**request)
             result = self._result(response, scope=scope, key=key)
         except requests.RequestException as error:
             result = transport_error(self._connection, "Zoho", error)
@@ -245,6 +249,11 @@ def id_of(record: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
+def is_id(text: str) -> bool:
+    """Whether a text reads like an id of Zoho's: a number of up to 19 digits."""
+    return _ID.fullmatch(text) is not None
+
+
 def chunks(items: Sequence[str], size: int) -> list[Sequence[str]]:
     """Cut a sequence into pieces of at most `size`."""
     return [items[start : start + size] for start in range(0, len(items), size)]
@@ -254,6 +263,6 @@ def _document(content: bytes) -> dict[str, Any] | None:
     """Return the body as an object; None when it is none."""
     try:
         document = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

@@ -6,7 +6,7 @@ A third-party package offers a connector by naming a `ConnectorSpec` under the e
 
 from __future__ import annotations
 
-from crm_steward.connect.calls import Calls
+from crm_steward.connect.calls import Calls, RetryPolicy
 from crm_steward.connect.crm import CanonicalField, CrmSettings, FieldName, ProofPart, SourceName
 from crm_steward.connect.hosts import checked_url, is_loopback
 from crm_steward.connect.http import open_session, transport_error
@@ -24,6 +24,7 @@ from crm_steward.connect.protocol import (
     Poison,
     SourceField,
     Status,
+    ended,
 )
 from crm_steward.connect.spec import (
     ConnectionSettings,
@@ -129,6 +130,7 @@ __all__ = [
     "Quota",
     "RecordRef",
     "RecordRejectedError",
+    "RetryPolicy",
     "RetryableError",
     "Revision",
     "Share",
@@ -149,6 +151,7 @@ __all__ = [
     "change_key",
     "checked_url",
     "disarm",
+    "ended",
     "fixed_token",
     "is_loopback",
     "open_session",

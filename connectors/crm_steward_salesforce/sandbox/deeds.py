@@ -137,6 +137,13 @@ def spoil(crm: SalesforceOrg, id: str) -> Any:  # noqa: A002 -- the word the cal
     return {"id": row["Id"]}
 
 
+def token(crm: SalesforceOrg, token: str, expires_in: float | None = None) -> Any:
+    """Open a session under an access token of one's choice, for so many seconds."""
+    expires = None if expires_in is None else crm.now().timestamp() + expires_in
+    crm.tables["tokens"][token] = {"expires": expires, "refresh": ""}
+    return {"token": token}
+
+
 def expire(crm: SalesforceOrg) -> Any:
     """Let every session end now; new ones can be opened."""
     for token in list(crm.tables["tokens"]):
@@ -181,6 +188,7 @@ DEEDS: Mapping[str, Callable[..., Any]] = {
     "permit": permit,
     "lock": lock,
     "spoil": spoil,
+    "token": token,
     "expire": expire,
     "revoke": revoke,
     "stamp_all": stamp_all,

@@ -116,9 +116,13 @@ class _Tokens:
         kind, text = self.take()
         if kind != "name":
             raise MalformedError(f"unexpected token: '{text}'")
-        if text.lower() in _UNBUILT:
-            raise UnbuiltError(text.upper())
         return text
+
+    def path(self) -> str:
+        found = self.name()
+        if found.lower() in _UNBUILT:
+            raise UnbuiltError(found.upper())
+        return found
 
 
 def parse(text: str) -> Select:
@@ -163,11 +167,11 @@ def _selected(tokens: _Tokens) -> tuple[tuple[str, ...], bool]:
         tokens.expect("(")
         tokens.expect(")")
         return (), True
-    if tokens.peek() == ("sign", "("):
-        raise UnbuiltError("a query inside SELECT")
-    paths = [tokens.name()]
-    while tokens.sign(","):
-        paths.append(tokens.name())
+    paths: list[str] = []
+    while not paths or tokens.sign(","):
+        if tokens.peek() == ("sign", "("):
+            raise UnbuiltError("a query inside SELECT")
+        paths.append(tokens.path())
     if tokens.peek() == ("sign", "("):
         raise UnbuiltError(f"the function {paths[-1]}()")
     if len({path.lower() for path in paths}) < len(paths):
@@ -191,7 +195,7 @@ def _single(tokens: _Tokens) -> Condition:
         inner = _joined(tokens)
         tokens.expect(")")
         return inner
-    path = tokens.name()
+    path = tokens.path()
     if tokens.word("in"):
         tokens.expect("(")
         values = [_value(tokens)]
@@ -231,7 +235,7 @@ def _order(tokens: _Tokens) -> tuple[tuple[str, bool], ...]:
         raise MalformedError("unexpected token: expecting BY")
     found: list[tuple[str, bool]] = []
     while True:
-        path = tokens.name()
+        path = tokens.path()
         found.append((path, tokens.word("asc", "desc") == "desc"))
         if tokens.word("nulls"):
             raise UnbuiltError("NULLS")

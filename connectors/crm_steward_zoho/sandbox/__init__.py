@@ -25,7 +25,8 @@ from crm_steward_zoho.sandbox import (
     tokens,
     writing,
 )
-from crm_steward_zoho.sandbox.account import SCOPES, ZohoAccount
+from crm_steward_zoho.sandbox.account import ZohoAccount
+from crm_steward_zoho.sandbox.scopes import SCOPES
 
 __all__ = ["SCOPES", "ZohoSandbox"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,19 +16,12 @@ from crm_steward_zoho.sandbox import answers, rendering
 from crm_steward_zoho.sandbox.index import QueryIndex
 from crm_steward_zoho.sandbox.limits import Credits, cost_of
 from crm_steward_zoho.sandbox.schema import CONTACT, USERS, Field
+from crm_steward_zoho.sandbox.scopes import SCOPES, covers
 from crm_steward_zoho.sandbox.values import stamp
 
 Row = dict[str, Any]
 """A stored record: id, values, created, modified (epoch seconds), deleted, locked, merging."""
 
-SCOPES = (
-    "ZohoCRM.modules.contacts.ALL",
-    "ZohoCRM.modules.tasks.ALL",
-    "ZohoCRM.settings.fields.READ",
-    "ZohoCRM.users.READ",
-    "ZohoCRM.org.READ",
-    "ZohoCRM.coql.READ",
-)
 _REFRESH = "1000.sandbox.refresh"
 _SECRET = "sandbox-client-secret"  # noqa: S105 -- opens nothing but an emulator
 _TIMES = {"Created_Time": "created", "Modified_Time": "modified"}
@@ -116,6 +110,8 @@ class ZohoAccount(Emulator):
 
     def reindex(self) -> None:
         """Rebuild what queries see."""
+        rows = self.tables["contacts"]
+        self._order = sorted(record_id for record_id in rows if rows[record_id]["deleted"] is None)
         self.index["contacts"].fill(self.active())
         self.index["tasks"].fill(self.tables["tasks"].values())
 
@@ -176,12 +172,18 @@ class ZohoAccount(Emulator):
             "x-accesstoken-reset": stamp(granted["expires"], self.zone),
             **self.credits.take(cost_of(route.quota, request), self.now()),
         }
-        if not all(_covers(granted["scopes"], needed) for needed in route.scopes):
-            mismatch = answers.error(
-                401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL"
-            )
-            raise Refusal(mismatch.with_headers(headers))
+        if not all(covers(granted["scopes"], needed) for needed in route.scopes):
+            raise Refusal(_mismatch().with_headers(headers))
         return headers
+
+    def require(self, request: Request, scope: str) -> None:
+        """Refuse a call whose scope depends on what it asks for.
+
+        Raises:
+            Refusal: 401 `OAUTH_SCOPE_MISMATCH`.
+        """
+        if not covers(self.tables["tokens"][_bearer(request)]["scopes"], scope):
+            raise Refusal(_mismatch())
 
     def expire_credential(self, request: Request) -> None:
         """Let the access token of `request` expire now."""
@@ -240,7 +242,7 @@ class ZohoAccount(Emulator):
     def active(self) -> list[Row]:
         """Return the records that are there, in the order of ids."""
         rows = self.tables["contacts"]
-        return [rows[i] for i in sorted(rows) if rows[i]["deleted"] is None]
+        return [rows[record_id] for record_id in self._order]
 
     def find(self, record_id: str) -> Row | None:
         """Return the active record of this id."""
@@ -251,6 +253,12 @@ class ZohoAccount(Emulator):
         """Store a new version of a record, and let queries follow."""
         self.tables["contacts"][row["id"]] = row
         visible = row if row["deleted"] is None else None
+        place = bisect_left(self._order, row["id"])
+        known = self._order[place : place + 1] == [row["id"]]
+        if visible and not known:
+            self._order.insert(place, row["id"])
+        elif known and not visible:
+            del self._order[place]
         self.index["contacts"].note(self.now(), row["id"], visible)
         return row
 
@@ -368,16 +376,10 @@ def _owner() -> dict[str, Any]:
     return rendering.owner_of(0)
 
 
+def _mismatch() -> Response:
+    return answers.error(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+
+
 def _bearer(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme == "Zoho-oauthtoken" else ""
-
-
-def _covers(granted: Sequence[str], needed: str) -> bool:
-    """Whether a scope, or one that holds it (`ALL`, the whole of `modules`), was granted."""
-    area, _, operation = needed.rpartition(".")
-    whole = area.rpartition(".")[0]
-    wide = {f"{place}.{kind}" for place in (area, whole) for kind in (operation, "ALL")}
-    if operation in {"CREATE", "UPDATE"}:
-        wide |= {f"{area}.WRITE", f"{whole}.WRITE"}
-    return any(scope.casefold() in {name.casefold() for name in wide} for scope in granted)

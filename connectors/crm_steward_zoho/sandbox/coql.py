@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any, NoReturn
 
 from crm_steward.sandbox import Request, Response, Routes
@@ -48,6 +50,7 @@ def query(crm: ZohoAccount, request: Request) -> Response:
     module = found["module"]
     if module not in _SCOPES:
         answers.refuse(400, "INVALID_QUERY", "invalid query formed", column_name=module)
+    crm.require(request, _SCOPES[module])
     columns = [name.strip() for name in found["columns"].split(",")]
     known = crm.fields if module == "Contacts" else TASK
     for name in columns:
@@ -59,12 +62,12 @@ def query(crm: ZohoAccount, request: Request) -> Response:
     if limit > _MOST_ROWS or limit + offset > _REACH:
         answers.refuse(400, "LIMIT_EXCEEDED", "limit exceeded", limit=_MOST_ROWS)
     rows = _sorted(_rows(crm, module), found["order"] or "id asc", known)
-    matching = [row for row in rows if test(row)]
-    page = matching[offset : offset + limit]
+    matching = list(islice(filter(test, rows), offset, offset + limit + 1))
+    page = matching[:limit]
     if not page or (request.meddling and request.meddling.no_op):
         return Response(204)
     data = [{"id": row["id"], **{name: row[name] for name in columns}} for row in page]
-    info = {"count": len(page), "more_records": offset + limit < len(matching)}
+    info = {"count": len(page), "more_records": len(matching) > limit}
     return Response(200, {"data": data, "info": info})
 
 
@@ -193,21 +196,20 @@ def _split(text: str) -> Iterator[str]:
         yield found[0].strip()
 
 
-def _rows(crm: ZohoAccount, module: str) -> list[_Row]:
-    held = crm.index[module.lower()].rows(crm.now())
-    if module == "Tasks":
-        return [_Row(row["id"], lambda name, row=row: task_value(crm, row, name)) for row in held]  # type: ignore[misc] # the default keeps this row
-    return [_Row(row["id"], lambda name, row=row: crm.value(row, name)) for row in held]  # type: ignore[misc] # the default keeps this row
+def _rows(crm: ZohoAccount, module: str) -> Iterator[_Row]:
+    value = task_value if module == "Tasks" else type(crm).value
+    for row in crm.index[module.lower()].rows(crm.now()):
+        yield _Row(row["id"], partial(value, crm, row))
 
 
-def _sorted(rows: list[_Row], order: str, known: Any) -> Sequence[_Row]:
+def _sorted(rows: Iterator[_Row], order: str, known: Any) -> Iterable[_Row]:
+    """Return rows in the order asked for; they come in the order of ids."""
     name, _, direction = order.partition(" ")
     _check_column(name, known)
-    if name == "id":
-        return rows[::-1] if direction.strip().lower() == "desc" else rows
     descending = direction.strip().lower() == "desc"
-    rows.sort(key=lambda row: _comparable(name, row[name]) or 0, reverse=descending)
-    return rows
+    if name == "id" and not descending:
+        return rows
+    return sorted(rows, key=lambda row: _comparable(name, row[name]) or 0, reverse=descending)
 
 
 def _check_column(name: str, known: Any) -> None:

@@ -139,14 +139,17 @@ def _chosen(crm: ZohoAccount, request: Request) -> list[Row]:
     order = request.one("sort_order", "desc")
     if by is None or order not in {"asc", "desc"}:
         answers.invalid(param_name="sort_by" if by is None else "sort_order")
-    rows = crm.active()
     if "ids" in request.query:
         wanted = set(request.one("ids").split(","))
         if len(wanted) > _MOST_IDS:
             answers.refuse(
                 400, "LIMIT_EXCEEDED", "more ids than allowed", limit=_MOST_IDS, param_name="ids"
             )
-        rows = [row for row in rows if row["id"] in wanted]
+        rows = [row for record_id in wanted if (row := crm.find(record_id))]
+    else:
+        rows = crm.active()
+    if by == "id" and order == "asc" and "ids" not in request.query:
+        return rows
     rows.sort(key=lambda row: (row[by], row["id"]), reverse=order == "desc")
     return rows
 
@@ -204,11 +207,14 @@ def _start(crm: ZohoAccount, request: Request, rows: Sequence[Row]) -> tuple[int
 def _behind(request: Request, rows: Sequence[Row], last: Sequence[Any]) -> int:
     """Return the position behind the last record of the page before, deleted meanwhile or not."""
     by = _SORTS[request.one("sort_by", "id")]
-    keys = [(row[by], row["id"]) for row in rows]
     place = (last[0], last[1])
+
+    def key(row: Row) -> tuple[Any, str]:
+        return (row[by], row["id"])
+
     if request.one("sort_order", "desc") == "asc":
-        return bisect_right(keys, place)
-    return len(keys) - bisect_left(keys[::-1], place)
+        return bisect_right(rows, place, key=key)
+    return len(rows) - bisect_left(rows[::-1], place, key=key)
 
 
 def _tokens(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Literal
@@ -9,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from crm_steward.connect.spec import ConnectionSettings, DurationOrZero
-from crm_steward.model import FIELDS, Kind, Stage
+from crm_steward.model import FIELDS, Kind, Problem, Stage
 
 
 def _printable(name: str) -> str:
@@ -20,8 +21,7 @@ def _printable(name: str) -> str:
 
 def _canonical(name: str) -> str:
     if name not in FIELDS:
-        close = get_close_matches(name, FIELDS, n=1)
-        guess = f" (did you mean '{close[0]}'?)" if close else f": {', '.join(FIELDS)}"
+        guess = _guess(name, FIELDS) or f": {', '.join(FIELDS)}"
         raise ValueError(f"should be a field of ours{guess}")
     return name
 
@@ -61,3 +61,29 @@ class CrmSettings(ConnectionSettings):
     def custom_fields(self) -> frozenset[str]:
         """The custom fields that `extra` maps."""
         return frozenset(self.extra)
+
+    def unknown_fields(
+        self, connection: str, title: str, schema: Collection[str]
+    ) -> tuple[Problem, ...]:
+        """Return a problem for each field that the settings name and the account does not have.
+
+        Args:
+            connection: The connection's name, to say where the setting stands.
+            title: What people call the CRM.
+            schema: The fields the account has, in the CRM's own words.
+        """
+        named = {
+            f"connections.{connection}.{setting}.{name}": source
+            for setting in ("fields", "extra", "consent")
+            for name, source in getattr(self, setting).items()
+        }
+        return tuple(
+            Problem(f"{where}: {title} has no contact field '{source}'{_guess(source, schema)}")
+            for where, source in named.items()
+            if source not in schema
+        )
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""

@@ -19,6 +19,11 @@ _SLOTS = 1000
 """How finely a window is remembered: a day of calls costs no more memory than a second of them."""
 
 
+_JITTER = 0.05
+_MOST_JITTER = 0.03
+"""How much longer than the vendor's our window is, in seconds, and at most as a share of it."""
+
+
 class Pace:
     """The pace of one quota, shared by all threads of the process.
 
@@ -112,4 +117,6 @@ class Pace:
 
     @property
     def _window(self) -> float:
-        return self.quota.per.total_seconds()
+        """The vendor counts when calls arrive: on their way they draw together and apart."""
+        seconds = self.quota.per.total_seconds()
+        return seconds + min(_JITTER, seconds * _MOST_JITTER)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, Protocol, runtime_checkable
 
-from crm_steward.model import Change, Contact, FieldType, RecordRef, Revision
+from crm_steward.model import Change, Contact, FieldType, RecordRef, Revision, change_key
 
 Cursor = NewType("Cursor", str)
 """Where a read stands. Opaque to the core, stored with the page it covers."""
@@ -179,6 +179,24 @@ class Outcome:
     reason: str = ""
     remote_id: str = ""
     revision: Revision = Revision("")  # noqa: RUF009 -- a NewType returns its argument
+
+
+def ended(
+    change: Change,
+    status: Status = Status.VERIFIED,
+    reason: str = "",
+    *,
+    remote_id: str = "",
+    revision: str = "",
+) -> Outcome:
+    """Return how `change` ended; see `Outcome` for the arguments."""
+    return Outcome(
+        key=change_key(change),
+        status=status,
+        reason=reason,
+        remote_id=remote_id,
+        revision=Revision(revision),
+    )
 
 
 @runtime_checkable

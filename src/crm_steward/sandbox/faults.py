@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,8 +18,8 @@ from ruamel.yaml.error import YAMLError
 from crm_steward.model import ConfigError, InputError, Problem
 
 _ACTIONS = (
-    "status", "reset", "half_body", "truncated_json", "html", "slow", "partial", "no_op",
-    "human_edit", "expire_token",
+    "status", "reset", "half_body", "truncated_json", "html", "error_body", "slow", "partial",
+    "no_op", "human_edit", "expire_token",
 )  # fmt: skip
 
 
@@ -78,7 +79,8 @@ class Fault(_Strict):
         probability: Of firing, drawn from the script's seed.
         status: Answer this status instead, with the vendor's own body; nothing takes effect.
         retry_after: Seconds, sent with `status`.
-        html: Answer a web page instead of JSON (with `status`, 502 by default).
+        html: Answer a web page instead of JSON (with any `status`, 502 by default).
+        error_body: Answer the vendor's body of a server error with status 200; nothing takes effect.
         reset: Cut the connection before the call takes effect, or after.
         half_body: Send half of the answer, then cut; the call took effect.
         truncated_json: Send a complete answer whose JSON is cut off; the call took effect.
@@ -98,9 +100,10 @@ class Fault(_Strict):
     times: Annotated[int | None, Field(ge=1)] = None
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
 
-    status: Annotated[int | None, Field(ge=400, le=599)] = None
+    status: Annotated[int | None, Field(ge=200, le=599)] = None
     retry_after: Annotated[float | None, Field(ge=0)] = None
     html: bool = False
+    error_body: bool = False
     reset: Literal["before", "after"] | None = None
     half_body: bool = False
     truncated_json: bool = False
@@ -118,6 +121,8 @@ class Fault(_Strict):
                 f"a fault does exactly one of {', '.join(_ACTIONS)}; this does {chosen or 'none'}"
             )
             raise ValueError(text)
+        if self.status is not None and self.status < HTTPStatus.BAD_REQUEST and not self.html:
+            raise ValueError("a status below 400 goes with html")
         if self.retry_after is not None and self.status is None:
             raise ValueError("retry_after goes with status")
         for pattern in (self.path, self.body or ""):

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -134,6 +135,8 @@ class Server:
                 raise _Cut
             if fault.html:
                 return Response(fault.status or 502, _WEB_PAGE, {"Content-Type": "text/html"})
+            if fault.error_body:
+                return replace(self.emulator.error(HTTPStatus.INTERNAL_SERVER_ERROR), status=200)
             if fault.status:
                 return self._refused(fault, fault.status)
         self._human_edits(request, None, firing, "before")

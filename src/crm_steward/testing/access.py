@@ -47,7 +47,7 @@ class AccessContract:
         capfd: pytest.CaptureFixture[str],
     ) -> None:
         """Only our own errors come out; no traceback, reason or log line names either."""
-        connector = account.open()
+        connector = account.open(calls=_in_no_time(Hurry()))
         ids = sorted(account.ids())[:3]
         changes: list[Change] = [*updates_of(connector, ids), a_task(connector, account)]
         people = list(connector.get([change.ref for change in changes]).values())
@@ -117,7 +117,7 @@ class AccessContract:
     def test_asked_to_wait_it_waits_as_long(self, account: SandboxAccount) -> None:
         """Whatever the vendor asks for passes before the next call; then the read goes on."""
         hurry = Hurry()
-        connector = account.open(calls=Calls("x", stop=hurry, monotonic=hurry.monotonic))
+        connector = account.open(calls=_in_no_time(hurry))
         account.trouble(Trouble.WAIT, Verb.READ, nth=2)
         copy = Copy().follow(connector.read(None))
         assert set(copy.contacts) == account.ids()
@@ -153,6 +153,10 @@ def _calls(account: SandboxAccount, hurry: Hurry) -> Calls:
         stop=hurry,
         monotonic=hurry.monotonic,
     )
+
+
+def _in_no_time(hurry: Hurry) -> Calls:
+    return Calls("x", stop=hurry, monotonic=hurry.monotonic)
 
 
 def _used(calls: Calls, account: SandboxAccount, hurry: Hurry) -> float:

@@ -25,6 +25,7 @@ from crm_steward.sdk import (
     Outcome,
     Page,
     RecordRef,
+    RetryPolicy,
     Status,
     UpdateFields,
     utc_now,
@@ -225,10 +226,21 @@ class Copy:
         return self
 
 
+def quick_calls(connection: str = "") -> Calls:
+    """Return what paces nothing and hardly waits before it makes a call again."""
+    first, longest = timedelta(milliseconds=1), timedelta(milliseconds=5)
+    return Calls(connection, policy=RetryPolicy(first=first, longest=longest))
+
+
 def needs(account: SandboxAccount, capability: Capability) -> None:
     """Skip the test for a connector that does not declare `capability`."""
     if capability not in account.spec.can:
         pytest.skip(f"{account.spec.title} does not declare '{capability}'")
+
+
+def has(account: SandboxAccount, hand: str) -> bool:
+    """Whether people in this sandbox can do something: whether the hook is implemented."""
+    return getattr(type(account), hand) is not getattr(SandboxAccount, hand)
 
 
 def refs_of(connector: Connector, ids: Sequence[str]) -> list[RecordRef]:

@@ -31,11 +31,12 @@ from crm_steward.sdk import (
 from crm_steward.testing.access import AccessContract
 from crm_steward.testing.account import SandboxAccount, Trouble, Verb, a_task, refs_of, updates_of
 from crm_steward.testing.damage import DamageContract
+from crm_steward.testing.emulated import EmulatedAccount
 from crm_steward.testing.reading import ReadingContract
 from crm_steward.testing.removing import RemovingContract
 from crm_steward.testing.writing import WritingContract
 
-__all__ = ["ConnectorContract", "SandboxAccount", "Trouble", "Verb"]
+__all__ = ["ConnectorContract", "EmulatedAccount", "SandboxAccount", "Trouble", "Verb"]
 
 
 class ConnectorContract(

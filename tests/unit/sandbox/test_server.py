@@ -162,6 +162,16 @@ def test_a_web_page_instead_of_json(server: Server) -> None:
     page = requests.get(f"{server.url}/notes", timeout=5)
     assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html")
     assert page.text.startswith("<!DOCTYPE html>")
+    _script(server, html=True, status=200)
+    assert requests.get(f"{server.url}/notes", timeout=5).text == page.text
+
+
+def test_an_error_that_is_called_a_success(server: Server) -> None:
+    """The vendor's body of an error comes with status 200, and nothing happened."""
+    _script(server, error_body=True)
+    refused = _write(server)
+    assert (refused.status_code, refused.json()) == (200, {"notebook": 500})
+    assert server.emulator.tables["notes"]["1"] == "note 1"
 
 
 def test_slow_waits_without_holding_up_others(server: Server) -> None:

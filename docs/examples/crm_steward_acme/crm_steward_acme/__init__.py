@@ -1,0 +1,56 @@
+"""Acme CRM: what a connection is told, and what the connector can do.
+
+This module is imported whenever anybody asks which connectors there are, so it imports no library
+of the vendor and opens nothing. `connector.py` is imported when a connection is opened.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import SecretStr
+
+from crm_steward.sdk import Capability, ConnectorSpec, CrmSettings, Quota
+
+
+class AcmeSettings(CrmSettings):
+    """What an Acme connection needs to be told, beside what all CRMs need."""
+
+    kind: Literal["acme"] = "acme"
+    client_id: str
+    """Id of the API client, as Acme shows it."""
+    client_secret: SecretStr
+    """Its secret."""
+
+
+SPEC = ConnectorSpec(
+    kind="acme",
+    title="Acme CRM",
+    # Acme's people merge contacts on screen, but its API cannot: MERGE is not declared. Nor is
+    # SUPPRESS_PHONE: Acme has no such switch.
+    can=frozenset(
+        {
+            Capability.UPDATE,
+            Capability.CONDITIONAL_UPDATE,
+            Capability.TASK,
+            Capability.ARCHIVE,
+            Capability.SUPPRESS_EMAIL,
+            Capability.INCREMENTAL,
+        }
+    ),
+    settings=AcmeSettings,
+    factory="crm_steward_acme.connector:AcmeConnector",
+    hosts=("acme.example",),
+    quotas=(Quota(name="burst", calls=50, per=timedelta(seconds=10)),),
+    sandbox="crm_steward_acme.sandbox:AcmeSandbox",
+    example="""\
+client_id: the id of your API client
+# client_secret: keep it out of this file, in secrets/ or in the environment
+""",
+    access=(
+        "In Acme, as an administrator: Settings > API > New client.",
+        "Let it read and change contacts, and create tasks.",
+        "Copy its id and its secret.",
+    ),
+)
