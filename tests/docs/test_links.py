@@ -15,7 +15,13 @@ _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 def _pages() -> list[Path]:
     deep = [page for name in FOLDERS if name for page in (ROOT / name).rglob("*.md")]
-    return sorted({*ROOT.glob("*.md"), *deep})
+    pages = {*ROOT.glob("*.md"), *deep}
+    return sorted(page for page in pages if not _is_hidden(page.relative_to(ROOT)))
+
+
+def _is_hidden(page: Path) -> bool:
+    """Tell whether a tool left it, such as pytest's cache in the folder of an example."""
+    return any(part.startswith(".") for part in page.parts)
 
 
 def _links(page: Path) -> list[str]:

@@ -3,6 +3,10 @@
     import pytest
     pytest.register_assert_rewrite("crm_steward.testing")       # in conftest.py
 
+    class AcmeAccount(EmulatedAccount):                         # or SandboxAccount
+        spec = SPEC
+        ...
+
     class TestAcme(ConnectorContract):
         @pytest.fixture
         def account(self) -> Iterator[SandboxAccount]:
@@ -11,6 +15,7 @@
 
 The suite changes the account behind the connector's back, breaks its calls, and compares what
 comes out with what the account really holds. It needs pytest; nothing else of ours imports it.
+docs/connectors.md leads through it, with a worked example.
 """
 
 from __future__ import annotations
