@@ -55,6 +55,7 @@ _NEEDS: Mapping[Way, tuple[str, ...]] = {
     Way.CLIENT: ("client_secret", "client_id", "domain"),
 }
 """Way → what it needs; the first name is the one that tells it from the others."""
+_RECOMMENDED = (Way.CLIENT, Way.JWT, Way.REFRESH, Way.TOKEN, Way.PASSWORD)
 _MAY: Mapping[Way, frozenset[str]] = {
     Way.TOKEN: frozenset(),
     Way.REFRESH: frozenset({"domain"}),
@@ -148,7 +149,7 @@ class SalesforceSettings(CrmSettings):
         chosen = [way for way, needs in _NEEDS.items() if needs[0] in given]
         chosen = [way for way in chosen if way is not Way.CLIENT] or chosen
         if not chosen:
-            raise ValueError(f"no way in is given: set {_ways()}")
+            raise ValueError(_no_way(given))
         if len(chosen) > 1:
             raise ValueError(f"several ways in are given ({', '.join(chosen)}): keep one")
         way = chosen[0]
@@ -188,5 +189,11 @@ def _filled(value: str | SecretStr | None) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
-def _ways() -> str:
-    return "; or ".join(", ".join(reversed(needs)) for needs in _NEEDS.values())
+def _no_way(given: set[str]) -> str:
+    """Say what is missing for the way in that is nearest to what is given, or what ways there are."""
+    missing = {way: [n for n in needs if n not in given] for way, needs in _NEEDS.items()}
+    nearest = min(_RECOMMENDED, key=lambda way: len(missing[way]))
+    if given & set(_NEEDS[nearest]):
+        return f"the way in by {nearest} also needs {', '.join(missing[nearest])}"
+    ways = "; or ".join(", ".join(reversed(_NEEDS[way])) for way in _RECOMMENDED)
+    return f"no way in is given: set {ways}"

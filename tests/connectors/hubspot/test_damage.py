@@ -210,6 +210,7 @@ def test_a_new_kind_of_e_mail_is_known_with_the_next_read() -> None:
         purposes = {c.purpose for one in found for c in one.consents if one.value("email") == email}
         assert purposes == {"Product news"}
         assert calls_to(server, "/properties/contacts") == 1
+        assert calls_to(server, "/objects/contacts") == 2, "one page, and the recycle bin"
 
 
 # -- restored, erased -------------------------------------------------------------------------

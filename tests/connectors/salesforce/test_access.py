@@ -295,7 +295,9 @@ def test_a_certificate_nobody_trusts(web: responses.RequestsMock) -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({}, "no way in is given"),
+        ({}, "no way in is given: set domain, client_id, client_secret; or"),
+        ({"client_id": "a", "domain": "x.my"}, "client credentials also needs client_secret"),
+        ({"client_id": "a", "username": "u"}, "JWT bearer also needs private_key"),
         ({"client_id": "a", "client_secret": "b"}, "also needs domain"),
         ({"token": "a"}, "also needs instance_url"),
         ({"client_id": "a", "private_key": "b"}, "also needs username"),

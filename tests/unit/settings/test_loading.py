@@ -323,11 +323,23 @@ def test_norway_and_off_stay_words(load: Load) -> None:
     assert load("report: {names: false}").report.names == "off"
 
 
+def _give_documented_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the secrets that config/crm-steward.yaml leaves out."""
+    for name in (
+        "HUBSPOT_EU__TOKEN",
+        "SALESFORCE_EU__CLIENT_SECRET",
+        "ZOHO_FR__CLIENT_SECRET",
+        "ZOHO_FR__REFRESH_TOKEN",
+        "PIPEDRIVE__API_TOKEN",
+    ):
+        monkeypatch.setenv(f"CRM_STEWARD_CONNECTIONS__{name}", CANARY)
+
+
 def test_the_documented_settings_load_and_name_every_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """config/crm-steward.yaml is complete, and what it gives as a default is the default."""
-    monkeypatch.setenv("CRM_STEWARD_CONNECTIONS__HUBSPOT_EU__TOKEN", CANARY)
+    _give_documented_secrets(monkeypatch)
     path = ROOT / "config" / "crm-steward.yaml"
     settings, text = load_settings(path), path.read_text("utf-8")
     assert settings.limits == Settings().limits
@@ -348,6 +360,7 @@ def test_the_schema_file_is_the_models_and_accepts_the_documented_settings() -> 
     validator = jsonschema.Draft202012Validator(written)
     document = YAML(typ="safe").load(ROOT / "config" / "crm-steward.yaml")
     document["connections"]["hubspot-eu"]["token"] = CANARY
+    document["connections"]["zoho-fr"] |= {"client_secret": CANARY, "refresh_token": CANARY}
     assert [error.message for error in validator.iter_errors(document)] == []
     for wrong in ({"langage": "fr"}, {"connections": {"x": {"kind": "file"}}}, {"folder": "/"}):
         assert not validator.is_valid(wrong)
