@@ -28,7 +28,7 @@ from crm_steward.settings import Limits
 from crm_steward.store.findings import Findings
 from crm_steward.store.journal import Journal
 from crm_steward.store.plans import Plans, PlanStatus
-from crm_steward.testing import Fault
+from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import Budget, Why, explain, share
 from crm_steward.writing.propose import marker
 
@@ -107,7 +107,7 @@ def test_a_task_for_an_owner_who_has_left_is_for_nobody_in_particular(
         "43": Owner(id="43", name="Bob", active=True),
     }
     account = Account(id="1", name="A fake CRM", owners=owners)
-    monkeypatch.setattr(world.crm, "check", lambda: account)
+    monkeypatch.setattr(FakeCrm, "check", lambda _crm: account)
     world.crm.add("1", first_name="Zoé", owner="42")
     world.crm.add("2", first_name="Ines", owner="43")
     world.look()
