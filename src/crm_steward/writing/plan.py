@@ -140,6 +140,7 @@ def _candidates(
     keep out all the others, plan after plan.
     """
     findings, mirror = Findings(database), Mirror(database)
+    left = {name: _left(state) for name, state in mirror.states().items()}
     turns: list[tuple[int, int, int, Candidate]] = []
     withheld: list[Withheld] = []
     for place, rule in enumerate(rules):
@@ -147,7 +148,11 @@ def _candidates(
         for chunk in chunked(findings.open(rule=rule.id)):
             contacts = mirror.contacts(_refs(chunk))
             proposer = Proposer(
-                contacts=contacts, capabilities=capabilities, language=language, now=now
+                contacts=contacts,
+                capabilities=capabilities,
+                language=language,
+                now=now,
+                left=left,
             )
             for stored in chunk:
                 for proposal in proposer.propose(stored, rule):
@@ -159,6 +164,12 @@ def _candidates(
         turns += [(turn, -rule.severity, place, one) for turn, (*_, one) in enumerate(found)]
     turns.sort(key=itemgetter(0, 1, 2))
     return [candidate for *_, candidate in turns], withheld
+
+
+def _left(state: ConnectionState) -> frozenset[str]:
+    """Return the ids of owners who are no longer active, as far as the last full read knew."""
+    owners: Mapping[str, Mapping[str, object]] = state.account.get("owners", {})
+    return frozenset(name for name, owner in owners.items() if owner.get("active") is False)
 
 
 def _refs(chunk: Iterable[StoredFinding]) -> Iterator[RecordRef]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
@@ -56,12 +56,14 @@ class Proposer:
         capabilities: What each configured connection can do.
         language: In which tasks and reasons are written.
         now: The moment due dates are counted from.
+        left: Connection → ids of owners who are no longer active: CRMs refuse tasks for them.
     """
 
     contacts: Mapping[RecordRef, Contact]
     capabilities: Capabilities
     language: str
     now: datetime
+    left: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def propose(self, stored: StoredFinding, rule: Rule) -> Iterator[Candidate | Withheld]:
         """Yield what the actions of `rule` make of a finding, or why they make nothing of it."""
@@ -126,9 +128,16 @@ class Proposer:
             title=_cut(title, _LONGEST_TITLE),
             body=_cut("\n\n".join(filter(None, [body, self._others(finding)])), _LONGEST_BODY),
             due=action.due.after(self.now).date(),
-            owner=contact.owner if action.to == "owner" else action.to,
+            owner=self._owner(contact, action),
             marker=marker(finding.fingerprint, stored.openings, number),
         )
+
+    def _owner(self, contact: Contact, action: TaskAction) -> str | None:
+        """Return who the task is for; nobody in particular where the owner has left."""
+        if action.to != "owner":
+            return action.to
+        gone = contact.owner in self.left.get(contact.ref.connection, ())
+        return None if gone else contact.owner
 
     def _others(self, finding: Finding) -> str:
         """List the members of a group, so that its task can be worked on from the CRM."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.writing.conftest import World
 
-from crm_steward.connect.protocol import Capability
+from crm_steward.connect.protocol import Account, Capability, Owner
 from crm_steward.model import (
     CreateTask,
     Finding,
@@ -28,7 +28,7 @@ from crm_steward.settings import Limits
 from crm_steward.store.findings import Findings
 from crm_steward.store.journal import Journal
 from crm_steward.store.plans import Plans, PlanStatus
-from crm_steward.testing import Fault
+from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import Budget, Why, explain, share
 from crm_steward.writing.propose import marker
 
@@ -95,6 +95,25 @@ def test_a_newer_plan_takes_the_place_of_the_old(world: World, clock: Any) -> No
 
     assert plans.get(first.hash).status is PlanStatus.SUPERSEDED  # type: ignore[union-attr] -- it was just stored
     assert plans.latest().hash == second.hash  # type: ignore[union-attr] -- same
+
+
+def test_a_task_for_an_owner_who_has_left_is_for_nobody_in_particular(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CRMs refuse tasks for inactive users: the task is made, and somebody else can take it."""
+    world.rules(TASK % "owner")
+    owners = {
+        "42": Owner(id="42", name="Ann", active=False),
+        "43": Owner(id="43", name="Bob", active=True),
+    }
+    account = Account(id="1", name="A fake CRM", owners=owners)
+    monkeypatch.setattr(FakeCrm, "check", lambda _crm: account)
+    world.crm.add("1", first_name="Zoé", owner="42")
+    world.crm.add("2", first_name="Ines", owner="43")
+    world.look()
+
+    tasks = [planned.change for planned in world.plan().plan.changes]
+    assert {task.ref.id: getattr(task, "owner", "") for task in tasks} == {"1": None, "2": "43"}
 
 
 @pytest.mark.parametrize(("to", "owner"), [("owner", "42"), ("7", "7")])
