@@ -15,7 +15,15 @@ from crm_steward.connect.discovery import open_connection
 from crm_steward.sandbox import Request, Response, Server, parse_faults, serve
 from crm_steward.sdk import Clock, Connector, MemoryVault, utc_now
 from crm_steward.testing.account import Hurry
-from crm_steward.testing.contract import ConnectorContract, SandboxAccount, Trouble, Verb
+from crm_steward.testing.contract import (
+    AccessContract,
+    ConnectorContract,
+    ReadingContract,
+    RemovingContract,
+    SandboxAccount,
+    Trouble,
+    Verb,
+)
 from crm_steward_hubspot import SPEC, HubSpotSettings
 from crm_steward_hubspot.mapping import WRITABLE
 from crm_steward_hubspot.sandbox import HubSpotSandbox, answers, credentials
@@ -190,8 +198,8 @@ def stamp_all(crm: HubSpotSandbox) -> None:
             crm.keep({**row, "properties": stamped, "updatedAt": now})
 
 
-class TestHubSpot(ConnectorContract):
-    """Ids compared as numbers, merges under a new id: HubSpot as it mostly is."""
+class Emulated:
+    """A portal, ids compared as numbers, merges under a new id: HubSpot as it mostly is."""
 
     account_is: dict[str, Any] = {}  # noqa: RUF012 -- set anew by subclasses, never changed
 
@@ -204,13 +212,17 @@ class TestHubSpot(ConnectorContract):
             yield HubSpotAccount(server, crm)
 
 
-class TestHubSpotOtherwise(TestHubSpot):
+class TestHubSpot(Emulated, ConnectorContract):
+    """All of the contract."""
+
+
+class TestHubSpotOtherwise(Emulated, ReadingContract, RemovingContract):
     """Ids compared as text, merges under the primary's id: what else HubSpot may do."""
 
     account_is = {"search_id_order": "text", "preserve_primary_id": True}  # noqa: RUF012 -- as above
 
 
-class TestHubSpotByOAuth(TestHubSpot):
+class TestHubSpotByOAuth(Emulated, AccessContract):
     """Reached through an installed app, with refresh tokens that are good for once."""
 
     account_is = {"oauth": True, "rotate": True}  # noqa: RUF012 -- as above

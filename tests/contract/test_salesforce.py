@@ -12,9 +12,15 @@ import pytest
 from crm_steward.connect.calls import Calls, RetryPolicy
 from crm_steward.connect.discovery import open_connection
 from crm_steward.sandbox import Request, Response, Server, parse_faults, serve
-from crm_steward.sdk import Clock, Connector, Status, UpdateFields, change_key, utc_now
-from crm_steward.testing.account import holding, statuses_of, updates_of
-from crm_steward.testing.contract import ConnectorContract, SandboxAccount, Trouble, Verb
+from crm_steward.sdk import Clock, Connector, utc_now
+from crm_steward.testing.contract import (
+    ConnectorContract,
+    ReadingContract,
+    RemovingContract,
+    SandboxAccount,
+    Trouble,
+    Verb,
+)
 from crm_steward_salesforce import SPEC, SalesforceSettings
 from crm_steward_salesforce.mapping import WRITABLE
 from crm_steward_salesforce.sandbox import SalesforceSandbox
@@ -67,6 +73,8 @@ class SalesforceAccount(SandboxAccount):
     """An emulated org whose pages hold 100 rows."""
 
     spec = SPEC
+    per_call = 1
+    clearable = "job_title"
     custom_field = "Customer_Number__c"
 
     def __init__(self, server: Server, crm: Meddled) -> None:
@@ -152,7 +160,7 @@ class SalesforceAccount(SandboxAccount):
         return self._crm.by_hand({"do": deed, **what})
 
 
-class TestSalesforce(ConnectorContract):
+class Org:
     """An org with Individuals and consents by channel."""
 
     privacy = True
@@ -164,73 +172,12 @@ class TestSalesforce(ConnectorContract):
         with serve(crm) as server:
             yield SalesforceAccount(server, crm)
 
-    # Guarded updates travel one record a call, and last names cannot be cleared: where the suite
-    # counts on batches or on clearing them, the same is asked for here in Salesforce's terms.
 
-    def test_updates_take_effect_in_order(
-        self, account: SandboxAccount, connector: Connector
-    ) -> None:
-        """One verified outcome per change, in order, a guarded call each, and they hold."""
-        changes = updates_of(connector, sorted(account.ids())[:205])
-        outcomes = list(connector.apply(changes))
-        assert [outcome.key for outcome in outcomes] == [change_key(change) for change in changes]
-        assert {outcome.status for outcome in outcomes} == {Status.VERIFIED}
-        assert holding(connector, changes) == len(changes)
-        assert account.requests(Verb.UPDATE) == len(changes)
-
-    def test_a_value_can_be_cleared(self, account: SandboxAccount, connector: Connector) -> None:
-        """None clears a field, and that is verified too; a last name is refused with a reason."""
-        (named,) = updates_of(connector, sorted(account.ids())[:1], value=None)
-        account.edit(named.ref.id, "job_title", "Beekeeper")
-        untitled = UpdateFields(
-            ref=named.ref, values={"job_title": None}, expected={"job_title": "Beekeeper"}
-        )
-        refused, cleared = connector.apply([named, untitled])
-        assert refused.status is Status.REJECTED
-        assert "LastName" in refused.reason
-        assert cleared.status is Status.VERIFIED
-        assert connector.get([named.ref])[named.ref].job_title is None
-
-    @pytest.mark.parametrize(
-        ("trouble", "settled", "sent"),
-        [
-            (Trouble.LOST_BEFORE, Status.ABSENT, 1),
-            (Trouble.LOST_AFTER, Status.VERIFIED, 1),
-            (Trouble.UNAVAILABLE, Status.ABSENT, 1),
-            (Trouble.SILENT, Status.ABSENT, 1),
-        ],
-    )
-    def test_a_doubtful_update_is_settled_and_never_sent_twice(
-        self,
-        account: SandboxAccount,
-        connector: Connector,
-        trouble: Trouble,
-        settled: Status,
-        sent: int,
-    ) -> None:
-        """The first is unknown, went out once, and settle tells; the others are written."""
-        changes = updates_of(connector, sorted(account.ids())[:3])
-        account.trouble(trouble, Verb.UPDATE)
-        first, *others = connector.apply(changes)
-        assert first.status is Status.UNKNOWN
-        assert statuses_of(others) == {Status.VERIFIED}
-        assert account.requests(Verb.UPDATE) == sent + len(others)
-        assert statuses_of(account.open().settle(changes[:1])) == {settled}
-        if settled is Status.ABSENT:
-            assert statuses_of(connector.apply(changes[:1])) == {Status.VERIFIED}
-        assert holding(connector, changes) == len(changes)
-
-    def test_a_refused_update_is_made_again(
-        self, account: SandboxAccount, connector: Connector
-    ) -> None:
-        """Too many calls at work in the org: nothing happened, and that call goes out once more."""
-        changes = updates_of(connector, sorted(account.ids())[:5])
-        account.trouble(Trouble.REFUSED, Verb.UPDATE)
-        assert statuses_of(connector.apply(changes)) == {Status.VERIFIED}
-        assert account.requests(Verb.UPDATE) == 6
+class TestSalesforce(Org, ConnectorContract):
+    """All of the contract."""
 
 
-class TestSalesforceWithoutPrivacy(TestSalesforce):
+class TestSalesforceWithoutPrivacy(Org, ReadingContract, RemovingContract):
     """An org that has not switched on Data Protection and Privacy: no Individuals."""
 
     privacy = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -19,6 +21,7 @@ from crm_steward.sdk import (
     StewardError,
 )
 from crm_steward.testing.account import (
+    Contract,
     Copy,
     Hurry,
     SandboxAccount,
@@ -33,33 +36,42 @@ _SHORT = 6
 """Shorter values are found in any text by chance."""
 
 
-class AccessContract:
+class AccessContract(Contract):
     """What connectors promise about credentials and quotas."""
 
     @pytest.mark.parametrize("trouble", list(Trouble))
-    @pytest.mark.parametrize("verb", [Verb.READ, Verb.GET, Verb.UPDATE, Verb.TASK])
     def test_no_trouble_shows_a_credential_or_a_person(
         self,
         account: SandboxAccount,
-        verb: Verb,
         trouble: Trouble,
         caplog: pytest.LogCaptureFixture,
         capfd: pytest.CaptureFixture[str],
     ) -> None:
-        """Only our own errors come out; no traceback, reason or log line names either."""
+        """In any kind of call: only our own errors come out, and nothing that is seen names either."""
         connector = account.open(calls=_in_no_time(Hurry()))
         ids = sorted(account.ids())[:3]
         changes: list[Change] = [*updates_of(connector, ids), a_task(connector, account)]
         people = list(connector.get([change.ref for change in changes]).values())
-        account.trouble(trouble, verb)
-        seen = ""
+        seen, met = "", 0
+        for verb in (Verb.READ, Verb.GET, Verb.UPDATE, Verb.TASK):
+            with suppress(pytest.skip.Exception):
+                account.trouble(trouble, verb)
+                met += 1
+        if not met:
+            pytest.skip(f"{account.spec.title}'s sandbox cannot do this: {trouble}")
+        asks: tuple[Callable[[], object], ...] = (
+            lambda: Copy().follow(connector.read(None)),
+            lambda: connector.get([change.ref for change in changes]),
+            lambda: [outcome.reason for outcome in connector.apply(changes[:3])],
+            lambda: [outcome.reason for outcome in connector.apply(changes[3:])],
+        )
         with caplog.at_level(logging.INFO):
-            try:
-                Copy().follow(connector.read(None))
-                connector.get([change.ref for change in changes])
-                seen = " ".join(outcome.reason for outcome in connector.apply(changes))
-            except StewardError as error:
-                seen = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+            for ask in asks:
+                try:
+                    answer = ask()
+                    seen += str(answer) if isinstance(answer, list) else ""
+                except StewardError as error:
+                    seen += "".join(traceback.format_exception(error)) + repr(vars(error))
         seen += caplog.text + "".join(capfd.readouterr())
         assert [secret for secret in account.secrets if secret in seen] == []
         assert [value for value in _personal(people) if value in seen] == []

@@ -290,3 +290,21 @@ def holding(connector: Connector, changes: Sequence[UpdateFields]) -> int:
 def statuses_of(outcomes: Iterable[Outcome]) -> set[Status]:
     """Return which statuses occur."""
     return {outcome.status for outcome in outcomes}
+
+
+class Contract:
+    """A part of the contract: a class of tests on an account.
+
+    A variant of an account that differs in one respect need not go through all parts again: let
+    its class inherit those that the difference may touch.
+    """
+
+    @pytest.fixture
+    def account(self) -> SandboxAccount:
+        """Give an account with a few hundred contacts; overridden by each connector."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def connector(self, account: SandboxAccount) -> Connector:
+        """Give an open connection to it."""
+        return account.open()

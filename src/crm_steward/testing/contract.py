@@ -20,8 +20,6 @@ docs/connectors.md leads through it, with a worked example.
 
 from __future__ import annotations
 
-import pytest
-
 from crm_steward.sdk import (
     ArchiveRecord,
     Capability,
@@ -41,23 +39,24 @@ from crm_steward.testing.reading import ReadingContract
 from crm_steward.testing.removing import RemovingContract
 from crm_steward.testing.writing import WritingContract
 
-__all__ = ["ConnectorContract", "EmulatedAccount", "SandboxAccount", "Trouble", "Verb"]
+__all__ = [
+    "AccessContract",
+    "ConnectorContract",
+    "DamageContract",
+    "EmulatedAccount",
+    "ReadingContract",
+    "RemovingContract",
+    "SandboxAccount",
+    "Trouble",
+    "Verb",
+    "WritingContract",
+]
 
 
 class ConnectorContract(
     ReadingContract, DamageContract, AccessContract, WritingContract, RemovingContract
 ):
     """The suite; a subclass gives the fixture `account`."""
-
-    @pytest.fixture
-    def account(self) -> SandboxAccount:
-        """Give an account with a few hundred contacts; overridden by each connector."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def connector(self, account: SandboxAccount) -> Connector:
-        """Give an open connection to it."""
-        return account.open()
 
     def test_what_is_not_declared_is_refused(
         self, account: SandboxAccount, connector: Connector

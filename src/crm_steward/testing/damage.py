@@ -16,12 +16,20 @@ from crm_steward.sdk import (
     UpdateFields,
     utc_now,
 )
-from crm_steward.testing.account import Copy, SandboxAccount, Trouble, Verb, needs, refs_of
+from crm_steward.testing.account import (
+    Contract,
+    Copy,
+    SandboxAccount,
+    Trouble,
+    Verb,
+    needs,
+    refs_of,
+)
 
 _HUGE = 40_000_000
 
 
-class DamageContract:
+class DamageContract(Contract):
     """What `read` promises when the other side is not well."""
 
     def test_a_record_nobody_can_read_is_set_aside(

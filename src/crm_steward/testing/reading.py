@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from crm_steward.sdk import Capability, Connector, Cursor, RecordRef
-from crm_steward.testing.account import Copy, SandboxAccount, Trouble, Verb, has, needs, refs_of
+from crm_steward.testing.account import (
+    Contract,
+    Copy,
+    SandboxAccount,
+    Trouble,
+    Verb,
+    has,
+    needs,
+    refs_of,
+)
 
 HOSTILE = (
     '=HYPERLINK("http://example.com")',
@@ -20,7 +29,7 @@ HOSTILE = (
 """Values a CRM may hold in any text field."""
 
 
-class ReadingContract:
+class ReadingContract(Contract):
     """What `check`, `read` and `get` promise."""
 
     def test_check_knows_the_account_and_misses_nothing(self, connector: Connector) -> None:

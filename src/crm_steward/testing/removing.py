@@ -16,6 +16,7 @@ from crm_steward.sdk import (
     SuppressChannel,
 )
 from crm_steward.testing.account import (
+    Contract,
     SandboxAccount,
     Trouble,
     Verb,
@@ -32,7 +33,7 @@ DOUBTS = [
 """What may happen to a call, and what settle must find out."""
 
 
-class RemovingContract:
+class RemovingContract(Contract):
     """What `apply` and `settle` promise about suppressing, merging and archiving."""
 
     # -- suppress -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 
 from crm_steward.sdk import Capability, Connector, Status, UpdateFields, change_key
 from crm_steward.testing.account import (
+    Contract,
     SandboxAccount,
     Trouble,
     Verb,
@@ -18,7 +19,7 @@ from crm_steward.testing.account import (
 )
 
 
-class WritingContract:
+class WritingContract(Contract):
     """What `apply` and `settle` promise."""
 
     def test_updates_take_effect_in_order(
