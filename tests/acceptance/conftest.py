@@ -69,7 +69,7 @@ class Account:
 
     def writes(self) -> list[str]:
         """Return every call that could have changed something."""
-        reading = ("/search", "/batch/read")
+        reading = ("/search", "/batch/read", "/access-token-info")
         return [
             f"{call['method']} {call['path']}"
             for call in self.server.log
