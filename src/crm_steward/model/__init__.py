@@ -20,7 +20,7 @@ from crm_steward.model.change import (
     kind_of,
 )
 from crm_steward.model.clock import Clock, utc_now
-from crm_steward.model.consent import Channel, Consent, ConsentStatus, most_restrictive
+from crm_steward.model.consent import Channel, Consent, ConsentStatus, binding_consent
 from crm_steward.model.contact import (
     AddressStatus,
     Contact,
@@ -94,11 +94,11 @@ __all__ = [
     "SuppressChannel",
     "UpdateFields",
     "Value",
+    "binding_consent",
     "change_from_json",
     "change_key",
     "change_to_json",
     "fingerprint",
     "kind_of",
-    "most_restrictive",
     "utc_now",
 ]

@@ -90,10 +90,23 @@ class Consent:
         return tuple(name for name, value in held.items() if not value)
 
 
-def most_restrictive(consents: Iterable[Consent], channel: Channel) -> Consent | None:
-    """Return the consent that binds for `channel`, or None when nothing is known."""
-    return max(
-        (consent for consent in consents if consent.channel is channel),
-        key=lambda consent: consent.status,
-        default=None,
-    )
+GENERAL = "marketing"
+"""The purpose of a consent that is for a channel as a whole, not for one kind of message."""
+
+
+def binding_consent(consents: Iterable[Consent], channel: Channel) -> Consent | None:
+    """Return the consent that decides whether `channel` may be used, or None when nothing is known.
+
+    For each purpose the most restrictive one counts. What was said of the channel as a whole binds;
+    where only single kinds of messages were spoken of, the least restrictive of them does: whoever
+    left one newsletter has not left the others.
+    """
+    strictest: dict[str, Consent] = {}
+    for consent in consents:
+        if consent.channel is channel:
+            held = strictest.get(consent.purpose)
+            if held is None or consent.status > held.status:
+                strictest[consent.purpose] = consent
+    if GENERAL in strictest:
+        return strictest[GENERAL]
+    return min(strictest.values(), key=lambda consent: consent.status, default=None)

@@ -24,7 +24,7 @@ from crm_steward.model import (
     RecordRejectedError,
     Revision,
     Stage,
-    most_restrictive,
+    binding_consent,
 )
 from crm_steward.store.tables import to_micros
 
@@ -141,7 +141,7 @@ def contact_of(row: Mapping[str, Any]) -> Contact:
 
 
 def _consent_columns(contact: Contact) -> dict[str, str | None]:
-    binding = {c: most_restrictive(contact.consents, c) for c in Channel}
+    binding = {c: binding_consent(contact.consents, c) for c in Channel}
     columns: dict[str, str | None] = {
         f"consent_{channel}": consent.status.label if consent else None
         for channel, consent in binding.items()

@@ -30,11 +30,11 @@ from crm_steward.model import (
     StewardError,
     SuppressChannel,
     UpdateFields,
+    binding_consent,
     change_from_json,
     change_key,
     change_to_json,
     fingerprint,
-    most_restrictive,
 )
 
 text = st.text(max_size=20)
@@ -152,6 +152,27 @@ def test_what_is_no_ref_is_refused_with_an_example(bad: str) -> None:
         RecordRef.parse(bad)
 
 
+@pytest.mark.parametrize(
+    ("held", "binds"),
+    [
+        ([("marketing", "GRANTED"), ("newsletter", "WITHDRAWN")], "GRANTED"),
+        ([("marketing", "WITHDRAWN"), ("newsletter", "GRANTED")], "WITHDRAWN"),
+        ([("newsletter", "WITHDRAWN"), ("events", "GRANTED")], "GRANTED"),
+        ([("newsletter", "WITHDRAWN")], "WITHDRAWN"),
+        ([("newsletter", "GRANTED"), ("newsletter", "OBJECTED")], "OBJECTED"),
+    ],
+)
+def test_leaving_one_newsletter_is_not_leaving_all(held: list[tuple[str, str]], binds: str) -> None:
+    """What was said of the channel binds; single kinds of messages count where nothing else does."""
+    consents = [
+        Consent(channel=Channel.EMAIL, status=ConsentStatus[status], purpose=purpose)
+        for purpose, status in held
+    ]
+    binding = binding_consent(consents, Channel.EMAIL)
+    assert binding is not None
+    assert binding.status is ConsentStatus[binds]
+
+
 @given(
     st.lists(
         st.builds(Consent, channel=st.sampled_from(Channel), status=st.sampled_from(ConsentStatus))
@@ -161,7 +182,7 @@ def test_the_most_restrictive_consent_binds(consents: list[Consent]) -> None:
     """One no outweighs any number of yeses, per channel; nothing known is None."""
     for channel in Channel:
         of_channel = [one.status for one in consents if one.channel is channel]
-        binding = most_restrictive(consents, channel)
+        binding = binding_consent(consents, channel)
 
         assert (binding.status if binding else None) == max(of_channel, default=None)
         if binding and binding.status.mailable:
