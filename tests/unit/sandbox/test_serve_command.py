@@ -40,7 +40,7 @@ def test_a_killed_emulator_is_back_with_everything(tmp_path: Path) -> None:
     """SIGKILL loses nothing that was answered; SIGTERM ends with 0; ids and people are the same."""
     state = str(tmp_path / "hubspot.state")
     with serving("--port", "0", "--state", state) as (process, ready):
-        auth = {"Authorization": f"Bearer {ready['token']}"}
+        auth = {"Authorization": f"Bearer {ready['connection']['token']}"}
         path = "/crm/v3/objects/contacts"
         first = requests.get(ready["url"] + path, headers=auth, timeout=5).json()["results"][0]
         change = {"properties": {"city": "Vannes"}}
@@ -66,7 +66,7 @@ def test_faults_come_from_a_file(tmp_path: Path) -> None:
     script = tmp_path / "faults.yaml"
     script.write_text("- {path: /owners, nth: 1, status: 503}\n")
     with serving("--port", "0", "--faults", str(script)) as (_, ready):
-        auth = {"Authorization": f"Bearer {ready['token']}"}
+        auth = {"Authorization": f"Bearer {ready['connection']['token']}"}
         codes = [
             requests.get(f"{ready['url']}/crm/v3/owners/", headers=auth, timeout=5).status_code
             for _ in range(2)
