@@ -22,6 +22,21 @@ def next_of(answer: Document) -> str:
     return str(after) if after else ""
 
 
+def ends_soundly(answer: Document) -> bool:
+    """Whether what stands in the place of the next page's mark is one, or nothing.
+
+    A mark that cannot be read is not taken for the end: what is behind it would be missed.
+    """
+    if answer.get("paging") is None:
+        return True
+    paging = answer["paging"]
+    if not isinstance(paging, dict) or paging.get("next") is None:
+        return isinstance(paging, dict)
+    following = paging["next"]
+    after = following.get("after") if isinstance(following, dict) else None
+    return isinstance(after, str | int) and bool(after)
+
+
 def id_of(record: Any) -> str:
     """Return a record's id, or the empty text when it has none."""
     found = record.get("id") if isinstance(record, dict) else None

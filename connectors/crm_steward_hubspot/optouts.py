@@ -8,12 +8,14 @@ then each kind of e-mail is unsubscribed by itself (version 3). Sources: develop
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context as Surroundings
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from crm_steward.sdk import RetryableError
 from crm_steward_hubspot import paths
-from crm_steward_hubspot.consents import OptOuts
+from crm_steward_hubspot.consents import OptOuts, complained, opt_outs
 from crm_steward_hubspot.documents import results_of
 from crm_steward_hubspot.errors import HubSpotForbiddenError, HubSpotRejectedError
 from crm_steward_hubspot.wire import Wire
@@ -70,7 +72,7 @@ class Unsubscriber:
                 query=_EMAIL,
                 repeatable=False,
             )
-            return self._has_wide_status(address)
+            return Surroundings().run(self._has_wide_status, address)
 
         return self._wide_or(wide, lambda: self._unsubscribe_each(address, shown, reason))
 
@@ -88,6 +90,31 @@ class Unsubscriber:
             repeatable=False,
         )
         return answer.get("status") == "NOT_SUBSCRIBED"
+
+    def carry(
+        self, address: str, shown: OptOuts, others: Sequence[Mapping[str, Any]], reason: str
+    ) -> None:
+        """Withdraw under an address what the same person withdrew under others.
+
+        Nothing is sent when nothing would be lost.
+
+        Args:
+            address: The one that will be written to.
+            shown: What is known to be withdrawn under it.
+            others: Properties of records whose primary addresses are the others.
+            reason: Why, for HubSpot.
+
+        Raises:
+            StewardError: It could not be done.
+        """
+        if any(opt_outs(held).all or complained(held) for held in others):
+            if not self.is_out(address, shown) and not self.unsubscribe(address, shown, reason):
+                raise RetryableError("HubSpot does not show the opt-out")
+            return
+        lost = frozenset[str]().union(*(opt_outs(held).types for held in others)) - shown.types
+        for subscription in sorted(lost if not shown.all else ()):
+            if not self.unsubscribe_one(address, subscription, reason):
+                raise HubSpotRejectedError("HubSpot does not show the opt-out", status=200)
 
     def _wide_or(self, wide: Callable[[], T], each: Callable[[], T]) -> T:
         """Do it for all kinds at once, or one by one where the account is not open to that."""
