@@ -10,8 +10,12 @@ Document = Mapping[str, Any]
 
 def results_of(answer: Document) -> list[Any]:
     """Return the rows of a list, search or batch answer."""
-    results = answer.get("results")
-    return results if isinstance(results, list) else []
+    return listed(answer.get("results"))
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as it is; anything else holds nothing."""
+    return value if isinstance(value, list) else []
 
 
 def next_of(answer: Document) -> str:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from crm_steward.sdk import RetryableError
 from crm_steward_hubspot import paths
 from crm_steward_hubspot.consents import OptOuts, complained, opt_outs
-from crm_steward_hubspot.documents import results_of
+from crm_steward_hubspot.documents import listed, results_of
 from crm_steward_hubspot.errors import HubSpotForbiddenError, HubSpotRejectedError
 from crm_steward_hubspot.wire import Wire
 
@@ -142,14 +142,13 @@ class Unsubscriber:
     def _is_out_of_each(self, address: str, shown: OptOuts) -> bool:
         """Whether each kind of e-mail is known to be unsubscribed, by version 3 and the contact."""
         answer = self._wire.call(self._wire.subscriptions.get_email_status, address)
-        listed = answer.get("subscriptionStatuses")
-        statuses = [item for item in listed or () if isinstance(item, dict)]
+        statuses = listed(answer.get("subscriptionStatuses"))
         return bool(statuses) and all(_is_out(item, shown) for item in statuses)
 
     def _unsubscribe_each(self, address: str, shown: OptOuts, reason: str) -> bool:
         answer = self._wire.call(self._wire.subscription_types.get_page)
-        listed = answer.get("subscriptionDefinitions")
-        kinds = [item for item in listed or () if isinstance(item, dict)]
+        named = listed(answer.get("subscriptionDefinitions"))
+        kinds = [item for item in named if isinstance(item, dict)]
         active = [
             str(item["id"])
             for item in kinds
@@ -163,7 +162,7 @@ class Unsubscriber:
         return bool(active) and all(done)
 
 
-def _is_out(status: dict[str, Any], shown: OptOuts) -> bool:
-    if status.get("status") != "NOT_SUBSCRIBED":
+def _is_out(status: Any, shown: OptOuts) -> bool:
+    if not isinstance(status, dict) or status.get("status") != "NOT_SUBSCRIBED":
         return False
     return status.get("sourceOfStatus") in _WIDE or str(status.get("id")) in shown.types

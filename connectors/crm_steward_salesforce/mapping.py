@@ -169,6 +169,8 @@ class ContactMap:
                 return f"{found.name}: {error}"
             if found.name in CONTACT_FLAGS and values[found.name] is not True:
                 return f"{found.name} is ticked, never unticked"
+            if found.name == "IndividualId":
+                return f"{found.name} says whose objections count: it is never written"
             if found.name == self._proof.get("given_at") and values[found.name] is not None:
                 return f"{found.name} says that consent was given: it is cleared, never written"
         return values

@@ -15,6 +15,7 @@ from crm_steward.connect.calls import Calls
 from crm_steward.sandbox import Request, Response, parse_faults
 from crm_steward.sdk import (
     ArchiveRecord,
+    Channel,
     ConfigError,
     CreateTask,
     MergeRecords,
@@ -22,6 +23,7 @@ from crm_steward.sdk import (
     RetryableError,
     Status,
     StewardError,
+    SuppressChannel,
     UpdateFields,
 )
 from crm_steward.testing.account import Hurry
@@ -438,3 +440,32 @@ def test_reads_of_changes_go_by_hubspot_s_clock() -> None:
         hubspot.pass_(minutes=5)
         found = contacts_of(list(connect(clock=ours).read(cursor)))
         assert edited in {contact.ref.id for contact in found}
+
+
+@pytest.mark.parametrize("options", [True, 7, "a", {"value": "a"}, None])
+def test_options_that_are_no_list_are_none(options: Any) -> None:
+    """One property is described oddly: the others are known, and the read goes on."""
+
+    def bend(body: dict[str, Any]) -> dict[str, Any]:
+        body["results"][3]["options"] = options
+        return body
+
+    with served(contacts=3) as (_server, crm, connect):
+        _bent(crm, "/properties/contacts", bend)
+        assert len(contacts_of(list(connect().read(None)))) == 3
+        assert len(connect().check().fields) > 20
+
+
+@pytest.mark.parametrize("odd", [True, 7, {"a": 1}, [7, None]])
+def test_subscriptions_that_are_no_list_are_in_doubt(odd: Any) -> None:
+    """Version 3 answers oddly: nothing is taken for unsubscribed, and nothing crashes."""
+    closed = {"/communication-preferences/v4": 404, "/communication-preferences/2026-03": 404}
+    with served(contacts=1, closed=closed) as (_server, crm, connect):
+        (record_id,) = crm.active
+        crm.by_hand({"do": "edit", "id": str(record_id), "values": {"email": "lee@example.com"}})
+        _bent(crm, "/status/email/lee@example.com", lambda b: {**b, "subscriptionStatuses": odd})
+        _bent(crm, "/definitions", lambda b: {**b, "subscriptionDefinitions": odd})
+        change = SuppressChannel(
+            ref=RecordRef("hub", str(record_id)), channel=Channel.EMAIL, address="", reason="x"
+        )
+        assert [o.status for o in connect().apply([change])] == [Status.UNKNOWN]

@@ -560,6 +560,18 @@ def test_no_update_says_that_consent_was_given(org: Org) -> None:
     assert only(connector.apply([cleared])).status is Status.VERIFIED
 
 
+def test_no_update_changes_whose_objections_count(org: Org) -> None:
+    """A contact without its Individual would be without what that has objected to."""
+    one = org.ids()[0]
+    org.do("opt_in", id=one)
+    held = org.crm.tables["Contact"][one]["IndividualId"]
+    connector = org.open(extra={"person": "IndividualId"})
+    for value in (None, held):
+        change = update(connector, one, **{"extra.person": value})
+        assert only(connector.apply([change])).status is Status.REJECTED
+    assert org.calls(PATCH) == 0
+
+
 def _choosing(org: Org, survivor: str, party: str) -> Callable[[Any], Any]:
     """Let merges keep a loser's Individual, as an org's setting may have it."""
     honest = org.crm.answer
