@@ -6,6 +6,7 @@ HubSpot answers 204 whatever ids it is given, so that what happened is seen by r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import Context as Surroundings
 
 from crm_steward.sdk import (
     ArchiveRecord,
@@ -14,6 +15,7 @@ from crm_steward.sdk import (
     Poison,
     RetryableError,
     Status,
+    StewardError,
 )
 from crm_steward_hubspot.documents import id_of
 from crm_steward_hubspot.errors import HubSpotRejectedError
@@ -55,13 +57,25 @@ class Archives:
         there = [asked for asked in dict.fromkeys(ids) if leads_to.get(asked) == asked]
         failed = self._send(there) if there else None
         if there and failed is None:
-            leads_to = self._where(ids)
+            leads_to, failed = self._seen(ids)
         for change in changes:
             if failed and change.ref.id in there:
                 yield ended(change, *failed)
             else:
                 now = leads_to.get(change.ref.id, "")
                 yield _ended(change, now, Status.UNKNOWN, "HubSpot still shows the contact")
+
+    def _seen(self, ids: Sequence[str]) -> tuple[dict[str, str], tuple[Status, str] | None]:
+        """Look where ids lead after something was sent; return also why that is not known.
+
+        The core lets no write go out on a reading that has grown old. This is none, and what was
+        sent must be known however late it is: so it is asked outside of that watch.
+        """
+        try:
+            return Surroundings().run(self._where, ids), None
+        except StewardError as error:
+            reason = f"it was sent, and could not be read back: {error.message}"
+            return {}, (Status.UNKNOWN, reason)
 
     def _where(self, ids: Sequence[str]) -> dict[str, str]:
         """Return which record each id leads to now."""

@@ -41,7 +41,7 @@ class HubSpotConnector:
         self._map = ContactMap(context.connection, settings)
         schema = Schema(context.connection, self._wire, settings, self._map)
         overlap = max(settings.overlap, settings.search_lag)
-        self._reader = Reader(self._wire, self._map, schema, context.clock, overlap)
+        self._reader = Reader(self._wire, self._map, schema, overlap)
         self._writer = Writer(self._wire, self._map, self._reader, context.clock)
         self._inspector = Inspector(self._wire, schema, settings)
 

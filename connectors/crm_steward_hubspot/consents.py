@@ -130,6 +130,33 @@ def allowed(basis: str | None) -> ConsentStatus | None:
     return min(known, default=ConsentStatus.UNKNOWN)
 
 
+def wider(after: str | None, before: str | None) -> bool:
+    """Whether grounds allow marketing where those before did not, or allow more."""
+    now, then = allowed(after), allowed(before)
+    return (
+        now is not None and now.mailable and now < (ConsentStatus.UNKNOWN if then is None else then)
+    )
+
+
+def loosens(name: str, after: str, before: str | None) -> bool:
+    """Whether writing a property would let a person be written to who was not before.
+
+    Args:
+        name: The property.
+        after: What is to be written; empty clears it.
+        before: What it is thought to hold.
+    """
+    if name == LEGAL_BASIS:
+        return wider(after, before)
+    return (name in PROPERTIES or bool(subscription_of(name))) and after != "true"
+
+
+def withdrew(held: Mapping[str, Any]) -> bool:
+    """Whether a contact shows any opt-out or complaint under its primary address."""
+    out = opt_outs(held)
+    return out.all or bool(out.types) or complained(held)
+
+
 def complained(held: Mapping[str, Any]) -> bool:
     """Whether the person reported a message of ours as spam."""
     return read_text(held.get("hs_email_quarantined_reason")) == _COMPLAINT

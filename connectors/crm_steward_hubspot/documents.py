@@ -10,8 +10,12 @@ Document = Mapping[str, Any]
 
 def results_of(answer: Document) -> list[Any]:
     """Return the rows of a list, search or batch answer."""
-    results = answer.get("results")
-    return results if isinstance(results, list) else []
+    return listed(answer.get("results"))
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as it is; anything else holds nothing."""
+    return value if isinstance(value, list) else []
 
 
 def next_of(answer: Document) -> str:
@@ -20,6 +24,21 @@ def next_of(answer: Document) -> str:
     following = paging.get("next") if isinstance(paging, dict) else None
     after = following.get("after") if isinstance(following, dict) else None
     return str(after) if after else ""
+
+
+def ends_soundly(answer: Document) -> bool:
+    """Whether what stands in the place of the next page's mark is one, or nothing.
+
+    A mark that cannot be read is not taken for the end: what is behind it would be missed.
+    """
+    if answer.get("paging") is None:
+        return True
+    paging = answer["paging"]
+    if not isinstance(paging, dict) or paging.get("next") is None:
+        return isinstance(paging, dict)
+    following = paging["next"]
+    after = following.get("after") if isinstance(following, dict) else None
+    return isinstance(after, str | int) and bool(after)
 
 
 def id_of(record: Any) -> str:

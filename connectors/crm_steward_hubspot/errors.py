@@ -312,7 +312,7 @@ def _embedded(message: Any) -> Sequence[Any]:
         return ()
     try:
         return _sequence(json.JSONDecoder().raw_decode(message, start)[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
 
 
@@ -325,7 +325,7 @@ def _existing(body: Mapping[str, Any]) -> str:
 def _document(body: str | bytes | None) -> Mapping[str, Any]:
     try:
         return _mapping(json.loads(body or "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -8,13 +8,15 @@ then each kind of e-mail is unsubscribed by itself (version 3). Sources: develop
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context as Surroundings
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from crm_steward.sdk import RetryableError
 from crm_steward_hubspot import paths
-from crm_steward_hubspot.consents import OptOuts
-from crm_steward_hubspot.documents import results_of
+from crm_steward_hubspot.consents import OptOuts, complained, opt_outs
+from crm_steward_hubspot.documents import listed, results_of
 from crm_steward_hubspot.errors import HubSpotForbiddenError, HubSpotRejectedError
 from crm_steward_hubspot.wire import Wire
 
@@ -70,7 +72,7 @@ class Unsubscriber:
                 query=_EMAIL,
                 repeatable=False,
             )
-            return self._has_wide_status(address)
+            return Surroundings().run(self._has_wide_status, address)
 
         return self._wide_or(wide, lambda: self._unsubscribe_each(address, shown, reason))
 
@@ -88,6 +90,31 @@ class Unsubscriber:
             repeatable=False,
         )
         return answer.get("status") == "NOT_SUBSCRIBED"
+
+    def carry(
+        self, address: str, shown: OptOuts, others: Sequence[Mapping[str, Any]], reason: str
+    ) -> None:
+        """Withdraw under an address what the same person withdrew under others.
+
+        Nothing is sent when nothing would be lost.
+
+        Args:
+            address: The one that will be written to.
+            shown: What is known to be withdrawn under it.
+            others: Properties of records whose primary addresses are the others.
+            reason: Why, for HubSpot.
+
+        Raises:
+            StewardError: It could not be done.
+        """
+        if any(opt_outs(held).all or complained(held) for held in others):
+            if not self.is_out(address, shown) and not self.unsubscribe(address, shown, reason):
+                raise RetryableError("HubSpot does not show the opt-out")
+            return
+        lost = frozenset[str]().union(*(opt_outs(held).types for held in others)) - shown.types
+        for subscription in sorted(lost if not shown.all else ()):
+            if not self.unsubscribe_one(address, subscription, reason):
+                raise HubSpotRejectedError("HubSpot does not show the opt-out", status=200)
 
     def _wide_or(self, wide: Callable[[], T], each: Callable[[], T]) -> T:
         """Do it for all kinds at once, or one by one where the account is not open to that."""
@@ -115,14 +142,13 @@ class Unsubscriber:
     def _is_out_of_each(self, address: str, shown: OptOuts) -> bool:
         """Whether each kind of e-mail is known to be unsubscribed, by version 3 and the contact."""
         answer = self._wire.call(self._wire.subscriptions.get_email_status, address)
-        listed = answer.get("subscriptionStatuses")
-        statuses = [item for item in listed or () if isinstance(item, dict)]
+        statuses = listed(answer.get("subscriptionStatuses"))
         return bool(statuses) and all(_is_out(item, shown) for item in statuses)
 
     def _unsubscribe_each(self, address: str, shown: OptOuts, reason: str) -> bool:
         answer = self._wire.call(self._wire.subscription_types.get_page)
-        listed = answer.get("subscriptionDefinitions")
-        kinds = [item for item in listed or () if isinstance(item, dict)]
+        named = listed(answer.get("subscriptionDefinitions"))
+        kinds = [item for item in named if isinstance(item, dict)]
         active = [
             str(item["id"])
             for item in kinds
@@ -136,7 +162,7 @@ class Unsubscriber:
         return bool(active) and all(done)
 
 
-def _is_out(status: dict[str, Any], shown: OptOuts) -> bool:
-    if status.get("status") != "NOT_SUBSCRIBED":
+def _is_out(status: Any, shown: OptOuts) -> bool:
+    if not isinstance(status, dict) or status.get("status") != "NOT_SUBSCRIBED":
         return False
     return status.get("sourceOfStatus") in _WIDE or str(status.get("id")) in shown.types

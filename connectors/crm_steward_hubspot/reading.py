@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Literal, get_args
 
-from crm_steward.sdk import Clock, Contact, Cursor, Gone, Page, Poison, RecordRef
+from crm_steward.sdk import Contact, Cursor, Gone, Page, Poison, RecordRef
 from crm_steward_hubspot.documents import Document, id_of, next_of, results_of
 from crm_steward_hubspot.errors import HubSpotRejectedError
 from crm_steward_hubspot.mapping import ContactMap
@@ -28,6 +28,9 @@ SEARCH_PAGE = 200
 BATCH = 100
 _BODY_CAP = 2000
 """Characters of property names a request may carry; a search body may have 3,000 in all."""
+
+_MARGIN = timedelta(seconds=1)
+"""HubSpot tells its time in whole seconds."""
 
 Phase = Literal["list", "search", "bin", "done"]
 
@@ -75,7 +78,6 @@ class Reader:
         wire: The account.
         contacts: How its records are read.
         schema: Its contact properties.
-        clock: The time.
         overlap: How far a read of changes reaches back behind the start of the last one.
     """
 
@@ -84,14 +86,12 @@ class Reader:
         wire: Wire,
         contacts: ContactMap,
         schema: Schema,
-        clock: Clock,
         overlap: timedelta,
     ) -> None:
         self._wire = wire
         self._map = contacts
         self._schema = schema
-        self._clock = clock
-        self._overlap = round(overlap.total_seconds() * 1000)
+        self._overlap = round((overlap + _MARGIN).total_seconds() * 1000)
 
     @property
     def _short(self) -> bool:
@@ -138,7 +138,8 @@ class Reader:
     # -- where to begin -----------------------------------------------------------------------
 
     def _start(self, since: Cursor | None) -> Position:
-        now = round(self._clock().timestamp() * 1000)
+        """Begin by HubSpot's clock, which has just told the time with the schema."""
+        now = int(self._wire.now.timestamp() * 1000)
         place = Position.parse(since) if since else None
         if place is None:
             return Position(phase="list", start=now)
@@ -172,9 +173,9 @@ class Reader:
         if not records and (offset := next_of(answer)):
             answer = self._find(place, offset=offset)
             records = results_of(answer)
-        seen = place.seen + len(records)
+        seen = place.seen + sum(bool(id_of(record)) for record in records)
         total = place.total if place.after else _total(answer)
-        last = id_of(records[-1]) if records else place.after
+        last = next((found for item in reversed(records) if (found := id_of(item))), place.after)
         following = replace(place, after=last, seen=seen, total=total)
         if not (records and next_of(answer)) or last == place.after:
             following = self._after_search(following)
@@ -244,6 +245,17 @@ class Reader:
         answer = self._wire.call(self._wire.contact_batches.read, body, rows=True)
         return [record for record in results_of(answer) if id_of(record)]
 
+    def holder(self, address: str) -> str:
+        """Return the id of the contact that has an e-mail address; empty when there is none."""
+        body = {
+            "properties": ["hs_object_id"],
+            "propertiesWithHistory": [],
+            "idProperty": "email",
+            "inputs": [{"id": address}],
+        }
+        answer = self._wire.call(self._wire.contact_batches.read, body, rows=True)
+        return next(filter(None, map(id_of, results_of(answer))), "")
+
     def _survivor(self, record_id: str) -> dict[str, Any] | None:
         """Bring the record an id now leads to; batches do not follow merges, this call does."""
         try:
@@ -255,7 +267,9 @@ class Reader:
                 return None
             raise
         survivor = id_of(answer)
-        if self._short or not survivor:
+        if not survivor:
+            raise self._wire.unreadable  # where the id leads is not known: not "nowhere"
+        if self._short:
             return dict(answer)
         return next(iter(self._records([survivor])), None)
 

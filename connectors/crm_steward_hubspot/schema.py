@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_steward.sdk import ConfigError, FieldType, Problem, SourceField
 from crm_steward_hubspot import HubSpotSettings
-from crm_steward_hubspot.documents import results_of
+from crm_steward_hubspot.documents import listed, results_of
 from crm_steward_hubspot.errors import HubSpotForbiddenError
 from crm_steward_hubspot.mapping import STANDARD, ContactMap
 from crm_steward_hubspot.wire import Wire
@@ -108,9 +108,9 @@ def _named(settings: HubSpotSettings) -> dict[str, str]:
 
 def _field(item: Mapping[str, Any]) -> SourceField:
     name = str(item.get("name") or "")
-    given, listed = item.get("modificationMetadata"), item.get("options")
+    given = item.get("modificationMetadata")
     metadata = given if isinstance(given, dict) else {}
-    options = [option for option in listed or () if isinstance(option, dict)]
+    options = [option for option in listed(item.get("options")) if isinstance(option, dict)]
     kind = FieldType.EMAIL if name == "email" else _TYPES.get(str(item.get("type")), FieldType.TEXT)
     return SourceField(
         name=name,

@@ -22,7 +22,7 @@ from crm_steward.sdk import (
     Status,
 )
 from crm_steward_hubspot import paths
-from crm_steward_hubspot.documents import held_by, id_of, next_of, results_of
+from crm_steward_hubspot.documents import ends_soundly, held_by, id_of, next_of, results_of
 from crm_steward_hubspot.errors import HubSpotRejectedError
 from crm_steward_hubspot.outcomes import GONE, UNREADABLE, ended
 from crm_steward_hubspot.reading import BATCH, chunks
@@ -116,9 +116,9 @@ class Tasks:
 
     def _doubt(self, task: CreateTask, contact: Contact) -> str:
         """Return why a task that is not there may still come; empty when it will not."""
-        if contact.ref == task.ref or contact.updated_at is None:
+        if contact.ref == task.ref:
             return ""
-        if self._clock() - contact.updated_at < MERGE_LAG:
+        if contact.updated_at is None or self._clock() - contact.updated_at < MERGE_LAG:
             return f"the contact was merged into {contact.ref.id}; its tasks may be on their way"
         return ""
 
@@ -136,13 +136,23 @@ class Tasks:
                     contact_id = _from(row)
                     for task_id in _to(row):
                         owners.setdefault(task_id, []).append(contact_id)
-                    if after := next_of(row):
+                    if after := self._behind(row):
                         inputs.append({"id": contact_id, "after": after})
         found: dict[str, list[Any]] = {}
         for task in self._read(list(owners)):
             for contact_id in owners.get(id_of(task), ()):
                 found.setdefault(contact_id, []).append(task)
         return found
+
+    def _behind(self, row: Any) -> str:
+        """Return the mark behind which a contact has further tasks, or nothing.
+
+        Raises:
+            RetryableError: It cannot be read; a task that is not seen would be made again.
+        """
+        if not isinstance(row, dict) or not ends_soundly(row):
+            raise self._wire.unreadable
+        return next_of(row)
 
     def _read(self, task_ids: Sequence[str]) -> Iterator[Any]:
         for batch in chunks(task_ids, BATCH):

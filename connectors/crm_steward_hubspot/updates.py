@@ -21,13 +21,17 @@ from crm_steward.sdk import (
     UpdateFields,
     change_key,
 )
+from crm_steward_hubspot.consents import OptOuts, loosens, withdrew
 from crm_steward_hubspot.documents import Document, held_by, id_of, results_of
-from crm_steward_hubspot.errors import HubSpotRejectedError, code
+from crm_steward_hubspot.errors import HubSpotForbiddenError, HubSpotRejectedError, code
 from crm_steward_hubspot.mapping import ContactMap
+from crm_steward_hubspot.optouts import Unsubscriber
 from crm_steward_hubspot.outcomes import GONE, UNREADABLE, ended
-from crm_steward_hubspot.reading import BATCH
-from crm_steward_hubspot.values import same, text_of
+from crm_steward_hubspot.reading import BATCH, Reader
+from crm_steward_hubspot.values import read_text, same, text_of
 from crm_steward_hubspot.wire import Wire
+
+_REASON = "withdrawn under the address before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,17 @@ class Updates:
     Args:
         wire: The account.
         contacts: How our fields are HubSpot's properties.
+        reader: Reads contacts by id.
+        unsubscriber: Unsubscribes addresses.
     """
 
-    def __init__(self, wire: Wire, contacts: ContactMap) -> None:
+    def __init__(
+        self, wire: Wire, contacts: ContactMap, reader: Reader, unsubscriber: Unsubscriber
+    ) -> None:
         self._wire = wire
         self._map = contacts
+        self._reader = reader
+        self._unsubscriber = unsubscriber
 
     def apply(self, changes: Sequence[UpdateFields]) -> Iterator[Outcome]:
         """Write updates in order; those of different records share a request."""
@@ -91,7 +101,9 @@ class Updates:
         outcomes = {row.key: row for row in prepared if isinstance(row, Outcome)}
         failure: StewardError | None = None
         try:
-            for outcome in self._send(rows):
+            for outcome in self._restricted(rows):
+                outcomes[outcome.key] = outcome
+            for outcome in self._send([row for row in rows if row.key not in outcomes]):
                 outcomes[outcome.key] = outcome
         except StewardError as error:
             failure = error
@@ -108,7 +120,37 @@ class Updates:
                 return ended(change, Status.REJECTED, f"HubSpot has no writable '{field}'")
             fields[name] = field
         properties = {name: text_of(change.values[field]) for name, field in fields.items()}
+        for name, text in properties.items():
+            if loosens(name, text, read_text(change.expected.get(fields[name]))):
+                reason = f"{name}: consent is only ever restricted from here"
+                return ended(change, Status.REJECTED, reason)
         return Row(change_key(change), change.ref.id, fields, properties)
+
+    def _restricted(self, rows: Sequence[Row]) -> Iterator[Outcome]:
+        """Let new addresses be out of what the old ones are out of; tell of rows that must not go.
+
+        An opt-out hangs on the address: whoever gets another one would be written to again.
+        """
+        moving = [row for row in rows if row.properties.get("email")]
+        records = self._reader.records([row.id for row in moving]) if moving else {}
+        for row in moving:
+            held = held_by(records.get(row.id))
+            address = row.properties["email"].strip()
+            if not withdrew(held) or same("email", read_text(held.get("email")), address):
+                continue
+            try:
+                other = self._reader.holder(address)
+                if other not in {"", row.id}:  # HubSpot would refuse it: that one keeps its consent
+                    yield row.outcome(Status.REJECTED, f"contact {other} has the address already")
+                    continue
+                self._unsubscriber.carry(address, OptOuts(), [held], _REASON)
+            except RetryableError as error:
+                if not error.sent:
+                    raise
+                yield row.outcome(Status.UNKNOWN, error.message)
+            except (HubSpotForbiddenError, HubSpotRejectedError) as error:
+                reason = f"the new address would lose an opt-out: {error.message}"
+                yield row.outcome(Status.REJECTED, reason)
 
     def _send(self, rows: Sequence[Row]) -> Iterator[Outcome]:
         """Write rows in one request; a refusal of all is narrowed down to the rows at fault."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
@@ -21,10 +23,12 @@ from urllib3.exceptions import HTTPError
 from crm_steward.sdk import AuthError, Context, Quota, StewardError, Token
 from crm_steward_hubspot import HubSpotSettings, errors, paths
 from crm_steward_hubspot.auth import Form, token_source
-from crm_steward_hubspot.documents import Document
+from crm_steward_hubspot.documents import Document, ends_soundly
 
 _COUNT = re.compile(r"[0-9]{1,9}")
 _CHUNK = 2**16
+_SECOND = timedelta(milliseconds=999)
+"""What HubSpot's clock may show beyond the whole second that the header `Date` names."""
 _LARGEST = 100
 """Megabytes an answer may have; a page of a hundred contacts has a third of one."""
 _CLOSED = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
@@ -53,8 +57,15 @@ class Wire:
         self._client = HubSpot(host=url, base_url=url, retry=False)
         self._tokens = token_source(settings, context, self._buy)
         self._open: dict[Sequence[str], str] = {}
+        self._clock = context.clock
+        self._crm_time: datetime | None = None
         self.left: dict[str, int] = {}
         """Quota → calls left, as the last answer said."""
+
+    @property
+    def now(self) -> datetime:
+        """The last moment that HubSpot's clock may have shown when it answered; else ours."""
+        return self._crm_time or self._clock()
 
     # The library builds a new connection pool at each access to one of these; they are kept.
 
@@ -200,6 +211,11 @@ class Wire:
         self._open[versions] = ordered[-1]
         return answer
 
+    @property
+    def unreadable(self) -> StewardError:
+        """The error for an answer that does not hold what it should."""
+        return errors.unreadable(self._connection)
+
     def account(self) -> Document:
         """Return the account's details."""
         return self.request("GET", paths.ACCOUNT)
@@ -280,7 +296,7 @@ class Wire:
             answer, failure = self._read(response, rows=rows)
         except HTTPError as error:
             failure = errors.from_transport(self._connection, error)
-        except ValueError:  # not JSON, or not even UTF-8
+        except (ValueError, RecursionError):  # not JSON, not even UTF-8, or too deep
             failure = errors.unreadable(self._connection)
         except Exception as error:
             failure = self._failure(error, failed)
@@ -298,7 +314,7 @@ class Wire:
         """
         if response.status == HTTPStatus.NO_CONTENT:
             response.release_conn()
-            return {}, None
+            return {}, errors.unreadable(self._connection) if rows else None
         parts: list[bytes] = []
         size = 0
         for part in response.stream(_CHUNK):
@@ -312,7 +328,7 @@ class Wire:
             raise ValueError("not a JSON object")  # noqa: TRY004 - bad data, not a bad call
         if document.get("status") == "error":
             return {}, errors.contradictory(self._connection, document)
-        if rows and not isinstance(document.get("results"), list):
+        if rows and not (isinstance(document.get("results"), list) and ends_soundly(document)):
             return {}, errors.unreadable(self._connection)
         return document, None
 
@@ -333,7 +349,9 @@ class Wire:
         return failed(self._connection, status, error.body, error.headers)
 
     def _learn(self, headers: Any) -> None:
-        """Follow the limits the answer states; search answers state none."""
+        """Follow the limits the answer states, and its clock; search answers state no limits."""
+        with suppress(KeyError, TypeError, ValueError, OverflowError):
+            self._crm_time = parsedate_to_datetime(headers["Date"]).astimezone(UTC) + _SECOND
         limit, left = _number(headers, "Max"), _number(headers, "Remaining")
         milliseconds = _number(headers, "Interval-Milliseconds") or 10_000
         if limit:

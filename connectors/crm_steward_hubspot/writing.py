@@ -43,7 +43,7 @@ class Writer:
         self._map = contacts
         self._reader = reader
         unsubscriber = Unsubscriber(wire)
-        self._updates = Updates(wire, contacts)
+        self._updates = Updates(wire, contacts, reader, unsubscriber)
         self._tasks = Tasks(wire, clock)
         self._suppressions = Suppressions(unsubscriber, reader, contacts)
         self._merges = Merges(wire, reader, unsubscriber)

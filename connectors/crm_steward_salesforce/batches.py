@@ -92,17 +92,23 @@ def _batch(wire: Wire, method: str, rows: Sequence[Row[T]]) -> Iterator[Done[T]]
 def _told(
     wire: Wire, method: str, rows: Sequence[Row[T]], results: Sequence[Any]
 ) -> Iterator[Done[T]]:
-    """Match the answer's rows; those that somebody else held are sent again, one by one."""
+    """Match the answer's rows; those that somebody else held are sent again, one by one.
+
+    Of the others is told first: should sending again fail, they count as sent all the same.
+    """
     if len(results) != len(rows):
         reason = "the answer does not tell of every record"
         yield from (Done(row.of, reason=reason, doubtful=True) for row in rows)
         return
+    held: list[Row[T]] = []
     for row, result in zip(rows, results, strict=True):
         refusal = row_refusal(result)
         if refusal is not None and refusal.code == "UNABLE_TO_LOCK_ROW":
-            yield from _batch(wire, method, [row])
+            held.append(row)
         else:
             yield _one(wire.connection, row, result, refusal)
+    for row in held:
+        yield from _batch(wire, method, [row])
 
 
 def _one(connection: str, row: Row[T], result: Any, refusal: Refusal | None) -> Done[T]:

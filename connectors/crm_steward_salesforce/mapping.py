@@ -74,6 +74,8 @@ STAGES = {
 
 SYSTEM = ("Id", "IsDeleted", "MasterRecordId", "SystemModstamp", "LastModifiedDate")
 """What every contact is read with, whatever is mapped."""
+_LONGEST = 150_000
+"""Characters; Salesforce's longest text fields end at 131,072."""
 _BOUNCE = ("IsEmailBounced", "EmailBouncedDate")
 
 
@@ -167,6 +169,10 @@ class ContactMap:
                 return f"{found.name}: {error}"
             if found.name in CONTACT_FLAGS and values[found.name] is not True:
                 return f"{found.name} is ticked, never unticked"
+            if found.name == "IndividualId":
+                return f"{found.name} says whose objections count: it is never written"
+            if found.name == self._proof.get("given_at") and values[found.name] is not None:
+                return f"{found.name} says that consent was given: it is cleared, never written"
         return values
 
     def ref(self, record_id: str) -> RecordRef:
@@ -244,6 +250,8 @@ class ContactMap:
         paths = (*self._paths.values(), *self._extra.values(), *self._proof.values())
         relations = {"Individual", *(p.partition(".")[0] for p in paths if "." in p)}
         for name, value in record.items():
+            if isinstance(value, str) and len(value) > _LONGEST:
+                return name
             if name in relations:
                 sound = value is None or isinstance(value, Mapping)
             else:

@@ -20,6 +20,7 @@ from crm_steward.sdk import (
     Outcome,
     RetryableError,
     Status,
+    StewardError,
 )
 from crm_steward_salesforce.consents import CONTACT_FLAGS, SWITCHES
 from crm_steward_salesforce.errors import LockedError, SalesforceRejectedError
@@ -28,7 +29,7 @@ from crm_steward_salesforce.mapping import ContactMap
 from crm_steward_salesforce.outcomes import ended
 from crm_steward_salesforce.records import Found, Records
 from crm_steward_salesforce.schema import Schema
-from crm_steward_salesforce.values import ID, short
+from crm_steward_salesforce.values import ID, short, text
 from crm_steward_salesforce.wire import Wire
 
 _AT_ONCE = 2
@@ -75,22 +76,21 @@ class Merger:
         if unable:
             return ended(change, Status.REJECTED, unable)
         members = self._members(change)
+        before = members.survivor.contact if isinstance(members, Members) else None
         merged = 0
         while isinstance(members, Members):
             link = members.losers[:_AT_ONCE]
             if not link:
-                return ended(
-                    change,
-                    Status.VERIFIED,
-                    remote_id=members.survivor.contact.ref.id,
-                    revision=members.survivor.contact.revision,
-                )
+                return _merged(change, before, members.survivor.contact)
             outcome = self._link(change, members.survivor, link, merged)
             if outcome is not None:
                 return outcome
             merged += len(link)
             # What follows is compared anew, by ourselves: the core's reading has served its turn.
-            members = Surroundings().run(self._members, change)
+            try:
+                members = Surroundings().run(self._members, change)
+            except StewardError as error:
+                return ended(change, Status.UNKNOWN, _partly(merged, change, error.message))
         status, reason = members
         if merged:
             status, reason = Status.CONFLICT, _partly(merged, change, reason)
@@ -199,6 +199,10 @@ class Merger:
             return Status.UNKNOWN, error.message
         except SalesforceRejectedError as error:
             return Status.REJECTED, error.message
+        except StewardError as error:
+            if first:
+                raise
+            return Status.UNKNOWN, error.message
         gone = {short(loser) for loser in answer.losers}
         if short(answer.id) != short(master) or gone != {short(loser) for loser in losers}:
             return Status.UNKNOWN, "the answer does not tell of the same records"
@@ -217,6 +221,16 @@ class Merger:
         return Status.CONFLICT, f"the records were merged, but {reason}"
 
 
+def _merged(change: MergeRecords, before: Contact | None, now: Contact) -> Outcome:
+    """Return how a finished merge ended: of two Individuals, the org's own setting chose one."""
+    wider = [c for c in SWITCHES if _open(now, c) and not (before and _open(before, c))]
+    status, reason = Status.VERIFIED, ""
+    if wider:
+        reason = f"merged, and by the loser's Individual open to {', '.join(wider)}: look at it"
+        status = Status.CONFLICT
+    return ended(change, status, reason, remote_id=now.ref.id, revision=now.revision)
+
+
 def _carried(survivor: Found, losers: Sequence[Found]) -> list[str]:
     """Return the checkboxes to tick on the survivor, so that nobody's opt-out is lost."""
     ticked = {
@@ -231,18 +245,37 @@ def _carried(survivor: Found, losers: Sequence[Found]) -> list[str]:
         for channel in SWITCHES
         if _refused(loser.contact, channel) and not _refused(survivor.contact, channel)
     }
+    if any(_other_individual(survivor, loser) for loser in losers):
+        ticked |= {
+            name
+            for channel, name in SWITCHES.items()
+            if _refused(survivor.contact, channel) and survivor.record.get(name) is not True
+        }
     return sorted(ticked)
 
 
+def _other_individual(survivor: Found, loser: Found) -> bool:
+    """Whether a merge has to choose between two Individuals, and with them what they said."""
+    mine, theirs = (text(item.record.get("IndividualId")) for item in (survivor, loser))
+    return bool(mine and theirs and short(mine) != short(theirs))
+
+
 def _lost(survivor: Found, loser: Found) -> list[Channel]:
-    """Return the channels a loser objected to that no checkbox of a contact can stop."""
-    return [
-        channel
-        for channel in Channel
-        if channel not in SWITCHES
-        and _refused(loser.contact, channel)
-        and not _refused(survivor.contact, channel)
-    ]
+    """Return the channels either objected to that no checkbox of a contact can stop."""
+    said = [_refusals(item.contact) - SWITCHES.keys() for item in (survivor, loser)]
+    mine, theirs = said
+    lost = mine ^ theirs if _other_individual(survivor, loser) else theirs - mine
+    return sorted(lost)
+
+
+def _refusals(contact: Contact) -> set[Channel]:
+    return {channel for channel in Channel if _refused(contact, channel)}
+
+
+def _open(contact: Contact, channel: Channel) -> bool:
+    """Whether the person may be contacted by a channel on the strength of a consent."""
+    said = [consent.status for consent in contact.consents if consent.channel is channel]
+    return any(status.mailable for status in said) and not _refused(contact, channel)
 
 
 def _refused(contact: Contact, channel: Channel) -> bool:

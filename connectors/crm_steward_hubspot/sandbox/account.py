@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from crm_steward.sandbox import Emulator, Refusal, Request, Response, Route, Routes
@@ -192,7 +193,7 @@ class HubSpotAccount(Emulator):
         refusal = credentials.refused(grant, route.scopes)
         if refusal is not None:
             raise Refusal(refusal.with_headers(headers))
-        return headers
+        return {**headers, "Date": format_datetime(self.now(), usegmt=True)}
 
     def expire_credential(self, request: Request) -> None:
         """Let the bearer token of `request` expire now."""

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
-from tests.connectors.hubspot.conftest import Open, Time, calls_to, contacts_of, served
+from tests.connectors.hubspot.conftest import Open, Time, calls_to, contacts_of, served, since
 
 from crm_steward.connect.calls import Calls
 from crm_steward.sandbox import Request, Response, parse_faults
 from crm_steward.sdk import (
+    ArchiveRecord,
+    Channel,
     ConfigError,
     CreateTask,
+    MergeRecords,
     RecordRef,
     RetryableError,
     Status,
+    StewardError,
+    SuppressChannel,
     UpdateFields,
 )
 from crm_steward.testing.account import Hurry
@@ -311,3 +318,154 @@ def test_a_spoilt_contact_leaves_its_changes_in_doubt() -> None:
         settled = list(connector.settle([task, update, replace(task, marker="0ddba11")]))
         assert [o.status for o in settled] == [Status.VERIFIED, Status.UNKNOWN, Status.UNKNOWN]
         assert settled[0].remote_id == made.remote_id
+
+
+# -- answers with parts of another type ---------------------------------------------------------
+
+
+def _bent(crm: HubSpotSandbox, path: str, bend: Any) -> None:
+    """Let every answer of a path be bent before it is sent."""
+    honest = crm.answer
+
+    def answer(request: Request) -> Response:
+        given = honest(request)
+        if not request.path.endswith(path):
+            return given
+        body = given.body if isinstance(given.body, dict) else json.loads(given.body)
+        return replace(given, body=bend(json.loads(json.dumps(body))))
+
+    crm.answer = answer  # type: ignore[method-assign] # the account is this test's own
+
+
+@pytest.mark.parametrize("paging", ["more", [], {"next": "2"}, {"next": {"after": None}}])
+def test_a_mark_of_the_next_page_that_cannot_be_read_is_not_the_end(paging: Any) -> None:
+    """Two hundred contacts, and no mark to go on with: an error, not a read of the first hundred."""
+    with served(contacts=200) as (_server, crm, connect):
+        _bent(crm, "/objects/contacts", lambda body: {**body, "paging": paging})
+        with pytest.raises(RetryableError, match="not HubSpot's JSON"):
+            list(connect().read(None))
+
+
+def test_a_listing_without_a_body_is_not_the_end() -> None:
+    """204 says nothing about contacts."""
+    with served(contacts=3) as (_server, crm, connect):
+        _instead(crm, "/objects/contacts", b"", status=204)
+        with pytest.raises(RetryableError):
+            list(connect().read(None))
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_answer_nested_too_deep_to_read(status: int) -> None:
+    """A hundred thousand brackets: an error of ours, and no crash."""
+    with served(contacts=3) as (_server, crm, connect):
+        _instead(crm, "/objects/contacts", b"[" * 100_000, status=status)
+        with pytest.raises(StewardError):
+            list(connect().read(None))
+
+
+def test_a_search_page_that_ends_without_an_id_does_not_begin_again() -> None:
+    """The last record of each page has an id of another type: the read ends, and misses nobody."""
+
+    def bend(body: dict[str, Any]) -> dict[str, Any]:
+        body["results"][-1:] = [{**row, "id": 7} for row in body["results"][-1:]]
+        return body
+
+    with served(contacts=450) as (server, crm, connect):
+        _bent(crm, "/contacts/search", bend)
+        pages = list(islice(connect().read(since(datetime.now(UTC) - timedelta(days=1))), 40))
+        assert pages[-1].complete
+        assert {contact.ref.id for contact in contacts_of(pages)} == {str(i) for i in crm.active}
+        assert calls_to(server, "/contacts/search") < 10
+
+
+def test_an_id_of_another_type_is_not_taken_for_gone() -> None:
+    """Archiving, merging and settling: an error, never verified unseen."""
+
+    def bend(body: dict[str, Any]) -> dict[str, Any]:
+        for row in body.get("results", [body]):
+            row["id"] = int(row["id"])
+        return body
+
+    with served(contacts=2) as (_server, crm, connect):
+        first, second = (RecordRef("hub", str(record_id)) for record_id in crm.active)
+        _bent(crm, "/contacts/batch/read", bend)
+        _bent(crm, first.id, bend)
+        _bent(crm, second.id, bend)
+        for change in (
+            ArchiveRecord(ref=first, reason="x"),
+            MergeRecords(ref=first, losers=(second,)),
+        ):
+            for verb in (connect().apply, connect().settle):
+                with pytest.raises(RetryableError, match="not HubSpot's JSON"):
+                    list(verb([change]))
+        assert len(crm.active) == 2
+
+
+def test_a_list_of_tasks_that_cannot_be_read_to_its_end_is_no_proof_of_absence() -> None:
+    """Otherwise the task would be made a second time."""
+
+    def bend(body: dict[str, Any]) -> dict[str, Any]:
+        return {
+            **body,
+            "results": [{**row, "to": [], "paging": {"next": {}}} for row in body["results"]],
+        }
+
+    with served(contacts=1) as (_server, crm, connect):
+        (record_id,) = crm.active
+        task = CreateTask(
+            ref=RecordRef("hub", str(record_id)), title="Look", body="", due=date(2026, 12, 1),
+            marker="00ff",
+        )  # fmt: skip
+        assert [o.status for o in connect().apply([task])] == [Status.VERIFIED]
+        _bent(crm, "/tasks/batch/read", bend)
+        with pytest.raises(RetryableError, match="not HubSpot's JSON"):
+            list(connect().settle([task]))
+
+
+def test_reads_of_changes_go_by_hubspot_s_clock() -> None:
+    """Ours is a quarter of an hour ahead, and a change shows two minutes late: it is not missed."""
+    hubspot = Time()
+    with served(contacts=5, clock=hubspot, index_lag=timedelta(minutes=2)) as (_s, crm, connect):
+        hubspot.pass_(minutes=30)
+
+        def ours() -> datetime:
+            return hubspot() + timedelta(minutes=15)
+
+        cursor = list(connect(clock=ours).read(None))[-1].cursor
+        hubspot.pass_(minutes=5)
+        edited = str(max(crm.active))
+        crm.by_hand({"do": "edit", "id": edited, "values": {"city": "Dax"}})
+        hubspot.pass_(seconds=30)
+        cursor = list(connect(clock=ours).read(cursor))[-1].cursor
+        hubspot.pass_(minutes=5)
+        found = contacts_of(list(connect(clock=ours).read(cursor)))
+        assert edited in {contact.ref.id for contact in found}
+
+
+@pytest.mark.parametrize("options", [True, 7, "a", {"value": "a"}, None])
+def test_options_that_are_no_list_are_none(options: Any) -> None:
+    """One property is described oddly: the others are known, and the read goes on."""
+
+    def bend(body: dict[str, Any]) -> dict[str, Any]:
+        body["results"][3]["options"] = options
+        return body
+
+    with served(contacts=3) as (_server, crm, connect):
+        _bent(crm, "/properties/contacts", bend)
+        assert len(contacts_of(list(connect().read(None)))) == 3
+        assert len(connect().check().fields) > 20
+
+
+@pytest.mark.parametrize("odd", [True, 7, {"a": 1}, [7, None]])
+def test_subscriptions_that_are_no_list_are_in_doubt(odd: Any) -> None:
+    """Version 3 answers oddly: nothing is taken for unsubscribed, and nothing crashes."""
+    closed = {"/communication-preferences/v4": 404, "/communication-preferences/2026-03": 404}
+    with served(contacts=1, closed=closed) as (_server, crm, connect):
+        (record_id,) = crm.active
+        crm.by_hand({"do": "edit", "id": str(record_id), "values": {"email": "lee@example.com"}})
+        _bent(crm, "/status/email/lee@example.com", lambda b: {**b, "subscriptionStatuses": odd})
+        _bent(crm, "/definitions", lambda b: {**b, "subscriptionDefinitions": odd})
+        change = SuppressChannel(
+            ref=RecordRef("hub", str(record_id)), channel=Channel.EMAIL, address="", reason="x"
+        )
+        assert [o.status for o in connect().apply([change])] == [Status.UNKNOWN]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
 import pytest
 from tests.connectors.hubspot.conftest import Open, calls_to, served
 
+from crm_steward.connect.calls import TooLateError, before_each_call
 from crm_steward.sandbox import Server, parse_faults
 from crm_steward.sdk import (
     ArchiveRecord,
@@ -23,6 +25,7 @@ from crm_steward.sdk import (
     RetryableError,
     Status,
     SuppressChannel,
+    UpdateFields,
 )
 from crm_steward_hubspot.sandbox import SCOPES, HubSpotSandbox, preferences
 
@@ -526,3 +529,181 @@ def test_changes_of_all_kinds_end_in_their_order(
         assert [outcome.status for outcome in outcomes] == [Status.VERIFIED] * 5
         assert len({outcome.key for outcome in outcomes}) == 5
         assert "@" not in json.dumps([outcome.reason for outcome in outcomes])
+
+
+# -- consent through an update ----------------------------------------------------------------
+
+
+def change(record_id: str, before: Any, after: Any, field: str = "email") -> UpdateFields:
+    """Return the change of one field."""
+    return UpdateFields(ref=ref(record_id), values={field: after}, expected={field: before})
+
+
+@pytest.mark.parametrize("out", ["", "2"])
+def test_a_corrected_address_is_out_of_what_the_wrong_one_was_out_of(
+    account: tuple[Server, HubSpotSandbox, Open], out: str
+) -> None:
+    """An opt-out hangs on the address: a new address is out before the contact gets it."""
+    _server, crm, connect = account
+    record_id = make(crm, email="lee@exmaple.com", hs_legal_basis=GIVEN)
+    subscription = {"subscription": out} if out else {}
+    crm.by_hand({"do": "withdraw", "email": "lee@exmaple.com", **subscription})
+    connector = connect()
+    before = fresh(connector, record_id)
+    correction = change(record_id, "lee@exmaple.com", "lee@example.com")
+    assert one(connector.apply([correction])).status is Status.VERIFIED
+    after = fresh(connector, record_id)
+    assert after.value("email") == "lee@example.com"
+    assert {(c.purpose, c.status) for c in after.consents} == {
+        (c.purpose, c.status) for c in before.consents
+    }
+
+
+def test_an_address_changes_only_if_its_opt_out_can_be_kept() -> None:
+    """The token may not unsubscribe: that row is refused with the reason, the others are written."""
+    scopes = [scope for scope in SCOPES if "communication" not in scope]
+    with served(contacts=0, scopes=scopes) as (_server, crm, connect):
+        ids = [make(crm, email=f"{n}@exmaple.com") for n in range(2)]
+        crm.by_hand({"do": "withdraw", "email": "0@exmaple.com"})
+        changes = [change(i, f"{n}@exmaple.com", f"{n}@example.com") for n, i in enumerate(ids)]
+        first, second = connect().apply(changes)
+        assert (first.status, second.status) == (Status.REJECTED, Status.VERIFIED)
+        assert "lose an opt-out" in first.reason
+        assert crm.tables["contacts"][ids[0]]["properties"]["email"] == "0@exmaple.com"
+
+
+def test_somebody_else_s_address_is_not_unsubscribed(
+    account: tuple[Server, HubSpotSandbox, Open],
+) -> None:
+    """The corrected address is another contact's: refused, and that one stays subscribed."""
+    _server, crm, connect = account
+    ids = [make(crm, email=f"{n}@example.com") for n in range(2)]
+    crm.by_hand({"do": "withdraw", "email": "0@example.com"})
+    outcome = one(connect().apply([change(ids[0], "0@example.com", "1@example.com")]))
+    assert outcome.status is Status.REJECTED
+    assert ids[1] in outcome.reason
+    assert not wide(crm, "1@example.com")
+
+
+@pytest.mark.parametrize("reset", ["before", "after"])
+def test_an_opt_out_in_doubt_leaves_the_address_as_it_was(
+    account: tuple[Server, HubSpotSandbox, Open], reset: str
+) -> None:
+    """Its answer was lost: the address is not changed, and settle says so."""
+    server, crm, connect = account
+    record_id = make(crm, email="lee@exmaple.com")
+    crm.by_hand({"do": "withdraw", "email": "lee@exmaple.com"})
+    server.faults.add(
+        parse_faults({"path": "unsubscribe", "method": "POST", "nth": 1, "reset": reset})
+    )
+    connector = connect()
+    correction = change(record_id, "lee@exmaple.com", "lee@example.com")
+    assert one(connector.apply([correction])).status is Status.UNKNOWN
+    assert calls_to(server, "/batch/update$") == 0
+    assert one(connector.settle([correction])).status is Status.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "status"),
+    [
+        (None, GIVEN, Status.REJECTED),
+        ("Performance of a contract", GIVEN, Status.REJECTED),
+        (GIVEN, None, Status.VERIFIED),
+        (GIVEN, "Not applicable", Status.VERIFIED),
+    ],
+)
+def test_a_mapped_legal_basis_is_only_ever_narrowed(
+    account: tuple[Server, HubSpotSandbox, Open],
+    before: str | None,
+    after: str | None,
+    status: Status,
+) -> None:
+    """A rule cannot give consent in a person's name, whatever the settings map."""
+    _server, crm, connect = account
+    values = {"hs_legal_basis": before} if before else {}
+    record_id = make(crm, email="lee@example.com", **values)
+    connector = connect(extra={"basis": "hs_legal_basis"})
+    outcome = one(connector.apply([change(record_id, before, after, "extra.basis")]))
+    assert outcome.status is status, outcome.reason
+
+
+@pytest.mark.parametrize("name", ["hs_email_optout", "hs_email_optout_2", "hs_email_quarantined"])
+def test_no_mapped_opt_out_is_taken_back(
+    account: tuple[Server, HubSpotSandbox, Open], name: str
+) -> None:
+    """Not even sent, whatever the account lets the API write."""
+    server, crm, connect = account
+    record_id = make(crm, email="lee@example.com")
+    connector = connect(extra={"out": name})
+    for value in ("false", None):
+        outcome = one(connector.apply([change(record_id, "true", value, "extra.out")]))
+        assert outcome.status is Status.REJECTED
+        assert "only ever restricted" in outcome.reason
+    assert calls_to(server, "/batch/update$") == 0
+
+
+# -- what was sent is known, however late it is ------------------------------------------------
+
+
+@contextmanager
+def late_after(server: Server, path: str) -> Iterator[None]:
+    """Let the core's reading have grown old as soon as a call to a path has arrived."""
+
+    def check() -> None:
+        if calls_to(server, path):
+            raise TooLateError
+
+    with before_each_call(check):
+        yield
+
+
+def test_an_archived_contact_is_read_back_however_late_it_is(
+    account: tuple[Server, HubSpotSandbox, Open],
+) -> None:
+    """Otherwise it would count as not sent, and be met as gone by the next try."""
+    server, crm, connect = account
+    connector, record_id = connect(), make(crm, lastname="Lee")
+    with late_after(server, "/batch/archive$"):
+        assert one(connector.apply([archive(record_id)])).status is Status.VERIFIED
+
+
+def test_an_archived_contact_that_cannot_be_read_back_is_in_doubt(
+    account: tuple[Server, HubSpotSandbox, Open],
+) -> None:
+    """The request was sent: what cannot be seen afterwards is unknown, and no error."""
+    server, crm, connect = account
+    record_id = make(crm, lastname="Lee")
+    tries = list(range(2, 8))
+    server.faults.add(parse_faults({"path": "/batch/read$", "nth": tries, "reset": "before"}))
+    outcome = one(connect().apply([archive(record_id)]))
+    assert outcome.status is Status.UNKNOWN
+    assert one(connect().settle([archive(record_id)])).status is Status.VERIFIED
+
+
+def test_a_chain_that_was_begun_comes_to_its_end_however_late_it_is(
+    account: tuple[Server, HubSpotSandbox, Open],
+) -> None:
+    """Three records, and a legal basis to be taken off again at the end."""
+    server, crm, connect = account
+    ids = [make(crm, email=f"{n}@example.com") for n in range(2)]
+    ids.append(make(crm, email="2@example.com", hs_legal_basis=GIVEN))
+    connector = connect()
+    with late_after(server, "/merge$"):
+        outcome = one(connector.apply([merge(*ids)]))
+    assert outcome.status is Status.VERIFIED, outcome.reason
+    assert not _mailable(fresh(connector, outcome.remote_id))
+
+
+def test_a_merge_whose_answer_was_lost_does_not_hide_a_legal_basis(
+    account: tuple[Server, HubSpotSandbox, Open],
+) -> None:
+    """It took effect unseen: who sent it knows that the survivor had no basis, and says so."""
+    server, crm, connect = account
+    ids = [make(crm, email="0@example.com"), make(crm, email="1@example.com", hs_legal_basis=GIVEN)]
+    server.faults.add(parse_faults({"path": "/merge$", "nth": 1, "reset": "after"}))
+    connector = connect()
+    assert one(connector.apply([merge(*ids)])).status is Status.UNKNOWN
+    settled = one(connector.settle([merge(*ids)]))
+    assert settled.status is Status.CONFLICT
+    assert "legal basis" in settled.reason
+    assert settled.remote_id == str(crm.active[0])

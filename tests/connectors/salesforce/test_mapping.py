@@ -316,3 +316,10 @@ def test_the_readme_holds_the_table_of_fields() -> None:
     text = README.read_text("utf-8")
     held = text.partition("<!-- fields -->\n")[2].partition("<!-- /fields -->")[0]
     assert held == field_table()
+
+
+def test_a_value_longer_than_any_of_salesforces_is_set_aside() -> None:
+    """Forty megabytes in one field: the record is quarantined by the field's name."""
+    found = mapped().contact(record(Title="x" * 40_000_000))
+    assert isinstance(found, Poison)
+    assert "Title" in found.reason

@@ -500,3 +500,113 @@ def test_rights_that_are_missing_are_named(org: Org) -> None:
     assert {outcome.status for outcome in outcomes} == {Status.REJECTED}
     assert all("user" in outcome.reason for outcome in outcomes)
     assert len(org.ids()) == 60
+
+
+# -- what was sent is told, whatever comes after ----------------------------------------------------
+
+
+def test_a_row_that_is_held_hides_no_other_one(org: Org) -> None:
+    """The first row is to be sent again, too late: the others were made, and are told of."""
+    one, two = org.ids()[:2]
+    free(org, one, two)
+    org.do("lock", id=one, times=1)
+
+    def check() -> None:
+        if org.calls("PATCH /services/data/v64.0/composite/sobjects"):
+            raise TooLateError
+
+    told: list[Outcome] = []
+    with before_each_call(check), pytest.raises(TooLateError):
+        for outcome in org.open().apply([stop(one), stop(two)]):
+            told.append(outcome)  # noqa: PERF402 -- what came before the error counts
+    assert [outcome.status for outcome in told] == [Status.VERIFIED]
+    assert restricted(org, two)["HasOptedOutOfEmail"]
+
+
+@pytest.mark.parametrize("losers", [1, 3])
+def test_a_merge_that_cannot_be_read_back_is_in_doubt(org: Org, losers: int) -> None:
+    """The token is withdrawn just after a link: unknown, not an error that hides what was sent."""
+    change = merge(org, losers)
+    connector = org.open()
+    honest = org.crm.answer
+
+    def answer(request: Any) -> Any:
+        given = honest(request)
+        if "/Soap/" in request.path:
+            org.do("revoke")
+        return given
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(org.crm, "answer", answer)
+        outcome = only(connector.apply([change]))
+    assert outcome.status is Status.UNKNOWN
+    gone = [r for r in org.crm.tables["Contact"].values() if r["MasterRecordId"] == change.ref.id]
+    assert len(gone) == min(losers, 2)
+
+
+# -- consent --------------------------------------------------------------------------------------
+
+
+def test_no_update_says_that_consent_was_given(org: Org) -> None:
+    """The field that proves it is also mapped for rules: it is cleared, never written."""
+    name = "Consent_Given_At__c"
+    connector = org.open(extra={"agreed": name}, consent={"given_at": name})
+    one = org.ids()[0]
+    org.do("edit", id=one, values={name: None})
+    given = update(connector, one, **{"extra.agreed": "2026-11-01T08:00:00Z"})
+    assert only(connector.apply([given])).status is Status.REJECTED
+    org.do("edit", id=one, values={name: "2026-11-01T08:00:00.000+0000"})
+    cleared = update(connector, one, **{"extra.agreed": None})
+    assert only(connector.apply([cleared])).status is Status.VERIFIED
+
+
+def test_no_update_changes_whose_objections_count(org: Org) -> None:
+    """A contact without its Individual would be without what that has objected to."""
+    one = org.ids()[0]
+    org.do("opt_in", id=one)
+    held = org.crm.tables["Contact"][one]["IndividualId"]
+    connector = org.open(extra={"person": "IndividualId"})
+    for value in (None, held):
+        change = update(connector, one, **{"extra.person": value})
+        assert only(connector.apply([change])).status is Status.REJECTED
+    assert org.calls(PATCH) == 0
+
+
+def _choosing(org: Org, survivor: str, party: str) -> Callable[[Any], Any]:
+    """Let merges keep a loser's Individual, as an org's setting may have it."""
+    honest = org.crm.answer
+
+    def answer(request: Any) -> Any:
+        given = honest(request)
+        if "/Soap/" in request.path:
+            org.do("edit", id=survivor, values={"IndividualId": party})
+        return given
+
+    return answer
+
+
+def test_a_survivor_keeps_its_refusal_whichever_individual_is_kept(org: Org) -> None:
+    """Only its own Individual has refused: the switch is ticked as the records are merged."""
+    change = merge(org, 1)
+    (loser,) = change.losers
+    for one in (change.ref.id, loser.id):
+        org.do("opt_in", id=one)
+    org.do("consent", id=change.ref.id, type="Email", status="OptOut")
+    party = org.crm.tables["Contact"][loser.id]["IndividualId"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(org.crm, "answer", _choosing(org, change.ref.id, party))
+        assert only(org.open().apply([change])).status is Status.VERIFIED
+    assert restricted(org, change.ref.id)["HasOptedOutOfEmail"]
+
+
+def test_a_survivor_that_a_loser_s_individual_opens_is_named(org: Org) -> None:
+    """Nothing was known of the survivor, the loser had consented: said, and not passed over."""
+    change = merge(org, 1)
+    (loser,) = change.losers
+    org.do("opt_in", id=loser.id)
+    party = org.crm.tables["Contact"][loser.id]["IndividualId"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(org.crm, "answer", _choosing(org, change.ref.id, party))
+        outcome = only(org.open().apply([change]))
+    assert outcome.status is Status.CONFLICT
+    assert "email" in outcome.reason
