@@ -163,7 +163,9 @@ class Merger:
             if self._stop.wait(pause):
                 return unknown
             try:
-                answer = self._wire.get(f"/Contacts/{change.ref.id}/actions/merge", job_id=job)
+                answer = self._wire.get(
+                    f"/Contacts/{change.ref.id}/actions/merge", key="merge", job_id=job
+                )
             except (RetryableError, ZohoRefusedError):
                 return unknown
             row = next(iter(answer.rows("merge")), None)
