@@ -99,7 +99,10 @@ class Reader:
             answer = self._wire.get(
                 "/settings/fields", scope=SCOPE, key="fields", module="Contacts"
             )
-            self._schema = Schema.parse(answer.rows("fields"))
+            schema = Schema.parse(answer.rows("fields"))
+            if not schema.fields:
+                raise unreadable(self._wire.connection)  # every field would be read as empty
+            self._schema = schema
         return self._schema
 
     def pages(self, since: Cursor | None) -> Iterator[Page]:
