@@ -184,9 +184,7 @@ class Wire:
             return answer
 
         def once(token: Token) -> Document:
-            return self._calls(
-                BURST.name, lambda: made(token), repeatable=repeatable, cost=cost
-            )
+            return self._calls(BURST.name, lambda: made(token), repeatable=repeatable, cost=cost)
 
         return self._tokens.using(once)
 

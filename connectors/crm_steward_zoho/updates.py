@@ -171,7 +171,9 @@ class Updater:
             if name is None or known is None:
                 return f"Zoho has no field for '{field}' here"
             if name in CONSENT_FIELDS:
-                return f"'{field}' is what Zoho knows of consent ({name}); only opting out writes it"
+                return (
+                    f"'{field}' is what Zoho knows of consent ({name}); only opting out writes it"
+                )
             if not known.writable or not known.takes_values:
                 return f"Zoho takes no value for '{field}' ({name}, {known.type})"
             try:

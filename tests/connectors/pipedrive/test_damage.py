@@ -198,8 +198,11 @@ def test_the_first_of_several_can_be_taken_out(
 ) -> None:
     """The next one shows in its place: that is what was asked for, and no conflict."""
     crm, connect = given
-    entries = [{"value": value, "primary": value == values[0], "label": "work"} for value in values]
-    ref = _ref(_made(crm, **{part: entries}))
+    entries: Any = [
+        {"value": value, "primary": value == values[0], "label": "work"} for value in values
+    ]
+    held: dict[str, Any] = {part: entries}
+    ref = _ref(_made(crm, **held))
     connector: Connector = connect()
     change = UpdateFields(ref=ref, values={name: None}, expected={name: values[0]})
     (before,) = connector.settle([change])

@@ -15,7 +15,6 @@ from crm_steward.sdk import (
     Channel,
     CreateTask,
     MergeRecords,
-    RecordRef,
     RetryableError,
     Status,
     SuppressChannel,
@@ -149,9 +148,7 @@ def test_a_mapped_field_never_loosens_consent(org: Org, name: str, value: str | 
     org.hand("opt_out", id=ref.id)
     connector = org.open(extra={"mail": name} if name != PRIVATE[-1] else {"mail": PRIVATE[0]})
     held = connector.get([ref])[ref].value("extra.mail")
-    change = UpdateFields(
-        ref=ref, values={"extra.mail": value}, expected={"extra.mail": held}
-    )
+    change = UpdateFields(ref=ref, values={"extra.mail": value}, expected={"extra.mail": held})
     (outcome,) = connector.apply([change])
     assert (outcome.status, org.calls("^PUT ")) == (Status.REJECTED, 0)
     assert org.held(ref.id, "Email_Opt_Out") is True
