@@ -14,7 +14,7 @@ from crm_steward_pipedrive.reading import RECENTS_COST
 from crm_steward_pipedrive.records import LIST_COST, PAGE, Records
 from crm_steward_pipedrive.schema import PersonField, Schema
 from crm_steward_pipedrive.tasks import TYPES_COST
-from crm_steward_pipedrive.wire import Document, Wire, mark_of, row_of, rows_of
+from crm_steward_pipedrive.wire import Document, Wire, is_list, row_of, rows_of
 
 T = TypeVar("T")
 ME_COST, USERS_COST = 2, 20
@@ -88,7 +88,7 @@ class Inspector:
         while True:
             answer = self._fields({"limit": str(PAGE), **({"cursor": mark} if mark else {})})
             found += [one for item in rows_of(answer) if (one := PersonField.of(item))]
-            mark = mark_of(answer)
+            mark = self._wire.mark_behind(answer, mark)
             if not mark:
                 return Schema(found)
 
@@ -155,7 +155,9 @@ class Inspector:
 
     def _fields(self, query: Mapping[str, str]) -> Document:
         return self._wire.call(
-            lambda api: api.v2.persons.get_person_fields(params=query), cost=LIST_COST
+            lambda api: api.v2.persons.get_person_fields(params=query),
+            cost=LIST_COST,
+            sound=is_list,
         )
 
     def _types(self) -> Document:

@@ -14,6 +14,7 @@ from crm_steward_pipedrive.records import Records
 from crm_steward_pipedrive.wire import Wire, row_of
 
 WITHDRAWN = "unsubscribed"
+SUBSCRIBED = "subscribed"
 UPDATE_COST = 5
 NO_CAMPAIGNS = "Pipedrive keeps consent only with the Campaigns add-on, which this company lacks"
 

@@ -253,6 +253,6 @@ _RULES: Mapping[int, Callable[[Refusal], StewardError]] = {
 def _document(body: bytes) -> Mapping[str, Any]:
     try:
         document = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -19,7 +19,13 @@ from crm_steward.sdk import (
     Status,
     StewardError,
 )
-from crm_steward_pipedrive.consent import NotShownError, Suppressor, withdrawn
+from crm_steward_pipedrive.consent import (
+    SUBSCRIBED,
+    NotShownError,
+    Suppressor,
+    status_of,
+    withdrawn,
+)
 from crm_steward_pipedrive.mapping import id_of
 from crm_steward_pipedrive.outcomes import ended
 from crm_steward_pipedrive.patching import sendable, with_primary
@@ -79,10 +85,11 @@ class Merger:
         """Look which of the losers are gone: those were merged, as nobody else can tell."""
         members = [one.id for one in (change.ref, *change.losers) if one.id.isdecimal()]
         rows = self._records.persons([int(one) for one in members])
-        if int(change.ref.id) not in rows:
+        if not change.ref.id.isdecimal() or int(change.ref.id) not in rows:
             return ended(change, Status.CONFLICT, "the survivor is gone")
         gone = [one for one in change.losers if not one.id.isdecimal() or int(one.id) not in rows]
         if len(gone) == len(change.losers):
+            self._reader.merged |= {one.id: change.ref.id for one in gone}
             return ended(change, Status.VERIFIED, remote_id=change.ref.id)
         if not gone:
             return ended(change, Status.ABSENT, "the losers are still there")
@@ -96,6 +103,10 @@ class Merger:
         Raises:
             RecordRejectedError: It cannot be given a withdrawal of consent.
         """
+        if _lends(held, others):
+            raise RecordRejectedError(
+                "the survivor may be mailed and has no address; it would take over one that may not"
+            )
         if any(map(withdrawn, others)) and not withdrawn(held):
             refusal = self._suppressor.withdraw(survivor)
             if refusal:
@@ -143,6 +154,13 @@ class Merger:
             repeatable=False,
         )
         return id_of(row_of(answer)) == int(survivor)
+
+
+def _lends(held: Document, others: Sequence[Document]) -> bool:
+    """Whether an address that may not be mailed would fall under the survivor's consent."""
+    if status_of(held) != SUBSCRIBED or entries_of(held.get("emails")):
+        return False
+    return any(entries_of(o.get("emails")) and status_of(o) != SUBSCRIBED for o in others)
 
 
 def _united(held: Any, others: Sequence[Any]) -> list[dict[str, Any]]:

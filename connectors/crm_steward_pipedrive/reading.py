@@ -24,7 +24,7 @@ from crm_steward_pipedrive.errors import (
 )
 from crm_steward_pipedrive.mapping import ContactMap, id_of
 from crm_steward_pipedrive.records import PAGE, Records
-from crm_steward_pipedrive.wire import Document, Wire, mark_of, rows_of
+from crm_steward_pipedrive.wire import Document, Wire, is_list, rows_of, says_end
 
 RECENTS_COST = 20
 Phase = Literal["list", "changes", "recents", "done"]
@@ -145,9 +145,9 @@ class Reader:
         """Bring the persons behind the last id, in the order of their ids."""
         answer, place = self._listed(place)
         brought = [row for row in rows_of(answer) if (id_of(row) or place.last + 1) > place.last]
-        mark = mark_of(answer)
-        if mark and mark == place.mark:
-            raise unreadable(self._wire.connection)  # it would go round in circles
+        mark = self._wire.mark_behind(answer, place.mark)
+        if not mark and len(rows_of(answer)) >= PAGE and not says_end(answer):
+            raise unreadable(self._wire.connection)  # a full page that leads nowhere is no end
         last = max((id_of(row) or 0 for row in brought), default=0)
         following = replace(place, mark=mark, last=max(place.last, last))
         if not mark:
@@ -176,7 +176,9 @@ class Reader:
         }
         try:
             answer = self._wire.call(
-                lambda api: api.v1.recents.get_recent_changes(params=query), cost=RECENTS_COST
+                lambda api: api.v1.recents.get_recent_changes(params=query),
+                cost=RECENTS_COST,
+                sound=is_list,
             )
         except PipedriveForbiddenError:
             return Page(cursor=Cursor("")), replace(place, phase="done")

@@ -15,7 +15,7 @@ from crm_steward.sdk import StewardError
 from crm_steward_pipedrive.errors import PipedriveForbiddenError, PipedriveRejectedError
 from crm_steward_pipedrive.mapping import WANTED, Surroundings, id_of
 from crm_steward_pipedrive.values import time_of
-from crm_steward_pipedrive.wire import Document, Wire, mark_of, row_of, rows_of
+from crm_steward_pipedrive.wire import Document, Wire, is_list, is_record, row_of, rows_of
 
 LIST_COST = 10
 """A list of version 2, however long its pages."""
@@ -62,7 +62,9 @@ class Records:
         def ask() -> Document:
             shown = {**query, **self._shown()}
             return self._wire.call(
-                lambda api: api.v2.persons.get_all_persons(params=shown), cost=LIST_COST
+                lambda api: api.v2.persons.get_all_persons(params=shown),
+                cost=LIST_COST,
+                sound=is_list,
             )
 
         return self._asked(ask)
@@ -80,7 +82,9 @@ class Records:
     def _person(self, number: int) -> Document:
         shown = self._shown()
         return self._wire.call(
-            lambda api: api.v2.persons.get_person(number, params=shown), cost=ONE_COST
+            lambda api: api.v2.persons.get_person(number, params=shown),
+            cost=ONE_COST,
+            sound=is_record,
         )
 
     def _shown(self) -> dict[str, str]:
@@ -152,19 +156,23 @@ class Records:
             query = {"limit": str(PAGE), "sort_by": "id", **({"cursor": mark} if mark else {})}
             answer = self._organizations(query)
             self._keep({n: _name(row) for row in rows_of(answer) if (n := id_of(row)) is not None})
-            mark = mark_of(answer)
+            mark = self._wire.mark_behind(answer, mark)
             if not mark:
                 break
         self._walked = True
 
     def _organization(self, number: int) -> Document:
         return self._wire.call(
-            lambda api: api.v2.organizations.get_organization(number), cost=ONE_COST
+            lambda api: api.v2.organizations.get_organization(number),
+            cost=ONE_COST,
+            sound=is_record,
         )
 
     def _organizations(self, query: Mapping[str, str]) -> Document:
         return self._wire.call(
-            lambda api: api.v2.organizations.get_all_organizations(params=query), cost=LIST_COST
+            lambda api: api.v2.organizations.get_all_organizations(params=query),
+            cost=LIST_COST,
+            sound=is_list,
         )
 
     def _keep(self, names: Mapping[int, str]) -> None:
@@ -180,11 +188,15 @@ class Records:
         return found
 
     def _activity(self, number: int) -> Document:
-        return self._wire.call(lambda api: api.v2.activities.get_activity(number), cost=ONE_COST)
+        return self._wire.call(
+            lambda api: api.v2.activities.get_activity(number), cost=ONE_COST, sound=is_record
+        )
 
     def _activities(self, query: Mapping[str, str]) -> Document:
         return self._wire.call(
-            lambda api: api.v2.activities.get_all_activities(params=query), cost=LIST_COST
+            lambda api: api.v2.activities.get_all_activities(params=query),
+            cost=LIST_COST,
+            sound=is_list,
         )
 
     # -- by id --------------------------------------------------------------------------------

@@ -22,9 +22,9 @@ _CODE = re.compile(r"[0-9a-f]{40}")
 
 STANDARD_WRITABLE = frozenset(
     {"name", "emails", "phones", "owner_id", "org_id", "visible_to", "label_ids", "job_title"}
-    | {"postal_address", "notes", "birthday", "marketing_status"}
+    | {"postal_address", "notes", "birthday"}
 )
-"""Standard fields that a PATCH takes."""
+"""Standard fields that a PATCH takes; `marketing_status` too, but only to withdraw consent."""
 
 _TYPES = {
     "phone": FieldType.PHONE,

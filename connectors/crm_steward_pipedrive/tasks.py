@@ -12,7 +12,7 @@ from typing import Any
 from crm_steward.sdk import CreateTask, RecordRejectedError
 from crm_steward_pipedrive.mapping import id_of
 from crm_steward_pipedrive.records import LIST_COST, PAGE
-from crm_steward_pipedrive.wire import Document, Wire, mark_of, row_of, rows_of
+from crm_steward_pipedrive.wire import Document, Wire, is_list, row_of, rows_of
 
 TYPES_COST, CREATE_COST = 20, 5
 _USUAL = "task"
@@ -56,13 +56,15 @@ class Tasks:
             for row in rows_of(answer):
                 if bears(row, marker):
                     return id_of(row)
-            mark = mark_of(answer)
+            mark = self._wire.mark_behind(answer, mark)
             if not mark:
                 return None
 
     def _list(self, query: dict[str, str]) -> Document:
         return self._wire.call(
-            lambda api: api.v2.activities.get_all_activities(params=query), cost=LIST_COST
+            lambda api: api.v2.activities.get_all_activities(params=query),
+            cost=LIST_COST,
+            sound=is_list,
         )
 
     def _body(self, task: CreateTask) -> dict[str, Any]:
@@ -90,6 +92,7 @@ class Tasks:
             answer = self._wire.call(
                 lambda api: api.v1._get(f"{api.v1.BASE_URL}activityTypes"),  # noqa: SLF001 -- the library has no such method
                 cost=TYPES_COST,
+                sound=is_list,
             )
             keys = [str(row["key_string"]) for row in rows_of(answer) if _active(row)]
             if not keys:

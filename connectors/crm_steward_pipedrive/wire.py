@@ -42,6 +42,9 @@ _DEFAULT = "https://api.pipedrive.com"
 _PLAUSIBLE = timedelta(days=1)
 """A clock that is further off than this is not believed."""
 _READS = frozenset({"get"})
+_TOKEN = re.compile(r"[!-~]{1,10000}")
+_LIFE, _LONGEST_LIFE = 3_599, 86_400
+"""Seconds an access token lives, where the answer names no such time, and at most."""
 
 
 class PipedriveClient(Client):  # type: ignore[misc] # the library is untyped
@@ -114,7 +117,8 @@ class _OAuthClient(PipedriveClient):
                 name, response.status_code, response.content, response.headers
             )
         document = _document(response.content)
-        if document is None or not isinstance(document.get("access_token"), str):
+        access = document.get("access_token") if document else None
+        if document is None or not (isinstance(access, str) and _TOKEN.fullmatch(access)):
             raise errors.unreadable(name)
         return document
 
@@ -152,22 +156,35 @@ class Wire:
         self.left: dict[str, int] = {}
         """Quota → what is left of it, as the last answer said."""
 
-    def call(self, ask: Callable[[Api], Any], *, cost: int, repeatable: bool = True) -> Document:
+    def call(
+        self,
+        ask: Callable[[Api], Any],
+        *,
+        cost: int,
+        repeatable: bool = True,
+        sound: Callable[[Document], bool] | None = None,
+    ) -> Document:
         """Make one call and return the answer's document.
 
         Args:
             ask: Makes it, through the library's methods on either version's client.
             cost: What Pipedrive takes for it, in tokens of the day.
             repeatable: Whether it may be made again when its answer is lost.
+            sound: Whether the answer is of the form it should be: a list or record that lacks what
+                it is about is neither an empty list nor a record that is gone.
 
         Raises:
             StewardError: As `errors` maps Pipedrive's answer.
         """
 
+        def made(token: Token) -> Document:
+            answer: Document = ask(self._api(token))
+            if sound is not None and not sound(answer):
+                raise errors.unreadable(self.connection)
+            return answer
+
         def once(token: Token) -> Document:
-            return self._calls(
-                BURST.name, lambda: ask(self._api(token)), repeatable=repeatable, cost=cost
-            )
+            return self._calls(BURST.name, lambda: made(token), repeatable=repeatable, cost=cost)
 
         return self._tokens.using(once)
 
@@ -186,6 +203,17 @@ class Wire:
             raise failure
         self._learn(response.headers)
         return response
+
+    def mark_behind(self, answer: Document, mark: str) -> str:
+        """Return the mark of the page behind the one at `mark`; empty at the end.
+
+        Raises:
+            RetryableError: It is the same one: it would go round in circles.
+        """
+        following = mark_of(answer)
+        if following and following == mark:
+            raise errors.unreadable(self.connection)
+        return following
 
     def at(self, moment: datetime) -> datetime:
         """Return what Pipedrive's clock showed at a moment of ours, as far as answers tell."""
@@ -252,11 +280,12 @@ class Wire:
         if not settings.base_url and isinstance(url, str):
             url = self._checked(url)
         seconds = answer.get("expires_in")
-        lives = timedelta(seconds=seconds) if isinstance(seconds, int) else None
+        known = isinstance(seconds, int) and 0 < seconds <= _LONGEST_LIFE
+        lives = timedelta(seconds=seconds if isinstance(seconds, int) and known else _LIFE)
         renewed = answer.get("refresh_token")
         return Token(
             access=answer["access_token"],
-            expires_at=self._clock() + lives if lives else None,
+            expires_at=self._clock() + lives,
             refresh=renewed if isinstance(renewed, str) else "",
             url=url if isinstance(url, str) else "",
         )
@@ -289,6 +318,22 @@ def rows_of(answer: Document) -> list[Any]:
     return data if isinstance(data, list) else []
 
 
+def is_list(answer: Document) -> bool:
+    """Whether an answer is a whole list: version 1 writes an empty one as null."""
+    more = answer.get("additional_data")
+    empty = "data" in answer and answer["data"] is None
+    if not isinstance(answer.get("data"), list) and not (empty and isinstance(more, dict)):
+        return False
+    mark = more.get("next_cursor") if isinstance(more, dict) else None
+    return more is None or (isinstance(more, dict) and (mark is None or isinstance(mark, str)))
+
+
+def is_record(answer: Document) -> bool:
+    """Whether an answer holds one record."""
+    number = row_of(answer).get("id")
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
 def row_of(answer: Document) -> Document:
     """Return the one record of an answer; empty when it shows none."""
     data = answer.get("data")
@@ -302,6 +347,12 @@ def mark_of(answer: Document) -> str:
     return mark if isinstance(mark, str) else ""
 
 
+def says_end(answer: Document) -> bool:
+    """Whether an answer says that there is no further page, and does not just leave it out."""
+    more = answer.get("additional_data")
+    return isinstance(more, dict) and "next_cursor" in more and more["next_cursor"] is None
+
+
 def _names(content: Mapping[str, Any]) -> tuple[str, ...]:
     custom = content.get("custom_fields")
     return (*content, *(custom if isinstance(custom, dict) else ()))
@@ -310,7 +361,7 @@ def _names(content: Mapping[str, Any]) -> tuple[str, ...]:
 def _document(body: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 

@@ -39,6 +39,11 @@ from crm_steward_pipedrive.wire import Document, Wire, row_of
 UPDATE_COST, DELETE_COST = 5, 3
 _GONE = "the contact is gone"
 _NAMES = ("first_name", "last_name")
+_LISTS: Mapping[str, Callable[[Contact], Sequence[str]]] = {
+    "email": lambda contact: [email.address for email in contact.emails],
+    "phone": lambda contact: [phone.number for phone in contact.phones],
+    "mobile": lambda contact: [phone.number for phone in contact.phones],
+}
 _OTHERWISE = "Pipedrive parts names otherwise: it does not take this first and last name"
 
 
@@ -144,7 +149,7 @@ class Writer:
         after = self._map.contact(shown)
         if not isinstance(after, Contact) or after.ref != change.ref:
             return ended(change, Status.UNKNOWN, "the answer does not show the record")
-        unseen = sorted(name for name in change.values if not self._is(after, name, change.values))
+        unseen = sorted(name for name in change.values if not self._took(after, name, change))
         if unseen:
             self._parts_otherwise |= several and not set(_NAMES).isdisjoint(unseen)
             return ended(change, Status.UNKNOWN, f"the answer does not show {', '.join(unseen)}")
@@ -162,11 +167,23 @@ class Writer:
             return False
         return same(name, self._map.sources.of(name), contact.value(name), values[name])
 
+    def _took(self, contact: Contact, name: str, change: UpdateFields) -> bool:
+        """Whether a contact holds what a change gives it.
+
+        Where one of several addresses or numbers was taken out, the next one shows in its place.
+        """
+        if self._is(contact, name, change.values):
+            return True
+        held = _LISTS[name](contact) if name in _LISTS else ()
+        moved = self._map.sources.of(name) is not None
+        cleared = not moved and change.values[name] in {None, ""} and bool(held)
+        return cleared and bool(old := change.expected.get(name)) and old not in held
+
     def _settled_update(self, change: UpdateFields, contact: Contact) -> Outcome:
         if contact.ref != change.ref:
             reason = f"the contact was merged into {contact.ref.id}"
             return ended(change, Status.CONFLICT, reason)
-        if all(self._is(contact, name, change.values) for name in change.values):
+        if all(self._took(contact, name, change) for name in change.values):
             return ended(change, Status.VERIFIED, revision=contact.revision)
         if not _plain(contact, change.values) and self._parted_otherwise(change):
             return ended(change, Status.CONFLICT, _OTHERWISE)

@@ -42,7 +42,7 @@ class Inspector:
         Raises:
             ZohoForbiddenError: The token lacks the scope for them.
         """
-        row = next(iter(self._wire.get("/org", scope=_ORG).rows("org")), None)
+        row = next(iter(self._wire.get("/org", scope=_ORG, key="org").rows("org")), None)
         return row if isinstance(row, dict) else {}
 
     def account(self) -> Account:
@@ -104,7 +104,7 @@ class Inspector:
             page = 1
             while True:
                 answer = self._wire.get(
-                    "/users", scope=_USERS, type=kind, page=page, per_page=_PAGE
+                    "/users", scope=_USERS, key="users", type=kind, page=page, per_page=_PAGE
                 )
                 users = [user for user in answer.rows("users") if id_of(user)]
                 for user in users:

@@ -46,10 +46,11 @@ class Batches:
     def suppress(self, changes: Sequence[SuppressChannel]) -> Iterator[Outcome]:
         """Set the opt-out flag of contacts; one that is set is left alone."""
         records = self._reader.records([change.ref.id for change in changes])
+        hidden = self.unable
         early: dict[str, Outcome] = {}
         rest: list[SuppressChannel] = []
         for change in changes:
-            outcome = _early(change, records.get(change.ref.id))
+            outcome = _early(change, records.get(change.ref.id), hidden)
             if outcome is None:
                 rest.append(change)
             else:
@@ -66,7 +67,7 @@ class Batches:
 
     def settle_suppression(self, change: SuppressChannel, record: Any) -> Outcome:
         """Tell whether an opt-out took effect whose answer was lost."""
-        early = _early(change, record)
+        early = _early(change, record, self.unable)
         return early or ended(change, Status.ABSENT, "the contact is not opted out")
 
     def settle_archiving(self, change: ArchiveRecord, contact: Contact | None) -> Outcome:
@@ -74,6 +75,15 @@ class Batches:
         if contact is None or contact.ref != change.ref:
             return ended(change, Status.VERIFIED)
         return ended(change, Status.ABSENT, "the contact is still there")
+
+    @property
+    def unable(self) -> str:
+        """Why nobody can be opted out here; empty when they can."""
+        field = self._reader.schema().fields.get(OPT_OUT)
+        if field is not None and field.writable:
+            return ""
+        how = "does not show" if field is None else "lets not write"
+        return f"Zoho {how} the field {OPT_OUT} to this user"
 
     def restrict(self, record_id: str) -> Answer:
         """Set the opt-out flag of one contact, before a merge.
@@ -144,7 +154,9 @@ def _row_outcome(change: SuppressChannel | ArchiveRecord, row: Any) -> Outcome:
     return ended(change, Status.UNKNOWN, "the answer does not mention the record")
 
 
-def _early(change: SuppressChannel, record: Mapping[str, Any] | None) -> Outcome | None:
+def _early(
+    change: SuppressChannel, record: Mapping[str, Any] | None, unable: str
+) -> Outcome | None:
     """Return the outcome of an opt-out that need not or cannot be written."""
     if change.channel is not Channel.EMAIL:
         reason = f"Zoho has no switch that stops contact by {change.channel.value}"
@@ -152,10 +164,12 @@ def _early(change: SuppressChannel, record: Mapping[str, Any] | None) -> Outcome
     if record is None:
         return ended(change, Status.REJECTED, "the contact is gone")
     try:
-        done = opted_out(record) and record.get(OPT_OUT) is not None
+        done = opted_out(record)
     except BadValueError:
         return ended(change, Status.REJECTED, "the contact's opt-out cannot be read")
-    return ended(change, Status.VERIFIED) if done else None
+    if done:
+        return ended(change, Status.VERIFIED)
+    return ended(change, Status.REJECTED, unable) if unable else None
 
 
 def _in_order(

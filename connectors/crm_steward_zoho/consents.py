@@ -109,7 +109,7 @@ def opted_out(held: Mapping[str, Any]) -> bool:
         BadValueError: The flag is neither true nor false.
     """
     flag = flag_of(held, OPT_OUT)
-    return time_of(held, "Unsubscribed_Time") is not None if flag is None else flag
+    return held.get("Unsubscribed_Time") not in {None, ""} if flag is None else flag
 
 
 def known(basis: str) -> bool:

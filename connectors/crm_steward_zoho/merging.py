@@ -22,6 +22,7 @@ from crm_steward.sdk import (
     Status,
 )
 from crm_steward_zoho.batches import Batches
+from crm_steward_zoho.consents import OPT_OUT
 from crm_steward_zoho.errors import ZohoRefusedError, code_of, details_of, refusal_of
 from crm_steward_zoho.mapping import ContactMap, same
 from crm_steward_zoho.outcomes import ended
@@ -63,6 +64,9 @@ class Merger:
 
     def apply(self, change: MergeRecords) -> Outcome:
         """Merge the losers into the survivor, in order; those merged already are skipped."""
+        if OPT_OUT not in self._reader.schema().fields:
+            reason = f"{self._batches.unable}: a loser's opt-out could be lost"
+            return ended(change, Status.REJECTED, reason)
         master = change.ref.id
         losers = [ref.id for ref in change.losers if self._reader.survivor_of(ref.id) != master]
         members = self._members([master, *losers])
@@ -112,6 +116,9 @@ class Merger:
 
     def _restrict(self, change: MergeRecords) -> Outcome | None:
         """Carry a loser's opt-out to the survivor first; without it nothing is merged."""
+        if self._batches.unable:
+            reason = f"a loser's opt-out could not be carried over: {self._batches.unable}"
+            return ended(change, Status.REJECTED, reason)
         try:
             answer = self._batches.restrict(change.ref.id)
         except RetryableError as error:
@@ -135,7 +142,7 @@ class Merger:
         try:
             answer = self._wire.write("POST", path, scope=SCOPE, body=body, key="merge")
         except RetryableError as error:
-            if not error.sent:
+            if not (error.sent or done):
                 raise
             return ended(change, Status.UNKNOWN, error.message)
         except ZohoRefusedError as error:
@@ -163,7 +170,9 @@ class Merger:
             if self._stop.wait(pause):
                 return unknown
             try:
-                answer = self._wire.get(f"/Contacts/{change.ref.id}/actions/merge", job_id=job)
+                answer = self._wire.get(
+                    f"/Contacts/{change.ref.id}/actions/merge", key="merge", job_id=job
+                )
             except (RetryableError, ZohoRefusedError):
                 return unknown
             row = next(iter(answer.rows("merge")), None)

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, Literal, get_args
 
 from crm_steward.sdk import Contact, Cursor, Gone, Page, Poison
-from crm_steward_zoho.errors import ZohoRefusedError
+from crm_steward_zoho.errors import ZohoRefusedError, unreadable
 from crm_steward_zoho.mapping import MODIFIED, ContactMap
 from crm_steward_zoho.schema import SCOPE, Schema
 from crm_steward_zoho.values import moment
@@ -96,8 +96,13 @@ class Reader:
     def schema(self, *, anew: bool = False) -> Schema:
         """Return the contact fields, asked for once, or anew."""
         if self._schema is None or anew:
-            answer = self._wire.get("/settings/fields", scope=SCOPE, module="Contacts")
-            self._schema = Schema.parse(answer.rows("fields"))
+            answer = self._wire.get(
+                "/settings/fields", scope=SCOPE, key="fields", module="Contacts"
+            )
+            schema = Schema.parse(answer.rows("fields"))
+            if not schema.fields:
+                raise unreadable(self._wire.connection)  # every field would be read as empty
+            self._schema = schema
         return self._schema
 
     def pages(self, since: Cursor | None) -> Iterator[Page]:
@@ -216,6 +221,8 @@ class Reader:
             answer = self._wire.query(_behind(place), limit=QUERY_ROWS)
             ids = [found for row in answer.rows() if (found := id_of(row))]
             ids = [found for found in ids if _rank(found) > _rank(place.after)]
+            if answer.rows() and not ids:
+                raise unreadable(self._wire.connection)  # rows that lead nowhere are no end
             for batch in chunks(ids, BATCH):
                 place = replace(place, after=batch[-1])
                 if answer.more or batch[-1] != ids[-1]:

@@ -54,7 +54,8 @@ class Field:
         if not isinstance(name, str) or not name:
             return None
         picked = item.get("pick_list_values")
-        values = (v.get("actual_value") for v in picked or () if isinstance(v, Mapping))
+        listed = picked if isinstance(picked, list) else ()
+        values = (v.get("actual_value") for v in listed if isinstance(v, Mapping))
         return cls(
             name=name,
             label=str(item.get("field_label") or name),

@@ -23,6 +23,7 @@ from crm_steward.sdk import (
     UpdateFields,
     change_key,
 )
+from crm_steward_zoho.consents import STANDARD as CONSENT_FIELDS
 from crm_steward_zoho.errors import ZohoRefusedError, code_of, details_of, refusal_of
 from crm_steward_zoho.mapping import MODIFIED, ContactMap, same
 from crm_steward_zoho.outcomes import ended, gone_of, same_contact
@@ -156,6 +157,8 @@ class Updater:
             if _holds(contact, change.values):
                 return ended(change, Status.VERIFIED, revision=contact.revision)
             return ended(change, Status.CONFLICT, "the contact holds other values by now")
+        if moment(contact.revision) is None:
+            return ended(change, Status.REJECTED, f"the contact shows no {MODIFIED} to hold on to")
         return Seen(record, self._clock())
 
     def _values(self, change: UpdateFields, record: Mapping[str, Any]) -> dict[str, Any] | str:
@@ -167,6 +170,10 @@ class Updater:
             known = fields.get(name) if name else None
             if name is None or known is None:
                 return f"Zoho has no field for '{field}' here"
+            if name in CONSENT_FIELDS:
+                return (
+                    f"'{field}' is what Zoho knows of consent ({name}); only opting out writes it"
+                )
             if not known.writable or not known.takes_values:
                 return f"Zoho takes no value for '{field}' ({name}, {known.type})"
             try:

@@ -75,7 +75,7 @@ class Wire:
     """
 
     def __init__(self, settings: ZohoSettings, context: Context) -> None:
-        self._connection = context.connection
+        self.connection = context.connection
         self._calls = context.calls
         self._session = open_session(settings.timeout)
         self._tokens = Credentials(settings, context, self._session).tokens()
@@ -91,6 +91,7 @@ class Wire:
         scope: str = READ_CONTACTS,
         cost: int = 1,
         since: str = "",
+        key: str = "data",
         **query: str | int,
     ) -> Answer:
         """Read.
@@ -100,13 +101,17 @@ class Wire:
             scope: What the token needs for it, for the message.
             cost: In credits.
             since: Rows modified at or after this time only.
+            key: Under which the answer has its rows.
             query: Parameters.
 
         Raises:
-            StewardError: As `errors` maps Zoho's answer.
+            StewardError: As `errors` maps Zoho's answer; where it has no rows at all, it is not
+                taken for an empty list, which is a 204.
         """
         headers = {"If-Modified-Since": since} if since else {}
-        return self._call("GET", path, scope=scope, cost=cost, query=query, headers=headers)
+        return self._call(
+            "GET", path, scope=scope, cost=cost, query=query, headers=headers, wanted=key
+        )
 
     def query(self, text: str, *, limit: int, scope: str = QUERY) -> Answer:
         """Run a COQL query.
@@ -123,6 +128,7 @@ class Wire:
             scope=scope,
             cost=cost,
             body={"select_query": f"{text} limit {limit}"},
+            wanted="data",
         )
 
     def write(
@@ -176,6 +182,7 @@ class Wire:
         body: Document | None = None,
         headers: Mapping[str, str] | None = None,
         key: str = "",
+        wanted: str = "",
         repeatable: bool = True,
     ) -> Answer:
         def once(token: Token) -> Answer:
@@ -188,26 +195,26 @@ class Wire:
             }
             return self._calls(
                 "calls",
-                lambda: self._once(request, scope=scope, key=key),
+                lambda: self._once(request, scope=scope, key=key, wanted=wanted),
                 repeatable=repeatable,
                 cost=cost,
             )
 
         return self._tokens.using(once)
 
-    def _once(self, request: Mapping[str, Any], *, scope: str, key: str) -> Answer:
+    def _once(self, request: Mapping[str, Any], *, scope: str, key: str, wanted: str) -> Answer:
         """Make the request; raise ours outside of `except`, so that theirs is not kept with it."""
         try:
             response = self._session.request(**request)
-            result = self._result(response, scope=scope, key=key)
+            result = self._result(response, scope=scope, key=key, wanted=wanted)
         except requests.RequestException as error:
-            result = transport_error(self._connection, "Zoho", error)
+            result = transport_error(self.connection, "Zoho", error)
         if isinstance(result, StewardError):
             raise result
         return result
 
     def _result(
-        self, response: requests.Response, *, scope: str, key: str
+        self, response: requests.Response, *, scope: str, key: str, wanted: str
     ) -> Answer | StewardError:
         """Return what an answer holds, or what it means."""
         self._learn(response.headers)
@@ -217,12 +224,13 @@ class Wire:
         body = _document(response.content)
         success = status < HTTPStatus.MULTIPLE_CHOICES
         if success and body is None:
-            return unreadable(self._connection)
+            return unreadable(self.connection)
         in_rows = key and status in _ROW_STATUSES and isinstance((body or {}).get(key), list)
         if body is not None and (in_rows or (success and body.get("status") != "error")):
-            return Answer(status, body)
+            whole = not wanted or isinstance(body.get(wanted), list)
+            return Answer(status, body) if whole else unreadable(self.connection)
         refusal = Refusal(
-            connection=self._connection,
+            connection=self.connection,
             status=status,
             body=body or {},
             scope=scope,

@@ -30,7 +30,7 @@ from crm_steward.sdk import (
     SuppressChannel,
     UpdateFields,
 )
-from crm_steward_pipedrive import PipedriveSettings, reading, records, tasks
+from crm_steward_pipedrive import PipedriveSettings, reading, records, tasks, wire
 from crm_steward_pipedrive.sandbox import PipedriveSandbox
 from crm_steward_pipedrive.sandbox.schema import USERS, code_of
 
@@ -145,7 +145,7 @@ def test_marks_that_are_never_taken_end_the_read_with_an_error(
 def test_a_mark_that_leads_to_itself_ends_the_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that names itself as the next one would be read for ever."""
     monkeypatch.setattr(reading, "PAGE", 20)
-    monkeypatch.setattr(reading, "mark_of", lambda _: "again")
+    monkeypatch.setattr(wire, "mark_of", lambda _: "again")
     with _served(contacts=100) as (_server, crm, connect):
         monkeypatch.setattr("crm_steward_pipedrive.sandbox.listing.read_mark", _first_mark)
         assert crm.ids

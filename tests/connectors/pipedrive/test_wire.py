@@ -324,3 +324,23 @@ def _answering(
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@responses.activate
+@pytest.mark.parametrize("seconds", [10**20, -5, True, "soon"])
+def test_a_strange_life_of_a_token_is_not_believed(seconds: Any) -> None:
+    """A token whose life nobody can reckon with is used, and renewed after the usual time."""
+    answer = {"access_token": "a", "refresh_token": "b", "expires_in": seconds, "api_domain": ACME}
+    responses.post("https://oauth.pipedrive.com/oauth/token", json=answer)
+    responses.get(f"{ACME}/v1/users/me", **_ok({"id": 1}))
+    assert _me(_wire(**APP))["data"] == {"id": 1}
+
+
+@responses.activate
+@pytest.mark.parametrize("access", ["", "a\nb", "tok€n", "a b"])
+def test_a_token_that_no_header_can_carry_is_unreadable(access: str) -> None:
+    """It is refused before it is used, and shows in no error."""
+    answer = {"access_token": access, "expires_in": 3599, "api_domain": ACME}
+    responses.post("https://oauth.pipedrive.com/oauth/token", json=answer)
+    with pytest.raises(RetryableError, match="not Pipedrive's JSON"):
+        _me(_wire(**APP))

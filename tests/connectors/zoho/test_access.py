@@ -76,7 +76,7 @@ def test_each_data_centre_has_its_hosts(center: str) -> None:
     hosts = DATA_CENTERS[center]
     api = f"https://www.{hosts.api}"
     responses.post(f"https://{hosts.accounts}/oauth/v2/token", json={**GIVEN, "api_domain": api})
-    responses.get(f"{api}/crm/v8/settings/fields", json={"fields": []})
+    responses.get(f"{api}/crm/v8/settings/fields", json={"fields": [{"api_name": "Email"}]})
     responses.get(f"{api}/crm/v8/Contacts", status=204)
     assert direct(data_center=center).get([]) == {}
     assert [call.request.url.split("?")[0] for call in responses.calls] == [
@@ -91,7 +91,9 @@ def test_each_data_centre_has_its_hosts(center: str) -> None:
 def test_without_a_domain_the_data_centre_s_own_is_used() -> None:
     """The answer names none: the table does."""
     responses.post("https://accounts.zoho.eu/oauth/v2/token", json=GIVEN)
-    responses.get("https://www.zohoapis.eu/crm/v8/settings/fields", json={"fields": []})
+    responses.get(
+        "https://www.zohoapis.eu/crm/v8/settings/fields", json={"fields": [{"api_name": "Email"}]}
+    )
     assert direct(data_center="eu").get([]) == {}
 
 
@@ -116,7 +118,10 @@ def test_an_allowed_host_may_be_named() -> None:
     """`allow_hosts` lets a token go to one more host."""
     answer = {**GIVEN, "api_domain": "https://zoho.proxy.example"}
     responses.post("https://accounts.zoho.com/oauth/v2/token", json=answer)
-    responses.get("https://zoho.proxy.example/crm/v8/settings/fields", json={"fields": []})
+    responses.get(
+        "https://zoho.proxy.example/crm/v8/settings/fields",
+        json={"fields": [{"api_name": "Email"}]},
+    )
     assert direct(allow_hosts=["proxy.example"]).get([]) == {}
 
 
