@@ -16,10 +16,10 @@ from crm_steward.sdk import (
     RetryableError,
     Status,
     StewardError,
+    ended,
 )
 from crm_steward_hubspot.documents import id_of
 from crm_steward_hubspot.errors import HubSpotRejectedError
-from crm_steward_hubspot.outcomes import ended
 from crm_steward_hubspot.reading import BATCH, Reader
 from crm_steward_hubspot.wire import Wire
 

@@ -24,12 +24,12 @@ from crm_steward.sdk import (
     Status,
     StewardError,
     change_key,
+    ended,
 )
 from crm_steward_hubspot.consents import LEGAL_BASIS, opt_outs, wider
 from crm_steward_hubspot.documents import Document, held_by, id_of
 from crm_steward_hubspot.errors import HubSpotForbiddenError, HubSpotRejectedError
 from crm_steward_hubspot.optouts import Unsubscriber
-from crm_steward_hubspot.outcomes import ended
 from crm_steward_hubspot.reading import Reader
 from crm_steward_hubspot.values import read_text
 from crm_steward_hubspot.wire import Wire

@@ -13,13 +13,14 @@ from crm_steward.sdk import (
     RetryableError,
     Status,
     SuppressChannel,
+    ended,
 )
 from crm_steward_hubspot.consents import OptOuts, opt_outs
 from crm_steward_hubspot.documents import held_by
 from crm_steward_hubspot.errors import HubSpotRejectedError
 from crm_steward_hubspot.mapping import ContactMap
 from crm_steward_hubspot.optouts import Unsubscriber
-from crm_steward_hubspot.outcomes import GONE, ended
+from crm_steward_hubspot.outcomes import GONE
 from crm_steward_hubspot.reading import Reader
 from crm_steward_hubspot.values import read_text, same
 

@@ -20,11 +20,12 @@ from crm_steward.sdk import (
     Poison,
     RetryableError,
     Status,
+    ended,
 )
 from crm_steward_hubspot import paths
 from crm_steward_hubspot.documents import ends_soundly, held_by, id_of, next_of, results_of
 from crm_steward_hubspot.errors import HubSpotRejectedError
-from crm_steward_hubspot.outcomes import GONE, UNREADABLE, ended
+from crm_steward_hubspot.outcomes import GONE, UNREADABLE
 from crm_steward_hubspot.reading import BATCH, chunks
 from crm_steward_hubspot.wire import Wire
 

@@ -20,13 +20,14 @@ from crm_steward.sdk import (
     StewardError,
     UpdateFields,
     change_key,
+    ended,
 )
 from crm_steward_hubspot.consents import OptOuts, loosens, withdrew
 from crm_steward_hubspot.documents import Document, held_by, id_of, results_of
 from crm_steward_hubspot.errors import HubSpotForbiddenError, HubSpotRejectedError, code
 from crm_steward_hubspot.mapping import ContactMap
 from crm_steward_hubspot.optouts import Unsubscriber
-from crm_steward_hubspot.outcomes import GONE, UNREADABLE, ended
+from crm_steward_hubspot.outcomes import GONE, UNREADABLE
 from crm_steward_hubspot.reading import BATCH, Reader
 from crm_steward_hubspot.values import read_text, same, text_of
 from crm_steward_hubspot.wire import Wire

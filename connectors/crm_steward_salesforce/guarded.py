@@ -22,10 +22,10 @@ from crm_steward.sdk import (
     StewardError,
     UpdateFields,
     change_key,
+    ended,
 )
 from crm_steward_salesforce.errors import LockedError, ModifiedError, SalesforceRejectedError
 from crm_steward_salesforce.mapping import ContactMap
-from crm_steward_salesforce.outcomes import ended
 from crm_steward_salesforce.records import Found, Records
 from crm_steward_salesforce.wire import Wire
 

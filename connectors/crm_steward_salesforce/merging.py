@@ -21,12 +21,12 @@ from crm_steward.sdk import (
     RetryableError,
     Status,
     StewardError,
+    ended,
 )
 from crm_steward_salesforce.consents import CONTACT_FLAGS, SWITCHES
 from crm_steward_salesforce.errors import LockedError, SalesforceRejectedError
 from crm_steward_salesforce.guarded import read_back
 from crm_steward_salesforce.mapping import ContactMap
-from crm_steward_salesforce.outcomes import ended
 from crm_steward_salesforce.records import Found, Records
 from crm_steward_salesforce.schema import Schema
 from crm_steward_salesforce.values import ID, short, text

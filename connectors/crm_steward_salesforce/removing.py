@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from crm_steward.sdk import ArchiveRecord, Outcome, Status, StewardError, SuppressChannel
+from crm_steward.sdk import ArchiveRecord, Outcome, Status, StewardError, SuppressChannel, ended
 from crm_steward_salesforce import batches
 from crm_steward_salesforce.consents import SWITCHES
 from crm_steward_salesforce.errors import GONE
 from crm_steward_salesforce.guarded import read_back
-from crm_steward_salesforce.outcomes import ended
 from crm_steward_salesforce.records import Found, Records
 from crm_steward_salesforce.schema import Schema
 from crm_steward_salesforce.values import ID, short

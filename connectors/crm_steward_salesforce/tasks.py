@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from crm_steward.sdk import CreateTask, Outcome, Status, change_key
+from crm_steward.sdk import CreateTask, Outcome, Status, change_key, ended
 from crm_steward_salesforce import batches
-from crm_steward_salesforce.outcomes import ended
 from crm_steward_salesforce.records import Records, id_of
 from crm_steward_salesforce.schema import Described, Schema
 from crm_steward_salesforce.values import ID, short, text

@@ -21,11 +21,11 @@ from crm_steward.sdk import (
     SuppressChannel,
     UpdateFields,
     change_key,
+    ended,
 )
 from crm_steward_salesforce.guarded import Memory, Updater
 from crm_steward_salesforce.mapping import ContactMap
 from crm_steward_salesforce.merging import Merger
-from crm_steward_salesforce.outcomes import ended
 from crm_steward_salesforce.records import Records
 from crm_steward_salesforce.removing import Remover
 from crm_steward_salesforce.schema import Schema
