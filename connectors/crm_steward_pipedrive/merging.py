@@ -18,6 +18,7 @@ from crm_steward.sdk import (
     RetryableError,
     Status,
     StewardError,
+    ended,
 )
 from crm_steward_pipedrive.consent import (
     SUBSCRIBED,
@@ -27,7 +28,6 @@ from crm_steward_pipedrive.consent import (
     withdrawn,
 )
 from crm_steward_pipedrive.mapping import id_of
-from crm_steward_pipedrive.outcomes import ended
 from crm_steward_pipedrive.patching import sendable, with_primary
 from crm_steward_pipedrive.reading import Reader
 from crm_steward_pipedrive.records import Records

@@ -23,12 +23,12 @@ from crm_steward.sdk import (
     Status,
     SuppressChannel,
     UpdateFields,
+    ended,
 )
 from crm_steward_pipedrive.consent import NO_CAMPAIGNS, NotShownError, Suppressor, withdrawn
 from crm_steward_pipedrive.errors import PipedriveRejectedError
 from crm_steward_pipedrive.mapping import ContactMap, id_of, knows, same
 from crm_steward_pipedrive.merging import Merger
-from crm_steward_pipedrive.outcomes import ended
 from crm_steward_pipedrive.patching import body_of, plain
 from crm_steward_pipedrive.reading import Reader
 from crm_steward_pipedrive.records import Records

@@ -15,10 +15,10 @@ from crm_steward.sdk import (
     StewardError,
     SuppressChannel,
     change_key,
+    ended,
 )
 from crm_steward_zoho.consents import OPT_OUT, opted_out
 from crm_steward_zoho.errors import ZohoRefusedError, code_of, details_of, refusal_of
-from crm_steward_zoho.outcomes import ended
 from crm_steward_zoho.reading import Reader
 from crm_steward_zoho.updates import UPDATE
 from crm_steward_zoho.values import BadValueError

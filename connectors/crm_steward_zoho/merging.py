@@ -20,12 +20,12 @@ from crm_steward.sdk import (
     Outcome,
     RetryableError,
     Status,
+    ended,
 )
 from crm_steward_zoho.batches import Batches
 from crm_steward_zoho.consents import OPT_OUT
 from crm_steward_zoho.errors import ZohoRefusedError, code_of, details_of, refusal_of
 from crm_steward_zoho.mapping import ContactMap, same
-from crm_steward_zoho.outcomes import ended
 from crm_steward_zoho.reading import Reader
 from crm_steward_zoho.wire import Wire, chunks
 

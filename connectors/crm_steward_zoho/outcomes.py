@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from crm_steward.sdk import Change, Contact, Outcome, Revision, Status, change_key
-
-
-def ended(
-    change: Change, status: Status, reason: str = "", *, remote_id: str = "", revision: str = ""
-) -> Outcome:
-    """Return how a change ended."""
-    return Outcome(
-        key=change_key(change),
-        status=status,
-        reason=reason,
-        remote_id=remote_id,
-        revision=Revision(revision),
-    )
+from crm_steward.sdk import Change, Contact, Outcome, Status, ended
 
 
 def same_contact(change: Change, contact: Contact) -> bool:

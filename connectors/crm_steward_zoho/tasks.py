@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from crm_steward.sdk import CreateTask, Outcome, RetryableError, Status
+from crm_steward.sdk import CreateTask, Outcome, RetryableError, Status, ended
 from crm_steward_zoho.errors import ZohoRefusedError, code_of, details_of, refusal_of
-from crm_steward_zoho.outcomes import ended
 from crm_steward_zoho.wire import QUERY_ROWS, Wire, id_of
 
 CREATE = "ZohoCRM.modules.tasks.CREATE"

@@ -22,11 +22,12 @@ from crm_steward.sdk import (
     Status,
     UpdateFields,
     change_key,
+    ended,
 )
 from crm_steward_zoho.consents import STANDARD as CONSENT_FIELDS
 from crm_steward_zoho.errors import ZohoRefusedError, code_of, details_of, refusal_of
 from crm_steward_zoho.mapping import MODIFIED, ContactMap, same
-from crm_steward_zoho.outcomes import ended, gone_of, same_contact
+from crm_steward_zoho.outcomes import gone_of, same_contact
 from crm_steward_zoho.reading import Reader
 from crm_steward_zoho.values import moment
 from crm_steward_zoho.wire import Answer, Wire, id_of
