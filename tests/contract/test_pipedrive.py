@@ -31,6 +31,7 @@ _CALLS = {
 _FAULTS = {
     Trouble.LOST_BEFORE: {"reset": "before"},
     Trouble.LOST_AFTER: {"reset": "after"},
+    Trouble.HALF: {"half_body": True},
     Trouble.UNAVAILABLE: {"status": 503},
     Trouble.REFUSED: {"status": 429, "retry_after": 0.05},
     Trouble.WAIT: {"status": 429, "retry_after": 7},

@@ -38,6 +38,7 @@ _PATHS = {
 _FAULTS: dict[Trouble, dict[str, Any]] = {
     Trouble.LOST_BEFORE: {"reset": "before"},
     Trouble.LOST_AFTER: {"reset": "after"},
+    Trouble.HALF: {"half_body": True},
     Trouble.UNAVAILABLE: {"status": 503},
     Trouble.REFUSED: {"status": 403},
     Trouble.WAIT: {"status": 503, "retry_after": 7},

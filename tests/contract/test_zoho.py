@@ -38,6 +38,7 @@ _CALLS = {
 _FAULTS: dict[Trouble, dict[str, Any]] = {
     Trouble.LOST_BEFORE: {"reset": "before"},
     Trouble.LOST_AFTER: {"reset": "after"},
+    Trouble.HALF: {"half_body": True},
     Trouble.UNAVAILABLE: {"status": 503},
     Trouble.REFUSED: {"status": 429},
     Trouble.WAIT: {"status": 429, "retry_after": 7},

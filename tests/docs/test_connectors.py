@@ -54,7 +54,7 @@ def test_the_example_keeps_the_contract() -> None:
     skipped = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)
     assert skipped == ["Acme CRM does not declare 'merge'"]
     (passed,) = re.findall(r"(\d+) passed", done.stdout)
-    assert int(passed) > 100
+    assert int(passed) > 70
 
 
 def test_discovery_loads_the_example(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,7 @@ class Trouble(StrEnum):
 
     LOST_BEFORE = "the connection is cut before the call takes effect"
     LOST_AFTER = "the connection is cut after the call took effect"
+    HALF = "half of the answer comes, and the call took effect"
     UNAVAILABLE = "a server error, without effect"
     REFUSED = "asked to wait a moment, without effect"
     WAIT = "asked to wait seven seconds, without effect"

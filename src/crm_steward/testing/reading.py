@@ -152,6 +152,7 @@ class ReadingContract(Contract):
         [
             Trouble.LOST_BEFORE,
             Trouble.LOST_AFTER,
+            Trouble.HALF,
             Trouble.UNAVAILABLE,
             Trouble.REFUSED,
             Trouble.GARBLED,
