@@ -24,6 +24,7 @@ from crm_steward.testing.contract import (
     Trouble,
     Verb,
 )
+from crm_steward.testing.emulated import FAULTS
 from crm_steward_hubspot import SPEC, HubSpotSettings
 from crm_steward_hubspot.mapping import WRITABLE
 from crm_steward_hubspot.sandbox import HubSpotSandbox, answers, credentials
@@ -37,18 +38,6 @@ _CALLS = {
     Verb.SUPPRESS: ("POST", r"/unsubscribe"),
     Verb.MERGE: ("POST", r"/contacts/merge$"),
     Verb.ARCHIVE: ("POST", r"/contacts/batch/archive"),
-}
-_FAULTS: dict[Trouble, dict[str, Any]] = {
-    Trouble.LOST_BEFORE: {"reset": "before"},
-    Trouble.LOST_AFTER: {"reset": "after"},
-    Trouble.HALF: {"half_body": True},
-    Trouble.UNAVAILABLE: {"status": 503},
-    Trouble.REFUSED: {"status": 429, "retry_after": 0.05},
-    Trouble.WAIT: {"status": 429, "retry_after": 7},
-    Trouble.FORBIDDEN: {"expire_token": True},
-    Trouble.GARBLED: {"truncated_json": True},
-    Trouble.SILENT: {"no_op": True},
-    Trouble.PARTIAL: {"partial": {"rows": [1]}},
 }
 _LIES = {
     Trouble.HTML: Response(200, b"<html>Sorry</html>", {"Content-Type": "text/html"}),
@@ -155,7 +144,7 @@ class HubSpotAccount(SandboxAccount):
                 _LIES[trouble])  # fmt: skip
         else:
             where = {"path": path, "method": method} if method else {"path": path}
-            self._server.faults.add(parse_faults({**where, "nth": nth, **_FAULTS[trouble]}))
+            self._server.faults.add(parse_faults({**where, "nth": nth, **FAULTS[trouble]}))
 
     def tasks(self, record_id: str) -> list[str]:
         tasks = self._crm.tables["tasks"]

@@ -16,6 +16,7 @@ from crm_steward.sandbox import Request, Response, Server, parse_faults, serve
 from crm_steward.sdk import Calls, Clock, Connector, MemoryVault, utc_now
 from crm_steward.testing.access import AccessContract
 from crm_steward.testing.contract import ConnectorContract, SandboxAccount, Trouble, Verb
+from crm_steward.testing.emulated import FAULTS
 from crm_steward_pipedrive import SPEC, PipedriveSettings, reading
 from crm_steward_pipedrive.sandbox import PipedriveSandbox
 
@@ -28,16 +29,8 @@ _CALLS = {
     Verb.MERGE: ("PUT", r"^/v1/persons/[0-9]+/merge$"),
     Verb.ARCHIVE: ("DELETE", r"^/api/v2/persons/"),
 }
-_FAULTS = {
-    Trouble.LOST_BEFORE: {"reset": "before"},
-    Trouble.LOST_AFTER: {"reset": "after"},
-    Trouble.HALF: {"half_body": True},
-    Trouble.UNAVAILABLE: {"status": 503},
-    Trouble.REFUSED: {"status": 429, "retry_after": 0.05},
-    Trouble.WAIT: {"status": 429, "retry_after": 7},
-    Trouble.FORBIDDEN: {"expire_token": True},
-    Trouble.GARBLED: {"truncated_json": True},
-    Trouble.SILENT: {"no_op": True},
+_FAULTS: dict[Trouble, Any] = {
+    **FAULTS,
     Trouble.PARTIAL: {"status": 400},
 }
 _PAGE = b"<!DOCTYPE html><html><body>Welcome</body></html>"

@@ -21,6 +21,7 @@ from crm_steward.testing.contract import (
     Trouble,
     Verb,
 )
+from crm_steward.testing.emulated import FAULTS
 from crm_steward_salesforce import SPEC, SalesforceSettings
 from crm_steward_salesforce.mapping import WRITABLE
 from crm_steward_salesforce.sandbox import SalesforceSandbox
@@ -35,17 +36,10 @@ _PATHS = {
     Verb.MERGE: r"^POST /services/Soap/u/64\.0",
     Verb.ARCHIVE: r"^DELETE /services/data/v64\.0/composite/sobjects",
 }
-_FAULTS: dict[Trouble, dict[str, Any]] = {
-    Trouble.LOST_BEFORE: {"reset": "before"},
-    Trouble.LOST_AFTER: {"reset": "after"},
-    Trouble.HALF: {"half_body": True},
-    Trouble.UNAVAILABLE: {"status": 503},
+_FAULTS: dict[Trouble, Any] = {
+    **FAULTS,
     Trouble.REFUSED: {"status": 403},
     Trouble.WAIT: {"status": 503, "retry_after": 7},
-    Trouble.FORBIDDEN: {"expire_token": True},
-    Trouble.GARBLED: {"truncated_json": True},
-    Trouble.SILENT: {"no_op": True},
-    Trouble.PARTIAL: {"partial": {"rows": [1]}},
 }
 _INSTEAD = {
     Trouble.HTML: Response(200, b"<html><body>Sorry.</body></html>", {"Content-Type": "text/html"}),

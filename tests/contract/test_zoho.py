@@ -22,6 +22,7 @@ from crm_steward.testing.contract import (
     Verb,
     WritingContract,
 )
+from crm_steward.testing.emulated import FAULTS
 from crm_steward_zoho import SPEC, ZohoSettings
 from crm_steward_zoho.mapping import FIELD_NAMES
 from crm_steward_zoho.sandbox import ZohoSandbox
@@ -35,16 +36,9 @@ _CALLS = {
     Verb.MERGE: ("POST", r"/actions/merge$"),
     Verb.ARCHIVE: ("DELETE", r"^/crm/v8/Contacts\?"),
 }
-_FAULTS: dict[Trouble, dict[str, Any]] = {
-    Trouble.LOST_BEFORE: {"reset": "before"},
-    Trouble.LOST_AFTER: {"reset": "after"},
-    Trouble.HALF: {"half_body": True},
-    Trouble.UNAVAILABLE: {"status": 503},
+_FAULTS: dict[Trouble, Any] = {
+    **FAULTS,
     Trouble.REFUSED: {"status": 429},
-    Trouble.WAIT: {"status": 429, "retry_after": 7},
-    Trouble.FORBIDDEN: {"expire_token": True},
-    Trouble.GARBLED: {"truncated_json": True},
-    Trouble.SILENT: {"no_op": True},
     Trouble.PARTIAL: {"partial": {"rows": [0]}},
 }
 _PAGE = b"<!DOCTYPE html><html><body>We will be back soon.</body></html>"

@@ -82,13 +82,13 @@ class Emulator(ABC):
     def expire_credential(self, request: Request) -> None:
         """Let the credential `request` carries expire."""
 
+    @abstractmethod
     def connection(self, url: str) -> dict[str, Any]:
         """Return the settings, beside `kind`, that a connection to this account needs.
 
         Args:
             url: Where it is served.
         """
-        raise NotImplementedError
 
     @abstractmethod
     def summary(self) -> dict[str, Any]:

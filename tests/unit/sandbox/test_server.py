@@ -77,6 +77,9 @@ class Notebook(Emulator):
     def expire_credential(self, request: Request) -> None:  # noqa: ARG002 -- the base's shape
         self.tables["notes"]["expired"] = "yes"
 
+    def connection(self, url: str) -> dict[str, Any]:
+        return {"base_url": url}
+
     def summary(self) -> dict[str, Any]:
         return {"count": len(self.tables["notes"])}
 
