@@ -105,7 +105,7 @@ def _examined(mirror: Mirror) -> tuple[set[str], dict[str, str]]:
 
 
 def _scope(rule: Rule, examined: set[str]) -> set[str]:
-    return examined & set(rule.connections) if rule.connections else examined
+    return {name for name in examined if rule.runs_in(name)}
 
 
 def _job(rule: Rule) -> str:

@@ -59,10 +59,9 @@ def open_rules(settings: Settings) -> RuleBook:
     Raises:
         ConfigError: Some are wrong; holds every mistake of every file.
     """
-    from crm_steward.rules import load_rules, pack_path
+    from crm_steward.daemon.rulebook import read_rules
 
-    sources = [*map(pack_path, settings.rules.packs), *settings.rules.paths]
-    return load_rules(sources, language=settings.language, custom_fields=settings.custom_fields)
+    return read_rules(settings)
 
 
 def chosen(settings: Settings, names: Sequence[str] | None) -> dict[str, ConnectionSettings]:

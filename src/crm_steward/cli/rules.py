@@ -21,7 +21,7 @@ from crm_steward.cli.context import (
 if TYPE_CHECKING:
     import duckdb
 
-    from crm_steward.model import Contact, Problem, RecordRef, StewardError
+    from crm_steward.model import Ability, Contact, Problem, RecordRef, StewardError
     from crm_steward.rules.explaining import Explanation
     from crm_steward.rules.kinds import Step
     from crm_steward.rules.trials import TrialReport, TrialResult
@@ -57,8 +57,8 @@ def register(app: typer.Typer) -> None:
 
 def _sources(
     paths: Sequence[Path] | None, config: Path, language: str | None
-) -> tuple[list[Path], str, frozenset[str] | None]:
-    """Return the rule files and folders meant, the language to speak, the custom fields known."""
+) -> tuple[list[Path], str, Mapping[str, Ability] | None]:
+    """Return the rule files and folders meant, the language to speak, what connections can do."""
     if paths:
         return list(paths), language or "en", None
     if not config.exists() and config == DEFAULT_CONFIG:
@@ -70,7 +70,7 @@ def _sources(
     settings = open_settings(config)
     speak = language or settings.language
     named = [pack_path(name, speak) for name in settings.rules.packs]
-    return [*named, *settings.rules.paths], speak, settings.custom_fields
+    return [*named, *settings.rules.paths], speak, settings.abilities
 
 
 def lint(
@@ -87,9 +87,9 @@ def lint(
     from crm_steward.model import ConfigError
     from crm_steward.rules import load_rules
 
-    sources, speak, custom = _sources(paths, config, language)
+    sources, speak, abilities = _sources(paths, config, language)
     try:
-        book = load_rules(sources, language=speak, custom_fields=custom)
+        book = load_rules(sources, language=speak, abilities=abilities)
     except ConfigError as error:
         if not as_json:
             raise

@@ -20,7 +20,7 @@ def read_rules(settings: Settings) -> RuleBook:
         ConfigError: Some are wrong; holds every mistake of every file.
     """
     sources = [*map(pack_path, settings.rules.packs), *settings.rules.paths]
-    return load_rules(sources, language=settings.language, custom_fields=settings.custom_fields)
+    return load_rules(sources, language=settings.language, abilities=settings.abilities)
 
 
 class Rulebook:

@@ -91,6 +91,11 @@ class Words:
         shown = {name: self._shown(value) for name, value in values.items()}
         return phrase.format(n=self.number(n or 0), **shown)
 
+    def either(self, en: str, fr: str, **values: Any) -> str:
+        """Return the sentence of this language with its placeholders filled: what a check says."""
+        phrase = _spaced(fr if self.language == "fr" else en, self.language)
+        return phrase.format(**{name: self._shown(value) for name, value in values.items()})
+
     def known(self, prefix: str, code: object, fallback: str = "other") -> str:
         """Return the sentence at `prefix.code`, or the one at `prefix.fallback`."""
         return self.find(f"{prefix}.{code}") or self(f"{prefix}.{fallback}")

@@ -5,20 +5,33 @@ Knows no database but a DuckDB connection that holds the table `contacts`.
 
 from __future__ import annotations
 
-from crm_steward.rules.actions import Action, TaskAction, UpdateAction
+from crm_steward.rules.actions import (
+    Action,
+    ArchiveAction,
+    MergeAction,
+    SuppressAction,
+    TagAction,
+    TaskAction,
+    UpdateAction,
+)
 from crm_steward.rules.durations import Duration
 from crm_steward.rules.kinds import LeftOut
-from crm_steward.rules.loading import RuleBook, load_rules, pack_path, packs
+from crm_steward.rules.loading import RuleBook, Skipped, load_rules, pack_path, packs
 from crm_steward.rules.rule import Limits, Rule
 from crm_steward.rules.texts import Template, Text
 
 __all__ = [
     "Action",
+    "ArchiveAction",
     "Duration",
     "LeftOut",
     "Limits",
+    "MergeAction",
     "Rule",
     "RuleBook",
+    "Skipped",
+    "SuppressAction",
+    "TagAction",
     "TaskAction",
     "Template",
     "Text",

@@ -6,7 +6,8 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -29,6 +30,10 @@ class Duration:
 
     count: int
     unit: str
+
+    pattern: ClassVar[str] = PATTERN
+    mistake: ClassVar[str] = "duration"
+    """What is said of a text that is none."""
 
     def __str__(self) -> str:
         return f"{self.count} {self.unit}{'s' if self.count > 1 else ''}"
@@ -74,7 +79,7 @@ class Duration:
     ) -> CoreSchema:
         """Let models hold it, written as text."""
         return core_schema.no_info_after_validator_function(
-            _parsed,
+            partial(_parsed, cls),
             core_schema.str_schema(),
             serialization=core_schema.to_string_ser_schema(),
         )
@@ -84,18 +89,18 @@ class Duration:
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """Describe it to an editor."""
-        return {"type": "string", "pattern": PATTERN, "examples": ["18 months", "30 days"]}
+        return {"type": "string", "pattern": cls.pattern, "examples": ["18 months", "30 days"]}
 
 
-def _parsed(text: str) -> Duration:
+def _parsed(cls: type[Duration], text: str) -> Duration:
     try:
-        return Duration.parse(text)
+        return cls.parse(text)
     except OverflowError:
         raise PydanticCustomError(
             "duration_long", "too long", {"value": text, "limit": MAX_YEARS}
         ) from None
     except ValueError:
-        raise PydanticCustomError("duration", "not a duration", {"value": text}) from None
+        raise PydanticCustomError(cls.mistake, "not a duration", {"value": text}) from None
 
 
 def _months(moment: datetime, months: int) -> datetime:

@@ -49,10 +49,11 @@ def explain(
     Raises:
         LookupError: There is no such record.
     """
-    scope = Scope(con, now, rule.where, rule.connections)
+    scope = rule.scope(con, now)
     steps = [*_in_connections(rule, ref)]
     if rule.where is not None:
         steps.append(_condition(rule.where, ref, scope))
+    steps += _excepted(rule, ref, scope)
     steps += rule.check.explain(scope, ref)
     found = tuple(finding for finding in rule.find(con, now) if ref in finding.refs)
     return Explanation(rule.id, ref, bool(found), tuple(steps), found)
@@ -62,6 +63,20 @@ def _in_connections(rule: Rule, ref: RecordRef) -> Iterator[Step]:
     if rule.connections:
         words = f"connection in {', '.join(rule.connections)}"
         yield Step(words, ref.connection in rule.connections, ref.connection)
+    named = not rule.connections or ref.connection in rule.connections
+    if named and not rule.runs_in(ref.connection):
+        yield Step("the connection holds every field of the rule", holds=False, seen=ref.connection)
+
+
+def _excepted(rule: Rule, ref: RecordRef, scope: Scope) -> Iterator[Step]:
+    match rule.exceptions:
+        case None:
+            return
+        case tuple(records):
+            yield Step("not among the records of except", ref not in records, str(ref))
+        case condition:
+            part = _condition(condition, ref, scope)
+            yield Step("not except", not part.holds, parts=(part,))
 
 
 def _condition(condition: Condition, ref: RecordRef, scope: Scope) -> Step:

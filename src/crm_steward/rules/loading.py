@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from crm_steward.model import ConfigError, Problem
+from crm_steward.model import Ability, ConfigError, Problem
+from crm_steward.rules.fitting import Misfit, misfits
 from crm_steward.rules.messages import say, suggestion
 from crm_steward.rules.mistakes import problems_of, rule_id
 from crm_steward.rules.reading import Node, Place, read_yaml
 from crm_steward.rules.rule import Rule, RuleFile
+from crm_steward.rules.sql import EXTRA
 
 _ENDINGS = frozenset({".yaml", ".yml"})
 _GROUP = "crm_steward.rules"
@@ -26,10 +27,33 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """One connection in which a rule, or an action of it, is left out.
+
+    Args:
+        rule: The rule's id.
+        connection: The connection.
+        field: The field that the connection lacks: the rule does not look at its contacts.
+        action: The action that the connection cannot do.
+    """
+
+    rule: str
+    connection: str
+    field: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RuleBook:
-    """All rules that run, in the order of their files."""
+    """All rules that run, in the order of their files.
+
+    Args:
+        rules: The rules.
+        skipped: What a rule leaves out where a connection cannot do it, as its `if_unable` allows.
+    """
 
     rules: tuple[Rule, ...]
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -54,38 +78,84 @@ def load_rules(
     paths: Sequence[Path],
     *,
     language: str = "en",
-    custom_fields: AbstractSet[str] | None = frozenset(),
+    abilities: Mapping[str, Ability] | None = None,
+    periods: Mapping[str, Any] | None = None,
+    excuse: bool = False,
 ) -> RuleBook:
     """Read the rules in `paths`.
 
     Args:
         paths: Files, or folders whose `*.yaml` and `*.yml` are read (`*.test.yaml` are not rules).
         language: Of the messages about mistakes.
-        custom_fields: The mapped custom fields, without `extra.`; None when they are not known,
-            which lets any name pass.
+        abilities: Connection → what it holds and can do; None when they are not known, which lets
+            any custom field, connection and action pass.
+        periods: Id → period of retention of the register; None when it is not known, which lets
+            any id pass.
+        excuse: Leave out what a connection lacks, whatever a rule's `if_unable` says: somebody
+            else's rules on somebody's file.
 
     Raises:
         ConfigError: Holds every mistake of every file.
     """
     problems: list[Problem] = []
     rules: list[Rule] = []
+    skipped: list[Skipped] = []
     places: dict[str, str] = {}
+    context = {"custom_fields": _custom(abilities), "periods": periods}
     for path in rule_files(paths, language, problems):
         root, found = _checked_ids(path, language, places)
         problems.extend(found)
-        if root is not None:
-            book, found = validated(RuleFile, root, path, language, custom_fields)
-            problems.extend(found)
-            rules.extend(_filed(book.rules, path) if book else ())
+        if root is None:
+            continue
+        book, found = validated(RuleFile, root, path, language, context)
+        problems.extend(found)
+        for number, rule in enumerate(book.rules if book else ()):
+            rule._file = path  # noqa: SLF001 -- where it was read is the loader's to say
+            node = root.children["rules"].children[number]
+            skipped += _fitted(rule, abilities or {}, node, language, None if excuse else problems)
+            rules.append(rule)
     if problems:
         raise ConfigError(_in_order(problems))
-    return RuleBook(tuple(rules))
+    return RuleBook(tuple(rules), tuple(skipped))
 
 
-def _filed(rules: Sequence[Rule], path: Path) -> Iterator[Rule]:
-    for rule in rules:
-        rule._file = path  # noqa: SLF001 -- where it was read is the loader's to say
-        yield rule
+def _custom(abilities: Mapping[str, Ability] | None) -> frozenset[str] | None:
+    """Return the custom fields that rules may name; None when some connection cannot tell."""
+    if abilities is None or any(ability.fields is None for ability in abilities.values()):
+        return None
+    held = (name for ability in abilities.values() for name in ability.fields or ())
+    return frozenset(name.removeprefix(EXTRA) for name in held if name.startswith(EXTRA))
+
+
+def _fitted(
+    rule: Rule,
+    abilities: Mapping[str, Ability],
+    node: Node,
+    language: str,
+    problems: list[Problem] | None,
+) -> Iterator[Skipped]:
+    """Yield what `rule` leaves out; where it may leave out nothing, that is one of `problems`."""
+    lacking: set[str] = set()
+    for misfit in misfits(rule, abilities) if abilities else ():
+        if problems is not None and not (misfit.excusable and rule.if_unable != "refuse"):
+            problems.append(_misfit(rule, misfit, abilities, node, language))
+        elif misfit.action is None:
+            lacking.add(misfit.connection)
+            yield Skipped(rule.id, misfit.connection, field=misfit.values["field"])
+        else:
+            yield Skipped(rule.id, misfit.connection, action=misfit.values["action"])
+    rule._skipped = frozenset(lacking)  # noqa: SLF001 -- only the loader knows the connections
+
+
+def _misfit(
+    rule: Rule, misfit: Misfit, abilities: Mapping[str, Ability], node: Node, language: str
+) -> Problem:
+    target, key_place = node.walk(misfit.loc)
+    line, column = key_place if misfit.loc[0] == "actions" else target.place
+    message = say(misfit.code, language, **misfit.values)
+    if misfit.code == "unknown_connection":
+        message += suggestion(misfit.values["value"], abilities, language)
+    return Problem(message, f"{rule.file}:{line}:{column}", rule.id)
 
 
 def validated(
@@ -93,7 +163,7 @@ def validated(
     root: Node,
     path: Path,
     language: str,
-    custom_fields: AbstractSet[str] | None = None,
+    context: Mapping[str, Any] | None = None,
     *,
     may_be_empty: bool = False,
 ) -> tuple[Model | None, list[Problem]]:
@@ -104,7 +174,7 @@ def validated(
         root: The file.
         path: Its name, as the author knows it.
         language: Of the messages.
-        custom_fields: As for `load_rules`.
+        context: What the model's validators ask for.
         may_be_empty: Whether a key may stand without a value.
 
     Returns:
@@ -120,7 +190,7 @@ def validated(
     ]
     content = None
     try:
-        content = model.model_validate(root.value, context={"custom_fields": custom_fields})
+        content = model.model_validate(root.value, context=dict(context or {}))
     except ValidationError as error:
         mistakes = problems_of(error, model, root, path, language)
         found += [

@@ -171,6 +171,91 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "text expected, or {{en: …, fr: …}}",
         "texte attendu, ou {{en: …, fr: …}}",
     ),
+    "due": (
+        (
+            "'{value}' is not a time limit; write a number and a unit, for example 14 days or "
+            "5 working days"
+        ),
+        (
+            "'{value}' n'est pas un délai ; écrivez un nombre et une unité, par exemple 14 days ou "
+            "5 working days"
+        ),
+    ),
+    "record": (
+        "'{value}' is not a record; write connection:id, for example hubspot-eu:4711",
+        "'{value}' n'est pas une fiche ; écrivez connexion:id, par exemple hubspot-eu:4711",
+    ),
+    "except_shape": (
+        "write a list of records ([hubspot-eu:4711]) or a condition",
+        "écrivez une liste de fiches ([hubspot-eu:4711]) ou une condition",
+    ),
+    "mode_shape": (
+        "write one of {expected}, or connection: mode pairs",
+        "écrivez l'un de {expected}, ou des paires connexion: mode",
+    ),
+    "routing_empty": (
+        "names nobody; write owner: true, by_country:, round_robin: or otherwise:",
+        "ne désigne personne ; écrivez owner: true, by_country:, round_robin: ou otherwise:",
+    ),
+    "written_twice": (
+        "the field '{field}' is written twice",
+        "le champ '{field}' est écrit deux fois",
+    ),
+    "not_writable": (
+        "the field '{field}' cannot be written",
+        "le champ '{field}' ne peut pas être écrit",
+    ),
+    "address_written": (
+        "no rule writes another '{field}': consent hangs on it; give a person a task instead",
+        "aucune règle n'écrit un autre '{field}' : le consentement y est attaché ; "
+        "confiez-le à une personne par une tâche",
+    ),
+    "consent_written": (
+        "'{field}' holds consent in {connection}; no rule writes it, use suppress to restrict",
+        "'{field}' contient le consentement dans {connection} ; aucune règle ne l'écrit, "
+        "utilisez suppress pour restreindre",
+    ),
+    "copy_types": (
+        "'{source}' does not hold what '{field}' needs",
+        "'{source}' ne contient pas ce que demande '{field}'",
+    ),
+    "tag_field": (
+        "a tag goes into a custom field, extra.<name>, not into '{field}'",
+        "une étiquette va dans un champ personnalisé, extra.<nom>, pas dans '{field}'",
+    ),
+    "tag_value": (
+        "'value' is missing; only the check kind 'segment' names a word by itself",
+        "il manque 'value' ; seul le contrôle 'segment' donne un mot de lui-même",
+    ),
+    "no_group": (
+        "the check kind '{kind}' finds single records; {action} needs a group",
+        "le contrôle '{kind}' trouve des fiches isolées ; {action} demande un groupe",
+    ),
+    "group_action": (
+        "the check kind '{kind}' finds groups of records; {action} would not know which one",
+        "le contrôle '{kind}' trouve des groupes de fiches ; {action} ne saurait pas laquelle",
+    ),
+    "fallback_without": (
+        "if_unable: task needs a task among the actions, and another action it stands in for",
+        "if_unable: task demande une tâche parmi les actions, et une autre action à remplacer",
+    ),
+    "unknown_connection": ("unknown connection '{value}'", "connexion inconnue '{value}'"),
+    "field_lacking": (
+        "the connection '{connection}' has no field '{field}'; map it in the settings, name other "
+        "connections, or write if_unable: skip",
+        "la connexion '{connection}' n'a pas le champ '{field}' ; déclarez-le dans les réglages, "
+        "nommez d'autres connexions, ou écrivez if_unable: skip",
+    ),
+    "action_lacking": (
+        "the connection '{connection}' cannot {action}; name other connections, or write "
+        "if_unable: skip or task",
+        "la connexion '{connection}' ne sait pas faire {action} ; nommez d'autres connexions, ou "
+        "écrivez if_unable: skip ou task",
+    ),
+    "unknown_fact": (
+        "the check kind '{kind}' reports no '{value}'",
+        "le contrôle '{kind}' ne rapporte pas de '{value}'",
+    ),
     "cannot_normalise": (
         "only the check kind 'format' says what to write; '{kind}' does not",
         "seul le contrôle 'format' dit quoi écrire ; '{kind}' ne le dit pas",

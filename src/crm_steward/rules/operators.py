@@ -19,12 +19,20 @@ from crm_steward.rules.sql import EXTRA, Statement, comparable, filled, held, tr
 MAX_PATTERN = 1000
 
 
+class Mention(str):
+    """A field's name as a rule's author wrote it: what is looked for when a rule is checked
+    against what the connections hold.
+    """
+
+    __slots__ = ()
+
+
 def _known_field(value: str, info: ValidationInfo) -> str:
     custom = (info.context or {}).get("custom_fields")
     if value in FIELDS:
-        return value
+        return Mention(value)
     if value.startswith(EXTRA) and (custom is None or value.removeprefix(EXTRA) in custom):
-        return value
+        return Mention(value)
     known = (*FIELDS, *(EXTRA + name for name in sorted(custom or ())))
     raise PydanticCustomError("unknown_field", "unknown field", {"value": value, "known": known})
 
@@ -50,11 +58,14 @@ def _scalar(value: Any) -> Any:
     return value
 
 
-def _literal(value: Any, info: ValidationInfo) -> Any:
-    """Check a value against what its comparison's field holds; a country becomes its code."""
-    field = info.data.get("field")
-    kind = type_of(field) if field else None
-    if field is None or kind is None or kind is FieldType.TIME:
+def literal(field: str, value: Any) -> Any:
+    """Check a value against what `field` holds; a country becomes its code.
+
+    Raises:
+        PydanticCustomError: It does not fit.
+    """
+    kind = type_of(field)
+    if kind is None or kind is FieldType.TIME:
         return value
     if not isinstance(value, str):
         raise PydanticCustomError("quote_it", "quotes", {"field": field, "value": value})
@@ -67,6 +78,11 @@ def _literal(value: Any, info: ValidationInfo) -> Any:
             raise PydanticCustomError("country", "country", {"value": value})
         return code
     return value
+
+
+def _literal(value: Any, info: ValidationInfo) -> Any:
+    field = info.data.get("field")
+    return value if field is None else literal(field, value)
 
 
 Scalar = Annotated[

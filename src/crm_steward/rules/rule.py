@@ -25,15 +25,24 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from crm_steward.model import Finding, Severity
-from crm_steward.rules.actions import Action, ActionEntry, UpdateAction
+from crm_steward.rules.actions import (
+    Action,
+    ActionEntry,
+    ArchiveAction,
+    MergeAction,
+    SuppressAction,
+    TagAction,
+    UpdateAction,
+    refuse,
+)
 from crm_steward.rules.block import Block
 from crm_steward.rules.conditions import Condition
 from crm_steward.rules.kinds import AnyCheck, Check, LeftOut, Scope
+from crm_steward.rules.scope import DEFAULT, Except, Mode, Modes, Unable, mode_in
 from crm_steward.rules.texts import LocalText
 
 _ID = r"^[a-z0-9][a-z0-9._-]{0,79}$"
 
-Mode = Literal["report", "propose", "apply"]
 Every = Literal["scan", "day", "week", "month", "quarter"]
 
 
@@ -83,17 +92,24 @@ class Rule(Block):
     """Only contacts of these connections; without it, of all."""
     where: Condition | SkipJsonSchema[None] = None
     """Only contacts for which this holds."""
+    exceptions: Except | SkipJsonSchema[None] = Field(None, alias="except")
+    """Left alone: records ([hubspot-eu:4711]), or contacts for which a condition holds."""
     check: AnyCheck
     """What it looks for."""
     entries: tuple[ActionEntry, ...] = Field(default=(), alias="actions")
     """What it asks for when it finds something."""
-    mode: Mode = "propose"
+    modes: Modes = Field(default={DEFAULT: "propose"}, alias="mode")
     """report: list what is found. propose: plan the actions, a person approves. apply: do them
-    without asking, within the limits."""
+    without asking, within the limits. Or by connection: {default: report, hubspot-eu: apply}."""
+    if_unable: Unable = "refuse"
+    """Where a connection lacks a field of this rule or cannot do an action. refuse: that is a
+    mistake. skip: it is left out there, and named. task: the rule's task stands in for the action
+    that cannot be done, and is given nowhere else."""
     limits: Limits = Limits()
     """Bounds of what it may change in one run."""
 
     _file: Path = PrivateAttr(default=Path())
+    _skipped: frozenset[str] = PrivateAttr(default=frozenset())
 
     @field_validator("entries")
     @classmethod
@@ -101,19 +117,29 @@ class Rule(Block):
         cls, entries: tuple[ActionEntry, ...], info: ValidationInfo
     ) -> tuple[ActionEntry, ...]:
         check = info.data.get("check")
-        for place, entry in enumerate(entries):
-            if isinstance(entry.action, UpdateAction) and check and not check.proposes:
-                raise PydanticCustomError(
-                    "cannot_normalise", "cannot", {"kind": check.kind, "at": (place, "update")}
-                )
+        if check is not None:
+            refuse(
+                ((str(place), entry.name), mistake)
+                for place, entry in enumerate(entries)
+                if (mistake := _impossible(check, entry)) is not None
+            )
         return entries
 
-    @field_validator("mode")
+    @field_validator("modes")
     @classmethod
-    def _something_to_apply(cls, mode: Mode, info: ValidationInfo) -> Mode:
-        if mode == "apply" and info.data.get("entries") == ():
+    def _something_to_apply(cls, modes: dict[str, Mode], info: ValidationInfo) -> dict[str, Mode]:
+        if "apply" in modes.values() and info.data.get("entries") == ():
             raise PydanticCustomError("apply_without", "nothing to apply")
-        return mode
+        return modes
+
+    @field_validator("if_unable")
+    @classmethod
+    def _task_to_fall_back_on(cls, unable: Unable, info: ValidationInfo) -> Unable:
+        entries = info.data.get("entries")
+        names = {entry.name for entry in entries} if entries is not None else {"task", ""}
+        if unable == "task" and ("task" not in names or len(names) == 1):
+            raise PydanticCustomError("fallback_without", "no task")
+        return unable
 
     @property
     def kind(self) -> str:
@@ -124,6 +150,20 @@ class Rule(Block):
     def actions(self) -> tuple[Action, ...]:
         """What it asks for, in order."""
         return tuple(entry.action for entry in self.entries)
+
+    def mode_in(self, connection: str) -> Mode:
+        """Return what may be done in a connection: report, propose or apply."""
+        return mode_in(self.modes, connection)
+
+    @property
+    def active(self) -> bool:
+        """Whether it asks for anything anywhere."""
+        return bool(self.entries) and set(self.modes.values()) != {"report"}
+
+    def runs_in(self, connection: str) -> bool:
+        """Whether it looks at the contacts of a connection."""
+        named = not self.connections or connection in self.connections
+        return named and connection not in self._skipped
 
     @property
     def pack(self) -> str:
@@ -160,10 +200,7 @@ class Rule(Block):
             leave_out: Told what could not be examined.
         """
         check: Check = self.check
-        scope = Scope(con, now, self.where, self.connections)
-        if leave_out:
-            scope = replace(scope, leave_out=leave_out)
-        for hit in check.find(scope):
+        for hit in check.find(self.scope(con, now, leave_out=leave_out)):
             yield Finding(
                 rule=self.id,
                 kind=self.kind,
@@ -173,6 +210,38 @@ class Rule(Block):
                 evidence=hit.evidence,
                 score=hit.score,
             )
+
+    def scope(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        now: datetime,
+        *,
+        leave_out: Callable[[LeftOut], None] | None = None,
+    ) -> Scope:
+        """Return where it looks; see `find` for the arguments."""
+        scope = Scope(con, now, self.where, self._only(con), self.exceptions)
+        return replace(scope, leave_out=leave_out) if leave_out else scope
+
+    def _only(self, con: duckdb.DuckDBPyConnection) -> tuple[str, ...] | None:
+        if not self._skipped:
+            return self.connections or None
+        rows = con.execute("SELECT DISTINCT connection FROM contacts ORDER BY 1").fetchall()
+        return tuple(name for (name,) in rows if self.runs_in(name))
+
+
+def _impossible(check: Check, entry: ActionEntry) -> PydanticCustomError | None:
+    """Return why an action makes no sense for what a check finds."""
+    about = {"kind": check.kind, "action": entry.name}
+    match entry.action:
+        case UpdateAction(normalise=True) if not check.proposes:
+            return PydanticCustomError("cannot_normalise", "cannot", about)
+        case MergeAction() if not check.groups:
+            return PydanticCustomError("no_group", "one record", about)
+        case UpdateAction() | SuppressAction() | ArchiveAction() | TagAction() if check.groups:
+            return PydanticCustomError("group_action", "a group", about)
+        case TagAction(value=None) if not check.names:
+            return PydanticCustomError("tag_value", "which word", about)
+    return None
 
 
 class RuleFile(Block):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -75,3 +76,14 @@ def comparable(expression: str) -> str:
 def type_of(name: str) -> FieldType | None:
     """Return what the field holds; None for a custom field, whose type is not known."""
     return None if name.startswith(EXTRA) else FIELDS[name].type
+
+
+def iso(expression: str) -> str:
+    """Return SQL for a time of the mirror as ISO 8601 text in UTC, to the second."""
+    return f"strftime({expression}, '%Y-%m-%dT%H:%M:%S+00:00')"
+
+
+def json_object(parts: Mapping[str, str], statement: Statement) -> str:
+    """Return SQL for a JSON object as text: name → SQL of its value."""
+    pairs = ", ".join(f"{statement.bind(name)}, {sql}" for name, sql in parts.items())
+    return f"CAST(json_object({pairs}) AS VARCHAR)"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -191,31 +192,20 @@ def _consent(channel: str, said: Agreement) -> Consent:
     )
 
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 class Expected(Block):
-    """One finding; only what is written is compared."""
+    """One finding: the records it is about, and the facts it reports; only what is written is
+    compared. Which facts there are hangs on the check kind.
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     id: RecordId | SkipJsonSchema[None] = None
     """The record it is about."""
     ids: tuple[RecordId, ...] = ()
     """The members of a group, in any order."""
-    field: str | SkipJsonSchema[None] = None
-    """Which field (format)."""
-    now: str | None = None
-    """What it holds (format)."""
-    proposed: str | None = None
-    """What it should read (format); null when nothing is proposed."""
-    problem: str | None = None
-    """What is wrong with it (format)."""
-    missing: tuple[str, ...] = ()
-    """The empty fields (required)."""
-    last: str | None = None
-    """The date, as far as written (stale); null when it is unknown."""
-    status: str | None = None
-    """The status that binds (consent); null when nothing is known."""
-    missing_proof: tuple[str, ...] = ()
-    """What the proof lacks (consent)."""
-    level: str | SkipJsonSchema[None] = None
-    """The strongest level (duplicates)."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -231,22 +221,21 @@ class Expected(Block):
     @property
     def facts(self) -> Mapping[str, Any]:
         """What it says besides the ids."""
-        named = self.model_fields_set - {"id", "ids"}
-        return {name: getattr(self, name) for name in type(self).model_fields if name in named}
+        return self.model_extra or {}
 
     def fits(self, finding: Finding) -> bool:
         """Whether `finding` is what is expected."""
         return self.records == tuple(sorted(ref.id for ref in finding.refs)) and all(
-            _same(name, wanted, finding.evidence.get(name)) for name, wanted in self.facts.items()
+            _same(wanted, finding.evidence.get(name)) for name, wanted in self.facts.items()
         )
 
 
-def _same(name: str, wanted: Any, found: Any) -> bool:
+def _same(wanted: Any, found: Any) -> bool:
     """Compare one fact: a day stands for any moment of it, lists compare in any order."""
-    if name == "last" and isinstance(wanted, str) and isinstance(found, str):
+    if isinstance(wanted, str) and isinstance(found, str) and _DAY.fullmatch(wanted):
         return found.startswith(wanted)
-    if isinstance(wanted, tuple):
-        return sorted(wanted) == sorted(found or ())
+    if isinstance(wanted, list) and isinstance(found, list):
+        return sorted(map(str, wanted)) == sorted(map(str, found))
     return bool(wanted == found)
 
 

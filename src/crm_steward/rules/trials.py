@@ -63,7 +63,11 @@ class TrialReport:
 
 
 def run_trials(
-    rule_files: Sequence[Path], relation: Relation, *, language: str = "en"
+    rule_files: Sequence[Path],
+    relation: Relation,
+    *,
+    language: str = "en",
+    periods: Mapping[str, Any] | None = None,
 ) -> TrialReport:
     """Run the tests that stand beside `rule_files`.
 
@@ -71,11 +75,12 @@ def run_trials(
         rule_files: Files of rules; tests are looked for beside each.
         relation: Makes the table `contacts`.
         language: Of the messages.
+        periods: Id → period of retention of the register.
 
     Raises:
         ConfigError: Rules or tests are wrong; holds every mistake of every file.
     """
-    book = load_rules(rule_files, language=language, custom_fields=None)
+    book = load_rules(rule_files, language=language, periods=periods)
     problems: list[Problem] = []
     results: list[TrialResult] = []
     for path in rule_files:
@@ -131,6 +136,11 @@ def _mistakes(
             message = say("unknown_contact", language, value=record)
             place = node.children["finds"].children[number]
             yield Problem(message + suggestion(record, known, language), where=_where(path, place))
+        facts = rules[trial.rule].check.facts if trial.rule in rules else expected.facts
+        for name in set(expected.facts) - set(facts):
+            place = node.children["finds"].children[number].children[name]
+            message = say("unknown_fact", language, value=name, kind=rules[trial.rule].kind)
+            yield Problem(message + suggestion(name, facts, language), where=_where(path, place))
 
 
 def _where(path: Path, node: Node) -> str:

@@ -83,7 +83,7 @@ def make_plan(
     now = clock()
     mirror = Mirror(database)
     version = mirror.version()
-    active = [rule for rule in book.rules if rule.mode != "report" and rule.actions]
+    active = [rule for rule in book.rules if rule.active]
     found, withheld = _candidates(database, active, capabilities, language, now)
     # Rules are held against each other even when only one is asked for.
     wishes = _wishes(found)

@@ -84,6 +84,8 @@ class Proposer:
                 return self._update(stored.finding)
             case TaskAction():
                 return self._task(stored, action, next(tasks))
+            case _:
+                return Why.CANNOT
 
     def _planned(self, change: Change, stored: StoredFinding, rule: Rule) -> PlannedChange:
         lasting = isinstance(change, MergeRecords | ArchiveRecord)
@@ -93,7 +95,7 @@ class Proposer:
             finding=stored.finding.fingerprint,
             why=rule.title(self.language),
             # Whatever a rule says, merging and archiving need a person.
-            automatic=rule.mode == "apply" and not lasting,
+            automatic=rule.mode_in(change.ref.connection) == "apply" and not lasting,
         )
 
     def _can(self, change: Change) -> bool:
@@ -127,15 +129,15 @@ class Proposer:
             ref=contact.ref,
             title=_cut(title, _LONGEST_TITLE),
             body=_cut("\n\n".join(filter(None, [body, self._others(finding)])), _LONGEST_BODY),
-            due=action.due.after(self.now).date(),
+            due=action.due.day(self.now),
             owner=self._owner(contact, action),
             marker=marker(finding.fingerprint, stored.openings, number),
         )
 
     def _owner(self, contact: Contact, action: TaskAction) -> str | None:
         """Return who the task is for; nobody in particular where the owner has left."""
-        if action.to != "owner":
-            return action.to
+        if not action.to.owner:
+            return action.to.otherwise
         gone = contact.owner in self.left.get(contact.ref.connection, ())
         return None if gone else contact.owner
 

@@ -10,12 +10,18 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_steward.model import Contact, Finding
+from crm_steward.model import FIELDS, Ability, Capability, Contact, Finding
 from crm_steward.rules import RuleBook, load_rules
 from crm_steward.store.relation import relation_of_rows
 from crm_steward.store.rows import content_of, row_of
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+HOLDS = {
+    "test": Ability(
+        fields=frozenset({*FIELDS, "extra.score", "extra.vip"}), can=frozenset(Capability)
+    )
+}
 
 Load = Callable[[str], RuleBook]
 Find = Callable[[str, Sequence[Contact]], list[Finding]]
@@ -47,7 +53,7 @@ def load(tmp_path: Path) -> Load:
     def load_text(text: str) -> RuleBook:
         path = tmp_path / "mine.yaml"
         path.write_text(text, encoding="utf-8")
-        return load_rules([path], custom_fields={"score", "vip"})
+        return load_rules([path], abilities=HOLDS)
 
     return load_text
 

@@ -92,7 +92,7 @@ def test_each_operator_on_a_full_and_an_empty_contact(
         f"  - {{id: plain, {rule}, where: {{{condition}}}}}\n"
         f"  - {{id: turned, {rule}, where: {{not: {{{condition}}}}}}}\n"
     )
-    plain, turned = load_rules([path], custom_fields=None).rules
+    plain, turned = load_rules([path]).rules
     with closing(relation([ZOE, NOBODY])) as con:
         found = [{one.refs[0].id for one in rule.find(con, now)} for rule in (plain, turned)]
 
@@ -141,7 +141,7 @@ def test_custom_field_names_are_bound_and_never_become_sql(
         f"    where: {{field: 'extra.{written}', equals: 'yes'}}\n"
         f"    check: {{kind: required, fields: ['extra.{written}x', email]}}\n"
     )
-    (rule,) = load_rules([path], custom_fields=None).rules
+    (rule,) = load_rules([path]).rules
     with closing(relation([ZOE, holder])) as con:
         (finding,) = rule.find(con, now)
 
@@ -185,7 +185,7 @@ def test_any_tree_of_conditions_splits_the_contacts_in_two(
             for number, where in enumerate((tree, f"{{not: {tree}}}"))
         )
         path.write_text(f"version: 1\nrules:\n{rules}")
-        book = load_rules([path], custom_fields=None)
+        book = load_rules([path])
     with closing(relation([ZOE, NOBODY])) as con:
         found = [one.refs[0].id for rule in book.rules for one in rule.find(con, now)]
 
@@ -202,7 +202,7 @@ def test_a_condition_costs_one_expression_and_only_bound_values(
         "where: {all: [{field: company, equals: Secret}, {field: email, matches: Secret}, "
         "{field: extra.Secret, in: [Secret, 5]}, {field: country, equals: FR}]}}\n"
     )
-    (rule,) = load_rules([path], custom_fields=None).rules
+    (rule,) = load_rules([path]).rules
     statement = Statement(now)
     assert rule.where is not None
     sql = compiled_condition(rule.where, statement)

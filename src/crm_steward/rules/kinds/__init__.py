@@ -9,9 +9,9 @@ from typing import Annotated, Any, Union, get_args
 
 from pydantic import Field
 
-from crm_steward.rules.kinds.base import Check, Hit, LeftOut, RowCheck, Scope, Step
+from crm_steward.rules.kinds.base import Check, Hit, LeftOut, RowCheck, Scope, SqlCheck, Step
 
-__all__ = ["KINDS", "AnyCheck", "Check", "Hit", "LeftOut", "RowCheck", "Scope", "Step"]
+__all__ = ["KINDS", "AnyCheck", "Check", "Hit", "LeftOut", "RowCheck", "Scope", "SqlCheck", "Step"]
 
 
 def _kinds() -> dict[str, type[Check]]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import duckdb
 
 from crm_steward.model import RecordRef
 from crm_steward.rules.block import Block
 from crm_steward.rules.conditions import Condition, Test, compiled_condition
-from crm_steward.rules.sql import Statement
+from crm_steward.rules.scope import excepted
+from crm_steward.rules.sql import Statement, json_object
 
 _BATCH = 2000
+
+Evidence = Mapping[str, Any]
+"""What a check leaves about a finding: JSON-ready facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +48,63 @@ class Scope:
         con: A DuckDB connection with the table `contacts`.
         now: The moment durations are counted from.
         where: The rule's condition, or None for every contact.
-        connections: Only these; empty means all.
+        connections: Only these; None means all.
+        exceptions: Records, or a condition that says which contacts are left alone.
         leave_out: Told what a check could not examine.
     """
 
     con: duckdb.DuckDBPyConnection
     now: datetime
     where: Condition | None = None
-    connections: tuple[str, ...] = ()
+    connections: tuple[str, ...] | None = None
+    exceptions: tuple[RecordRef, ...] | Condition | None = None
     leave_out: Callable[[LeftOut], None] = _nobody_asks
 
     @property
     def narrowed(self) -> bool:
         """Whether some contacts are left out."""
-        return self.where is not None or bool(self.connections)
+        return (self.where, self.connections, self.exceptions) != (None, None, None)
 
     def clause(self, statement: Statement) -> str:
         """Return SQL that is true for the contacts in scope."""
         parts = ["true"]
-        if self.connections:
+        if self.connections is not None:
             parts.append(f"list_contains({statement.bind(list(self.connections))}, connection)")
         if self.where is not None:
             parts.append(compiled_condition(self.where, statement))
+        if self.exceptions is not None:
+            parts.append(f"NOT {excepted(self.exceptions, statement)}")
         return " AND ".join(parts)
+
+
+class Wording(Protocol):
+    """One language of the people who read findings: what `Check.say` speaks with."""
+
+    language: str
+
+    def __call__(self, key: str, n: int | None = None, **values: Any) -> str:
+        """Return the sentence at `key` of the report's catalogue."""
+        ...
+
+    def either(self, en: str, fr: str, **values: Any) -> str:
+        """Return the sentence of this language with its placeholders filled."""
+        ...
+
+    def known(self, prefix: str, code: object, fallback: str = "other") -> str:
+        """Return the catalogue's sentence at `prefix.code`, or the one at `prefix.fallback`."""
+        ...
+
+    def field(self, name: object) -> str:
+        """Return the label of a field."""
+        ...
+
+    def day(self, moment: datetime) -> str:
+        """Write a day."""
+        ...
+
+    def listed(self, items: Sequence[str]) -> str:
+        """Write items with an *and*."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +119,38 @@ class Hit:
     """
 
     refs: tuple[RecordRef, ...]
-    evidence: Mapping[str, Any]
+    evidence: Evidence
     about: str = ""
     score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One SQL statement that finds everything, with its bound values.
+
+    Args:
+        sql: Selects `refs` (a list of {connection, id}, sorted), `about`, `evidence` (JSON text)
+            and `score`.
+        values: Name of the parameter → value.
+    """
+
+    sql: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One kind of finding that a row check reports about a contact.
+
+    Args:
+        evidence: Name of the fact → SQL; times through `sql.iso`.
+        when: SQL true for the contacts it is reported of, among those that pass the check's tests.
+        about: Tells it apart from the check's other reports on one contact.
+    """
+
+    evidence: Mapping[str, str]
+    when: str = "true"
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +171,26 @@ class Step:
 
 
 class Check(Block, ABC):
-    """A check kind. Subclasses add `kind: Literal["…"]` and their own keys."""
+    """A check kind: one module in this folder, which holds all there is to say about it.
+
+    A subclass adds `kind: Literal["…"]` and its own keys; its docstring says what it finds and
+    shows an example, its attributes' docstrings are what an editor shows.
+    """
 
     kind: str
     proposes: ClassVar[bool] = False
     """Whether its evidence says what a field should read, so that `update` can write it."""
+    groups: ClassVar[bool] = False
+    """Whether a finding is about several records, so that `merge` makes sense."""
+    names: ClassVar[str] = ""
+    """The fact that names what the contact is, which `tag` writes when it gives no word."""
+    facts: ClassVar[Mapping[str, str]] = {}
+    """The evidence: name of the fact → what it is, for rule tests and the reference."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The fields it looks at, beyond those written as field names under `check`."""
+        return ()
 
     @abstractmethod
     def find(self, scope: Scope) -> Iterator[Hit]:
@@ -117,39 +200,63 @@ class Check(Block, ABC):
     def explain(self, scope: Scope, ref: RecordRef) -> tuple[Step, ...]:
         """Say for one record in scope, step by step, why it is found or not."""
 
+    @classmethod
+    def say(cls, evidence: Evidence, words: Wording, members: int) -> str:  # noqa: ARG003 -- for the kinds
+        """Return one line about a finding for the report: never a value of the contact.
 
-class RowCheck(Check):
-    """A check that looks at one contact at a time, all in one SQL statement."""
+        Args:
+            evidence: What the check left, perhaps an older version of it.
+            words: The reader's language.
+            members: How many records it is about.
+        """
+        return ""
+
+
+class SqlCheck(Check):
+    """A check that finds everything in one SQL statement: nothing is done row by row."""
+
+    @abstractmethod
+    def query(self, scope: Scope) -> Query:
+        """Return the statement; nothing of it is text of the rule's author, every value is bound."""
+
+    def find(self, scope: Scope) -> Iterator[Hit]:
+        """Yield what is found, in the order of the records."""
+        query = self.query(scope)
+        # A cursor of its own, so that a caller may interleave rules on one connection.
+        cursor = scope.con.cursor().execute(
+            f"SELECT refs, about, evidence, score FROM ({query.sql}) ORDER BY refs, about",
+            query.values,
+        )
+        while rows := cursor.fetchmany(_BATCH):
+            for refs, about, evidence, score in rows:
+                named = tuple(RecordRef(ref["connection"], ref["id"]) for ref in refs)
+                yield Hit(named, json.loads(evidence), about, score)
+
+
+class RowCheck(SqlCheck):
+    """A check that looks at one contact at a time."""
 
     @abstractmethod
     def tests(self, statement: Statement) -> tuple[Test, ...]:
         """Return what must all be true for a contact to be found."""
 
     @abstractmethod
-    def columns(self, statement: Statement) -> Mapping[str, str]:
-        """Return the values the evidence is made of: name → SQL."""
+    def reports(self, statement: Statement) -> tuple[Report, ...]:
+        """Return what is reported of a contact that is found: one finding for each that holds."""
 
-    @abstractmethod
-    def hits(self, ref: RecordRef, row: Mapping[str, Any]) -> Iterator[Hit]:
-        """Turn one row of `columns` into what is reported."""
-
-    def find(self, scope: Scope) -> Iterator[Hit]:
-        """Yield what is found, in the order of the records."""
+    def query(self, scope: Scope) -> Query:
+        """Return the statement."""
         statement = Statement(scope.now)
-        columns = self.columns(statement)
-        chosen = "".join(f', {sql} AS "{name}"' for name, sql in columns.items())
         tests = " AND ".join(test.sql for test in self.tests(statement))
-        query = (
-            f"SELECT connection, id{chosen} FROM contacts "
-            f"WHERE {scope.clause(statement)} AND {tests} ORDER BY connection, id"
-        )
-        # A cursor of its own, so that a caller may interleave rules on one connection.
-        cursor = scope.con.cursor().execute(query, statement.values)
-        while rows := cursor.fetchmany(_BATCH):
-            for connection, record_id, *values in rows:
-                yield from self.hits(
-                    RecordRef(connection, record_id), dict(zip(columns, values, strict=True))
-                )
+        chosen = f"{scope.clause(statement)} AND {tests}"
+        parts = [
+            f"SELECT [{{'connection': connection, 'id': id}}] AS refs, "
+            f"{statement.bind(report.about)}::VARCHAR AS about, "
+            f"{json_object(report.evidence, statement)} AS evidence, NULL::DOUBLE AS score "
+            f"FROM contacts WHERE {chosen} AND {report.when}"
+            for report in self.reports(statement)
+        ]
+        return Query(" UNION ALL ".join(parts), statement.values)
 
     def explain(self, scope: Scope, ref: RecordRef) -> tuple[Step, ...]:
         """Say for one record, test by test, what holds and what is seen."""
@@ -184,3 +291,21 @@ def as_json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC).isoformat()
     return value
+
+
+_MOST = 4
+"""Names listed in one line."""
+
+
+def names_in(value: object) -> Sequence[str]:
+    """Return the first names of a list that evidence holds; nothing when it is no list."""
+    return [str(name)[:60] for name in value[:_MOST]] if isinstance(value, list) else []
+
+
+def moment_of(value: object) -> datetime | None:
+    """Return the time that evidence holds as text; None when it is none."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

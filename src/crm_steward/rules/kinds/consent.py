@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from pydantic import ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from crm_steward.model import ConsentStatus, RecordRef
+from crm_steward.model import ConsentStatus
 from crm_steward.rules.conditions import Test
-from crm_steward.rules.kinds.base import Hit, RowCheck
+from crm_steward.rules.kinds.base import Evidence, Report, RowCheck, Wording, names_in
 from crm_steward.rules.sql import Statement, filled
 
 _REACHED_BY = {
@@ -34,6 +34,13 @@ class ConsentCheck(RowCheck):
 
         check: {kind: consent, channel: email, problem: missing}
     """
+
+    facts: ClassVar[Mapping[str, str]] = {
+        "channel": "The way of reaching the contact.",
+        "problem": "What is wrong.",
+        "status": "The status that binds; null when nothing is known.",
+        "missing_proof": "What the proof lacks, in any order.",
+    }
 
     kind: Literal["consent"]
     """Contacts that could be written to or called, and may not be."""
@@ -85,18 +92,35 @@ class ConsentCheck(RowCheck):
                     f"(SELECT email_key FROM contacts WHERE {status} IN ({_labels(_REFUSED)})))"
                 )
 
-    def columns(self, statement: Statement) -> Mapping[str, str]:  # noqa: ARG002 -- it binds nothing
-        """Return what is known."""
-        proof = "consent_email_missing_proof" if self.problem == "unprovable" else "NULL"
-        return {"status": self._status, "missing_proof": proof}
-
-    def hits(self, ref: RecordRef, row: Mapping[str, Any]) -> Iterator[Hit]:
+    def reports(self, statement: Statement) -> tuple[Report, ...]:
         """Report the problem, the status that binds and what the proof lacks."""
-        missing = [part for part in (row["missing_proof"] or "").split(",") if part]
+        proof = "coalesce(consent_email_missing_proof, '')" if self._proves else "''"
         evidence = {
-            "channel": self.channel,
-            "problem": self.problem,
-            "status": row["status"],
-            "missing_proof": missing,
+            "channel": statement.bind(self.channel),
+            "problem": statement.bind(self.problem),
+            "status": self._status,
+            "missing_proof": f"list_filter(string_split({proof}, ','), lambda part: part <> '')",
         }
-        yield Hit((ref,), evidence)
+        return (Report(evidence),)
+
+    @property
+    def _proves(self) -> bool:
+        return self.problem == "unprovable"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The status of the channel."""
+        return (self._status,)
+
+    @classmethod
+    def say(cls, evidence: Evidence, words: Wording, members: int) -> str:  # noqa: ARG003 -- about one
+        """Say what is known of the channel, and what its proof lacks."""
+        channel = words.known("channel", evidence.get("channel"), "email")
+        status = words.known("consent", evidence.get("status"), "unknown")
+        lacking = names_in(evidence.get("missing_proof"))
+        if evidence.get("problem") == "contradicted":
+            return words("says.consent.contradicted", channel=channel, status=status)
+        if not lacking:
+            return words("says.consent", channel=channel, status=status)
+        listed = words.listed([words.known("proof", name, "how") for name in lacking])
+        return words("says.consent.proof", channel=channel, status=status, missing=listed)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import duckdb
 from pydantic import Field
 
 from crm_steward.matching import LEVELS, CappedBlock, Group, Pair, find_groups
 from crm_steward.model import RecordRef
-from crm_steward.rules.kinds.base import Check, Hit, LeftOut, Scope, Step
+from crm_steward.rules.kinds.base import Check, Evidence, Hit, LeftOut, Scope, Step, Wording
 from crm_steward.rules.sql import Statement
 
 _READ = "connection, id, email_key, phone_key, mobile_key, first_name_key, last_name_key, name_key"
@@ -25,6 +25,13 @@ class Duplicates(Check):
 
         check: {kind: duplicates, levels: [same e-mail, same phone and similar name]}
     """
+
+    groups: ClassVar[bool] = True
+    facts: ClassVar[Mapping[str, str]] = {
+        "level": "The strongest level.",
+        "pairs": "Each pair with its level and score.",
+        "chained": "Whether some members are linked by others only.",
+    }
 
     kind: Literal["duplicates"]
     """Several records that are probably one person."""
@@ -58,6 +65,12 @@ class Duplicates(Check):
             if ref in {pair.left, pair.right}
         )
         return (Step(words, holds=True, seen=len(group.refs), parts=parts),)
+
+    @classmethod
+    def say(cls, evidence: Evidence, words: Wording, members: int) -> str:
+        """Say how many records, and what links them."""
+        level = words.known("level", evidence.get("level"))
+        return words("says.duplicates", n=members, level=level)
 
 
 @contextmanager

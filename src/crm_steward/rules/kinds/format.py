@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from crm_steward.model import RecordRef
 from crm_steward.rules.conditions import Test
-from crm_steward.rules.kinds.base import Hit, RowCheck
+from crm_steward.rules.kinds.base import Evidence, Report, RowCheck, Wording
 from crm_steward.rules.sql import Statement, held
 
 _SHOWN = 200
@@ -26,6 +25,15 @@ _PROPOSED = {
 _PROBLEM = {"email": "email_problem", "phone": "phone_problem", "mobile": "mobile_problem"}
 _USABLE = {"email": "email_key", "phone": "phone_key", "mobile": "mobile_key"}
 
+_UNFORMATTED = {
+    "first_name": "case",
+    "last_name": "case",
+    "email": "stray",
+    "phone": "national",
+    "mobile": "national",
+}
+"""What is wrong with a value that is sound and only written unlike the others."""
+
 
 class Format(RowCheck):
     """Finds names in capitals, addresses that cannot be addresses, phone numbers not in E.164.
@@ -38,6 +46,12 @@ class Format(RowCheck):
     """
 
     proposes: ClassVar[bool] = True
+    facts: ClassVar[Mapping[str, str]] = {
+        "field": "Which field.",
+        "now": "What it holds.",
+        "proposed": "What it should read; null when nothing is proposed.",
+        "problem": "What is wrong with it; null when it is sound and only written unlike others.",
+    }
 
     kind: Literal["format"]
     """Values that do not read as they should."""
@@ -70,22 +84,26 @@ class Format(RowCheck):
     def _seen(self, statement: Statement) -> str:
         return f"concat_ws(' · ', {', '.join(held(name, statement) for name in self.fields)})"
 
-    def columns(self, statement: Statement) -> Mapping[str, str]:
-        """Return for each field what it holds, what it should read, and what is wrong with it."""
-        chosen: dict[str, str] = {}
-        for name in self.fields:
-            now, proposed = held(name, statement), _PROPOSED[name]
-            chosen[f"{name} off"] = self._off(name)
-            chosen[f"{name} now"] = (
-                f"CASE WHEN ({proposed}) IS NULL THEN left({now}, {_SHOWN}) ELSE {now} END"
-            )
-            chosen[f"{name} proposed"] = proposed
-            chosen[f"{name} problem"] = _PROBLEM.get(name, "NULL")
-        return chosen
+    def reports(self, statement: Statement) -> tuple[Report, ...]:
+        """Report each field that is off: what it holds, should read, and what is wrong with it."""
+        return tuple(self._report(name, statement) for name in self.fields)
 
-    def hits(self, ref: RecordRef, row: Mapping[str, Any]) -> Iterator[Hit]:
-        """Report each field that is off."""
-        for name in self.fields:
-            if row[f"{name} off"]:
-                evidence = {key: row[f"{name} {key}"] for key in ("now", "proposed", "problem")}
-                yield Hit((ref,), {"field": name, **evidence}, about=name)
+    def _report(self, name: str, statement: Statement) -> Report:
+        now, proposed = held(name, statement), _PROPOSED[name]
+        evidence = {
+            "field": statement.bind(name),
+            "now": f"CASE WHEN ({proposed}) IS NULL THEN left({now}, {_SHOWN}) ELSE {now} END",
+            "proposed": proposed,
+            "problem": _PROBLEM.get(name, "NULL"),
+        }
+        return Report(evidence, self._off(name), about=name)
+
+    @classmethod
+    def say(cls, evidence: Evidence, words: Wording, members: int) -> str:  # noqa: ARG003 -- about one
+        """Say which field is off and how, and whether a correction is ready."""
+        name = str(evidence.get("field") or "")
+        problem = evidence.get("problem") or _UNFORMATTED.get(name, "other")
+        said = words(
+            "says.format", field=words.field(name), problem=words.known("problem", problem)
+        )
+        return f"{said}, {words('says.fixable')}" if evidence.get("proposed") else said

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from crm_steward.model import RecordRef
 from crm_steward.rules.conditions import Test
-from crm_steward.rules.kinds.base import Hit, RowCheck
+from crm_steward.rules.kinds.base import Evidence, Report, RowCheck, Wording, names_in
 from crm_steward.rules.operators import FieldName
 from crm_steward.rules.sql import Statement, filled
 
@@ -21,6 +20,8 @@ class Required(RowCheck):
 
         check: {kind: required, fields: [email, phone, mobile], need: any}
     """
+
+    facts: ClassVar[Mapping[str, str]] = {"missing": "The empty fields, in any order."}
 
     kind: Literal["required"]
     """Fields that must hold something."""
@@ -44,10 +45,12 @@ class Required(RowCheck):
         )
         return f"list_filter([{cases}], lambda name: name IS NOT NULL)"
 
-    def columns(self, statement: Statement) -> Mapping[str, str]:
-        """Return which fields are empty."""
-        return {"missing": self._missing(statement)}
-
-    def hits(self, ref: RecordRef, row: Mapping[str, Any]) -> Iterator[Hit]:
+    def reports(self, statement: Statement) -> tuple[Report, ...]:
         """Report the empty fields."""
-        yield Hit((ref,), {"missing": row["missing"]})
+        return (Report({"missing": self._missing(statement)}),)
+
+    @classmethod
+    def say(cls, evidence: Evidence, words: Wording, members: int) -> str:  # noqa: ARG003 -- about one
+        """Name the empty fields."""
+        missing = [words.field(name) for name in names_in(evidence.get("missing"))]
+        return words("says.required", fields=words.listed(missing)) if missing else ""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from crm_steward.model import RecordRef
 from crm_steward.rules.conditions import Test
 from crm_steward.rules.durations import Duration
-from crm_steward.rules.kinds.base import Hit, RowCheck, as_json
-from crm_steward.rules.sql import Statement, held
+from crm_steward.rules.kinds.base import Evidence, Report, RowCheck, Wording, moment_of
+from crm_steward.rules.sql import Statement, held, iso
 
 
 class Stale(RowCheck):
@@ -21,6 +20,12 @@ class Stale(RowCheck):
 
         check: {kind: stale, clock: last_activity, longer_than: 18 months}
     """
+
+    facts: ClassVar[Mapping[str, str]] = {
+        "clock": "Which date counts.",
+        "last": "The date, as far as it is written; null when it is unknown.",
+        "limit": "How long ago is too long.",
+    }
 
     kind: Literal["stale"]
     """Nothing has happened for too long."""
@@ -50,12 +55,26 @@ class Stale(RowCheck):
             return (old,)
         return (Test(f"{old.words} or unknown", f"({old.sql} OR {none.sql})", seen),)
 
-    def columns(self, statement: Statement) -> Mapping[str, str]:
-        """Return the date."""
-        return {"last": held(self.clock, statement)}
-
-    def hits(self, ref: RecordRef, row: Mapping[str, Any]) -> Iterator[Hit]:
+    def reports(self, statement: Statement) -> tuple[Report, ...]:
         """Report the date; an unknown one is a finding of its own."""
-        last = as_json(row["last"])
-        evidence = {"clock": self.clock, "last": last, "limit": str(self.longer_than)}
-        yield Hit((ref,), evidence, about="" if last else "unknown")
+        clock = held(self.clock, statement)
+        evidence = {
+            "clock": statement.bind(self.clock),
+            "last": iso(clock),
+            "limit": statement.bind(str(self.longer_than)),
+        }
+        return (
+            Report(evidence, f"{clock} IS NOT NULL"),
+            Report(evidence, f"{clock} IS NULL", about="unknown"),
+        )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The clock."""
+        return (self.clock,)
+
+    @classmethod
+    def say(cls, evidence: Evidence, words: Wording, members: int) -> str:  # noqa: ARG003 -- about one
+        """Say since when nothing has happened."""
+        last = moment_of(evidence.get("last"))
+        return words("says.stale", last=words.day(last)) if last else words("says.stale.never")
