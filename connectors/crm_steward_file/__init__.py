@@ -10,12 +10,12 @@ from typing import Literal, Self
 
 from pydantic import field_validator
 
-from crm_steward.sdk import FIELDS, Capability, ConnectionSettings, ConnectorSpec
+from crm_steward.sdk import MAPPABLE, Capability, ConnectionSettings, ConnectorSpec
 
 CHANNELS = ("email", "sms", "phone", "post")
 
 TARGETS: Mapping[str, str] = {
-    **{name: field.en for name, field in FIELDS.items()},
+    **{name: field.en for name, field in MAPPABLE.items()},
     "id": "the record's id",
     "url": "link to the record",
     "home_phone": "phone at home",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from crm_steward.sdk import FIELDS, InputError
+from crm_steward.sdk import MAPPABLE, InputError
 from crm_steward_file.headers import BOTH, EITHER, ENGLISH, FRENCH, WEAK
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -65,7 +65,7 @@ def _names(table: Mapping[str, str]) -> dict[str, str]:
 
 _EXACT = {
     plain(name): field.name
-    for field in FIELDS.values()
+    for field in MAPPABLE.values()
     for name in (field.name, field.en, field.fr)
     if plain(name) not in EITHER
 }

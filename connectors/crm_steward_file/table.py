@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crm_steward.sdk import FIELDS, FieldType, InputError
+from crm_steward.sdk import MAPPABLE, FieldType, InputError
 from crm_steward_file import FileSettings
 from crm_steward_file.columns import Column, is_french, recognise, recognised
 from crm_steward_file.delimited import Delimited
@@ -22,7 +22,7 @@ _HEADER_ROWS = 10
 _SURVEY = 1000  # rows looked at in any case; more when the order of dates is still open
 _HABIT = 0.01  # share of short rows from which on they are this file's way, not damage
 _TIMES = frozenset(
-    {name for name, field in FIELDS.items() if field.type is FieldType.TIME}
+    {name for name, field in MAPPABLE.items() if field.type is FieldType.TIME}
     | {"consent_given_at", "consent_withdrawn_at"}
 )
 

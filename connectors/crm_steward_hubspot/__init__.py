@@ -12,6 +12,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from pydantic_core import PydanticKnownError
 
 from crm_steward.sdk import (
+    KEPT,
+    MAPPABLE,
     CanonicalField,
     Capability,
     ConnectorSpec,
@@ -115,4 +117,13 @@ SPEC = ConnectorSpec(
     ),
     credentials=("token",),
     merge_max=2,
-)
+    fields=frozenset(MAPPABLE) - set(KEPT) - {"full_name", "kind"}
+    | {"last_mailed_at", "consent_email", "consent_email_basis", "email_status", "has_notes"},
+    consent_sources=frozenset(
+        {
+            "hs_legal_basis", "hs_email_optout", "hs_email_optout_*", "hs_email_bounce",
+            "hs_email_hard_bounce_reason_enum", "hs_email_bad_address", "hs_email_quarantined*",
+            "hs_marketable_*",
+        }
+    ),
+)  # fmt: skip

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from crm_steward.sdk import (
-    FIELDS,
+    MAPPABLE,
     Contact,
     Email,
     Gone,
+    Kept,
     Kind,
     Phone,
     PhoneKind,
@@ -54,6 +55,7 @@ READ_ONLY = {
     "source": "hs_analytics_source",
     "created_at": "createdate",
     "updated_at": "lastmodifieddate",
+    "last_mailed_at": "hs_email_last_send_date",
 }
 """Canonical field → property, only read."""
 
@@ -118,6 +120,7 @@ class ContactMap:
         self._where = {**WRITABLE, **READ_ONLY, **self._own}
         self._stages = {**STAGES, **settings.stages}
         self._kinds = dict(settings.kinds)
+        self._kept = Kept.of(self._where, settings.source_types)
         self._purposes: dict[str, str] = {}
         self.properties = self._asked_for()
         """Every property a contact is read with."""
@@ -196,6 +199,7 @@ class ContactMap:
             updated_at=read_time(text("updated_at")) or read_time(record.get("updatedAt")),
             last_person_act=self._latest(held, "last_person_act", PERSON_ACTS),
             last_activity=self._latest(held, "last_activity", ACTIVITY),
+            **self._kept.read(text, lambda field: read_time(text(field))),
             consents=consents.read_consents(held, primary, self._proof, self._purposes),
             has_notes=(read_text(held.get("num_notes")) or "0") not in {"0", "0.0"},
             url=self._url(record.get("url"), record_id),
@@ -235,7 +239,7 @@ def page_address(account: Mapping[str, Any]) -> str:
 def field_table() -> str:
     """Return the README's table of fields, in Markdown."""
     rows = [("Rules say", "HubSpot", "written"), ("---", "---", "---")]
-    rows += [(f"`{field}`", _source(field), _written(field)) for field in FIELDS]
+    rows += [(f"`{field}`", _source(field), _written(field)) for field in MAPPABLE]
     rows += [
         ("consent by e-mail", _listed(consents.PROPERTIES), "no; opt-outs by unsubscribing"),
         (
@@ -250,7 +254,6 @@ def field_table() -> str:
 
 _SOURCES: Mapping[str, Callable[[], str]] = {
     "email": lambda: "`email`, then `hs_additional_emails`",
-    "full_name": lambda: "nothing, unless mapped by `fields`",
     "kind": lambda: "nothing, unless mapped by `fields` and `kinds`",
     "stage": lambda: (
         f"`lifecyclestage`: {_stages()}; others are unknown, unless mapped by `stages`"
@@ -263,7 +266,8 @@ _SOURCES: Mapping[str, Callable[[], str]] = {
 def _source(field: str) -> str:
     if field in _SOURCES:
         return _SOURCES[field]()
-    return f"`{(WRITABLE | READ_ONLY)[field]}`"
+    usual = (WRITABLE | READ_ONLY).get(field)
+    return f"`{usual}`" if usual else "nothing, unless mapped by `fields`"
 
 
 def _written(field: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from crm_steward.sdk import Capability, ConnectorSpec, CrmSettings, Quota
+from crm_steward.sdk import KEPT, MAPPABLE, Capability, ConnectorSpec, CrmSettings, Quota
 
 DAILY = Quota(name="daily", calls=30_000, per=timedelta(days=1))
 """In tokens: what the smallest plan has for one seat."""
@@ -74,6 +74,9 @@ SPEC = ConnectorSpec(
     sandbox="crm_steward_pipedrive.sandbox:PipedriveSandbox",
     credentials=("api_token",),
     merge_max=2,
+    fields=frozenset(MAPPABLE) - set(KEPT) - {"language", "website", "source", "kind"}
+    | {"consent_email", "consent_email_basis", "has_notes"},
+    consent_sources=frozenset({"marketing_status", "doi_status"}),
     example="""\
 # api_token: keep it out of this file, in secrets/ or in the environment
 company: acme                     # https://acme.pipedrive.com

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from crm_steward.sdk import Account, Clock, Owner, Problem
+from crm_steward.sdk import Account, Clock, Kept, Owner, Problem
 from crm_steward_pipedrive import PipedriveSettings
 from crm_steward_pipedrive.errors import PipedriveForbiddenError, PipedriveRejectedError
 from crm_steward_pipedrive.mapping import Sources
@@ -109,7 +109,8 @@ class Inspector:
                     problems.append(field)
                 else:
                     found[part][ours] = field
-        return Sources(**found, stages=settings.stages, kinds=settings.kinds), problems
+        kept = Kept.of(settings.fields, settings.source_types)
+        return Sources(**found, stages=settings.stages, kinds=settings.kinds, kept=kept), problems
 
     # -- what is missing ----------------------------------------------------------------------
 

@@ -15,11 +15,13 @@ from typing import Any
 
 from crm_steward.sdk import (
     FIELDS,
+    KEPT,
     Channel,
     Consent,
     ConsentStatus,
     Contact,
     Email,
+    Kept,
     Kind,
     Phone,
     PhoneKind,
@@ -77,6 +79,7 @@ _TABLE = (
         "yes, with Contact Sync",
     ),
     ("`language`, `website`, `source`, `kind`", "nothing, unless `fields` names one", "as mapped"),
+    (", ".join(f"`{name}`" for name in KEPT), "nothing, unless `fields` names one", "no"),
     ("`owner`", "`owner_id`", "no"),
     (
         "`stage`",
@@ -118,6 +121,7 @@ class Sources:
         consent: Part of a consent's proof → field.
         stages: Label → stage.
         kinds: Label → kind of contact.
+        kept: Those among the fields that no CRM has a usual place for.
     """
 
     fields: Mapping[str, PersonField] = field(default_factory=dict)
@@ -125,6 +129,7 @@ class Sources:
     consent: Mapping[str, PersonField] = field(default_factory=dict)
     stages: Mapping[str, Stage] = field(default_factory=dict)
     kinds: Mapping[str, Kind] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -215,6 +220,10 @@ class ContactMap:
             updated_at=self._time("updated_at", time_of(record.get("update_time")), record),
             last_person_act=self._time("last_person_act", mail_in, record),
             last_activity=self._time("last_activity", _latest(mail_in, mail_out, done), record),
+            **self.sources.kept.read(
+                lambda name: self._override(name, None, record),
+                lambda name: self._time(name, None, record),
+            ),
             consents=self._consents(record, emails),
             has_notes=whole_of(record.get("notes_count")) > 0 or bool(text_of(record.get("notes"))),
             url=f"{self.link}{person_id}" if self.link else None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from crm_steward.sdk import Capability, ConnectorSpec, Quota
+from crm_steward.sdk import KEPT, MAPPABLE, Capability, ConnectorSpec, Quota
 from crm_steward_salesforce.settings import HOSTS, SalesforceSettings, Way
 
 __all__ = ["SPEC", "SalesforceSettings", "Way"]
@@ -62,4 +62,16 @@ client_id: 3MVG9...             # consumer key of the External Client App
     ),
     credentials=("client_secret",),
     merge_max=3,
-)
+    fields=frozenset(MAPPABLE)
+    - set(KEPT)
+    - {"full_name", "language", "website", "stage", "kind"}
+    | {"consent_email", "consent_sms", "consent_phone", "consent_post", "email_status"}
+    | {f"consent_{way}_{part}" for way in ("email", "phone") for part in ("given_at", "how")},
+    # Whose objections count (`IndividualId`) is as good as the objections.
+    consent_sources=frozenset(
+        {
+            "HasOptedOutOfEmail", "HasOptedOutOfFax", "DoNotCall", "IndividualId", "Individual.*",
+            "IsEmailBounced", "EmailBouncedDate", "EmailBouncedReason",
+        }
+    ),
+)  # fmt: skip

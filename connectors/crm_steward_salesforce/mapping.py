@@ -14,10 +14,12 @@ from typing import Any
 
 from crm_steward.sdk import (
     FIELDS,
+    KEPT,
     AddressStatus,
     ConfigError,
     Contact,
     Email,
+    Kept,
     Kind,
     Phone,
     PhoneKind,
@@ -60,7 +62,7 @@ READ_ONLY = {
 }
 """Canonical field → path, only read."""
 
-UNMAPPED = ("full_name", "language", "website", "stage", "kind")
+UNMAPPED = ("full_name", "language", "website", "stage", "kind", *KEPT)
 """Fields of ours for which contacts have no standard field."""
 
 STAGES = {
@@ -97,6 +99,7 @@ class ContactMap:
         self._proof = settings.consent
         self._stages = STAGES | {name.casefold(): to for name, to in settings.stages.items()}
         self._kinds = {name.casefold(): to for name, to in settings.kinds.items()}
+        self._kept = Kept.of(settings.fields, settings.source_types)
         self.link = ""
         """The org's address, once it is known."""
 
@@ -229,6 +232,9 @@ class ContactMap:
             updated_at=self._time(record, "updated_at"),
             last_person_act=self._time(record, "last_person_act"),
             last_activity=self._activity(record),
+            **self._kept.read(
+                lambda name: self._text(record, name), lambda name: self._time(record, name)
+            ),
             consents=consents_of(record, emails, self._evidence(record), said, now),
             url=f"{self.link}/{record_id}" if self.link else None,
             extra={name: text(at(record, path)) for name, path in self._extra.items()},

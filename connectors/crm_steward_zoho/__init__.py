@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from crm_steward.sdk import Capability, ConnectorSpec, CrmSettings, Quota
+from crm_steward.sdk import KEPT, MAPPABLE, Capability, ConnectorSpec, CrmSettings, Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,23 @@ SPEC = ConnectorSpec(
     settle_after=timedelta(seconds=60),
     batch=10,
     merge_max=3,
+    fields=frozenset(MAPPABLE)
+    - set(KEPT)
+    - {"language", "website", "stage", "kind", "last_person_act"}
+    | {
+        f"consent_{way}{part}"
+        for way in ("email", "phone")
+        for part in ("", "_basis", "_given_at", "_how")
+    },
+    consent_sources=frozenset(
+        {
+            "Email_Opt_Out",
+            "Unsubscribed_Mode",
+            "Unsubscribed_Time",
+            "Data_Processing_Basis",
+            "Data_Processing_Basis_Details",
+        }
+    ),
     credentials=("client_secret", "refresh_token"),
     sandbox="crm_steward_zoho.sandbox:ZohoSandbox",
     example="""\

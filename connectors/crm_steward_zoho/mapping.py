@@ -12,8 +12,11 @@ from typing import Any
 
 from crm_steward.sdk import (
     FIELDS,
+    KEPT,
+    MAPPABLE,
     Contact,
     Email,
+    Kept,
     Kind,
     Phone,
     PhoneKind,
@@ -58,7 +61,7 @@ FIELD_NAMES = {
 }
 """Canonical field → Zoho's standard field."""
 
-UNMAPPED = ("language", "website", "stage", "kind", "last_person_act")
+UNMAPPED = ("language", "website", "stage", "kind", "last_person_act", *KEPT)
 """Canonical fields that Zoho has no standard field for; `fields` in the settings names one."""
 
 MORE_EMAILS = ("Secondary_Email",)
@@ -80,6 +83,7 @@ class ContactMap:
         self._connection = connection
         self._settings = settings
         self._names = {**FIELD_NAMES, **settings.fields}
+        self._kept = Kept.of(settings.fields, settings.source_types)
         self.link = ""
         """Address of a contact's page without its id, once the organisation is known."""
 
@@ -172,6 +176,9 @@ class ContactMap:
             updated_at=self._time(held, "updated_at"),
             last_person_act=self._time(held, "last_person_act"),
             last_activity=self._time(held, "last_activity"),
+            **self._kept.read(
+                lambda field: self._text(held, field), lambda field: self._time(held, field)
+            ),
             consents=consents_of(held, emails, self._proof(held)),
             url=f"{self.link}{record_id}" if self.link else None,
             extra={name: plain_of(held, own) for name, own in self._settings.extra.items()},
@@ -230,7 +237,7 @@ def field_table() -> str:
         "phone": "`Phone`, then `Home_Phone`, `Other_Phone`",
         "company": "the name of `Account_Name`, a linked record",
     }
-    for field in FIELDS:
+    for field in MAPPABLE:
         written = FIELDS[field].writable and field not in _LINKED
         if field in UNMAPPED:
             yes = "as mapped" if FIELDS[field].writable else "no"

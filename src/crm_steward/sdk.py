@@ -10,10 +10,10 @@ from crm_steward.connect.calls import Calls, RetryPolicy
 from crm_steward.connect.crm import CanonicalField, CrmSettings, FieldName, ProofPart, SourceName
 from crm_steward.connect.hosts import checked_url, is_loopback
 from crm_steward.connect.http import open_session, transport_error
+from crm_steward.connect.kept import Kept, read_flag, read_number, read_source_type
 from crm_steward.connect.neutral import disarm, rearm
 from crm_steward.connect.protocol import (
     Account,
-    Capability,
     Connector,
     Cursor,
     Gone,
@@ -48,9 +48,13 @@ from crm_steward.connect.tokens import (
 )
 from crm_steward.model import (
     FIELDS,
+    KEPT,
+    MAPPABLE,
+    Ability,
     AddressStatus,
     ArchiveRecord,
     AuthError,
+    Capability,
     Change,
     Channel,
     Clock,
@@ -73,6 +77,7 @@ from crm_steward.model import (
     RecordRejectedError,
     RetryableError,
     Revision,
+    SourceType,
     Stage,
     StewardError,
     SuppressChannel,
@@ -84,6 +89,9 @@ from crm_steward.model import (
 
 __all__ = [
     "FIELDS",
+    "KEPT",
+    "MAPPABLE",
+    "Ability",
     "Account",
     "AddressStatus",
     "ArchiveRecord",
@@ -114,6 +122,7 @@ __all__ = [
     "FixedToken",
     "Gone",
     "InputError",
+    "Kept",
     "Kind",
     "MappedField",
     "MemoryVault",
@@ -136,6 +145,7 @@ __all__ = [
     "Share",
     "SourceField",
     "SourceName",
+    "SourceType",
     "Stage",
     "Status",
     "StewardError",
@@ -155,6 +165,9 @@ __all__ = [
     "fixed_token",
     "is_loopback",
     "open_session",
+    "read_flag",
+    "read_number",
+    "read_source_type",
     "rearm",
     "transport_error",
     "utc_now",

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from crm_steward.connect.spec import ConnectionSettings, DurationOrZero
-from crm_steward.model import FIELDS, Kind, Problem, Stage
+from crm_steward.model import FIELDS, MAPPABLE, Kind, Problem, SourceType, Stage
 
 
 def _printable(name: str) -> str:
@@ -20,14 +20,16 @@ def _printable(name: str) -> str:
 
 
 def _canonical(name: str) -> str:
-    if name not in FIELDS:
-        guess = _guess(name, FIELDS) or f": {', '.join(FIELDS)}"
-        raise ValueError(f"should be a field of ours{guess}")
-    return name
+    if name in MAPPABLE:
+        return name
+    if name in FIELDS:
+        raise ValueError("is worked out from other fields: it cannot be mapped")
+    guess = _guess(name, MAPPABLE) or f": {', '.join(MAPPABLE)}"
+    raise ValueError(f"should be a field of ours{guess}")
 
 
 CanonicalField = Annotated[
-    str, AfterValidator(_canonical), WithJsonSchema({"type": "string", "enum": list(FIELDS)})
+    str, AfterValidator(_canonical), WithJsonSchema({"type": "string", "enum": list(MAPPABLE)})
 ]
 """A canonical field's name: `first_name`, `stage`, …"""
 
@@ -56,11 +58,23 @@ class CrmSettings(ConnectionSettings):
     """Value of the stage field → prospect, customer, former or unknown; adds to the usual ones."""
     kinds: dict[str, Kind] = Field(default_factory=dict)
     """Value of the field mapped to `kind` → b2c, b2b, sole_trader or unknown."""
+    source_types: dict[str, SourceType] = Field(default_factory=dict)
+    """Value of the field mapped to `source_type` → direct, third_party, public or unknown."""
 
     @property
     def custom_fields(self) -> frozenset[str]:
         """The custom fields that `extra` maps."""
         return frozenset(self.extra)
+
+    @property
+    def mapped(self) -> dict[str, str]:
+        """Our field, canonical or `extra.<name>` → the CRM's, as far as it is mapped here."""
+        return {**self.fields, **{f"extra.{name}": own for name, own in self.extra.items()}}
+
+    @property
+    def proof(self) -> dict[ProofPart, str]:
+        """Part of the proof of consent → the CRM's field that holds it here."""
+        return self.consent
 
     def unknown_fields(
         self, connection: str, title: str, schema: Collection[str]

@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, Protocol, runtime_checkable
 
-from crm_steward.model import Change, Contact, FieldType, RecordRef, Revision, change_key
+from crm_steward.model import (
+    Capability,
+    Change,
+    Contact,
+    FieldType,
+    RecordRef,
+    Revision,
+    change_key,
+)
+
+__all__ = [
+    "Account", "Capability", "Connector", "Cursor", "Gone", "MappedField", "Outcome", "Owner",
+    "Page", "Poison", "SourceField", "Status", "ended",
+]  # fmt: skip
 
 Cursor = NewType("Cursor", str)
 """Where a read stands. Opaque to the core, stored with the page it covers."""
-
-
-class Capability(StrEnum):
-    """What a connection can do beyond being read. Declared, never discovered by failing."""
-
-    UPDATE = "update"
-    TASK = "task"
-    SUPPRESS_EMAIL = "suppress email"
-    SUPPRESS_PHONE = "suppress phone"
-    MERGE = "merge"
-    ARCHIVE = "archive"
-    INCREMENTAL = "incremental read"
-    CONDITIONAL_UPDATE = "conditional update"
 
 
 @dataclass(frozen=True, slots=True)

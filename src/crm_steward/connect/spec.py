@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
@@ -22,9 +22,9 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from crm_steward.connect.protocol import Capability, Connector
+from crm_steward.connect.protocol import Connector
 from crm_steward.connect.tokens import MemoryVault, Token, Tokens, Vault
-from crm_steward.model import Clock, ConfigError, Problem, utc_now
+from crm_steward.model import FIELDS, Ability, Capability, Clock, ConfigError, Problem, utc_now
 
 if TYPE_CHECKING:
     from crm_steward.connect.calls import Calls
@@ -141,6 +141,16 @@ class ConnectionSettings(BaseModel):
         """
         return None
 
+    @property
+    def mapped(self) -> Mapping[str, str]:
+        """Our field, canonical or `extra.<name>` → the source's, as far as it is mapped here."""
+        return {}
+
+    @property
+    def proof(self) -> Mapping[Any, str]:
+        """Part of the proof of consent → the source's field that holds it here."""
+        return {}
+
     def resolved(self, folder: Path) -> Self:  # noqa: ARG002 -- for kinds that name files
         """Let relative paths in it start at `folder`, where the settings file stands."""
         return self
@@ -219,6 +229,10 @@ class ConnectorSpec:
         credentials: Names of the secret settings that the recommended way in needs; left empty,
             those of the secret settings that must be given.
         merge_max: How many records one merge of the vendor takes, the survivor included.
+        fields: Canonical fields that it reads without being told where they are, worked-out ones
+            that it can fill included; None: not known before the source is read.
+        consent_sources: The CRM's own names of fields that hold consent or an opt-out; one that
+            ends in `*` stands for all that begin so.
     """
 
     kind: str
@@ -236,6 +250,30 @@ class ConnectorSpec:
     access: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
     merge_max: int = 2
+    fields: frozenset[str] | None = None
+    consent_sources: frozenset[str] = frozenset()
+
+    def ability(self, settings: ConnectionSettings) -> Ability:
+        """Return what a connection of this kind, so configured, holds and can do."""
+        proof = settings.proof
+        told = {
+            ours
+            for ours, source in settings.mapped.items()
+            if source in proof.values() or self.holds_consent(source)
+        }
+        fields = None
+        if self.fields is not None and settings.custom_fields is not None:
+            proven = {f"consent_email_{part}" for part in proof} & FIELDS.keys()
+            fields = _with_computed(self.fields | settings.mapped.keys() | proven)
+        return Ability(fields=fields, can=self.can, consent_fields=frozenset(told))
+
+    def holds_consent(self, source: str) -> bool:
+        """Whether the CRM's field `source` is one that holds consent or an opt-out."""
+        name = source.casefold()
+        return any(
+            name.startswith(one[:-1].casefold()) if one.endswith("*") else name == one.casefold()
+            for one in self.consent_sources
+        )
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -263,3 +301,9 @@ class ConnectorSpec:
             raise ConfigError([problem]) from error
         connector: Connector = factory(settings, context)
         return connector
+
+
+def _with_computed(fields: frozenset[str]) -> frozenset[str]:
+    """Add what is worked out for every connection, and what follows from the fields it has."""
+    follows = {"email": "email_domain", "notes": "has_notes"}
+    return fields | {"connection"} | {follows[name] for name in follows if name in fields}

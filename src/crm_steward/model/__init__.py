@@ -6,6 +6,7 @@ timezone-aware UTC. Names are those of docs/glossary.md.
 
 from __future__ import annotations
 
+from crm_steward.model.ability import Ability, Capability
 from crm_steward.model.change import (
     ArchiveRecord,
     Change,
@@ -31,6 +32,7 @@ from crm_steward.model.contact import (
     PostalAddress,
     RecordRef,
     Revision,
+    SourceType,
     Stage,
     Value,
 )
@@ -48,16 +50,20 @@ from crm_steward.model.errors import (
     StewardError,
     StoreError,
 )
-from crm_steward.model.fields import FIELDS, Field, FieldType
+from crm_steward.model.fields import FIELDS, KEPT, MAPPABLE, Field, FieldType
 from crm_steward.model.finding import Finding, Severity, fingerprint
 from crm_steward.model.plan import Plan, PlannedChange
 
 __all__ = [
     "FIELDS",
+    "KEPT",
+    "MAPPABLE",
+    "Ability",
     "AddressStatus",
     "ArchiveRecord",
     "AuthError",
     "BusyError",
+    "Capability",
     "Change",
     "Channel",
     "Clock",
@@ -88,6 +94,7 @@ __all__ = [
     "Reversibility",
     "Revision",
     "Severity",
+    "SourceType",
     "Stage",
     "StewardError",
     "StoreError",

@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NewType
 
-from crm_steward.model.consent import Consent
+from crm_steward.model.consent import Channel, Consent, binding_consent
 
 Value = str | int | float | bool | None
 """What a field can hold once it is written down: a JSON scalar. Times are ISO 8601 text."""
@@ -83,6 +83,15 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+class SourceType(StrEnum):
+    """Who gave the data: what has to be told to the person hangs on it (GDPR, art. 13 and 14)."""
+
+    DIRECT = "direct"
+    THIRD_PARTY = "third_party"
+    PUBLIC = "public"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Email:
     """An e-mail address as the CRM holds it."""
@@ -131,8 +140,17 @@ class Contact:
         last_person_act: The person replied, bought, filled a form, clicked. Never an open, never
             our edit: this is the retention clock (CNIL, référentiel gestion commerciale).
         last_activity: Anything anyone did.
+        collected_at: When the data were collected.
+        informed_at: When the person was told what is done with them (GDPR, art. 13 and 14).
+        contract_end, last_login, birth_date: As held.
+        last_mailed_at: When the last marketing message was sent.
+        rights_request_at: Since when a request for access, erasure or objection is open.
+        source_type: Who gave the data.
+        legal_hold: Whether the record must be kept, whatever its age.
+        purchases: How many, or for how much: as the mapped field counts.
+        notes: Free text, only where the settings map it.
         consents: All that is known, one per address, channel and purpose.
-        has_notes: Whether free text is attached (never the text itself).
+        has_notes: Whether free text is attached.
         url: Link to the record in the CRM.
         extra: Mapped custom fields by name.
     """
@@ -157,6 +175,17 @@ class Contact:
     updated_at: datetime | None = None
     last_person_act: datetime | None = None
     last_activity: datetime | None = None
+    collected_at: datetime | None = None
+    informed_at: datetime | None = None
+    contract_end: datetime | None = None
+    last_login: datetime | None = None
+    last_mailed_at: datetime | None = None
+    birth_date: datetime | None = None
+    rights_request_at: datetime | None = None
+    source_type: SourceType = SourceType.UNKNOWN
+    legal_hold: bool | None = None
+    purchases: float | None = None
+    notes: str | None = None
     consents: tuple[Consent, ...] = ()
     has_notes: bool = False
     url: str | None = None
@@ -185,6 +214,33 @@ def _scalar(held: object) -> Value:
     return held if held is None or isinstance(held, str | int | float | bool) else str(held)
 
 
+def _domain(contact: Contact) -> str | None:
+    """Return what stands behind the `@`, in small letters: the mirror holds it checked."""
+    address = contact.emails[0].address if contact.emails else ""
+    return address.rpartition("@")[2].strip().lower() or None if "@" in address else None
+
+
+def _purchases(contact: Contact) -> Value:
+    """Return a whole number as one: `3`, not `3.0`."""
+    held = contact.purchases
+    return int(held) if held is not None and held.is_integer() else held
+
+
+def _consent(channel: Channel, part: str) -> Callable[[Contact], Value]:
+    """Return what reads one part of the consent that binds `channel`."""
+
+    def read(contact: Contact) -> Value:
+        binding = binding_consent(contact.consents, channel)
+        if binding is None:
+            return None
+        if part == "status":
+            return binding.status.label
+        held: object = getattr(binding, part)
+        return (held.isoformat() if isinstance(held, datetime) else _scalar(held)) or None
+
+    return read
+
+
 def _first_phone(contact: Contact, *, mobile: bool) -> str | None:
     wanted = (p.number for p in contact.phones if (p.kind is PhoneKind.MOBILE) is mobile)
     return next(wanted, None)
@@ -199,6 +255,17 @@ _READERS: Mapping[str, Callable[[Contact], Value]] = {
     "city": lambda c: c.address.city,
     "region": lambda c: c.address.region,
     "country": lambda c: c.address.country,
+    "purchases": _purchases,
+    **{f"consent_{channel}": _consent(channel, "status") for channel in Channel},
+    **{
+        f"consent_{channel}_{part}": _consent(channel, part)
+        for channel in (Channel.EMAIL, Channel.PHONE)
+        for part in ("basis", "given_at", "how")
+    },
+    "email_status": lambda c: c.emails[0].status.value if c.emails else None,
+    "email_domain": _domain,
+    "has_notes": lambda c: c.has_notes or bool(c.notes),
+    "connection": lambda c: c.ref.connection,
 }
 
 _PLAIN = frozenset(
@@ -218,5 +285,15 @@ _PLAIN = frozenset(
         "updated_at",
         "last_person_act",
         "last_activity",
+        "collected_at",
+        "informed_at",
+        "contract_end",
+        "last_login",
+        "last_mailed_at",
+        "birth_date",
+        "rights_request_at",
+        "source_type",
+        "legal_hold",
+        "notes",
     ]
 )

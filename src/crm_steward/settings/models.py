@@ -31,7 +31,7 @@ from pydantic_core import PydanticCustomError
 
 from crm_steward.connect.discovery import specs
 from crm_steward.connect.spec import ConnectionSettings, Duration, Texts, read_texts
-from crm_steward.model import ConfigError, Problem
+from crm_steward.model import Ability, ConfigError, Problem
 
 Language = Literal["en", "fr"]
 
@@ -278,6 +278,13 @@ class Settings(_Block):
         """Custom fields that rules may name; None when some connection cannot tell beforehand."""
         known = [one.custom_fields for one in self.connections.values()]
         return frozenset[str]().union(*(one for one in known if one)) if None not in known else None
+
+    @property
+    def abilities(self) -> Mapping[str, Ability]:
+        """Connection → what it holds and can do, for those that take part."""
+        known = specs()
+        taking_part = ((n, one) for n, one in self.connections.items() if one.enabled)
+        return {name: known[one.kind].ability(one) for name, one in taking_part}
 
     def writable(self, name: str) -> ConnectionSettings:
         """Return the connection that changes are to be written to, or asked about.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
 from pydantic import ValidationError
 
-from crm_steward.sdk import CrmSettings
+from crm_steward.sdk import Capability, ConnectionSettings, ConnectorSpec, CrmSettings
 
 
 class Settings(CrmSettings):
@@ -38,3 +39,59 @@ def test_a_field_that_we_do_not_have_is_refused() -> None:
     """`fields` takes our names only, and guesses which was meant."""
     with pytest.raises(ValidationError, match=r"did you mean 'job_title'"):
         Settings.model_validate({"fields": {"jobtitle": "Position"}})
+
+
+def test_a_field_that_is_worked_out_cannot_be_mapped() -> None:
+    """`consent_email` follows from the consents: naming a source for it is refused, with why."""
+    with pytest.raises(ValidationError, match="worked out from other fields"):
+        Settings.model_validate({"fields": {"consent_email": "OptIn"}})
+
+
+# -- what a connection holds and can do -----------------------------------------------------------
+
+SPEC = ConnectorSpec(
+    kind="some",
+    title="Some CRM",
+    can=frozenset({Capability.UPDATE}),
+    settings=Settings,
+    factory="nowhere:nothing",
+    fields=frozenset({"email", "stage"}),
+    consent_sources=frozenset({"Opt_Out", "optout_*"}),
+)
+
+
+def test_a_connection_holds_what_its_kind_reads_and_its_settings_map() -> None:
+    """Worked-out fields follow: the domain from the e-mail, has_notes from notes, the proof."""
+    settings = Settings.model_validate(
+        {
+            "fields": {"notes": "Description"},
+            "extra": {"shoe": "Shoe"},
+            "consent": {"how": "How", "evidence": "Link"},
+        }
+    )
+    ability = SPEC.ability(settings)
+    assert ability.can == {Capability.UPDATE}
+    assert ability.fields == {
+        "email", "stage", "notes", "extra.shoe", "email_domain", "has_notes", "connection",
+        "consent_email_how",
+    }  # fmt: skip
+    assert ability.consent_fields == frozenset()
+
+
+def test_what_holds_consent_is_told_whatever_its_name_in_rules() -> None:
+    """By its name in the CRM, in any case, by its beginning, or as a part of the proof."""
+    settings = Settings.model_validate(
+        {
+            "fields": {"job_title": "opt_out"},
+            "extra": {"a": "optout_77", "b": "optout", "c": "Given", "d": "OPT_OUT"},
+            "consent": {"given_at": "Given"},
+        }
+    )
+    assert SPEC.ability(settings).consent_fields == {"job_title", "extra.a", "extra.c", "extra.d"}
+
+
+def test_a_source_whose_fields_are_not_known_beforehand_says_so() -> None:
+    """A kind that does not tell, or a connection like a file: None, and nothing is refused."""
+    assert replace(SPEC, fields=None).ability(Settings.model_validate({})).fields is None
+    plain = replace(SPEC, settings=ConnectionSettings)
+    assert plain.ability(ConnectionSettings(kind="some")).fields is None

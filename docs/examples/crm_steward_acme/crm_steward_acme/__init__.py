@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from crm_steward.sdk import Capability, ConnectorSpec, CrmSettings, Quota
+from crm_steward.sdk import KEPT, MAPPABLE, Capability, ConnectorSpec, CrmSettings, Quota
 
 
 class AcmeSettings(CrmSettings):
@@ -42,6 +42,10 @@ SPEC = ConnectorSpec(
     settings=AcmeSettings,
     factory="crm_steward_acme.connector:AcmeConnector",
     hosts=("acme.example",),
+    # What rules may ask about without `fields:`, and what no rule may set.
+    fields=frozenset(MAPPABLE) - set(KEPT) - {"full_name", "region", "language", "kind"}
+    | {"consent_email"},
+    consent_sources=frozenset({"mailing"}),
     quotas=(Quota(name="burst", calls=50, per=timedelta(seconds=10)),),
     sandbox="crm_steward_acme.sandbox:AcmeSandbox",
     example="""\
