@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from crm_steward.store.database import Database
 
 _CONNECTION = "file"
-_COMPUTED = frozenset(f"consent_{channel}" for channel in ("email", "sms", "phone", "post"))
-"""Fields that are worked out."""
 _COUNTRY_OF = {"fr": "FR"}
 """The country assumed for phone numbers, by the language of the headers."""
 
@@ -224,13 +222,13 @@ def _run(
 
 
 def _book(account: Account, paths: Sequence[Path] | None, language: str) -> RuleBook:
-    from crm_steward.model import Ability, Capability
+    from crm_steward.model import FIELDS, Ability, Capability
     from crm_steward.rules import load_rules, pack_path
     from crm_steward.settings import Rules
 
     shipped = [pack_path(name) for name in Rules().packs]
     held = (one.field or f"extra.{one.source}" for one in account.mapping)
-    fields = frozenset(held) | _COMPUTED
+    fields = frozenset(held) | {name for name, field in FIELDS.items() if field.computed}
     abilities = {_CONNECTION: Ability(fields=fields, can=frozenset(Capability))}
     return load_rules(paths or shipped, language=language, abilities=abilities, excuse=True)
 

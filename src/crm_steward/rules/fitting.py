@@ -98,21 +98,25 @@ def mentions(rule: Rule) -> Iterator[tuple[Loc, str]]:
 
 
 def _mentions(value: Any, loc: Loc) -> Iterator[tuple[Loc, str]]:
+    if isinstance(value, Mention):
+        yield loc, str(value)
+    elif isinstance(value, Mapping):
+        yield from (((*loc, key), str(key)) for key in value if isinstance(key, Mention))
+    if not isinstance(value, Template):
+        for part, inner in _parts(value):
+            yield from _mentions(inner, (*loc, part))
+
+
+def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
+    """Yield what `value` is made of, each part by its key in the rule file."""
     match value:
-        case Mention():
-            yield loc, str(value)
-        case Template():
-            pass
         case Block():
             for name, info in type(value).model_fields.items():
-                yield from _mentions(getattr(value, name), (*loc, info.alias or name))
+                yield info.alias or name, getattr(value, name)
         case Mapping():
-            for key, item in value.items():
-                yield from _mentions(key, (*loc, key))
-                yield from _mentions(item, (*loc, key))
+            yield from value.items()
         case tuple():
-            for place, item in enumerate(value):
-                yield from _mentions(item, (*loc, place))
+            yield from enumerate(value)
 
 
 def _actions(rule: Rule, connection: str, ability: Ability) -> Iterator[Misfit]:

@@ -207,13 +207,17 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "address_written": (
         "no rule writes another '{field}': consent hangs on it; give a person a task instead",
-        "aucune règle n'écrit un autre '{field}' : le consentement y est attaché ; "
-        "confiez-le à une personne par une tâche",
+        (
+            "aucune règle n'écrit un autre '{field}' : le consentement y est attaché ; "
+            "confiez-le à une personne par une tâche"
+        ),
     ),
     "consent_written": (
         "'{field}' holds consent in {connection}; no rule writes it, use suppress to restrict",
-        "'{field}' contient le consentement dans {connection} ; aucune règle ne l'écrit, "
-        "utilisez suppress pour restreindre",
+        (
+            "'{field}' contient le consentement dans {connection} ; aucune règle ne l'écrit, "
+            "utilisez suppress pour restreindre"
+        ),
     ),
     "copy_types": (
         "'{source}' does not hold what '{field}' needs",
@@ -241,16 +245,24 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "unknown_connection": ("unknown connection '{value}'", "connexion inconnue '{value}'"),
     "field_lacking": (
-        "the connection '{connection}' has no field '{field}'; map it in the settings, name other "
-        "connections, or write if_unable: skip",
-        "la connexion '{connection}' n'a pas le champ '{field}' ; déclarez-le dans les réglages, "
-        "nommez d'autres connexions, ou écrivez if_unable: skip",
+        (
+            "the connection '{connection}' has no field '{field}'; map it in the settings, name other "
+            "connections, or write if_unable: skip"
+        ),
+        (
+            "la connexion '{connection}' n'a pas le champ '{field}' ; déclarez-le dans les réglages, "
+            "nommez d'autres connexions, ou écrivez if_unable: skip"
+        ),
     ),
     "action_lacking": (
-        "the connection '{connection}' cannot {action}; name other connections, or write "
-        "if_unable: skip or task",
-        "la connexion '{connection}' ne sait pas faire {action} ; nommez d'autres connexions, ou "
-        "écrivez if_unable: skip ou task",
+        (
+            "the connection '{connection}' cannot {action}; name other connections, or write "
+            "if_unable: skip or task"
+        ),
+        (
+            "la connexion '{connection}' ne sait pas faire {action} ; nommez d'autres connexions, ou "
+            "écrivez if_unable: skip ou task"
+        ),
     ),
     "unknown_fact": (
         "the check kind '{kind}' reports no '{value}'",

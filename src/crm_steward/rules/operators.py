@@ -20,9 +20,7 @@ MAX_PATTERN = 1000
 
 
 class Mention(str):
-    """A field's name as a rule's author wrote it: what is looked for when a rule is checked
-    against what the connections hold.
-    """
+    """A field's name as a rule's author wrote it: the connections must hold such fields."""
 
     __slots__ = ()
 

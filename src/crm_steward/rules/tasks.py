@@ -34,8 +34,10 @@ Country = Annotated[str, BeforeValidator(_country)]
 
 
 class Routing(Block):
-    """Who gets the task. The first that yields somebody who is still active: by_country, owner,
-    round_robin, otherwise; else the task is nobody's in particular.
+    """Who gets the task, where more than one person looks after contacts.
+
+    The first of by_country, owner, round_robin and otherwise that yields somebody who is still
+    active; else the task is nobody's in particular.
     """
 
     by_country: dict[Country, Person] = Field(default={})

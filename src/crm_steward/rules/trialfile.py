@@ -196,8 +196,9 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Expected(Block):
-    """One finding: the records it is about, and the facts it reports; only what is written is
-    compared. Which facts there are hangs on the check kind.
+    """One finding: the records it is about, and the facts it reports.
+
+    Only what is written is compared. Which facts there are hangs on the check kind.
     """
 
     model_config = ConfigDict(extra="allow")
