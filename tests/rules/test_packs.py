@@ -68,11 +68,11 @@ def test_every_rule_speaks_english_and_french(rule: Rule) -> None:
 @by_id
 def test_nothing_is_written_without_asking_but_what_is_sure(rule: Rule) -> None:
     """Mode `apply` belongs to corrections of form with limits; whoever writes has limits."""
-    if rule.mode == "apply":
+    if "apply" in rule.modes.values():
         assert rule.kind == "format"
         assert rule.actions == (UpdateAction(normalise=True),)
         assert rule.check.only == "fixable"
-    if rule.mode != "report":
+    if set(rule.modes.values()) != {"report"}:
         assert rule.actions
         assert rule.limits.max_changes is not None
         assert rule.limits.max_percent is not None
@@ -121,7 +121,7 @@ def proposals(contact: Contact) -> dict[str, str]:
     rows = [row_of(contact, *content_of(contact), country=None)]
     with closing(relation_of_rows(rows)) as con:
         for rule in RULES:
-            if rule.mode == "apply":
+            if "apply" in rule.modes.values():
                 for finding in rule.find(con, NOW):
                     written[finding.evidence["field"]] = finding.evidence["proposed"]
     return dict(written)

@@ -24,6 +24,7 @@ from crm_steward.rules.block import Block
 from crm_steward.rules.operators import Mention
 from crm_steward.rules.reading import Loc
 from crm_steward.rules.rule import Rule
+from crm_steward.rules.scope import DEFAULT
 from crm_steward.rules.texts import Template
 
 
@@ -66,8 +67,10 @@ def misfits(rule: Rule, abilities: Mapping[str, Ability]) -> Iterator[Misfit]:
 
 
 def _unknown_connections(rule: Rule, abilities: Mapping[str, Ability]) -> Iterator[Misfit]:
-    named = [(("connections", place), name) for place, name in enumerate(rule.connections)]
-    named += [(("mode", name), name) for name in rule.modes if name != "default"]
+    named: list[tuple[Loc, str]] = [
+        *((("connections", place), name) for place, name in enumerate(rule.connections)),
+        *((("mode", name), name) for name in rule.modes if name != DEFAULT),
+    ]
     for loc, name in named:
         if name not in abilities:
             yield Misfit(loc, "unknown_connection", {"value": name})
@@ -117,6 +120,8 @@ def _parts(value: Any) -> Iterator[tuple[str | int, Any]]:
             yield from value.items()
         case tuple():
             yield from enumerate(value)
+        case _:
+            return
 
 
 def _actions(rule: Rule, connection: str, ability: Ability) -> Iterator[Misfit]:

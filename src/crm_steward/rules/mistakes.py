@@ -162,6 +162,8 @@ def _step(type_: Any, part: str | int) -> list[Any]:
         return _alternatives(bare) if part in tags else _step(bare, part) if not tags else []
     if get_origin(type_) is tuple and isinstance(part, int):
         return _alternatives(get_args(type_)[0])
+    if get_origin(type_) is dict:
+        return _alternatives(get_args(type_)[1])
     return []
 
 
@@ -178,7 +180,7 @@ def _alternatives(annotation: Any) -> list[Any]:
         if any(isinstance(item, Tag) for item in metadata):
             return [annotation]
         return _alternatives(bare)
-    if get_origin(annotation) in {tuple, Literal} or not get_args(annotation):
+    if get_origin(annotation) in {tuple, dict, Literal} or not get_args(annotation):
         return [annotation]
     return [inner for member in get_args(annotation) for inner in _alternatives(member)]
 

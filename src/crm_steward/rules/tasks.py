@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -33,12 +33,21 @@ def _country(value: Any) -> str:
 Country = Annotated[str, BeforeValidator(_country)]
 
 
+def _or_text(schema: dict[str, Any]) -> None:
+    whole = dict(schema)
+    schema.clear()
+    text = {"type": "string", "minLength": 1, "examples": [OWNER, "anna@example.com"]}
+    schema["anyOf"] = [text, whole]
+
+
 class Routing(Block):
     """Who gets the task, where more than one person looks after contacts.
 
     The first of by_country, owner, round_robin and otherwise that yields somebody who is still
     active; else the task is nobody's in particular.
     """
+
+    model_config = ConfigDict(json_schema_extra=_or_text)
 
     by_country: dict[Country, Person] = Field(default={})
     """The contact's country → who looks after it."""

@@ -37,6 +37,7 @@ from crm_steward.report.digest import (
 from crm_steward.report.render import LARGEST, headline, heights, label, render
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
+from crm_steward.rules import kinds
 from crm_steward.writing import Why
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -320,6 +321,7 @@ def test_every_key_is_used_and_known() -> None:
     source = "".join(path.read_text() for path in TEMPLATES.glob("*.*ml"))
     source += (TEMPLATES / "weekly.txt").read_text()
     source += "".join(path.read_text() for path in TEMPLATES.parent.glob("*.py"))
+    source += "".join(path.read_text() for path in Path(kinds.__file__).parent.glob("*.py"))
     asked = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", source))
     families = {
         "headline.", "severity.", "change.", "undo.", "problem.", "channel.", "consent.", "proof.",

@@ -87,15 +87,15 @@ def test_format_proposes_what_is_sure_and_names_what_is_not(find: Find) -> None:
     every = find(f"check: {{kind: format, {fields}}}", [contact])
 
     assert [dict(one.evidence) for one in every] == [
-        {"field": "first_name", "now": "ZOÉ", "proposed": "Zoé", "problem": None},
         {"field": "email", "now": "zoe.example.com", "proposed": None, "problem": "no at sign"},
-        {"field": "phone", "now": "01 99 00 12 34", "proposed": "+33199001234", "problem": None},
+        {"field": "first_name", "now": "ZOÉ", "proposed": "Zoé", "problem": None},
         {
             "field": "mobile",
             "now": "01 99 00 12 34 poste 5",
             "proposed": None,
             "problem": "extension",
         },
+        {"field": "phone", "now": "01 99 00 12 34", "proposed": "+33199001234", "problem": None},
     ]
     assert len({one.fingerprint for one in every}) == 4
     fixable = find(f"check: {{kind: format, {fields}, only: fixable}}", [contact])

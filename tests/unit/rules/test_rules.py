@@ -33,7 +33,12 @@ def test_a_rule_says_what_others_need_to_know(load: Load) -> None:
     """Everything the plan and the report read from a rule is there, defaults included."""
     (rule,) = load(RULE).rules
 
-    assert (rule.id, rule.kind, rule.mode, rule.every) == ("one", "format", "apply", "scan")
+    assert (rule.id, rule.kind, rule.mode_in("crm"), rule.every) == (
+        "one",
+        "format",
+        "apply",
+        "scan",
+    )
     assert (rule.severity, rule.connections, rule.pack) == (Severity.MEDIUM, (), "mine")
     assert (rule.title("en"), rule.title("fr")) == ("In English", "En français")
     assert (rule.limits.max_changes, rule.limits.max_percent) == (5, 1.5)
