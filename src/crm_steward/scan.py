@@ -15,6 +15,7 @@ from crm_steward.store.findings import FindingCounts, Findings
 from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.relation import open_relation
+from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.runs import Runs
 
 Progress = Callable[[str, int, int], None]
@@ -66,6 +67,8 @@ def scan(
     counts.run = runs.start("scan", now=clock())
     with runs.during(counts.run, clock=clock):
         _scan(database, book, counts, now=clock(), only_due=only_due, progress=progress)
+    if book.texts:
+        Rulebooks(database).save(book.digest, book.texts, now=clock())
     runs.finish(counts.run, asdict(counts), now=clock())
     return counts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -50,10 +50,12 @@ class RuleBook:
     Args:
         rules: The rules.
         skipped: What a rule leaves out where a connection cannot do it, as its `if_unable` allows.
+        texts: What their files said: file → text.
     """
 
     rules: tuple[Rule, ...]
     skipped: tuple[Skipped, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -101,12 +103,14 @@ def load_rules(
     rules: list[Rule] = []
     skipped: list[Skipped] = []
     places: dict[str, str] = {}
+    texts: dict[str, str] = {}
     context = {"custom_fields": _custom(abilities), "periods": periods}
     for path in rule_files(paths, language, problems):
         root, found = _checked_ids(path, language, places)
         problems.extend(found)
         if root is None:
             continue
+        texts[str(path)] = root.text
         book, found = validated(RuleFile, root, path, language, context)
         problems.extend(found)
         for number, rule in enumerate(book.rules if book else ()):
@@ -116,7 +120,7 @@ def load_rules(
             rules.append(rule)
     if problems:
         raise ConfigError(_in_order(problems))
-    return RuleBook(tuple(rules), tuple(skipped))
+    return RuleBook(tuple(rules), tuple(skipped), texts)
 
 
 def _custom(abilities: Mapping[str, Ability] | None) -> frozenset[str] | None:

@@ -309,6 +309,44 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "not_expected": ("found, not expected:", "trouvé, non attendu :"),
     "caught": ("{record} is caught by {rule}", "{record} est retenu par {rule}"),
     "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
+    "column_rule": ("rule", "règle"),
+    "column_severity": ("severity", "gravité"),
+    "column_mode": ("mode", "mode"),
+    "column_open": ("open", "ouverts"),
+    "column_ever": ("ever", "total"),
+    "column_written": ("written", "écrits"),
+    "skipped_field": (
+        "{rule}: not run in {connection}, which has no field '{field}'",
+        "{rule} : pas appliquée dans {connection}, qui n'a pas le champ '{field}'",
+    ),
+    "skipped_action": (
+        "{rule}: no {action} in {connection}, which cannot do it",
+        "{rule} : pas de {action} dans {connection}, qui ne sait pas le faire",
+    ),
+    "no_impact": (
+        "No rule finds or does anything else than before.",
+        "Aucune règle ne trouve ni ne fait autre chose qu'avant.",
+    ),
+    "impact_added": ("new", "nouvelle"),
+    "impact_removed": ("removed", "supprimée"),
+    "impact_edited": ("edited", "modifiée"),
+    "impact_counts": (
+        "{before} before, {after} after: {gained} gained, {lost} lost",
+        "{before} avant, {after} après : {gained} en plus, {lost} en moins",
+    ),
+    "impact_written": (
+        "records that would be written and were not before: {n}",
+        "fiches qui seraient écrites et ne l'étaient pas : {n}",
+    ),
+    "impact_canary": (
+        "as the rule is new or edited, the first run touches at most {n} records",
+        "règle nouvelle ou modifiée : la première exécution touche au plus {n} fiches",
+    ),
+    "impact_more": ("… and {n} more", "… et {n} de plus"),
+    "no_last_rules": (
+        "no scan has run yet, so there is nothing to compare with; name the old rules with --old",
+        "aucune analyse n'a encore eu lieu, rien à comparer ; indiquez les anciennes règles avec --old",
+    ),
     "holds": ("it holds: {value}", "contenu : {value}"),
     "holds_nothing": ("it holds nothing", "vide"),
 }

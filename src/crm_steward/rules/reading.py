@@ -56,12 +56,14 @@ class Node:
         place: Line and column of its first character.
         keys: Of a mapping: key → where the key stands.
         children: Of a mapping or list: key or index → node.
+        text: Of the root: the file's text.
     """
 
     value: Any
     place: Place
     keys: Mapping[str, Place] = field(default_factory=dict)
     children: Mapping[str | int, Node] = field(default_factory=dict)
+    text: str = ""
 
     def walk(self, path: Sequence[str | int]) -> tuple[Node, Place]:
         """Follow `path` as far as it goes.
@@ -110,6 +112,7 @@ def read_yaml(path: Path, language: str) -> tuple[Node | None, list[Problem]]:
         text = _decoded(path)
         reader = _Reader(text)
         root = reader.read()
+        root.text = text
     except Refused as refused:
         return None, [_problem(path, refused, language)]
     return root, [_problem(path, refused, language) for refused in reader.mistakes]

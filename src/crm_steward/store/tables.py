@@ -276,6 +276,15 @@ journal = Table(
 )
 """Append-only. Each change is an `intent` line written before the call, then what became of it."""
 
+rulebooks = Table(
+    "rulebooks",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("files", Json, nullable=False),  # file name → text
+    Column("ran_at", UtcTime, nullable=False),
+)
+"""The rules that the last scans ran with: what `rules impact` compares an edit with."""
+
 figures = Table(
     "figures",
     metadata,
