@@ -9,6 +9,7 @@ from crm_steward.rules.actions import Action, TaskAction, UpdateAction
 from crm_steward.rules.durations import Duration
 from crm_steward.rules.kinds import LeftOut
 from crm_steward.rules.loading import RuleBook, load_rules, pack_path, packs
+from crm_steward.rules.register import Period, Register, load_register, shipped_register
 from crm_steward.rules.rule import Limits, Rule
 from crm_steward.rules.texts import Template, Text
 
@@ -17,13 +18,17 @@ __all__ = [
     "Duration",
     "LeftOut",
     "Limits",
+    "Period",
+    "Register",
     "Rule",
     "RuleBook",
     "TaskAction",
     "Template",
     "Text",
     "UpdateAction",
+    "load_register",
     "load_rules",
     "pack_path",
     "packs",
+    "shipped_register",
 ]
