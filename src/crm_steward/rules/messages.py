@@ -263,6 +263,28 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "not_expected": ("found, not expected:", "trouvé, non attendu :"),
     "caught": ("{record} is caught by {rule}", "{record} est retenu par {rule}"),
     "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
+    "register_right": (
+        "{activities} activities, {periods} periods: no mistakes.",
+        "{activities} activités, {periods} durées : aucune erreur.",
+    ),
+    "register_blanks": ("Still to be filled in: {blanks}", "Reste à compléter : {blanks}"),
+    "written": ("Written to {file}", "Écrit dans {file}"),
+    "column_field": ("field", "champ"),
+    "column_contacts": ("contacts", "contacts"),
+    "column_activities": ("activities", "activités"),
+    "covered_by_none": ("none", "aucune"),
+    "fields_none": (
+        "No contact fills any field. (Has crm-steward pull been run?)",
+        "Aucun contact ne remplit de champ. (crm-steward pull a-t-il été lancé ?)",
+    ),
+    "fields_missing": (
+        "Filled and covered by no activity (GDPR 5(1)(c), 30): {count}.",
+        "Remplis et couverts par aucune activité (RGPD 5(1)(c), 30) : {count}.",
+    ),
+    "fields_covered": (
+        "Every filled field is covered by an activity.",
+        "Chaque champ rempli est couvert par une activité.",
+    ),
     "holds": ("it holds: {value}", "contenu : {value}"),
     "holds_nothing": ("it holds nothing", "vide"),
 }

@@ -21,7 +21,8 @@ from crm_steward.rules.reading import Node, Place, read_yaml
 from crm_steward.rules.registerfile import Bound, RegisterFile, Retention, Then
 from crm_steward.rules.texts import Text
 
-_BLANK = re.compile(r"\[[^\[\]]+\]")
+BLANK = re.compile(r"\[[^\[\]]+\]")
+"""A text in brackets: what somebody still has to fill in."""
 _GROUP = "crm_steward.rules"
 
 
@@ -83,11 +84,10 @@ class Register:
         lines = "\n".join([*periods, *sorted(self.fields)])
         return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
-    @cached_property
-    def blanks(self) -> tuple[str, ...]:
-        """Texts in brackets, `[name of the company]`, that somebody still has to fill in."""
-        texts = _texts(self.content)
-        return tuple(dict.fromkeys(blank for text in texts for blank in _BLANK.findall(text.en)))
+    def blanks(self, language: str) -> tuple[str, ...]:
+        """Return texts in brackets, `[name of the company]`, that are still to be filled in."""
+        texts = (text.in_language(language) for text in _texts(self.content))
+        return tuple(dict.fromkeys(blank for text in texts for blank in BLANK.findall(text)))
 
 
 def _period(entry: Retention) -> Period:

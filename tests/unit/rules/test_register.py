@@ -250,7 +250,8 @@ def test_the_shipped_register_is_complete() -> None:
         "rights-request": "1 month",
         "logs": "12 months",
     }
-    assert "[Name and address of the company]" in register.blanks
+    assert "[Name and address of the company]" in register.blanks("en")
+    assert "[Nom et adresse de la société]" in register.blanks("fr")
 
 
 def test_every_decision_of_the_template_names_who_takes_it() -> None:
