@@ -264,13 +264,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "caught": ("{record} is caught by {rule}", "{record} est retenu par {rule}"),
     "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
     "register_right": (
-        "{activities} activities, {periods} periods: no mistakes.",
-        "{activities} activités, {periods} durées : aucune erreur.",
+        "No mistakes. Activities: {activities}, periods: {periods}.",
+        "Aucune erreur. Activités : {activities}, durées : {periods}.",
     ),
     "register_blanks": ("Still to be filled in: {blanks}", "Reste à compléter : {blanks}"),
     "written": ("Written to {file}", "Écrit dans {file}"),
     "column_field": ("field", "champ"),
-    "column_contacts": ("contacts", "contacts"),
+    "column_contacts": ("contacts", "fiches"),
     "column_activities": ("activities", "activités"),
     "covered_by_none": ("none", "aucune"),
     "fields_none": (

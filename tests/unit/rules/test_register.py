@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -16,6 +18,7 @@ from crm_steward.model import FIELDS, ConfigError
 from crm_steward.rules import Duration, Period, Register, load_register, packs, shipped_register
 from crm_steward.rules.clocks import CLOCKS
 from crm_steward.rules.messages import SENTENCES
+from crm_steward.rules.registerfile import Bound, Retention, Then
 from crm_steward.rules.schema import register_schema
 
 ROOT = Path(__file__).parents[3]
@@ -309,3 +312,14 @@ def test_the_editor_sees_the_mistakes_the_loader_sees(read: Read, old: str, new:
         jsonschema.Draft7Validator(SCHEMA).validate(YAML(typ="safe", pure=True).load(text))
     with pytest.raises(ConfigError):
         read(text)
+
+
+@pytest.mark.parametrize("page", ["docs/register.md", "docs/fr/register.md"])
+def test_the_pages_are_right(read: Read, page: str) -> None:
+    """The example of each page is a register, and every key, clock and end is described."""
+    text = (ROOT / page).read_text("utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+
+    assert read(example).fields == {"first_name", "last_name", "extra.interests"}
+    words = {*CLOCKS, *get_args(Then), *get_args(Bound), *Retention.model_fields}
+    assert {word for word in words if f"`{word}`" not in text} == set()
