@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from crm_steward.cli import rules_impact, rules_list, rules_new
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
     JsonOption,
     console,
+    open_register,
     open_settings,
     print_json,
 )
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from crm_steward.model import Ability, Contact, Problem, RecordRef, StewardError
+    from crm_steward.rules import Period
     from crm_steward.rules.explaining import Explanation
     from crm_steward.rules.kinds import Step
     from crm_steward.rules.trials import TrialReport, TrialResult
@@ -52,25 +55,42 @@ def register(app: typer.Typer) -> None:
     rules.command("test")(run_tests)
     rules.command("explain")(explain_command)
     rules.command("schema")(schema)
+    rules_list.register(rules)
+    rules_impact.register(rules)
+    rules_new.register(rules)
     app.add_typer(rules)
 
 
-def _sources(
-    paths: Sequence[Path] | None, config: Path, language: str | None
-) -> tuple[list[Path], str, Mapping[str, Ability] | None]:
-    """Return the rule files and folders meant, the language to speak, what connections can do."""
-    if paths:
-        return list(paths), language or "en", None
-    if not config.exists() and config == DEFAULT_CONFIG:
-        from crm_steward.rules import packs
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Which rules are meant, and what they are checked against.
 
-        return list(packs().values()), language or "en", None
-    from crm_steward.rules import pack_path
+    Args:
+        paths: Files and folders.
+        language: To speak.
+        abilities: What the connections hold and can do; None without settings.
+        periods: Of the register.
+    """
 
+    paths: list[Path]
+    language: str
+    abilities: Mapping[str, Ability] | None
+    periods: Mapping[str, Period]
+
+
+def _sources(paths: Sequence[Path] | None, config: Path, language: str | None) -> _Sources:
+    """Return the rules meant: those named, those of the settings, or those shipped."""
+    from crm_steward.rules import load_register, pack_path, packs, shipped_register
+
+    if paths or (not config.exists() and config == DEFAULT_CONFIG):
+        speak = language or "en"
+        periods = load_register(shipped_register(), speak).periods
+        return _Sources(list(paths or packs().values()), speak, None, periods)
     settings = open_settings(config)
     speak = language or settings.language
     named = [pack_path(name, speak) for name in settings.rules.packs]
-    return [*named, *settings.rules.paths], speak, settings.abilities
+    periods = open_register(settings, speak).periods
+    return _Sources([*named, *settings.rules.paths], speak, settings.abilities, periods)
 
 
 def lint(
@@ -87,22 +107,31 @@ def lint(
     from crm_steward.model import ConfigError
     from crm_steward.rules import load_rules
 
-    sources, speak, abilities = _sources(paths, config, language)
+    sources = _sources(paths, config, language)
+    speak = sources.language
     try:
-        book = load_rules(sources, language=speak, abilities=abilities)
+        book = load_rules(
+            sources.paths, language=speak, abilities=sources.abilities, periods=sources.periods
+        )
     except ConfigError as error:
         if not as_json:
             raise
-        print_json({"rules": None, "problems": [_problem(one) for one in error.problems]})
+        print_json({"rules": None, "problems": [as_problem(one) for one in error.problems]})
         raise typer.Exit(Exit.CONFIG) from None
     if as_json:
-        print_json({"rules": [rule.id for rule in book.rules], "problems": []})
+        skipped = [asdict(one) for one in book.skipped]
+        print_json({"rules": [rule.id for rule in book.rules], "problems": [], "skipped": skipped})
         return
+    from rich.markup import escape
+
     from crm_steward.rules.messages import say
 
     files = {rule.file for rule in book.rules}
     rules, there = _count(len(book.rules), "rule", speak), _count(len(files), "file", speak)
-    console().print(say("no_mistakes", speak, rules=rules, files=there))
+    out = console()
+    out.print(say("no_mistakes", speak, rules=rules, files=there))
+    for one in book.skipped:
+        out.print(f"[yellow]{escape(rules_list.skipped(one, speak))}[/]")
 
 
 def _count(number: int, thing: str, language: str) -> str:
@@ -113,7 +142,8 @@ def _count(number: int, thing: str, language: str) -> str:
     return say(thing if one else f"{thing}s", language, n=figure(number, language))
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def as_problem(problem: Problem) -> dict[str, Any]:
+    """Return a mistake as JSON-ready values, its place in numbers."""
     file, line, column = [*problem.where.rsplit(":", 2), "", ""][:3]
     place = {"file": file, "line": int(line), "column": int(column)} if line.isdecimal() else {}
     return {**place, "where": problem.where, "rule": problem.rule, "message": problem.message}
@@ -134,12 +164,13 @@ def run_tests(
     from crm_steward.rules.loading import rule_files
     from crm_steward.rules.trials import run_trials
 
-    sources, speak, _ = _sources(paths, config, language)
+    sources = _sources(paths, config, language)
+    speak = sources.language
     problems: list[Problem] = []
-    files = list(rule_files([_rules_of(path) for path in sources], speak, problems))
+    files = list(rule_files([_rules_of(path) for path in sources.paths], speak, problems))
     if problems:
         raise ConfigError(problems)
-    report = run_trials(files, _relation, language=speak)
+    report = run_trials(files, relation_of, language=speak, periods=sources.periods)
     _print_report(report, speak, as_json=as_json)
     if not all(result.passed for result in report.results):
         raise typer.Exit(Exit.PARTIAL)
@@ -150,7 +181,7 @@ def _rules_of(path: Path) -> Path:
     return path.with_name(path.name.replace(".test.", ".")) if ".test." in path.name else path
 
 
-def _relation(contacts: Sequence[Contact]) -> duckdb.DuckDBPyConnection:
+def relation_of(contacts: Sequence[Contact]) -> duckdb.DuckDBPyConnection:
     """Make the table `contacts` as the mirror would: same normalisation, same columns."""
     from crm_steward.store.relation import relation_of_rows
     from crm_steward.store.rows import content_of, row_of

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,9 +21,12 @@ from crm_steward.cli.context import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rich.console import Console
 
     from crm_steward.model import Finding
+    from crm_steward.report.words import Words
     from crm_steward.rules import RuleBook
     from crm_steward.rules.impact import RuleImpact
     from crm_steward.settings import Settings
@@ -58,13 +60,14 @@ def impact_command(
 
     Example: edit a rule, then `crm-steward rules impact`; in CI `rules impact --old main/rules`.
     """
+    from crm_steward.daemon.rulebook import rules_in
     from crm_steward.model import utc_now
     from crm_steward.rules.impact import impact
     from crm_steward.store.database import Database
     from crm_steward.store.relation import open_relation
 
     settings = open_settings(config)
-    after = _named(new, settings) if new else open_rules(settings)
+    after = rules_in(new, settings) if new else open_rules(settings)
     now = utc_now()
     with Database.open(settings.database) as database:
         with _before(old, settings, database) as before, closing(open_relation(database)) as con:
@@ -76,41 +79,139 @@ def impact_command(
     _show(console(), impacts, foreseen, settings, samples)
 
 
-def _named(paths: Sequence[Path], settings: Settings) -> RuleBook:
-    from crm_steward.daemon.rulebook import load_named
-
-    return load_named(paths, settings)
-
-
 @contextmanager
 def _before(
     old: Sequence[Path] | None, settings: Settings, database: Database
 ) -> Iterator[RuleBook]:
-    """Give the rules before: those named, else those of the last scan.
-
-    Rules that ran once may name what the connections hold no longer: they are not checked for it.
-    """
+    """Give the rules before: those named, else those of the last scan."""
+    from crm_steward.daemon.rulebook import rules_in
     from crm_steward.model import ConfigError, Problem
-    from crm_steward.rules import load_rules
     from crm_steward.rules.messages import say
     from crm_steward.store.rulebooks import Rulebooks
 
     if old:
-        yield _named(old, settings)
+        yield rules_in(old, settings)
         return
     kept = Rulebooks(database).last()
     if kept is None:
         raise ConfigError([Problem(say("no_last_rules", settings.language))])
     with tempfile.TemporaryDirectory(prefix="crm-steward-rules-") as folder:
-        paths = []
-        for number, (name, text) in enumerate(kept.items()):
-            path = Path(folder) / f"{number:04d}-{Path(name).name}"
-            path.write_text(text, encoding="utf-8")
-            paths.append(path)
-        yield load_rules(
-            paths,
+        yield _restored(kept, Path(folder), settings)
+
+
+def _restored(kept: Mapping[str, str], folder: Path, settings: Settings) -> RuleBook:
+    """Read rules that ran once; what they ask of the connections may be there no longer."""
+    from crm_steward.rules import load_register, load_rules
+    from crm_steward.store.rulebooks import REGISTER
+
+    paths = {name: folder / f"{n:04d}-{Path(name).name}" for n, name in enumerate(kept)}
+    for name, text in kept.items():
+        paths[name].write_text(text, encoding="utf-8")
+    return load_rules(
+        [path for name, path in paths.items() if name != REGISTER],
+        language=settings.language,
+        abilities=settings.abilities,
+        periods=load_register(paths[REGISTER], settings.language).periods,
+        excuse=True,
+    )
+
+
+def _foreseen(
+    impacts: Sequence[RuleImpact], settings: Settings, database: Database, now: datetime
+) -> dict[str, Foreseen]:
+    from crm_steward.cli.plan import capabilities
+    from crm_steward.writing.foresee import foresee
+
+    able = capabilities(settings)
+    return {
+        one.rule: foresee(
+            database,
+            one,
+            limits=settings.limits,
+            capabilities=able,
             language=settings.language,
-            abilities=settings.abilities,
-            periods=settings_periods(settings),
-            excuse=True,
+            now=now,
         )
+        for one in impacts
+    }
+
+
+def _document(one: RuleImpact, foreseen: Foreseen, samples: int) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "edit": one.edit,
+        "before": len(one.before),
+        "after": len(one.after),
+        "gained": len(one.gained),
+        "lost": len(one.lost),
+        "newly_written": dict(foreseen.newly),
+        "first_run": foreseen.first_run,
+        "samples": {
+            "gained": [_sample(finding) for finding in one.gained[:samples]],
+            "lost": [_sample(finding) for finding in one.lost[:samples]],
+        },
+    }
+
+
+def _sample(finding: Finding) -> dict[str, Any]:
+    return {"refs": [str(ref) for ref in finding.refs], "evidence": dict(finding.evidence)}
+
+
+def _show(
+    out: Console,
+    impacts: Sequence[RuleImpact],
+    foreseen: Mapping[str, Foreseen],
+    settings: Settings,
+    samples: int,
+) -> None:
+    from rich.text import Text
+
+    from crm_steward.report.words import Words
+    from crm_steward.rules.messages import say
+
+    language = settings.language
+    words = Words(language, settings.timezone)
+    if not impacts:
+        out.print(say("no_impact", language))
+    for one in impacts:
+        rule = one.new or one.old
+        title = rule.title(language) if rule else ""
+        edit = say(f"impact_{one.edit}", language)
+        out.print(Text.assemble((one.rule, "bold"), (f" ({edit})", "dim"), f"  {title}"))
+        out.print("  " + _counts(one, words))
+        for sign, style, found in (("+", "green", one.gained), ("-", "red", one.lost)):
+            for line in _lines(found, samples, words):
+                out.print(Text(f"  {sign} {line}", style))
+        for line in _written(foreseen[one.rule], words):
+            out.print(Text(f"  {line}", "bold"))
+        out.print()
+
+
+def _counts(one: RuleImpact, words: Words) -> str:
+    from crm_steward.rules.messages import say
+
+    counts = {"before": one.before, "after": one.after, "gained": one.gained, "lost": one.lost}
+    shown = {name: words.number(len(found)) for name, found in counts.items()}
+    return say("impact_counts", words.language, **shown)
+
+
+def _lines(found: Sequence[Finding], samples: int, words: Words) -> Iterator[str]:
+    from crm_steward.cli.evidence import in_words
+    from crm_steward.rules.messages import say
+
+    for finding in found[:samples]:
+        yield f"{', '.join(str(ref) for ref in finding.refs[:3])}: {in_words(finding, words)}"
+    if len(found) > samples:
+        yield say("impact_more", words.language, n=words.number(len(found) - samples))
+
+
+def _written(foreseen: Foreseen, words: Words) -> Iterator[str]:
+    from crm_steward.rules.messages import say
+
+    if foreseen.newly:
+        by_kind = ", ".join(
+            f"{words.number(n)} {words.find(f'change.{kind}') or kind}"
+            for kind, n in foreseen.newly.items()
+        )
+        yield say("impact_written", words.language, n=by_kind)
+        yield say("impact_canary", words.language, n=words.number(foreseen.first_run))

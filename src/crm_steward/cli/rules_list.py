@@ -71,6 +71,8 @@ def _document(rule: Rule, fired: Fired | None, book: RuleBook) -> dict[str, Any]
 
 
 def _show(book: RuleBook, fired: Mapping[str, Fired], language: str) -> None:
+    from zoneinfo import ZoneInfo
+
     from rich.table import Table
     from rich.text import Text
 
@@ -78,8 +80,6 @@ def _show(book: RuleBook, fired: Mapping[str, Fired], language: str) -> None:
     from crm_steward.report.words import Words
     from crm_steward.rules.messages import say
     from crm_steward.store.fired import NEVER
-
-    from zoneinfo import ZoneInfo
 
     words = Words(language, ZoneInfo("UTC"))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -99,7 +99,7 @@ def _show(book: RuleBook, fired: Mapping[str, Fired], language: str) -> None:
     out = console()
     out.print(table)
     for one in book.skipped:
-        out.print(Text(_skipped(one, language), "yellow"))
+        out.print(Text(skipped(one, language), "yellow"))
 
 
 def _by_pack(book: RuleBook) -> dict[str, list[Rule]]:
@@ -115,7 +115,8 @@ def _mode(rule: Rule) -> str:
     return "\n".join(f"{name}: {mode}" for name, mode in rule.modes.items())
 
 
-def _skipped(one: Skipped, language: str) -> str:
+def skipped(one: Skipped, language: str) -> str:
+    """Return what a rule leaves out in one connection, as a sentence."""
     from crm_steward.rules.messages import say
 
     if one.field:

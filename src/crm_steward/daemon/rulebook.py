@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
 from crm_steward.model import ConfigError
-from crm_steward.rules import RuleBook, load_rules, pack_path
+from crm_steward.rules import (
+    RuleBook,
+    load_register,
+    load_rules,
+    pack_path,
+    shipped_register,
+)
 from crm_steward.settings import Settings
+from crm_steward.store.rulebooks import REGISTER
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -19,8 +29,24 @@ def read_rules(settings: Settings) -> RuleBook:
     Raises:
         ConfigError: Some are wrong; holds every mistake of every file.
     """
-    sources = [*map(pack_path, settings.rules.packs), *settings.rules.paths]
-    return load_rules(sources, language=settings.language, abilities=settings.abilities)
+    return rules_in([*map(pack_path, settings.rules.packs), *settings.rules.paths], settings)
+
+
+def rules_in(paths: Sequence[Path], settings: Settings) -> RuleBook:
+    """Read the rules in `paths` for the connections and the register of the settings.
+
+    Raises:
+        ConfigError: Some are wrong; holds every mistake of every file.
+    """
+    path = settings.rules.register_file or shipped_register()
+    register = load_register(path, settings.language)
+    book = load_rules(
+        paths,
+        language=settings.language,
+        abilities=settings.abilities,
+        periods=register.periods,
+    )
+    return replace(book, texts={**book.texts, REGISTER: path.read_text(encoding="utf-8")})
 
 
 class Rulebook:

@@ -169,7 +169,7 @@ def _drawn(
         if number % 2:
             person = {}
             for name in names:
-                if rng.random() < 0.5:
+                if rng.getrandbits(1):
                     _put(person, name, rng.choice(values[name]))
             person |= {key: _own(text, number) for key, text in person.items() if apart}
         else:

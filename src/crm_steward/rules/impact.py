@@ -79,7 +79,5 @@ def _by_id(rules: Iterable[Rule]) -> dict[str, Rule]:
     return {rule.id: rule for rule in rules}
 
 
-def _found(
-    rule: Rule | None, con: duckdb.DuckDBPyConnection, now: datetime
-) -> dict[str, Finding]:
+def _found(rule: Rule | None, con: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, Finding]:
     return {} if rule is None else {one.fingerprint: one for one in rule.find(con, now)}

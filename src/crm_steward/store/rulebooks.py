@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.tables import rulebooks
 
+REGISTER = "register.yaml"
+"""The name under which the register of retention periods is kept beside the rules."""
+
 _KEPT = 20
 
 

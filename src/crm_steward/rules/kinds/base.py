@@ -178,6 +178,8 @@ class Check(Block, ABC):
     """
 
     kind: str
+    about: ClassVar[tuple[str, str]]
+    """What it finds, in a few words: in English, in French."""
     proposes: ClassVar[bool] = False
     """Whether its evidence says what a field should read, so that `update` can write it."""
     groups: ClassVar[bool] = False
@@ -186,6 +188,12 @@ class Check(Block, ABC):
     """The fact that names what the contact is, which `tag` writes when it gives no word."""
     facts: ClassVar[Mapping[str, str]] = {}
     """The evidence: name of the fact → what it is, for rule tests and the reference."""
+
+    @classmethod
+    def title(cls, language: str) -> str:
+        """Return what it finds, in a few words of `language` ("en" or "fr")."""
+        english, french = cls.about
+        return french if language == "fr" else english
 
     @property
     def reads(self) -> tuple[str, ...]:

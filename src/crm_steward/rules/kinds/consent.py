@@ -35,6 +35,10 @@ class ConsentCheck(RowCheck):
         check: {kind: consent, channel: email, problem: missing}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Contacts that could be written to or called, and may not be",
+        "Contacts joignables que l'on n'a pas le droit de solliciter",
+    )
     facts: ClassVar[Mapping[str, str]] = {
         "channel": "The way of reaching the contact.",
         "problem": "What is wrong.",

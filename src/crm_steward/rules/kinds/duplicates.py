@@ -26,6 +26,10 @@ class Duplicates(Check):
         check: {kind: duplicates, levels: [same e-mail, same phone and similar name]}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Several records that are probably one person",
+        "Plusieurs fiches qui sont sans doute une même personne",
+    )
     groups: ClassVar[bool] = True
     facts: ClassVar[Mapping[str, str]] = {
         "level": "The strongest level.",

@@ -45,6 +45,10 @@ class Format(RowCheck):
         check: {kind: format, fields: [phone, mobile], only: fixable}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Values that do not read as they should",
+        "Valeurs mal écrites",
+    )
     proposes: ClassVar[bool] = True
     facts: ClassVar[Mapping[str, str]] = {
         "field": "Which field.",

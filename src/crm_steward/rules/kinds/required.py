@@ -21,6 +21,10 @@ class Required(RowCheck):
         check: {kind: required, fields: [email, phone, mobile], need: any}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Fields that must hold something",
+        "Champs qui doivent être remplis",
+    )
     facts: ClassVar[Mapping[str, str]] = {"missing": "The empty fields, in any order."}
 
     kind: Literal["required"]

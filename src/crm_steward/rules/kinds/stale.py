@@ -21,6 +21,10 @@ class Stale(RowCheck):
         check: {kind: stale, clock: last_activity, longer_than: 18 months}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Nothing has happened for too long",
+        "Plus rien depuis trop longtemps",
+    )
     facts: ClassVar[Mapping[str, str]] = {
         "clock": "Which date counts.",
         "last": "The date, as far as it is written; null when it is unknown.",

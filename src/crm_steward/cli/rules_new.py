@@ -1,0 +1,109 @@
+"""`crm-steward rules new`: asks a few questions and writes a rule with its test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crm_steward.cli.context import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    console,
+    open_rules,
+    open_settings,
+)
+
+if TYPE_CHECKING:
+    from crm_steward.rules import Rule
+    from crm_steward.rules.drafting import Draft, Fields
+
+_INTO = Path("rules/own.yaml")
+
+
+def register(rules: typer.Typer) -> None:
+    """Add the command to the group."""
+    rules.command("new")(new_command)
+
+
+def new_command(
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    into: Annotated[
+        Path, typer.Option(help="The rule file: it is made, or added to at its end.")
+    ] = _INTO,
+) -> None:
+    """Ask a few questions and write a rule, with a test of what it catches and leaves alone.
+
+    Each answer is checked at once. The test's contacts are invented: one that the rule catches,
+    with no more fields than it takes, and nearly the same one that it leaves alone. Nothing is
+    looked for before the next scan; `crm-steward rules impact` shows what it will find.
+    """
+    from crm_steward.cli.interview import Interview
+    from crm_steward.cli.rules import relation_of
+    from crm_steward.model import utc_now
+    from crm_steward.rules.drafting import draft
+    from crm_steward.rules.messages import say
+
+    settings = open_settings(config)
+    language = settings.language
+    taken = frozenset(rule.id for rule in open_rules(settings).rules)
+    text, rule = Interview(settings, taken).hold()
+    today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    test = into.with_name(f"{into.stem}.test{into.suffix}")
+    _add(into, "version: 1\nrules:\n", text)
+    out = console()
+    out.print(f"[green]✓[/] {say('new_written', language, file=into, id=rule.id)}")
+    drafted = draft(rule, relation_of, today)
+    if drafted is None:
+        out.print(f"[yellow]{say('new_not_caught', language)}[/]")
+    else:
+        lines = _test_of(rule, drafted, language)
+        _add(test, f"version: 1\nnow: {today:%Y-%m-%d}\ntests:\n", lines)
+        out.print(f"[green]✓[/] {say('new_tested', language, file=test)}")
+    out.print(say("new_next", language, file=into))
+
+
+def _add(path: Path, head: str, text: str) -> None:
+    """Add `text` to the end of a file; what stands there is not touched."""
+    from crm_steward.model import ConfigError, Problem
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        there = path.read_text(encoding="utf-8") if path.exists() else head
+        gap = "" if there == head else "\n"
+        path.write_text(f"{there.rstrip()}\n{gap}{text}", encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(f"cannot be written: {error}.", where=str(path))]) from error
+
+
+def _test_of(rule: Rule, drafted: Draft, language: str) -> str:
+    from crm_steward.rules.messages import say
+
+    finds = [_expected(finding.refs, finding.evidence) for finding in drafted.findings]
+    parts = [_one(say("new_caught", language), rule.id, drafted.caught, finds)]
+    if drafted.spared:
+        name = say("new_spared", language, field=drafted.changed)
+        parts.append(_one(name, rule.id, drafted.spared, []))
+    return "".join(parts)
+
+
+def _expected(refs: tuple[object, ...], evidence: object) -> Fields:
+    """Return what a test expects of a finding: its records, and facts that are a single value."""
+    ids = [int(str(ref).rpartition(":")[2]) for ref in refs]
+    facts = {
+        name: value[:10] if name == "last" and isinstance(value, str) else value
+        for name, value in dict(evidence).items()  # type: ignore[call-overload]  # evidence is a mapping
+        if isinstance(value, str | int | float | bool)
+    }
+    return {**({"id": ids[0]} if len(ids) == 1 else {"ids": ids}), **facts}
+
+
+def _one(name: str, rule: str, contacts: tuple[Fields, ...], finds: list[Fields]) -> str:
+    from crm_steward.rules.plainyaml import flow
+
+    people = "".join(f"      - {flow(contact)}\n" for contact in contacts)
+    found = "".join(f"      - {flow(finding)}\n" for finding in finds)
+    expected = f"    finds:\n{found}" if found else "    finds: []\n"
+    return f"  - name: {flow(name)}\n    rule: {rule}\n    contacts:\n{people}{expected}"

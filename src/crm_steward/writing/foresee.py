@@ -1,0 +1,116 @@
+"""Foresee: which records an edited rule would write to, before it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from crm_steward.model import Finding, RecordRef, kind_of
+from crm_steward.rules import Rule
+from crm_steward.rules.impact import RuleImpact
+from crm_steward.settings import Limits
+from crm_steward.store.database import Database, chunked
+from crm_steward.store.findings import StoredFinding
+from crm_steward.store.mirror import Mirror
+from crm_steward.writing.limits import share
+from crm_steward.writing.propose import Candidate, Capabilities, Proposer
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What an edit of one rule would write.
+
+    Args:
+        newly: Kind of change → records that would be written so and were not before.
+        first_run: How many of them the first run may touch.
+    """
+
+    newly: Mapping[str, int]
+    first_run: int
+
+
+def foresee(
+    database: Database,
+    impact: RuleImpact,
+    *,
+    limits: Limits,
+    capabilities: Capabilities,
+    language: str,
+    now: datetime,
+) -> Foreseen:
+    """Return what an edit of one rule would write that it did not before.
+
+    Args:
+        database: The store.
+        impact: The rule before and after, and what it finds.
+        limits: The settings' limits.
+        capabilities: What each connection can do.
+        language: Of what would be written.
+        now: The moment.
+    """
+    proposer = _Asking(database, capabilities, language, now)
+    before = proposer.writes(impact.old, impact.before.values())
+    after = proposer.writes(impact.new, impact.after.values())
+    newly = after - before
+    counts = Counter(kind for _, kind in newly)
+    records = {ref for ref, _ in newly}
+    return Foreseen(dict(sorted(counts.items())), _first_run(database, impact.new, records, limits))
+
+
+def _first_run(
+    database: Database, rule: Rule | None, records: Collection[RecordRef], limits: Limits
+) -> int:
+    """Return how many of `records` a run of a rule that is new or edited may touch."""
+    if rule is None:
+        return 0
+    mirror = Mirror(database)
+    bounds = [limits.canary, limits.max_changes_per_run, len(records)]
+    if rule.limits.max_changes is not None:
+        bounds.append(rule.limits.max_changes)
+    if rule.limits.max_percent is not None:
+        connections = {ref.connection for ref in records}
+        percent = rule.limits.max_percent
+        bounds.append(sum(share(mirror.live(name), percent) for name in connections))
+    return min(bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Asks rules what they would make of findings that are not stored."""
+
+    database: Database
+    capabilities: Capabilities
+    language: str
+    now: datetime
+
+    def writes(self, rule: Rule | None, findings: Iterable[Finding]) -> set[tuple[RecordRef, str]]:
+        """Return each record that would be written to, and the kind of change."""
+        if rule is None or not rule.active:
+            return set()
+        written: set[tuple[RecordRef, str]] = set()
+        for chunk in chunked(findings):
+            refs = {ref for finding in chunk for ref in finding.refs}
+            proposer = Proposer(
+                contacts=Mirror(self.database).contacts(refs),
+                capabilities=self.capabilities,
+                language=self.language,
+                now=self.now,
+            )
+            for finding in chunk:
+                for one in proposer.propose(self._fresh(finding), rule):
+                    if isinstance(one, Candidate):
+                        change = one.planned.change
+                        written.add((change.ref, kind_of(change)))
+        return written
+
+    def _fresh(self, finding: Finding) -> StoredFinding:
+        return StoredFinding(
+            finding=finding,
+            state="open",
+            first_seen_at=self.now,
+            last_seen_at=self.now,
+            resolved_at=None,
+            openings=1,
+        )
