@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import unicodedata
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from crm_steward.settings import Settings
 
 _LONGEST_ID = 60
+_ORDER = ("id", "about", "severity", "where", "check", "actions", "mode", "limits", "if_unable")
 _FIRST_LINE = 3
 """Of the first key of the only rule in a file."""
 
@@ -144,7 +146,7 @@ class Interview:
                 self.parts["actions"] = f"[{{task: {{to: owner, due: 14 days, title: {title}}}}}]"
             elif chosen != "report":
                 self.parts["actions"] = _ACTIONS.get(chosen, f"[{chosen}: {{}}]")
-            if not self._shown(self._mistakes(self.parts, "actions")):
+            if chosen == "report" or not self._shown(self._mistakes(self.parts, "actions")):
                 break
         if "actions" in self.parts:
             self.parts["limits"] = "{max_changes: 50, max_percent: 2}"
@@ -185,7 +187,7 @@ class Interview:
         """Return what is wrong in the line of `key`; what is still missing is not wrong."""
         from crm_steward.model import ConfigError
 
-        line = list(parts).index(key) + _FIRST_LINE
+        line = _ordered(parts).index(key) + _FIRST_LINE
         try:
             self._load(_written(parts))
         except ConfigError as error:
@@ -222,8 +224,12 @@ def _line(problem: Problem) -> int:
 
 
 def _written(parts: dict[str, str]) -> str:
-    first, *others = (f"{key}: {text}" for key, text in parts.items())
+    first, *others = (f"{key}: {parts[key]}" for key in _ordered(parts))
     return "\n".join([f"  - {first}", *(f"    {line}" for line in others)]) + "\n"
+
+
+def _ordered(parts: Mapping[str, str]) -> list[str]:
+    return [key for key in _ORDER if key in parts]
 
 
 def _slug(about: str) -> str:

@@ -209,9 +209,6 @@ def _written(foreseen: Foreseen, words: Words) -> Iterator[str]:
     from crm_steward.rules.messages import say
 
     if foreseen.newly:
-        by_kind = ", ".join(
-            f"{words.number(n)} {words.find(f'change.{kind}') or kind}"
-            for kind, n in foreseen.newly.items()
-        )
+        by_kind = ", ".join(words(f"change.{kind}", n=n) for kind, n in foreseen.newly.items())
         yield say("impact_written", words.language, n=by_kind)
         yield say("impact_canary", words.language, n=words.number(foreseen.first_run))

@@ -35,11 +35,7 @@ def fired(database: Database) -> Mapping[str, Fired]:
     found = sa.select(findings.c.rule, standing, sa.func.sum(findings.c.openings))
     written = sa.select(journal.c.rule, sa.func.count()).where(journal.c.state == "verified")
     with database.read() as reading:
-        changes: dict[str, int] = dict(
-            reading.execute(written.group_by(journal.c.rule)).tuples().all()
-        )
+        changes = {row[0]: row[1] for row in reading.execute(written.group_by(journal.c.rule))}
         rows = reading.execute(found.group_by(findings.c.rule)).all()
-    counts = {
-        rule: Fired(int(open_), int(ever), changes.get(rule, 0)) for rule, open_, ever in rows
-    }
+    counts = {row[0]: Fired(int(row[1]), int(row[2]), changes.get(row[0], 0)) for row in rows}
     return {rule: Fired(written=n) for rule, n in changes.items()} | counts
