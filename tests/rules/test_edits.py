@@ -10,9 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from crm_steward.cli.app import app
+from crm_steward.cli.rules import relation_of
 from crm_steward.connect.protocol import Cursor, Page
 from crm_steward.model import ConfigError, Contact, Email, RecordRef, Stage
 from crm_steward.rules import load_rules, pack_path
+from crm_steward.rules.drafting import draft
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import Mirror
 
@@ -235,9 +237,6 @@ def test_new_that_is_broken_off_writes_nothing() -> None:
 
 def test_every_shipped_rule_can_be_drafted_a_test() -> None:
     """Drafted contacts are caught or not as the rule says, for a rule of each shipped pack."""
-    from crm_steward.cli.rules import relation_of
-    from crm_steward.rules.drafting import draft
-
     now = datetime(2026, 11, 22, tzinfo=UTC)
     for pack in ("consent-eu", "duplicates"):
         rule = load_rules([pack_path(pack)]).rules[-1]

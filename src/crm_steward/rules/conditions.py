@@ -91,9 +91,9 @@ class Comparison(Block):
     matches: Pattern | SkipJsonSchema[None] = None
     """This regular expression (RE2) is found somewhere in it; use ^ and $ for the whole."""
     less_than: Annotated[float, Field(strict=True)] | SkipJsonSchema[None] = None
-    """It is a number below this one (custom fields)."""
+    """It is a number below this one."""
     greater_than: Annotated[float, Field(strict=True)] | SkipJsonSchema[None] = None
-    """It is a number above this one (custom fields)."""
+    """It is a number above this one."""
     older_than: Duration | SkipJsonSchema[None] = None
     """It is a date longer ago than this, for example 18 months. An unknown date is not."""
     newer_than: Duration | SkipJsonSchema[None] = None

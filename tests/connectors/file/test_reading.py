@@ -24,6 +24,7 @@ from crm_steward.sdk import (
     Kind,
     PhoneKind,
     RecordRef,
+    SourceType,
     Stage,
 )
 
@@ -412,3 +413,32 @@ def test_pages_come_as_they_are_read(open_file: Open, csv_file: Written) -> None
     path = csv_file("E-mail\n" + "x@example.com\n" * 5000)
     (page,) = islice(open_file(path).read(None), 1)
     assert (len(page.contacts), page.total, page.complete) == (1000, 5000, False)
+
+
+def test_columns_of_what_few_tools_keep(open_file: Open, csv_file: Written) -> None:
+    """Dates, flags and numbers are recognised by header; what is no such thing stays readable."""
+    path = csv_file(
+        "E-mail;Fin de contrat;Date de naissance;Legal hold;Achats;Type de source\n"
+        "a@example.com;31/12/2026;12/03/65;oui;1 234,5;tiers\n"
+        "b@example.com;bientôt;;;beaucoup;salon\n"
+    )
+    ((first, second), _) = _read(open_file(path))
+    assert first.contract_end == datetime(2026, 12, 31, tzinfo=UTC)
+    assert first.birth_date == datetime(1965, 3, 12, tzinfo=UTC), "nobody is born in the future"
+    assert (first.legal_hold, first.purchases) == (True, 1234.5)
+    assert first.source_type is SourceType.THIRD_PARTY
+    assert (second.legal_hold, second.purchases, second.contract_end) == (None, None, None)
+    assert second.extra == {
+        "Fin de contrat": "bientôt",
+        "Achats": "beaucoup",
+        "Type de source": "salon",
+    }
+
+
+def test_notes_are_kept_only_where_somebody_asked(open_file: Open, csv_file: Written) -> None:
+    """A column of notes says that there are some; mapped by the settings, what they say."""
+    path = csv_file("E-mail;Notes\na@example.com;Likes tea.\n")
+    ((seen,), _) = _read(open_file(path))
+    ((kept,), _) = _read(open_file(path, columns={"notes": "Notes"}))
+    assert (seen.has_notes, seen.notes, dict(seen.extra)) == (True, None, {})
+    assert (kept.has_notes, kept.notes) == (True, "Likes tea.")

@@ -25,10 +25,12 @@ from crm_steward.sdk import (
     SourceField,
     Stage,
 )
-from crm_steward_hubspot import HubSpotSettings
+from crm_steward_hubspot import SPEC, HubSpotSettings
+from crm_steward_hubspot.consents import PROPERTIES as CONSENT_PROPERTIES
 from crm_steward_hubspot.mapping import (
     ACTIVITY,
     PERSON_ACTS,
+    READ_ONLY,
     STANDARD,
     WRITABLE,
     ContactMap,
@@ -444,3 +446,12 @@ def _seconds(record: dict[str, Any]) -> float:
     for _ in range(500):
         MAP.contact(record)
     return (time.process_time() - started) / 500
+
+
+def test_the_spec_names_what_is_read_and_what_holds_consent() -> None:
+    """Rules on other fields are refused beforehand; no rule may set what consent is read from."""
+    held = {name for name in SPEC.fields or () if not FIELDS[name].computed}
+    assert held == {*WRITABLE, *READ_ONLY, "last_person_act", "last_activity"}
+    consent = [*CONSENT_PROPERTIES, "hs_email_optout_17", "hs_marketable_status"]
+    assert all(SPEC.holds_consent(name) for name in consent)
+    assert not any(SPEC.holds_consent(name) for name in WRITABLE.values())

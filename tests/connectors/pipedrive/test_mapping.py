@@ -26,6 +26,7 @@ from crm_steward.sdk import (
     RecordRejectedError,
     Stage,
 )
+from crm_steward_pipedrive import SPEC
 from crm_steward_pipedrive.mapping import (
     ContactMap,
     Sources,
@@ -494,3 +495,12 @@ def test_a_described_field_says_what_it_holds() -> None:
     assert "French" in described.options
     assert not _field("ID").described().writable
     assert not replace(_field("Source"), type="user").described().writable
+
+
+def test_the_spec_names_what_is_read_and_what_holds_consent() -> None:
+    """Rules on other fields are refused beforehand; no rule may set what consent is read from."""
+    unmapped = {"language", "website", "source", "kind"}
+    assert not unmapped & set(SPEC.fields or ())
+    assert {"first_name", "region", "stage", "consent_email", "has_notes"} < set(SPEC.fields or ())
+    assert all(SPEC.holds_consent(name) for name in ("marketing_status", "doi_status"))
+    assert not SPEC.holds_consent("label_ids")

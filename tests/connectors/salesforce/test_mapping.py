@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from crm_steward.sdk import (
+    FIELDS,
     AddressStatus,
     Channel,
     Consent,
@@ -17,9 +18,9 @@ from crm_steward.sdk import (
     Kind,
     Poison,
 )
-from crm_steward_salesforce import SalesforceSettings, values
-from crm_steward_salesforce.consents import Said
-from crm_steward_salesforce.mapping import ContactMap, field_table
+from crm_steward_salesforce import SPEC, SalesforceSettings, values
+from crm_steward_salesforce.consents import CONTACT_FLAGS, INDIVIDUAL_FLAGS, Said
+from crm_steward_salesforce.mapping import READ_ONLY, WRITABLE, ContactMap, field_table
 
 README = Path(__file__).parents[3] / "connectors" / "crm_steward_salesforce" / "README.md"
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)
@@ -323,3 +324,13 @@ def test_a_value_longer_than_any_of_salesforces_is_set_aside() -> None:
     found = mapped().contact(record(Title="x" * 40_000_000))
     assert isinstance(found, Poison)
     assert "Title" in found.reason
+
+
+def test_the_spec_names_what_is_read_and_what_holds_consent() -> None:
+    """Rules on other fields are refused beforehand; no rule may set what consent is read from."""
+    held = {name for name in SPEC.fields or () if not FIELDS[name].computed}
+    assert held == {*WRITABLE, *READ_ONLY}
+    individual = [f"Individual.{name}" for name in INDIVIDUAL_FLAGS]
+    consent = [*CONTACT_FLAGS, *individual, "isemailbounced", "EmailBouncedDate", "IndividualId"]
+    assert all(SPEC.holds_consent(name) for name in consent)
+    assert not any(SPEC.holds_consent(name) for name in WRITABLE.values())

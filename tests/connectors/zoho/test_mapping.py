@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import crm_steward_zoho
 from crm_steward.sdk import (
+    FIELDS,
     AddressStatus,
     Channel,
     Consent,
@@ -25,10 +26,11 @@ from crm_steward.sdk import (
     Poison,
     Stage,
 )
-from crm_steward_zoho import ZohoSettings
+from crm_steward_zoho import SPEC, ZohoSettings
+from crm_steward_zoho.consents import STANDARD as CONSENT_FIELDS
 from crm_steward_zoho.consents import consents_of, known, opted_out
 from crm_steward_zoho.errors import refusal_of
-from crm_steward_zoho.mapping import ContactMap, field_table, same
+from crm_steward_zoho.mapping import FIELD_NAMES, ContactMap, field_table, same
 from crm_steward_zoho.sandbox.schema import BASES
 from crm_steward_zoho.schema import Field, Schema
 from crm_steward_zoho.values import moment
@@ -338,3 +340,11 @@ def test_the_readme_holds_the_table() -> None:
     readme = Path(crm_steward_zoho.__file__).with_name("README.md").read_text("utf-8")
     held = readme.partition("<!-- fields -->")[2].partition("<!-- /fields -->")[0]
     assert held.strip() == field_table()
+
+
+def test_the_spec_names_what_is_read_and_what_holds_consent() -> None:
+    """Rules on other fields are refused beforehand; no rule may set what consent is read from."""
+    held = {name for name in SPEC.fields or () if not FIELDS[name].computed}
+    assert held == set(FIELD_NAMES)
+    assert all(SPEC.holds_consent(name) for name in CONSENT_FIELDS)
+    assert not any(SPEC.holds_consent(name) for name in FIELD_NAMES.values())

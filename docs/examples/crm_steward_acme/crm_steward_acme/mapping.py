@@ -14,6 +14,7 @@ from crm_steward.sdk import (
     Contact,
     Email,
     Gone,
+    Kept,
     Kind,
     Phone,
     PhoneKind,
@@ -76,6 +77,7 @@ class ContactMap:
         self._settings = settings
         self._sources = {**SOURCES, **settings.fields}
         self._stages = {**STAGES, **settings.stages}
+        self._kept = Kept.of(settings.fields, settings.source_types)
 
     def source_of(self, field: str) -> str | None:
         """Return the field of Acme that a change of `field` writes, or None if there is none."""
@@ -126,6 +128,7 @@ class ContactMap:
             updated_at=_time(held["updated_at"]),
             last_person_act=_time(held["last_person_act"]),
             last_activity=_time(held["last_activity"]),
+            **self._kept.read(held.get, lambda field: _time(held.get(field))),
             consents=(self._consent(record, email or ""),),
             url=f"https://app.acme.example/contacts/{record_id}",
             extra={name: _text(record, own) for name, own in self._settings.extra.items()},
