@@ -24,6 +24,7 @@ from crm_steward.cli import (
     run,
     sandbox,
     scan,
+    snooze,
     undo,
 )
 from crm_steward.cli.failures import ending
@@ -36,6 +37,7 @@ _COMMANDS = (
     pull,
     scan,
     findings,
+    snooze,
     plan,
     apply,
     undo,

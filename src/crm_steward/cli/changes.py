@@ -378,13 +378,13 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
     for name, reason in counts.held.items():
         held = f"Nothing is written to {plain(name)}: {plain(reason)}."
         out.print(held, style="yellow", markup=False)
-    for number, said in (
+    for number, what in (
         (counts.snoozed, "changes were left out: their findings were snoozed meanwhile."),
         (counts.left, "changes were not tried; crm-steward apply --yes goes on."),
         (counts.waiting, "changes wait for approval: crm-steward apply --approve …"),
     ):
         if number:
-            out.print(f"{number:,} {said}")
+            out.print(f"{number:,} {what}")
 
 
 def _outcome(line: Line) -> Text:
