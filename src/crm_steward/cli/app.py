@@ -25,6 +25,7 @@ from crm_steward.cli import (
     run,
     sandbox,
     scan,
+    snooze,
     undo,
 )
 from crm_steward.cli.failures import ending
@@ -37,6 +38,7 @@ _COMMANDS = (
     pull,
     scan,
     findings,
+    snooze,
     plan,
     apply,
     undo,

@@ -211,12 +211,13 @@ def _approve(database: Database, stored: StoredPlan, what: str, by: str | None, 
 def _preview(
     database: Database, settings: Settings, stored: StoredPlan, *, everything: bool, as_json: bool
 ) -> None:
+    from crm_steward.model import utc_now
     from crm_steward.store.mirror import Mirror
     from crm_steward.store.plans import Plans
     from crm_steward.writing import select
 
     Plans(database).show(stored.hash)
-    selection = select(database, stored)
+    selection = select(database, stored, now=utc_now())
     if as_json:
         print_json(_selection(stored, selection))
         return
@@ -238,6 +239,7 @@ def _preview(
         "waiting": len(selection.waiting),
         "tried": len(selection.tried),
         "held": len(selection.held) + len(selection.under_way),
+        "snoozed": len(selection.snoozed),
     }
     said = [
         word(name, language, n=figure(number, language))
@@ -256,6 +258,7 @@ def _selection(stored: StoredPlan, selection: Selection) -> dict[str, Any]:
         "waiting_for_approval": [planned.key for planned in selection.waiting],
         "tried": [planned.key for planned in selection.tried],
         "under_way": [planned.key for planned in selection.under_way],
+        "snoozed": [planned.key for planned in selection.snoozed],
         "held": {planned.key: reason for planned, reason in selection.held},
     }
 

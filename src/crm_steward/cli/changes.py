@@ -61,6 +61,7 @@ _EN = MappingProxyType(
         "waiting": "{n} wait for approval",
         "tried": "{n} were tried before",
         "held": "{n} are held back",
+        "snoozed": "{n} are left out: their findings were snoozed",
         "dry-next": "Nothing was written. --approve all|RULE|KEY approves; --yes writes.",
         "undo-next": "Nothing was written. --yes writes.",
         "share": "{name}: {used} of {allowed} in 24 hours ({percent} % of {live} contacts)",
@@ -102,6 +103,7 @@ _FR = MappingProxyType(
         "waiting": "en attente d'une approbation : {n}",
         "tried": "déjà tentées : {n}",
         "held": "retenues : {n}",
+        "snoozed": "écartées, leurs anomalies étant en sommeil : {n}",
         "dry-next": "Rien n'a été écrit. --approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
         "undo-next": "Rien n'a été écrit. --yes écrit.",
         "share": "{name} : {used} sur {allowed} en 24 heures ({percent} % de {live} fiches)",
@@ -376,10 +378,13 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
     for name, reason in counts.held.items():
         held = f"Nothing is written to {plain(name)}: {plain(reason)}."
         out.print(held, style="yellow", markup=False)
-    if counts.left:
-        out.print(f"{counts.left:,} changes were not tried; crm-steward apply --yes goes on.")
-    if counts.waiting:
-        out.print(f"{counts.waiting:,} changes wait for approval: crm-steward apply --approve …")
+    for number, what in (
+        (counts.snoozed, "changes were left out: their findings were snoozed meanwhile."),
+        (counts.left, "changes were not tried; crm-steward apply --yes goes on."),
+        (counts.waiting, "changes wait for approval: crm-steward apply --approve …"),
+    ):
+        if number:
+            out.print(f"{number:,} {what}")
 
 
 def _outcome(line: Line) -> Text:

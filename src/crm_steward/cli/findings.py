@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
 from itertools import groupby, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crm_steward.cli.changes import room_for, who, word
+from crm_steward.cli.changes import plain, room_for, who, word
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -17,6 +19,7 @@ from crm_steward.cli.context import (
     open_settings,
     print_json,
 )
+from crm_steward.cli.snooze_words import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,9 +27,13 @@ if TYPE_CHECKING:
     from crm_steward.model import Contact, RecordRef
     from crm_steward.report.words import Words
     from crm_steward.store.findings import StoredFinding
+    from crm_steward.store.snoozes import Snooze
 
 _MEMBERS = 5
 """Records of one group that are named."""
+SHORT = 10
+"""Digits of a fingerprint that are shown; eight of them name a finding to `crm-steward snooze`."""
+_NONE: Mapping[str, Snooze] = MappingProxyType({})
 _COLOURS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "dim"}
 
 
@@ -36,48 +43,74 @@ def register(app: typer.Typer) -> None:
 
 
 def findings_command(
+    *,
     config: ConfigOption = DEFAULT_CONFIG,
     rule: Annotated[str | None, typer.Option(help="Only findings of this rule.")] = None,
     connection: Annotated[
         str | None, typer.Option(help="Only findings that touch this connection.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many to list.")] = 50,
+    snoozed: Annotated[
+        bool, typer.Option("--snoozed", help="List the snoozed ones instead, and why.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the findings that stand, worst first: which rule, which records, and what is wrong.
 
     Example: `crm-steward findings --rule duplicate-contact --limit 10`. With --json each has its
-    evidence in full. Why a record is caught or not: `crm-steward rules explain RULE RECORD`.
+    evidence in full. Those that were snoozed (`crm-steward snooze`) are left out, and counted below
+    the list. Why a record is caught or not: `crm-steward rules explain RULE RECORD`.
     """
+    from crm_steward.model import utc_now
     from crm_steward.report.words import Words
     from crm_steward.store.database import Database
     from crm_steward.store.findings import Findings
     from crm_steward.store.mirror import Mirror
+    from crm_steward.store.snoozes import Snoozes, asleep
 
     settings = open_settings(config)
     with Database.open(settings.database) as database:
-        found = list(islice(Findings(database).open(rule, connection), limit + 1))
+        now, findings = utc_now(), Findings(database)
+        only = asleep(now) if snoozed else ~asleep(now)
+        found = list(islice(findings.open(rule, connection, only=only), limit + 1))
         listed = found[:limit]
         contacts = Mirror(database).contacts(ref for one in listed for ref in one.finding.refs)
+        snoozes = Snoozes(database).active(now) if snoozed else {}
+        hidden = 0 if snoozed else findings.count(rule, connection, only=asleep(now))
+    words = Words(settings.language, settings.timezone)
     if as_json:
-        print_json([as_document(stored) for stored in listed])
+        print_json([as_document(stored, snoozes, settings.timezone) for stored in listed])
         return
     out = console()
-    words = Words(settings.language, settings.timezone)
-    for name, group in groupby(listed, key=lambda stored: stored.finding.rule):
-        _print_group(out, name, list(group), contacts, words)
-    if not listed:
+    print_findings(out, listed, contacts, words, snoozes)
+    if not listed and snoozed:
+        out.print(say("none", words.language), markup=False)
+    elif not listed and not hidden:
         out.print("Nothing stands. (Has crm-steward pull and crm-steward scan been run?)")
     if len(found) > limit:
         out.print(f"… and more: use --limit, --rule or --connection (shown: {limit}).")
+    if hidden:
+        out.print(say("hidden", words.language, n=words.number(hidden)), markup=False)
+
+
+def print_findings(
+    out: Console,
+    listed: Iterable[StoredFinding],
+    contacts: Mapping[RecordRef, Contact],
+    words: Words,
+    snoozes: Mapping[str, Snooze] = _NONE,
+) -> None:
+    """Print findings, rule by rule; where there are snoozes, until when and why."""
+    for _, group in groupby(listed, key=lambda stored: stored.finding.rule):
+        _print_group(out, list(group), contacts, words, snoozes)
 
 
 def _print_group(
     out: Console,
-    rule: str,
     group: Sequence[StoredFinding],
     contacts: Mapping[RecordRef, Contact],
     words: Words,
+    snoozes: Mapping[str, Snooze],
 ) -> None:
     """Print the findings of one rule."""
     from rich import box
@@ -86,26 +119,47 @@ def _print_group(
 
     from crm_steward.cli.evidence import in_words
 
-    label = group[0].finding.severity.label
+    rule, label = group[0].finding.rule, group[0].finding.severity.label
     out.print(Text.assemble((words(f"severity.{label}"), _COLOURS[label]), "  ", (rule, "bold")))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     refs = [ref for stored in group for ref in stored.finding.refs[:_MEMBERS]]
     table.add_column(word("record", words.language), overflow="fold", min_width=room_for(refs))
     for name in ("found", "since"):
         table.add_column(word(name, words.language), overflow="fold")
+    for name in ("until", "reason") if snoozes else ():
+        table.add_column(say(name, words.language), overflow="fold")
+    table.add_column(say("fingerprint", words.language), no_wrap=True, style="dim")
     for stored in group:
         members = stored.finding.refs
         records = [who(ref, contacts) for ref in members[:_MEMBERS]]
         if len(members) > _MEMBERS:
             records.append(Text(f"… {words('members.more', n=len(members) - _MEMBERS)}", "dim"))
         since = Text(f"{stored.first_seen_at:%Y-%m-%d}", "dim")
-        table.add_row(Text("\n").join(records), Text(in_words(stored.finding, words)), since)
+        mark = stored.finding.fingerprint
+        snooze = snoozes.get(mark)
+        why = [day_of(snooze, words.zone), plain(snooze.reason, 200)] if snooze else []
+        table.add_row(
+            Text("\n").join(records),
+            Text(in_words(stored.finding, words)),
+            since,
+            *map(Text, why),
+            Text(mark[:SHORT]),
+        )
     out.print(table)
 
 
-def as_document(stored: StoredFinding) -> dict[str, Any]:
-    """Return a finding as JSON-ready values."""
+def day_of(snooze: Snooze, zone: tzinfo) -> str:
+    """Return the day on which a snooze ends."""
+    return snooze.until.astimezone(zone).date().isoformat()
+
+
+def as_document(
+    stored: StoredFinding, snoozes: Mapping[str, Snooze], zone: tzinfo
+) -> dict[str, Any]:
+    """Return a finding as JSON-ready values, with its snooze when it has one."""
     finding = stored.finding
+    snooze = snoozes.get(finding.fingerprint)
+    asleep = {"snoozed_until": day_of(snooze, zone), "reason": snooze.reason} if snooze else {}
     return {
         "fingerprint": finding.fingerprint,
         "rule": finding.rule,
@@ -118,4 +172,5 @@ def as_document(stored: StoredFinding) -> dict[str, Any]:
         "first_seen_at": stored.first_seen_at.isoformat(),
         "last_seen_at": stored.last_seen_at.isoformat(),
         "openings": stored.openings,
+        **asleep,
     }

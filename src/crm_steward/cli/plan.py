@@ -73,6 +73,7 @@ def plan_command(
             limits=settings.limits,
             capabilities=capabilities(settings),
             language=settings.language,
+            zone=settings.timezone,
             rules=rule or (),
             connections=connections if connection else (),
         )

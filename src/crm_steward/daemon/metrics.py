@@ -12,10 +12,11 @@ from prometheus_client.registry import Collector
 
 from crm_steward import __version__
 from crm_steward.connect.calls import Calls
-from crm_steward.model import StoreError
+from crm_steward.model import Clock, StoreError, utc_now
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.mirror import ConnectionState, Mirror
+from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import findings, outbox, quarantine
 
 _SECONDS = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14400)
@@ -26,9 +27,10 @@ class Metrics:
 
     Args:
         database: Where the figures are read that outlive the process.
+        clock: The time.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Clock = utc_now) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
         self.registry = CollectorRegistry(auto_describe=False)
         version = Gauge(
@@ -72,7 +74,7 @@ class Metrics:
             "1 while the rules on disk are wrong and the last good ones run on.",
             registry=self.registry,
         )
-        self.registry.register(_Stored(database))
+        self.registry.register(_Stored(database, clock))
 
     def watch(self, calls: Mapping[str, Calls]) -> None:
         """Show what the connections' calls use of the CRMs' quotas, which belong to everybody.
@@ -109,8 +111,9 @@ class _Called(Collector):
 class _Stored(Collector):
     """Reads the figures that the database holds, at each scrape."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("crm_steward_database_up", "1 while the database can be read.")
@@ -174,7 +177,15 @@ class _Stored(Collector):
         )
         with self._database.read() as reading:
             rows = {(rule,): count for rule, count in reading.execute(query)}
+            snoozed = reading.execute(query.where(asleep(self._clock())))
+            sleeping = {(rule,): count for rule, count in snoozed}
         yield _family("crm_steward_findings_open", "Findings that stand.", ["rule"], rows)
+        yield _family(
+            "crm_steward_findings_snoozed",
+            "Findings that stand and are left alone until a date.",
+            ["rule"],
+            sleeping,
+        )
 
     def _waiting(self) -> Iterator[GaugeMetricFamily]:
         held = sa.select(quarantine.c.connection, sa.func.count()).group_by(quarantine.c.connection)

@@ -97,7 +97,7 @@ class Service:
         with ExitStack() as held:
             database = held.enter_context(Database.open(self._settings.database))
             lease = held.enter_context(alone(database, self._clock))
-            metrics = Metrics(database)
+            metrics = Metrics(database, clock=self._clock)
             metrics.rules.set(len(rules.current.rules))
             runner = Runner(Jobs(database), metrics, self._clock, self._stop)
             ready = Readiness(

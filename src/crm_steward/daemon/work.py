@@ -146,6 +146,7 @@ class Work:
                     limits=settings.limits,
                     capabilities=capabilities,
                     language=settings.language,
+                    zone=settings.timezone,
                     clock=self._clock,
                     save=False,
                 )
@@ -203,6 +204,7 @@ class Work:
                 settled=sum(counts.settled.values()),
                 unsettled=counts.unsettled,
                 waiting=counts.waiting,
+                snoozed=counts.snoozed,
                 held=counts.held,
             )
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from crm_steward.model import InputError
 from crm_steward.report.digest import Digest, Figure
-from crm_steward.report.findings import Names, movement, owner_shares, rule_shares
+from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
 from crm_steward.report.weeks import Week, week_due
 from crm_steward.report.writes import coverage, decision, fixes
 from crm_steward.rules import RuleBook
@@ -71,13 +71,13 @@ def collect(
     until = now if week == current else week.due(*due)
     if week == current:
         figures = Figures(database)
-        figures.save(str(week), figures.count())
+        figures.save(str(week), figures.count(now))
     titles = {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
     # Before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
     with database.read() as reading:
         names = Names(reading, settings.report.names)
-        owners, more_owners = owner_shares(reading, names)
+        owners, more_owners = owner_shares(reading, names, now)
         return Digest(
             week=week,
             since=since,
@@ -85,6 +85,7 @@ def collect(
             zone=settings.timezone,
             figures=figured,
             movement=movement(reading, since, until),
+            sleep=sleep(reading, until),
             rules=rule_shares(reading, names, titles, since, until),
             owners=owners,
             more_owners=more_owners,

@@ -66,6 +66,19 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sleep:
+    """Findings that are left alone until a date: no other count of the report holds them.
+
+    Args:
+        snoozed: How many.
+        ending: How many of them wake up within the next week.
+    """
+
+    snoozed: int = 0
+    ending: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """One record as the report may name it.
 
@@ -277,6 +290,7 @@ class Digest:
         zone: The time zone of the reader.
         figures: Health figures; the first is the headline.
         movement: How findings moved.
+        sleep: Which are snoozed.
         rules: What each rule found, worst first.
         owners: Who has most to do, most first.
         more_owners: Owners that are not in `owners`.
@@ -291,6 +305,7 @@ class Digest:
     zone: tzinfo
     figures: tuple[Figure, ...]
     movement: Movement
+    sleep: Sleep = Sleep()
     rules: tuple[RuleShare, ...] = ()
     owners: tuple[OwnerShare, ...] = ()
     more_owners: int = 0

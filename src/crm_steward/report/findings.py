@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from crm_steward.model import RecordRef, Severity
-from crm_steward.report.digest import Example, Movement, OwnerShare, Person, RuleShare, Titles
+from crm_steward.report.digest import (
+    Example,
+    Movement,
+    OwnerShare,
+    Person,
+    RuleShare,
+    Sleep,
+    Titles,
+)
 from crm_steward.store.database import chunked
-from crm_steward.store.tables import connections, contacts, finding_refs, findings
+from crm_steward.store.snoozes import asleep
+from crm_steward.store.tables import connections, contacts, finding_refs, findings, snoozes
 
 _EXAMPLES, _MEMBERS, _OWNERS = 5, 3, 15
 
@@ -65,6 +74,18 @@ def movement(reading: sa.Connection, since: datetime, until: datetime) -> Moveme
     return _movement(row)
 
 
+def sleep(reading: sa.Connection, until: datetime) -> Sleep:
+    """Return how many findings were open at `until` and snoozed, and how many wake up soon."""
+    soon = snoozes.c.until <= until + timedelta(days=7)
+    query = (
+        sa.select(sa.func.count(), _count(soon, "ending"))
+        .join_from(findings, snoozes, snoozes.c.fingerprint == findings.c.fingerprint)
+        .where(_open(until), _snoozed(until))
+    )
+    snoozed, ending = reading.execute(query).one()
+    return Sleep(snoozed=int(snoozed), ending=int(ending))
+
+
 def rule_shares(
     reading: sa.Connection,
     names: Names,
@@ -92,7 +113,9 @@ def rule_shares(
     )
 
 
-def owner_shares(reading: sa.Connection, names: Names) -> tuple[tuple[OwnerShare, ...], int]:
+def owner_shares(
+    reading: sa.Connection, names: Names, now: datetime
+) -> tuple[tuple[OwnerShare, ...], int]:
     """Return who has most open findings, most first, and how many owners are left out."""
     refs, f, c = finding_refs.c, findings.c, contacts.c
     # A literal, for PostgreSQL takes two bound values for two different things to group by.
@@ -108,7 +131,7 @@ def owner_shares(reading: sa.Connection, names: Names) -> tuple[tuple[OwnerShare
         )
         .join(findings, f.fingerprint == refs.fingerprint)
         .join(contacts, (c.connection == refs.connection) & (c.id == refs.id))
-        .where(f.state == "open", c.gone_at.is_(None))
+        .where(f.state == "open", ~asleep(now), c.gone_at.is_(None))
         .group_by(refs.connection, owner)
     )
     rows = sorted(
@@ -142,6 +165,17 @@ def _moves(since: datetime, until: datetime) -> Sequence[sa.Label[int]]:
 
 
 def _stands(until: datetime) -> sa.ColumnElement[bool]:
+    """Whether a finding was open at `until`, and not snoozed."""
+    awake = findings.c.fingerprint.not_in(sa.select(snoozes.c.fingerprint).where(_snoozed(until)))
+    return _open(until) & awake
+
+
+def _snoozed(until: datetime) -> sa.ColumnElement[bool]:
+    """Whether a snooze held at `until`, which may be long ago."""
+    return (snoozes.c.at <= until) & (snoozes.c.until > until)
+
+
+def _open(until: datetime) -> sa.ColumnElement[bool]:
     """Whether a finding was open at `until`."""
     f = findings.c
     return (f.first_seen_at <= until) & ((f.state == "open") | (f.resolved_at > until))

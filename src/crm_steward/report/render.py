@@ -136,7 +136,7 @@ def _news(digest: Digest, words: Words) -> str:
     for count, key in choices:
         if count:
             return words(key, n=count)
-    if not moved.open:
+    if not moved.open and not digest.sleep.snoozed:
         return words("headline.clean")
     return words("headline.quiet", clean=words.percent(clean))
 

@@ -70,7 +70,7 @@ class Words:
 
     def __init__(self, language: str, zone: tzinfo) -> None:
         self.language = language
-        self._zone = zone
+        self.zone = zone
         self._locale = Locale.parse(_LOCALES[language])
         self._phrases = _phrases(language)
 
@@ -147,7 +147,7 @@ class Words:
         return known.label(self.language) if known else plain(text.removeprefix("extra."), 60)
 
     def _date(self, moment: datetime, pattern: str) -> str:
-        return format_datetime(moment, pattern, tzinfo=self._zone, locale=self._locale)
+        return format_datetime(moment, pattern, tzinfo=self.zone, locale=self._locale)
 
     def _shown(self, value: Any) -> str:
         return self.number(value) if isinstance(value, int) else plain(str(value))

@@ -27,6 +27,7 @@ from crm_steward.store.tables import (
     plans,
     quarantine,
     runs,
+    snoozes,
 )
 
 _UNDOABLE = frozenset({"update"})
@@ -136,11 +137,14 @@ def decision(
     begun = set(
         reading.execute(sa.select(journal.c.key).where(journal.c.plan == row["hash"])).scalars()
     )
+    asleep = set(
+        reading.execute(sa.select(snoozes.c.fingerprint).where(snoozes.c.until > now)).scalars()
+    )
     waiting: Counter[tuple[str, str, str]] = Counter()
     agreed = 0
     for planned in plan.changes:
         key = planned.key
-        if key in begun:
+        if key in begun or planned.finding in asleep:
             continue
         if key in approved:
             agreed += 1

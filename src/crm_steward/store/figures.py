@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from crm_steward.model import ConsentStatus
 from crm_steward.store.database import Database, upsert
+from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import contacts, figures, finding_refs, findings
 
 _MAILABLE = tuple(status.label for status in ConsentStatus if status.mailable)
@@ -20,18 +22,25 @@ class Figures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def count(self) -> dict[str, int]:
+    def count(self, now: datetime) -> dict[str, int]:
         """Count the base as it is now.
+
+        A snooze takes a finding out of `findings`, which are to be worked on, and makes no contact
+        any cleaner.
+
+        Args:
+            now: The time.
 
         Returns:
             `contacts`; of these `complete` (a name and a way to reach them), `with_email`,
             `email_valid` (well formed, never bounced), `mailable`, `provable` (mailable with
-            complete proof), `duplicated`, `clean` (no open finding); and open `findings`.
+            complete proof), `duplicated`, `clean` (no open finding); and
+            open `findings` that are not snoozed.
         """
         with self._database.read() as reading:
             counted = dict(reading.execute(_contacts_query()).mappings().one())
             flagged = reading.execute(_flagged_query()).one()
-            open_ = sa.select(sa.func.count()).where(findings.c.state == "open")
+            open_ = sa.select(sa.func.count()).where(findings.c.state == "open", ~asleep(now))
             found = reading.execute(open_.select_from(findings)).scalar_one()
         counts = {name: int(value or 0) for name, value in counted.items()}
         return {

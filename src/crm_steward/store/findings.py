@@ -72,27 +72,49 @@ class Findings:
         return recording.counts
 
     def open(
-        self, rule: str | None = None, connection: str | None = None
+        self,
+        rule: str | None = None,
+        connection: str | None = None,
+        *,
+        only: sa.ColumnElement[bool] | None = None,
     ) -> Iterator[StoredFinding]:
-        """Yield the findings that stand, worst first, of one rule or connection or of all."""
-        query = sa.select(findings.c.fingerprint).where(findings.c.state == "open")
-        if rule is not None:
-            query = query.where(findings.c.rule == rule)
-        if connection is not None:
-            here = sa.select(finding_refs.c.fingerprint).where(
-                finding_refs.c.connection == connection
-            )
-            query = query.where(findings.c.fingerprint.in_(here))
+        """Yield the findings that stand, worst first, of one rule or connection or of all.
+
+        Args:
+            rule: Only findings of this rule.
+            connection: Only findings that touch this connection.
+            only: A further condition, such as `asleep(now)` or `naming(ref)`.
+        """
+        query = sa.select(findings.c.fingerprint).where(*_standing(rule, connection, only))
         query = query.order_by(findings.c.severity.desc(), findings.c.rule, findings.c.fingerprint)
         with self._database.read() as reading:
             marks = reading.execute(query).scalars().all()
         for chunk in chunked(marks):
             # A transaction per chunk: whoever reads this may write meanwhile.
-            yield from self._load(chunk)
+            yield from self.load(chunk)
+
+    def count(
+        self,
+        rule: str | None = None,
+        connection: str | None = None,
+        *,
+        only: sa.ColumnElement[bool] | None = None,
+    ) -> int:
+        """Return how many findings `open` would yield."""
+        query = sa.select(sa.func.count()).where(*_standing(rule, connection, only))
+        with self._database.read() as reading:
+            return reading.execute(query).scalar_one()
 
     def get(self, fingerprint: str) -> StoredFinding | None:
         """Return one finding by its fingerprint, whatever its state."""
-        return next(iter(self._load([fingerprint])), None)
+        return next(iter(self.load([fingerprint])), None)
+
+    def named(self, beginning: str) -> list[str]:
+        """Return the fingerprints, at most two, that begin like this, whatever their state."""
+        mark = findings.c.fingerprint
+        query = sa.select(mark).where(mark.startswith(beginning, autoescape=True)).limit(2)
+        with self._database.read() as reading:
+            return list(reading.execute(query).scalars())
 
     def rules(self) -> set[str]:
         """Return the ids of all rules that have open findings."""
@@ -100,8 +122,8 @@ class Findings:
         with self._database.read() as reading:
             return set(reading.execute(query).scalars())
 
-    def _load(self, marks: Sequence[str]) -> list[StoredFinding]:
-        """Return findings by fingerprint, in the order of `marks`."""
+    def load(self, marks: Sequence[str]) -> list[StoredFinding]:
+        """Return findings by fingerprint, whatever their state, in the order of `marks`."""
         wanted = sa.select(findings).where(findings.c.fingerprint.in_(marks))
         members = sa.select(finding_refs).where(finding_refs.c.fingerprint.in_(marks))
         refs: dict[str, list[RecordRef]] = {}
@@ -110,6 +132,24 @@ class Findings:
             for mark, connection, record_id in reading.execute(members):
                 refs.setdefault(mark, []).append(RecordRef(connection, record_id))
         return [_stored(dict(rows[mark]), refs.get(mark, ())) for mark in marks if mark in rows]
+
+
+def naming(ref: RecordRef) -> sa.ColumnElement[bool]:
+    """Return the condition that a finding is about `ref`."""
+    here = (finding_refs.c.connection == ref.connection) & (finding_refs.c.id == ref.id)
+    return findings.c.fingerprint.in_(sa.select(finding_refs.c.fingerprint).where(here))
+
+
+def _standing(
+    rule: str | None, connection: str | None, only: sa.ColumnElement[bool] | None
+) -> list[sa.ColumnElement[bool]]:
+    conditions = [findings.c.state == "open"]
+    if rule is not None:
+        conditions.append(findings.c.rule == rule)
+    if connection is not None:
+        here = sa.select(finding_refs.c.fingerprint).where(finding_refs.c.connection == connection)
+        conditions.append(findings.c.fingerprint.in_(here))
+    return conditions if only is None else [*conditions, only]
 
 
 def _before(writing: sa.Connection, rules: Collection[str]) -> dict[str, str]:

@@ -248,6 +248,18 @@ finding_refs = Table(
     Index(None, "connection", "id"),
 )
 
+snoozes = Table(
+    "snoozes",
+    metadata,
+    # No foreign key: a snooze holds whatever becomes of its finding, and until its date.
+    Column("fingerprint", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("reason", Text, nullable=False),  # a person's own words: shown, never logged
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
 plans = Table(
     "plans",
     metadata,

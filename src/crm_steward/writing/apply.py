@@ -100,8 +100,9 @@ class _Application:
         journal = Journal(self.database)
         settler = Settler(journal, self.lease, self.clock, self.stop, self.counts)
         settler.settle(self.targets)
-        selection = select(self.database, self.stored)
+        selection = select(self.database, self.stored, now=self.clock())
         self.counts.waiting = len(selection.waiting)
+        self.counts.snoozed = len(selection.snoozed)
         self.counts.held = {p.change.ref.connection: reason for p, reason in selection.held}
         budget = Budget.of(self.database, limits, now=self.clock())
         check_limits(budget, selection.ready)
@@ -110,7 +111,7 @@ class _Application:
             self._write(journal, selection)
             settler.settle(self.targets, patience=patience)
             self._prove(journal, selection.ready)
-        after = select(self.database, self.stored)
+        after = select(self.database, self.stored, now=self.clock())
         self.counts.left = len(after.ready)
         if after.finished:
             self._mark(PlanStatus.APPLIED)

@@ -15,6 +15,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.journal import MAX_ATTEMPTS, Journal, Standing, State
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.plans import Approval, Plans, PlanStatus, StoredPlan
+from crm_steward.store.snoozes import Snoozes
 
 _AGAIN = "Make a new one: crm-steward plan"
 
@@ -99,6 +100,7 @@ class Selection:
         waiting: Waits for a person's approval.
         tried: Was tried before; how that ended is in the journal.
         under_way: An earlier write to the record is not settled.
+        snoozed: Their finding was snoozed since the plan was made.
         held: Connection → why nothing is written to it.
         failed_before: Keys among `ready` whose earlier attempts failed.
     """
@@ -107,22 +109,23 @@ class Selection:
     waiting: tuple[PlannedChange, ...] = ()
     tried: tuple[PlannedChange, ...] = ()
     under_way: tuple[PlannedChange, ...] = ()
+    snoozed: tuple[PlannedChange, ...] = ()
     held: tuple[tuple[PlannedChange, str], ...] = ()
     failed_before: frozenset[str] = frozenset()
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left that a later run of the same plan could write."""
-        return not (self.ready or self.waiting or self.under_way or self.held)
+        return not (self.ready or self.waiting or self.under_way or self.snoozed or self.held)
 
 
-def select(database: Database, stored: StoredPlan) -> Selection:
-    """Sort the changes of a plan by whether they may run now."""
+def select(database: Database, stored: StoredPlan, *, now: datetime) -> Selection:
+    """Sort the changes of a plan by whether they may run at `now`."""
     journal, changes = Journal(database), stored.plan.changes
     standings = journal.standings([planned.key for planned in changes])
     busy = {standing.intent.ref for standing in journal.under_way()}
     approvals = Plans(database).approvals(stored.hash)
-    closed = _closed(database)
+    snoozes, closed = Snoozes(database).active(now), _closed(database)
     sorted_: dict[str, list[PlannedChange]] = {}
     held: list[tuple[PlannedChange, str]] = []
     for planned in changes:
@@ -131,6 +134,8 @@ def select(database: Database, stored: StoredPlan) -> Selection:
             sorted_.setdefault("tried", []).append(planned)
         elif planned.change.ref in busy:
             sorted_.setdefault("under_way", []).append(planned)
+        elif planned.finding in snoozes:
+            sorted_.setdefault("snoozed", []).append(planned)
         elif not planned.automatic and planned.key not in approvals:
             sorted_.setdefault("waiting", []).append(planned)
         elif planned.change.ref.connection in closed:

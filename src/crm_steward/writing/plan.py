@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from operator import itemgetter
 
 from crm_steward.model import (
@@ -26,6 +26,7 @@ from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
+from crm_steward.store.snoozes import Snoozes, asleep
 from crm_steward.writing.compare import canonical
 from crm_steward.writing.limits import Budget
 from crm_steward.writing.propose import Candidate, Capabilities, Proposer
@@ -56,6 +57,7 @@ def make_plan(
     limits: Limits,
     capabilities: Capabilities,
     language: str = "en",
+    zone: tzinfo = UTC,
     clock: Clock = utc_now,
     rules: Collection[str] = (),
     connections: Collection[str] = (),
@@ -72,6 +74,7 @@ def make_plan(
         limits: The settings' limits.
         capabilities: What each enabled connection can do.
         language: In which tasks and reasons are written.
+        zone: In which the dates of snoozes are written.
         clock: The time.
         rules: Only these rules; none means all.
         connections: Only records of these connections; none means all.
@@ -85,6 +88,7 @@ def make_plan(
     version = mirror.version()
     active = [rule for rule in book.rules if rule.active]
     found, withheld = _candidates(database, active, capabilities, language, now)
+    withheld += _snoozed(database, active, zone, now)
     # Rules are held against each other even when only one is asked for.
     wishes = _wishes(found)
 
@@ -145,7 +149,7 @@ def _candidates(
     withheld: list[Withheld] = []
     for place, rule in enumerate(rules):
         found: list[tuple[datetime, str, Candidate]] = []
-        for chunk in chunked(findings.open(rule=rule.id)):
+        for chunk in chunked(findings.open(rule=rule.id, only=~asleep(now))):
             contacts = mirror.contacts(_refs(chunk))
             proposer = Proposer(
                 contacts=contacts,
@@ -164,6 +168,23 @@ def _candidates(
         turns += [(turn, -rule.severity, place, one) for turn, (*_, one) in enumerate(found)]
     turns.sort(key=itemgetter(0, 1, 2))
     return [candidate for *_, candidate in turns], withheld
+
+
+def _snoozed(
+    database: Database, rules: Sequence[Rule], zone: tzinfo, now: datetime
+) -> list[Withheld]:
+    """Return the findings that are left alone until a date: nothing is proposed for them."""
+    snoozes = Snoozes(database).active(now)
+    withheld: list[Withheld] = []
+    for rule in rules if snoozes else ():
+        for stored in Findings(database).open(rule=rule.id, only=asleep(now)):
+            mark = stored.finding.fingerprint
+            if mark in snoozes:  # else woken since the line above
+                until = snoozes[mark].until.astimezone(zone).date()
+                detail = f"{until}: {snoozes[mark].reason}"
+                ref = stored.finding.refs[0]
+                withheld.append(Withheld(rule.id, mark, ref, Why.SNOOZED, detail))
+    return withheld
 
 
 def _left(state: ConnectionState) -> frozenset[str]:

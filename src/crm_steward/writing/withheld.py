@@ -34,6 +34,7 @@ class Why(StrEnum):
     STALE = "stale"
     GONE = "gone"
     NO_PROPOSAL = "no proposal"
+    SNOOZED = "snoozed"
 
 
 OVER_LIMIT = frozenset(
@@ -58,7 +59,8 @@ class Withheld:
         finding: The fingerprint of the finding behind it.
         ref: The record it is about.
         why: Why it is left out.
-        detail: What the reason hangs on: a limit's value, the other rule, the connection's state.
+        detail: What the reason hangs on: a limit's value, the other rule, the connection's state,
+            a snooze's date and reason.
     """
 
     rule: str
@@ -111,6 +113,7 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.STALE: "the record changed since the scan",
         Why.GONE: "the record is gone",
         Why.NO_PROPOSAL: "no value to propose; a person has to look",
+        Why.SNOOZED: "snoozed until {detail}",
     }
 )
 
@@ -139,5 +142,6 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.STALE: "la fiche a changé depuis l'analyse",
         Why.GONE: "la fiche n'existe plus",
         Why.NO_PROPOSAL: "aucune valeur à proposer ; à regarder par une personne",
+        Why.SNOOZED: "en sommeil jusqu'au {detail}",
     }
 )

@@ -19,6 +19,7 @@ from crm_steward.report.digest import (
     OwnerShare,
     Person,
     RuleShare,
+    Sleep,
     Source,
     Trouble,
     Waiting,
@@ -94,6 +95,7 @@ def sample() -> Digest:
             ),
         ),
         movement=Movement(new=86, standing=2078, reopened=9, resolved=231),
+        sleep=Sleep(snoozed=17, ending=4),
         rules=(
             RuleShare(
                 rule="withdrawn-still-mailed",

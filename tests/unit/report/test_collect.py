@@ -32,7 +32,7 @@ from crm_steward.model import (
     kind_of,
 )
 from crm_steward.report import Digest, Week, as_document, collect, render
-from crm_steward.report.digest import Movement, Trouble
+from crm_steward.report.digest import Movement, Sleep, Trouble
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Report, Settings
 from crm_steward.store.database import Database
@@ -40,6 +40,7 @@ from crm_steward.store.figures import Figures
 from crm_steward.store.findings import Findings
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.runs import Runs
+from crm_steward.store.snoozes import Snooze, Snoozes
 from crm_steward.store.tables import approvals, connections, contacts, journal, plans
 
 NOW = datetime(2026, 11, 16, 8, tzinfo=UTC)
@@ -155,6 +156,66 @@ def test_movement_since_last_report(database: Database) -> None:
     }
     before = _collect(database, week=Week(2026, 46))
     assert before.movement == Movement(new=2)  # 3 was opened again: its first life is forgotten
+
+
+def _snooze(database: Database, mark: str, days: float, at: datetime = NOW) -> None:
+    one = Snooze(
+        fingerprint=mark, rule="no-mail", until=at + timedelta(days=days),
+        reason="canary: the merger", by="dana", at=at,
+    )  # fmt: skip
+    Snoozes(database).snooze([one])
+
+
+def test_snoozed_findings_are_a_line_and_nothing_else(database: Database) -> None:
+    """Neither moved, listed, nor at an owner; what is resolved meanwhile is not counted as snoozed."""
+    _mirror(database, [_contact(n) for n in range(9)])
+    found = [_finding(n) for n in range(1, 6)]
+    _found(database, found, LAST - timedelta(days=1))
+    for one, days in zip(found, (3, 7, 7.01, 30), strict=False):
+        _snooze(database, one.fingerprint, days)
+    _found(database, [*found[:3], found[4]], NOW)  # the fourth is resolved while it sleeps
+    digest = _collect(database)
+
+    assert digest.sleep == Sleep(snoozed=3, ending=2)
+    assert digest.movement == Movement(standing=1, resolved=1)
+    (share,) = digest.rules
+    assert share.movement == digest.movement
+    assert [person.id for example in share.examples for person in example.people] == ["5"]
+    assert [(owner.findings, owner.records) for owner in digest.owners] == [(1, 1)]
+    figures = {figure.name: figure.now for figure in digest.figures}
+    assert (figures["findings"], figures["clean"]) == (1, 5 / 9)
+    assert "3 more are snoozed" in render(digest, "en").text
+
+    later = _collect(database, now=NOW + timedelta(days=7))
+    assert later.sleep == Sleep(snoozed=1, ending=1)
+    assert later.movement.open == 3
+
+
+def test_a_past_week_knows_no_later_snooze(database: Database) -> None:
+    """What was snoozed after the report of a week had been due stood in it."""
+    _mirror(database, [_contact(1)])
+    _found(database, [_finding(1)], LAST - timedelta(days=1))
+    _snooze(database, _finding(1).fingerprint, 30)
+
+    before = _collect(database, week=Week(2026, 46))
+    assert (before.sleep, before.movement.open) == (Sleep(), 1)
+
+
+def test_snoozed_changes_wait_for_nobody(database: Database) -> None:
+    """The plan that waits for a decision counts no change whose finding was snoozed since."""
+    changes = [
+        PlannedChange(
+            change=UpdateFields(ref=RecordRef("crm", str(n)), values={"city": "x"}, expected={}),
+            rule="no-mail", finding=f"f{n}",
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    _save(database, _plan(*changes))
+    _snooze(database, "f1", 2)
+
+    decision = _collect(database).decision
+    assert decision is not None
+    assert decision.total == 2
 
 
 def test_people_are_named_as_the_settings_allow(database: Database) -> None:

@@ -32,6 +32,7 @@ from crm_steward.report.digest import (
     Movement,
     Person,
     RuleShare,
+    Sleep,
     Trouble,
 )
 from crm_steward.report.render import LARGEST, headline, heights, label, render
@@ -111,7 +112,9 @@ def test_subject_says_what_matters_most(digest: Digest) -> None:
     assert headline(quiet, words) == "3 findings resolved"
     quiet = replace(quiet, movement=Movement(standing=5))
     assert headline(quiet, words) == "nothing new, 82.4% of contacts are clean"
-    assert headline(replace(quiet, movement=Movement()), words) == "every contact is clean"
+    asleep = replace(quiet, movement=Movement())  # snoozed is not clean
+    assert headline(asleep, words) == "nothing new, 82.4% of contacts are clean"
+    assert headline(replace(asleep, sleep=Sleep()), words) == "every contact is clean"
     assert headline(replace(quiet, figures=()), words) == "no contact to examine"
 
 
@@ -134,10 +137,20 @@ def test_html_and_text_say_the_same(digest: Digest) -> None:
         "crm-steward apply 3f9c2b7e11d04a68 --approve phone-format --yes",
         "crm-steward undo apply-20261112-a1b2c3 --yes", "900 contacts not compared",
         "file not found", "a field holds a NUL character", "1,280", "82.4%", "Europe/Paris",
+        "17 more are snoozed; snoozes that end within the next week: 4.",
         "2 changes refused by the CRM", "missing: phone and company", "nothing since 12 Mar 2023",
     ):  # fmt: skip
         assert said in page, said
         assert said in flat, said
+
+
+def test_a_week_without_snoozes_does_not_speak_of_them(digest: Digest) -> None:
+    """One line, with its own singular, and none where nothing is snoozed."""
+    for sleep, said in ((Sleep(), ""), (Sleep(snoozed=1), "1 more is snoozed")):
+        mail = render(replace(digest, sleep=sleep), "en")
+        for text in (mail.text, _Page(mail.html).text):
+            assert ("snoozes that end" in text) == bool(said)
+            assert said in text
 
 
 def test_values_of_contacts_are_not_shown(digest: Digest) -> None:

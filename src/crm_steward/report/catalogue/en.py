@@ -44,6 +44,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} finding is open. The previous report was due on {since}.",
             "{n} findings are open. The previous report was due on {since}.",
         ),
+        "sleep.about": (
+            "{n} more is snoozed; snoozes that end within the next week: {ending}.",
+            "{n} more are snoozed; snoozes that end within the next week: {ending}.",
+        ),
         "decide.title": "Waiting for your decision",
         "decide.about": (
             "Plan {plan}: {n} change proposed, nothing written yet. It expires on {expires}.",
@@ -103,7 +107,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "figure.contacts": "Contacts",
         "figure.contacts.formula": "live contacts of all connections",
         "figure.findings": "Open findings",
-        "figure.findings.formula": "findings of all rules that are not resolved",
+        "figure.findings.formula": "findings of all rules that are neither resolved nor snoozed",
         "gaps.title": "What could not be examined",
         "gaps.none": "Everything was examined.",
         "gaps.quarantined": (
@@ -280,5 +284,6 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.stale": "the record changed since the scan",
         "withheld.gone": "the record is gone",
         "withheld.no proposal": "no value to propose; a person has to look",
+        "withheld.snoozed": "the finding is snoozed",
     }
 )

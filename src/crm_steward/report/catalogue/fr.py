@@ -45,6 +45,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} anomalie est ouverte. Le rapport précédent était prévu le {since}.",
             "{n} anomalies sont ouvertes. Le rapport précédent était prévu le {since}.",
         ),
+        "sleep.about": (
+            "{n} autre est en sommeil ; fins de sommeil la semaine prochaine : {ending}.",
+            "{n} autres sont en sommeil ; fins de sommeil la semaine prochaine : {ending}.",
+        ),
         "decide.title": "En attente de votre décision",
         "decide.about": (
             "Plan {plan} : {n} modification proposée, rien n’est encore écrit. Il expire le {expires}.",
@@ -104,7 +108,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "figure.contacts": "Contacts",
         "figure.contacts.formula": "contacts vivants de toutes les connexions",
         "figure.findings": "Anomalies ouvertes",
-        "figure.findings.formula": "anomalies non résolues de toutes les règles",
+        "figure.findings.formula": "anomalies de toutes les règles, ni résolues ni en sommeil",
         "gaps.title": "Ce qui n’a pas pu être examiné",
         "gaps.none": "Tout a été examiné.",
         "gaps.quarantined": (
@@ -284,5 +288,6 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.stale": "la fiche a changé depuis l’analyse",
         "withheld.gone": "la fiche n’existe plus",
         "withheld.no proposal": "aucune valeur à proposer ; à regarder par une personne",
+        "withheld.snoozed": "l’anomalie est en sommeil",
     }
 )

@@ -1,0 +1,46 @@
+"""What the service shows of the store to Prometheus."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from crm_steward.daemon.metrics import Metrics
+from crm_steward.model import Finding, RecordRef, Severity
+from crm_steward.store.database import Database
+from crm_steward.store.findings import Findings
+from crm_steward.store.snoozes import Snooze, Snoozes
+
+
+def test_snoozed_findings_are_counted_by_rule(database: Database, clock: Any) -> None:
+    """Those that stand and sleep now; nobody's words among the labels."""
+    found = [
+        Finding(
+            rule=rule, kind="stale", severity=Severity.LOW, refs=(RecordRef("crm", str(number)),)
+        )
+        for rule, number in (("r", 1), ("r", 2), ("r", 3), ("s", 1))
+    ]
+    examined = {"r": {"crm"}, "s": {"crm"}}
+    Findings(database).record(examined, found, now=clock())
+    Snoozes(database).snooze(
+        Snooze(
+            fingerprint=one.fingerprint,
+            rule=one.rule,
+            until=clock() + timedelta(days=days),
+            reason="canary",
+            by="canary",
+            at=clock(),
+        )
+        for one, days in zip(found, (1, 7, 7, 7), strict=True)
+    )
+    Findings(database).record(examined, [found[0], found[1], found[3]], now=clock())
+    registry = Metrics(database, clock=clock).registry
+
+    def gauge(name: str, rule: str) -> float | None:
+        return registry.get_sample_value(f"crm_steward_findings_{name}", {"rule": rule})
+
+    assert (gauge("snoozed", "r"), gauge("snoozed", "s"), gauge("open", "r")) == (2, 1, 2)
+    clock.forward(days=1)
+    assert gauge("snoozed", "r") == 1
+    clock.forward(days=6)
+    assert gauge("snoozed", "r") is None
