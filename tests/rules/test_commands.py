@@ -78,6 +78,7 @@ def test_lint_for_programs(steward: Cli, mine: Path) -> None:
     assert json.loads(steward("rules", "lint", "mine.yaml", "--json").stdout) == {
         "rules": ["unreachable"],
         "problems": [],
+        "skipped": [],
     }
 
 

@@ -85,7 +85,9 @@ def _show(book: RuleBook, fired: Mapping[str, Fired], language: str) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("rule", "severity", "mode", "open", "ever", "written"):
         numeric = name in {"open", "ever", "written"}
-        table.add_column(say(f"column_{name}", language), justify="right" if numeric else "left")
+        # The same word in both languages.
+        title = name if name == "mode" else say(f"column_{name}", language)
+        table.add_column(title, justify="right" if numeric else "left")
     for pack, rules in _by_pack(book).items():
         table.add_row(Text(pack, "dim"))
         for rule in rules:

@@ -17,9 +17,11 @@ def filled_fields(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
         con: A DuckDB connection that holds the table `contacts`.
     """
     statement = Statement(datetime.now(UTC))
-    counts = [f"count(*) FILTER (WHERE {filled(name, statement)})" for name in FIELDS]
+    # What is worked out follows from the fields it is made of.
+    names = [name for name, field in FIELDS.items() if not field.computed]
+    counts = [f"count(*) FILTER (WHERE {filled(name, statement)})" for name in names]
     row = con.execute(f"SELECT {', '.join(counts)} FROM contacts", statement.values).fetchone()
-    canonical = dict(zip(FIELDS, row or (), strict=True))
+    canonical = dict(zip(names, row or (), strict=True))
     value = trimmed("item.value ->> '$'")
     custom = con.execute(
         f"SELECT item.key, count(*) FROM contacts, json_each(contacts.extra) AS item "

@@ -370,7 +370,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
     "column_rule": ("rule", "règle"),
     "column_severity": ("severity", "gravité"),
-    "column_mode": ("mode", "mode"),
     "column_open": ("open", "ouverts"),
     "column_ever": ("ever", "total"),
     "column_written": ("written", "écrits"),
