@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
@@ -16,6 +16,7 @@ from crm_steward.rules.block import Block
 from crm_steward.rules.conditions import Condition, Test, compiled_condition
 from crm_steward.rules.scope import excepted
 from crm_steward.rules.sql import Statement, json_object
+from crm_steward.rules.steps import Step, looked_at
 
 _BATCH = 2000
 
@@ -153,23 +154,6 @@ class Report:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of an explanation.
-
-    Args:
-        words: What is asked, in the words of the rule file.
-        holds: Whether it holds for the record.
-        seen: The value looked at, if there is one.
-        parts: The conditions inside it.
-    """
-
-    words: str
-    holds: bool
-    seen: Any = None
-    parts: tuple[Step, ...] = field(default=())
-
-
 class Check(Block, ABC):
     """A check kind: one module in this folder, which holds all there is to say about it.
 
@@ -262,35 +246,6 @@ class RowCheck(SqlCheck):
         """Say for one record, test by test, what holds and what is seen."""
         statement = Statement(scope.now)
         return looked_at(scope.con, ref, self.tests(statement), statement)
-
-
-def looked_at(
-    con: duckdb.DuckDBPyConnection, ref: RecordRef, tests: tuple[Test, ...], statement: Statement
-) -> tuple[Step, ...]:
-    """Ask each of `tests` of one record.
-
-    Raises:
-        LookupError: There is no such record.
-    """
-    chosen = ", ".join(f"{test.sql}, {test.seen(statement)}" for test in tests)
-    query = (
-        f"SELECT {chosen} FROM contacts WHERE connection = {statement.bind(ref.connection)} "
-        f"AND id = {statement.bind(ref.id)}"
-    )
-    row = con.execute(query, statement.values).fetchone()
-    if row is None:
-        raise LookupError(str(ref))
-    return tuple(
-        Step(test.words, bool(row[2 * place]), as_json(row[2 * place + 1]))
-        for place, test in enumerate(tests)
-    )
-
-
-def as_json(value: Any) -> Any:
-    """Return a value from DuckDB as JSON holds it; times as ISO 8601 in UTC."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC).isoformat()
-    return value
 
 
 _MOST = 4
