@@ -203,9 +203,15 @@ class SqlCheck(Check):
     def query(self, scope: Scope) -> Query:
         """Return the statement; nothing of it is text of the rule's author, every value is bound."""
 
+    def not_examined(self, scope: Scope) -> Iterator[LeftOut]:  # noqa: ARG002 -- for the kinds
+        """Yield what in scope cannot be examined."""
+        yield from ()
+
     def find(self, scope: Scope) -> Iterator[Hit]:
         """Yield what is found, in the order of the records."""
         query = self.query(scope)
+        for left_out in self.not_examined(scope):
+            scope.leave_out(left_out)
         # A cursor of its own, so that a caller may interleave rules on one connection.
         cursor = scope.con.cursor().execute(
             f"SELECT refs, about, evidence, score FROM ({query.sql}) ORDER BY refs, about",
@@ -246,6 +252,24 @@ class RowCheck(SqlCheck):
         """Say for one record, test by test, what holds and what is seen."""
         statement = Statement(scope.now)
         return looked_at(scope.con, ref, self.tests(statement), statement)
+
+
+MAX_SHARED = 200
+"""Holders of one value beyond which it tells nobody apart: a placeholder, a switchboard."""
+
+
+def crowds(scope: Scope, what: str, sizes: str, values: Mapping[str, Any]) -> Iterator[LeftOut]:
+    """Yield the groups that are too large to mean anything, by their size alone.
+
+    Args:
+        scope: Where the check looks.
+        what: What their members share, without its value.
+        sizes: SQL that selects the `size` of each group.
+        values: The statement's bound values.
+    """
+    query = f"SELECT size FROM ({sizes}) WHERE size > {MAX_SHARED} ORDER BY size DESC"
+    for (size,) in scope.con.cursor().execute(query, values).fetchall():
+        yield LeftOut(f"{what}: {size} contacts share one value", size)
 
 
 _MOST = 4
