@@ -288,6 +288,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "'{problem}' can be told for the channel email only",
         "'{problem}' ne se constate que pour le canal email",
     ),
+    "segment_twice": (
+        "the segment '{value}' is already named above",
+        "le segment '{value}' est déjà nommé plus haut",
+    ),
     "unknown_period": (
         "the register has no period '{value}'",
         "le registre n'a pas de durée '{value}'",
