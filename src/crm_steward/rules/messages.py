@@ -288,6 +288,22 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "'{problem}' can be told for the channel email only",
         "'{problem}' ne se constate que pour le canal email",
     ),
+    "segment_twice": (
+        "the segment '{value}' is already named above",
+        "le segment '{value}' est déjà nommé plus haut",
+    ),
+    "unknown_period": (
+        "the register has no period '{value}'",
+        "le registre n'a pas de durée '{value}'",
+    ),
+    "period_clock": (
+        "the period '{period}' counts from {clock}, which is no field of contacts",
+        "la durée '{period}' part de {clock}, qui n'est pas un champ des contacts",
+    ),
+    "no_register": (
+        "the period '{value}' cannot be looked up: there is no register",
+        "la durée '{value}' est introuvable : il n'y a pas de registre",
+    ),
     "id_or_ids": (
         "write id: for one record, or ids: for a group",
         "écrivez id: pour une fiche, ou ids: pour un groupe",
