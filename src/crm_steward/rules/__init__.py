@@ -18,15 +18,18 @@ from crm_steward.rules.durations import Duration
 from crm_steward.rules.kinds import LeftOut
 from crm_steward.rules.loading import RuleBook, Skipped, load_rules, pack_path, packs
 from crm_steward.rules.rule import Limits, Rule
+from crm_steward.rules.tasks import Due, Routing
 from crm_steward.rules.texts import Template, Text
 
 __all__ = [
     "Action",
     "ArchiveAction",
+    "Due",
     "Duration",
     "LeftOut",
     "Limits",
     "MergeAction",
+    "Routing",
     "Rule",
     "RuleBook",
     "Skipped",

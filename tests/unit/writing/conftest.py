@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crm_steward.connect.protocol import Capability
-from crm_steward.model import Plan
+from crm_steward.model import Ability, Plan
 from crm_steward.pull import pull
 from crm_steward.rules import RuleBook, load_rules
 from crm_steward.scan import scan
@@ -96,11 +96,16 @@ class World:
             self.database,
             self.book,
             limits=self.limits,
-            capabilities=self.capabilities,
+            abilities=self.abilities,
             language=self.language,
             clock=self.clock,
             **options,
         )
+
+    @property
+    def abilities(self) -> dict[str, Ability]:
+        """What the connections hold and can do."""
+        return {name: Ability(fields=None, can=can) for name, can in self.capabilities.items()}
 
     def targets(self) -> Targets:
         """Open the CRM."""
