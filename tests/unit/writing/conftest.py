@@ -75,6 +75,7 @@ class World:
         self.limits = WIDE
         self.language = "en"
         self.capabilities = {"crm": frozenset(Capability)}
+        self.keeps_optouts = False
         self.stop = threading.Event()
         self.book = self.rules(NAMES)
 
@@ -105,7 +106,10 @@ class World:
     @property
     def abilities(self) -> dict[str, Ability]:
         """What the connections hold and can do."""
-        return {name: Ability(fields=None, can=can) for name, can in self.capabilities.items()}
+        return {
+            name: Ability(fields=None, can=can, keeps_optouts=self.keeps_optouts)
+            for name, can in self.capabilities.items()
+        }
 
     def targets(self) -> Targets:
         """Open the CRM."""
