@@ -117,6 +117,8 @@ SPEC = ConnectorSpec(
     ),
     credentials=("token",),
     merge_max=2,
+    # "Opt-outs hang on the address and not on the contact": see consents.py.
+    keeps_optouts=True,
     fields=frozenset(MAPPABLE) - set(KEPT) - {"full_name", "kind"}
     | {"last_mailed_at", "consent_email", "consent_email_basis", "email_status", "has_notes"},
     consent_sources=frozenset(

@@ -17,7 +17,7 @@ from crm_steward.cli.changes import (
     figure,
     owner_names,
     print_changes,
-    print_outcome,
+    records_of,
     word,
 )
 from crm_steward.cli.context import (
@@ -30,6 +30,7 @@ from crm_steward.cli.context import (
     open_settings,
     print_json,
 )
+from crm_steward.cli.outcomes import print_outcome
 
 if TYPE_CHECKING:
     from crm_steward.settings import Settings
@@ -223,7 +224,7 @@ def _preview(
         return
     approved = Plans(database).approvals(stored.hash)
     mirror = Mirror(database)
-    contacts = mirror.contacts(p.change.ref for p in selection.ready)
+    contacts = mirror.contacts(records_of(selection.ready))
     out, language = console(), settings.language
     print_changes(
         out,

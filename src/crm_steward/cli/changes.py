@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from crm_steward.model import Contact, PlannedChange, RecordRef
-    from crm_steward.store.journal import Line
     from crm_steward.store.mirror import Mirror
-    from crm_steward.writing import ApplyCounts, Withheld
 
 _LONGEST = 120
 _WIDEST_REF = 36
@@ -45,14 +43,24 @@ _EN = MappingProxyType(
         "partly": "can be undone in part",
         "irreversible": "CANNOT BE UNDONE",
         "task-undo": "close it in the CRM to undo it",
+        "suppress-undo": "only a person can lift it, in the CRM",
+        "archive-undo": "can be restored from the CRM's recycle bin for a while",
         "changes": "{count} changes",
         "change": "1 change",
         "more": "… and {count} more (--all shows them)",
         "withheld": "Left out of this plan, and why",
         "nothing": "Nothing to do: no rule that stands asks for a change.",
-        "merge": "merge {count} records into this one",
+        "merge": "keep this one",
+        "loser": "goes into it",
         "archive": "archive",
+        "archive-to": "to the recycle bin",
         "suppress": "stop contacting by {channel}",
+        "email": "e-mail",
+        "sms": "SMS",
+        "phone": "phone",
+        "post": "post",
+        "nobody": "{person}: nobody active in {connection} is called so; "
+        "tasks of {rule} that would be theirs are for nobody in particular",
         "plan": "Plan {name}, made {made}, valid until {until} (UTC)",
         "limits": "Limits: {run} of {run_limit} per run; {day} of {day_limit} in 24 hours",
         "next": "Next: crm-steward apply shows what would be written; "
@@ -87,14 +95,24 @@ _FR = MappingProxyType(
         "partly": "annulable en partie",
         "irreversible": "IRRÉVERSIBLE",
         "task-undo": "à clore dans le CRM pour annuler",
+        "suppress-undo": "seule une personne peut la lever, dans le CRM",
+        "archive-undo": "restaurable un temps depuis la corbeille du CRM",
         "changes": "{count} modifications",
         "change": "1 modification",
         "more": "… et {count} autres (--all les montre)",
         "withheld": "Laissé de côté, et pourquoi",
         "nothing": "Rien à faire : aucune règle ne demande de modification.",
-        "merge": "fusionner {count} fiches dans celle-ci",
+        "merge": "garder celle-ci",
+        "loser": "y est fusionnée",
         "archive": "archiver",
+        "archive-to": "vers la corbeille",
         "suppress": "ne plus contacter par {channel}",
+        "email": "e-mail",
+        "sms": "SMS",
+        "phone": "téléphone",
+        "post": "courrier",
+        "nobody": "{person} : personne d'actif ne porte ce nom dans {connection} ; "
+        "les tâches de {rule} qui lui reviendraient ne sont pour personne en particulier",
         "plan": "Plan {name}, établi le {made}, valable jusqu'au {until} (UTC)",
         "limits": "Limites : {run} sur {run_limit} par exécution ; {day} sur {day_limit} en 24 heures",
         "next": "Ensuite : crm-steward apply montre ce qui serait écrit ; "
@@ -220,7 +238,7 @@ def _table(
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    rows = [_rows(planned, owners, language) for planned in group]
+    rows = [_rows(planned, contacts, owners, language) for planned in group]
     had = any(now.plain for fields in rows for _, now, _ in fields)
     mixed = len({_undo(planned, language) for planned in group}) > 1
     records = [planned.change.ref for planned in group]
@@ -261,14 +279,18 @@ def room_for(refs: Iterable[RecordRef]) -> int:
 
 
 def _undo(planned: PlannedChange, language: str) -> str:
-    from crm_steward.model import CreateTask
+    from crm_steward.model import kind_of
 
-    if isinstance(planned.change, CreateTask):
-        return word("task-undo", language)
-    return word(planned.change.reversibility.value, language)
+    own = f"{kind_of(planned.change)}-undo"
+    return word(own if own in _EN else planned.change.reversibility.value, language)
 
 
-def _rows(planned: PlannedChange, owners: Owners, language: str) -> list[tuple[str, Text, Text]]:
+def _rows(
+    planned: PlannedChange,
+    contacts: Mapping[RecordRef, Contact],
+    owners: Owners,
+    language: str,
+) -> list[tuple[str, Text, Text]]:
     """Return what, now and proposed, one row per field."""
     from rich.text import Text
 
@@ -294,11 +316,14 @@ def _rows(planned: PlannedChange, owners: Owners, language: str) -> list[tuple[s
                 )
             return [(word("task", language), none, Text(", ".join(said), "green"))]
         case MergeRecords(losers=losers):
-            return [(word("merge", language, count=len(losers)), none, none)]
+            kept = (word("merge", language), none, Text(plain(planned.detail), "green"))
+            gone = [(word("loser", language), who(ref, contacts), none) for ref in losers]
+            return [kept, *gone]
         case ArchiveRecord():
-            return [(word("archive", language), none, none)]
-        case SuppressChannel(channel=channel):
-            return [(word("suppress", language, channel=channel.value), none, none)]
+            return [(word("archive", language), none, Text(word("archive-to", language), "red"))]
+        case SuppressChannel(channel=channel, address=address):
+            silence = word("suppress", language, channel=word(channel.value, language))
+            return [(silence, none, Text(plain(address), "green"))]
 
 
 def _label(name: str, language: str) -> str:
@@ -317,79 +342,8 @@ def _value(value: object, language: str, style: str) -> Text:
     return Text(plain(value), style)
 
 
-def print_withheld(out: Console, withheld: Sequence[Withheld], language: str) -> None:
-    """Print what was left out: how many, of which rule, and why."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def records_of(changes: Iterable[PlannedChange]) -> list[RecordRef]:
+    """Return every record that changes are about, the ones that a merge folds in included."""
+    from crm_steward.writing import members
 
-    from crm_steward.writing import explain, summary
-
-    if not withheld:
-        return
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, title=word("withheld", language), title_justify="left"
-    )
-    table.add_column("", justify="right")
-    table.add_column("")
-    table.add_column("", overflow="fold")
-    table.show_header = False
-    for (rule, why, detail), number in summary(withheld).most_common():
-        said = explain(why, plain(detail), language)
-        table.add_row(figure(number, language), rule, Text(said))
-    out.print(table)
-
-
-_ENDS = MappingProxyType(
-    {
-        "verified": "written",
-        "conflict": "left alone because the record changed",
-        "rejected": "refused by the CRM",
-        "unknown": "without an answer",
-        "absent": "not written",
-    }
-)
-
-
-def print_outcome(out: Console, counts: ApplyCounts) -> None:
-    """Print how a run of apply or undo ended, and each change that needs a look."""
-    from rich.text import Text
-
-    from crm_steward.store.journal import State
-
-    said = [
-        f"{counts.states[State(state)]:,} {name}"
-        for state, name in _ENDS.items()
-        if counts.states[State(state)] or state == "verified"
-    ]
-    out.print(Text(f"Run {counts.run}: {', '.join(said)}.", "bold"))
-    for line in counts.lines:
-        if line.state not in (State.VERIFIED, State.INTENT):
-            out.print(_outcome(line))
-    settled = ", ".join(f"{number:,} {_ENDS[state]}" for state, number in counts.settled.items())
-    if settled:
-        out.print(f"Settled from earlier runs: {settled}.")
-    if counts.unsettled:
-        when = f" in {counts.wait:.0f} seconds" if counts.wait else " by the next run"
-        out.print(
-            f"{counts.unsettled:,} changes have no answer yet; they are settled{when} "
-            "(crm-steward apply), and nothing is sent twice."
-        )
-    for name, reason in counts.held.items():
-        held = f"Nothing is written to {plain(name)}: {plain(reason)}."
-        out.print(held, style="yellow", markup=False)
-    for number, what in (
-        (counts.snoozed, "changes were left out: their findings were snoozed meanwhile."),
-        (counts.left, "changes were not tried; crm-steward apply --yes goes on."),
-        (counts.waiting, "changes wait for approval: crm-steward apply --approve …"),
-    ):
-        if number:
-            out.print(f"{number:,} {what}")
-
-
-def _outcome(line: Line) -> Text:
-    from rich.text import Text
-
-    return Text(
-        f"  {line.state.value:8}  {plain(line.ref)}  {line.rule}  {plain(line.reason)}", "yellow"
-    )
+    return [ref for planned in changes for ref in members(planned.change)]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crm_steward.cli.changes import figure, owner_names, print_changes, print_withheld, word
+from crm_steward.cli.changes import (
+    figure,
+    owner_names,
+    print_changes,
+    records_of,
+    word,
+)
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -19,12 +24,12 @@ from crm_steward.cli.context import (
     open_settings,
     print_json,
 )
+from crm_steward.cli.left_out import print_nobody, print_withheld
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from crm_steward.connect.protocol import Capability
-    from crm_steward.settings import Limits, Settings
+    from crm_steward.settings import Limits
     from crm_steward.writing import PlanResult
 
 
@@ -71,7 +76,7 @@ def plan_command(
             database,
             book,
             limits=settings.limits,
-            capabilities=capabilities(settings),
+            abilities=settings.abilities,
             language=settings.language,
             zone=settings.timezone,
             rules=rule or (),
@@ -79,7 +84,7 @@ def plan_command(
         )
         Plans(database).show(result.plan.hash)
         mirror = Mirror(database)
-        contacts = mirror.contacts(planned.change.ref for planned in result.plan.changes)
+        contacts = mirror.contacts(records_of(result.plan.changes))
         owners = owner_names(mirror)
     if out is not None:
         write_plan(out, result)
@@ -93,16 +98,9 @@ def plan_command(
         print_changes(shown, changes, contacts, language, owners=owners, shown=limit)
     else:
         shown.print(word("nothing", settings.language))
+    print_nobody(shown, result.nobody, settings.language)
     print_withheld(shown, result.withheld, settings.language)
     _footer(shown, result, settings.limits, settings.language)
-
-
-def capabilities(settings: Settings) -> Mapping[str, frozenset[Capability]]:
-    """Return what each enabled connection can do, as its connector declares it."""
-    from crm_steward.connect.discovery import spec_of
-
-    enabled = {name: one for name, one in settings.connections.items() if one.enabled}
-    return {name: spec_of(one.kind).can for name, one in enabled.items()}
 
 
 def write_plan(path: Path, result: PlanResult) -> None:
@@ -137,6 +135,7 @@ def as_document(result: PlanResult) -> dict[str, Any]:
             {"rule": rule, "why": why.value, "detail": detail, "count": count}
             for (rule, why, detail), count in summary(result.withheld).most_common()
         ],
+        "nobody_called": [one.to_json() for one in result.nobody],
         "used_in_24_hours": dict(result.used),
         "live": dict(result.live),
     }

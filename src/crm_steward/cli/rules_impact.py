@@ -119,16 +119,14 @@ def _restored(kept: Mapping[str, str], folder: Path, settings: Settings) -> Rule
 def _foreseen(
     impacts: Sequence[RuleImpact], settings: Settings, database: Database, now: datetime
 ) -> dict[str, Foreseen]:
-    from crm_steward.cli.plan import capabilities
     from crm_steward.writing.foresee import foresee
 
-    able = capabilities(settings)
     return {
         one.rule: foresee(
             database,
             one,
             limits=settings.limits,
-            capabilities=able,
+            abilities=settings.abilities,
             language=settings.language,
             now=now,
         )

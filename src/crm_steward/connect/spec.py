@@ -233,6 +233,8 @@ class ConnectorSpec:
             that it can fill included; None: not known before the source is read.
         consent_sources: The CRM's own names of fields that hold consent or an opt-out; one that
             ends in `*` stands for all that begin so.
+        keeps_optouts: Whether an opt-out from e-mail hangs on the address, so that it outlives the
+            record it was made on.
     """
 
     kind: str
@@ -252,6 +254,7 @@ class ConnectorSpec:
     merge_max: int = 2
     fields: frozenset[str] | None = None
     consent_sources: frozenset[str] = frozenset()
+    keeps_optouts: bool = False
 
     def ability(self, settings: ConnectionSettings) -> Ability:
         """Return what a connection of this kind, so configured, holds and can do."""
@@ -265,7 +268,12 @@ class ConnectorSpec:
         if self.fields is not None and settings.custom_fields is not None:
             proven = {f"consent_email_{part}" for part in proof} & FIELDS.keys()
             fields = _with_computed(self.fields | settings.mapped.keys() | proven)
-        return Ability(fields=fields, can=self.can, consent_fields=frozenset(told))
+        return Ability(
+            fields=fields,
+            can=self.can,
+            consent_fields=frozenset(told),
+            keeps_optouts=self.keeps_optouts,
+        )
 
     def holds_consent(self, source: str) -> bool:
         """Whether the CRM's field `source` is one that holds consent or an opt-out."""

@@ -133,7 +133,6 @@ class Work:
         at is not replaced for nothing.
         """
         book, settings = self._rules.current, self._settings
-        capabilities = {name: spec_of(one.kind).can for name, one in self._enabled().items()}
         with self._writer.use() as lease, closing(Targets(self._target)) as targets:
             settled = settle(
                 self._database, targets, clock=self._clock, stop=self._stop, lease=lease
@@ -144,7 +143,7 @@ class Work:
                     self._database,
                     book,
                     limits=settings.limits,
-                    capabilities=capabilities,
+                    abilities=settings.abilities,
                     language=settings.language,
                     zone=settings.timezone,
                     clock=self._clock,

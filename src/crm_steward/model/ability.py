@@ -13,6 +13,7 @@ class Capability(StrEnum):
     TASK = "task"
     SUPPRESS_EMAIL = "suppress email"
     SUPPRESS_PHONE = "suppress phone"
+    SUPPRESS_SMS = "suppress sms"
     MERGE = "merge"
     ARCHIVE = "archive"
     INCREMENTAL = "incremental read"
@@ -29,8 +30,10 @@ class Ability:
         can: What it can do.
         consent_fields: Fields (mostly `extra.<name>`) that are mapped to a field of the CRM that
             holds consent, its proof or an opt-out: no rule may set them.
+        keeps_optouts: Whether an opt-out from e-mail hangs on the address and outlives the record.
     """
 
     fields: frozenset[str] | None
     can: frozenset[Capability]
     consent_fields: frozenset[str] = frozenset()
+    keeps_optouts: bool = False

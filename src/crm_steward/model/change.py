@@ -97,10 +97,17 @@ class MergeRecords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchiveRecord:
-    """Move a record to the CRM's recycle bin or archive."""
+    """Move a record to the CRM's recycle bin or archive.
+
+    Args:
+        ref: The record.
+        reason: Why, for people; no personal data.
+        expected: Field → value the plan was made from; another one now forbids it.
+    """
 
     ref: RecordRef
     reason: str
+    expected: Mapping[str, Value] = field(default_factory=dict)
 
     reversibility = Reversibility.PARTLY
 

@@ -22,6 +22,7 @@ class PlannedChange:
         finding: The fingerprint of the finding behind it.
         why: One sentence for the person who approves, in their language.
         automatic: The rule's mode is `apply`: it needs no approval.
+        detail: What more a person should know who approves it, such as why this record survives.
         key: The change's idempotency key.
     """
 
@@ -30,6 +31,7 @@ class PlannedChange:
     finding: str
     why: str = ""
     automatic: bool = False
+    detail: str = ""
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +46,7 @@ class PlannedChange:
             "finding": self.finding,
             "why": self.why,
             "automatic": self.automatic,
+            **({"detail": self.detail} if self.detail else {}),
             "reversibility": str(self.change.reversibility),
             "change": change_to_json(self.change),
         }
@@ -57,6 +60,7 @@ class PlannedChange:
             finding=content["finding"],
             why=content["why"],
             automatic=content["automatic"],
+            detail=content.get("detail", ""),
         )
 
 

@@ -20,17 +20,20 @@ from crm_steward.rules.loading import RuleBook, Skipped, load_rules, pack_path, 
 from crm_steward.rules.periods import Period
 from crm_steward.rules.register import Register, load_register, shipped_register
 from crm_steward.rules.rule import Limits, Rule
+from crm_steward.rules.tasks import Due, Routing
 from crm_steward.rules.texts import Template, Text
 
 __all__ = [
     "Action",
     "ArchiveAction",
+    "Due",
     "Duration",
     "LeftOut",
     "Limits",
     "MergeAction",
     "Period",
     "Register",
+    "Routing",
     "Rule",
     "RuleBook",
     "Skipped",

@@ -59,6 +59,9 @@ class UpdateAction(Block):
         for name, value in self.set.items():
             yield from _wrong_value(("set", name), name, value)
         for name, source in self.fill_from.items():
+            if source in self.set or source in self.fill_from:
+                about = {"field": name, "source": source}
+                yield ("copy", name), PydanticCustomError("copy_chain", "chain", about)
             kinds = {type_of(name), type_of(source)} - {None}
             if len(kinds - {FieldType.TEXT}) > 1 or (FieldType.TIME in kinds and len(kinds) > 1):
                 about = {"field": name, "source": source}

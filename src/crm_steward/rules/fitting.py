@@ -137,6 +137,13 @@ def _actions(rule: Rule, connection: str, ability: Ability) -> Iterator[Misfit]:
                 yield Misfit(loc, "consent_written", values, connection)
 
 
+_SUPPRESSIONS = {
+    "email": Capability.SUPPRESS_EMAIL,
+    "sms": Capability.SUPPRESS_SMS,
+    "phone": Capability.SUPPRESS_PHONE,
+}
+
+
 def capability(action: Action) -> Capability:
     """Return what a connection must be able to do for `action`."""
     match action:
@@ -144,10 +151,8 @@ def capability(action: Action) -> Capability:
             return Capability.UPDATE
         case TaskAction():
             return Capability.TASK
-        case SuppressAction(channel="email"):
-            return Capability.SUPPRESS_EMAIL
         case SuppressAction():
-            return Capability.SUPPRESS_PHONE
+            return _SUPPRESSIONS[action.channel]
         case MergeAction():
             return Capability.MERGE
         case ArchiveAction():

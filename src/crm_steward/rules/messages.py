@@ -227,6 +227,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
             "utilisez suppress pour restreindre"
         ),
     ),
+    "copy_chain": (
+        "'{source}' is written by the same action; copying it to '{field}' would never come to rest",
+        (
+            "'{source}' est écrit par la même action ; le copier dans '{field}' ne se "
+            "stabiliserait jamais"
+        ),
+    ),
     "copy_types": (
         "'{source}' does not hold what '{field}' needs",
         "'{source}' ne contient pas ce que demande '{field}'",

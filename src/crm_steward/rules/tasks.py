@@ -64,12 +64,13 @@ class Routing(Block):
             raise PydanticCustomError("routing_empty", "nobody")
         return self
 
-    def turn(self, fingerprint: str) -> str | None:
-        """Return whose turn it is for a finding, or None without a round robin."""
+    def turns(self, fingerprint: str) -> tuple[str, ...]:
+        """Return the round robin for a finding: whose turn it is first, then who stands in."""
         if not self.round_robin:
-            return None
+            return ()
         number = int.from_bytes(blake2b(fingerprint.encode(), digest_size=8).digest())
-        return self.round_robin[number % len(self.round_robin)]
+        first = number % len(self.round_robin)
+        return (*self.round_robin[first:], *self.round_robin[:first])
 
 
 def _routing(value: Any) -> Any:

@@ -109,6 +109,22 @@ class Mirror:
                         found[contact.ref] = contact
         return found
 
+    def changed(self, refs: Iterable[RecordRef]) -> dict[RecordRef, datetime]:
+        """Return when what each of `refs` holds last changed here; those never seen are left out."""
+        wanted: dict[str, list[str]] = {}
+        for ref in refs:
+            wanted.setdefault(ref.connection, []).append(ref.id)
+        found: dict[RecordRef, datetime] = {}
+        with self._database.read() as reading:
+            for connection, ids in wanted.items():
+                for chunk in chunked(ids):
+                    query = sa.select(contacts.c.id, contacts.c.changed_at).where(
+                        *_live(connection), contacts.c.id.in_(chunk)
+                    )
+                    for name, moment in reading.execute(query):
+                        found[RecordRef(connection, name)] = moment
+        return found
+
     def save_page(
         self,
         connection: str,

@@ -68,6 +68,7 @@ class ConnectorContract(
             Capability.ARCHIVE: ArchiveRecord(ref=first, reason="test"),
             Capability.SUPPRESS_EMAIL: _silence(first, Channel.EMAIL),
             Capability.SUPPRESS_PHONE: _silence(first, Channel.PHONE),
+            Capability.SUPPRESS_SMS: _silence(first, Channel.SMS),
             Capability.UPDATE: updates_of(connector, [first.id])[0],
             Capability.TASK: a_task(connector, account),
         }

@@ -42,6 +42,7 @@ from crm_steward.sdk import (
     change_key,
     utc_now,
 )
+from crm_steward.testing.folding import folded
 
 
 class Fault(StrEnum):
@@ -233,6 +234,8 @@ class FakeCrm:
                 return ""
             case MergeRecords():
                 for loser in change.losers:
+                    kept, lost = self.records[change.ref.id], self.records[loser.id]
+                    self.records[change.ref.id] = folded(kept, lost)
                     self.remove(loser.id, survivor=change.ref.id)
                 return change.ref.id
             case ArchiveRecord():

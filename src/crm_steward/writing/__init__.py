@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.approve import Selection, approve, refuse_unfit, select
+from crm_steward.writing.compare import members
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.limits import Budget, share
 from crm_steward.writing.plan import PlanResult, make_plan
@@ -29,6 +30,7 @@ __all__ = [
     "approve",
     "explain",
     "make_plan",
+    "members",
     "plan_undo",
     "refuse_unfit",
     "select",

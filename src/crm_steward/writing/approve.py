@@ -16,6 +16,7 @@ from crm_steward.store.journal import MAX_ATTEMPTS, Journal, Standing, State
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.plans import Approval, Plans, PlanStatus, StoredPlan
 from crm_steward.store.snoozes import Snoozes
+from crm_steward.writing.compare import members, touched
 
 _AGAIN = "Make a new one: crm-steward plan"
 
@@ -123,7 +124,7 @@ def select(database: Database, stored: StoredPlan, *, now: datetime) -> Selectio
     """Sort the changes of a plan by whether they may run at `now`."""
     journal, changes = Journal(database), stored.plan.changes
     standings = journal.standings([planned.key for planned in changes])
-    busy = {standing.intent.ref for standing in journal.under_way()}
+    busy = touched(standing.intent.change for standing in journal.under_way())
     approvals = Plans(database).approvals(stored.hash)
     snoozes, closed = Snoozes(database).active(now), _closed(database)
     sorted_: dict[str, list[PlannedChange]] = {}
@@ -132,7 +133,7 @@ def select(database: Database, stored: StoredPlan, *, now: datetime) -> Selectio
         standing = standings.get(planned.key)
         if standing is not None and _over(standing, stored.hash):
             sorted_.setdefault("tried", []).append(planned)
-        elif planned.change.ref in busy:
+        elif any(ref in busy for ref in members(planned.change)):
             sorted_.setdefault("under_way", []).append(planned)
         elif planned.finding in snoozes:
             sorted_.setdefault("snoozed", []).append(planned)

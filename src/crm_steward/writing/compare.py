@@ -5,12 +5,25 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from crm_steward.model import Change, Contact, MergeRecords, RecordRef, UpdateFields, Value
+from crm_steward.model import (
+    ArchiveRecord,
+    Change,
+    Contact,
+    MergeRecords,
+    RecordRef,
+    UpdateFields,
+    Value,
+)
 
 
 def members(change: Change) -> tuple[RecordRef, ...]:
     """Return every record that `change` reads or touches."""
     return (change.ref, *change.losers) if isinstance(change, MergeRecords) else (change.ref,)
+
+
+def touched(changes: Iterable[Change | None]) -> set[RecordRef]:
+    """Return every record that some changes read or touch."""
+    return {ref for change in changes if change is not None for ref in members(change)}
 
 
 def difference(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
@@ -30,6 +43,8 @@ def difference(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
             return "the record was merged into another"
     if isinstance(change, UpdateFields):
         return _update(change, fresh[change.ref])
+    if isinstance(change, ArchiveRecord):
+        return _changed(_held(fresh[change.ref], change.expected), change.expected)
     if isinstance(change, MergeRecords):
         by_id = {ref.id: fresh[ref] for ref in members(change)}
         found = (_changed(_held(by_id[i], names), names) for i, names in change.expected.items())

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from crm_steward.model import Finding, RecordRef, kind_of
+from crm_steward.model import Ability, Finding, RecordRef, kind_of
 from crm_steward.rules import Rule
 from crm_steward.rules.impact import RuleImpact
 from crm_steward.settings import Limits
@@ -15,7 +15,7 @@ from crm_steward.store.database import Database, chunked
 from crm_steward.store.findings import StoredFinding
 from crm_steward.store.mirror import Mirror
 from crm_steward.writing.limits import share
-from crm_steward.writing.propose import Candidate, Capabilities, Proposer
+from crm_steward.writing.propose import Candidate, Proposer
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def foresee(
     impact: RuleImpact,
     *,
     limits: Limits,
-    capabilities: Capabilities,
+    abilities: Mapping[str, Ability],
     language: str,
     now: datetime,
 ) -> Foreseen:
@@ -46,11 +46,11 @@ def foresee(
         database: The store.
         impact: The rule before and after, and what it finds.
         limits: The settings' limits.
-        capabilities: What each connection can do.
+        abilities: What each connection holds and can do.
         language: Of what would be written.
         now: The moment.
     """
-    proposer = _Asking(database, capabilities, language, now)
+    proposer = _Asking(database, abilities, language, now)
     before = proposer.writes(impact.old, impact.before.values())
     after = proposer.writes(impact.new, impact.after.values())
     newly = after - before
@@ -81,7 +81,7 @@ class _Asking:
     """Asks rules what they would make of findings that are not stored."""
 
     database: Database
-    capabilities: Capabilities
+    abilities: Mapping[str, Ability]
     language: str
     now: datetime
 
@@ -94,7 +94,7 @@ class _Asking:
             refs = {ref for finding in chunk for ref in finding.refs}
             proposer = Proposer(
                 contacts=Mirror(self.database).contacts(refs),
-                capabilities=self.capabilities,
+                abilities=self.abilities,
                 language=self.language,
                 now=self.now,
             )

@@ -17,6 +17,7 @@ from crm_steward.settings import Limits
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal
 from crm_steward.store.mirror import Mirror
+from crm_steward.writing.compare import members
 from crm_steward.writing.withheld import Why
 
 DAY = timedelta(hours=24)
@@ -67,20 +68,20 @@ class Budget:
             self.admitted[connection] += 1
             self.by_rule[rule.id] += 1
             self.by_rule_and_connection[rule.id, connection] += 1
-            self.canaries.setdefault(rule.id, set()).add(planned.change.ref)
+            self.canaries.setdefault(rule.id, set()).update(members(planned.change))
         return refused
 
     def _refused(self, planned: PlannedChange, rule: Rule, digest: str) -> tuple[Why, str] | None:
         return (
-            self._canary(planned.change.ref, rule, digest)
+            self._canary(members(planned.change), rule, digest)
             or self._rule(planned.change.ref.connection, rule)
             or self.overall(planned.change.ref.connection, 1)
         )
 
-    def _canary(self, ref: RecordRef, rule: Rule, digest: str) -> tuple[Why, str] | None:
+    def _canary(self, refs: Iterable[RecordRef], rule: Rule, digest: str) -> tuple[Why, str] | None:
         touched = self.canaries.get(rule.id, set())
         new = self.proven.get(rule.id) != digest
-        if new and len(touched | {ref}) > self.limits.canary:
+        if new and len(touched.union(refs)) > self.limits.canary:
             return Why.CANARY, str(self.limits.canary)
         return None
 

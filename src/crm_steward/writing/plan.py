@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from operator import itemgetter
 
 from crm_steward.model import (
+    Ability,
+    ArchiveRecord,
     Clock,
     CreateTask,
+    MergeRecords,
     Plan,
     PlannedChange,
     RecordRef,
+    SuppressChannel,
     UpdateFields,
     Value,
     utc_now,
@@ -27,9 +31,10 @@ from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snoozes, asleep
-from crm_steward.writing.compare import canonical
+from crm_steward.writing.compare import canonical, members, touched
 from crm_steward.writing.limits import Budget
-from crm_steward.writing.propose import Candidate, Capabilities, Proposer
+from crm_steward.writing.propose import Candidate, Proposer
+from crm_steward.writing.routing import Nobody, People
 from crm_steward.writing.withheld import Why, Withheld
 
 
@@ -42,12 +47,14 @@ class PlanResult:
         withheld: What the rules ask for and the plan leaves out, each with its reason.
         used: Connection → changes that took effect within the last 24 hours.
         live: Connection → live contacts, which percentages are counted from.
+        nobody: Whom rules name and nobody active is called; their tasks are for nobody in particular.
     """
 
     plan: Plan
     withheld: tuple[Withheld, ...]
     used: Mapping[str, int]
     live: Mapping[str, int]
+    nobody: tuple[Nobody, ...] = ()
 
 
 def make_plan(
@@ -55,7 +62,7 @@ def make_plan(
     book: RuleBook,
     *,
     limits: Limits,
-    capabilities: Capabilities,
+    abilities: Mapping[str, Ability],
     language: str = "en",
     zone: tzinfo = UTC,
     clock: Clock = utc_now,
@@ -72,9 +79,9 @@ def make_plan(
         database: The store.
         book: The rules.
         limits: The settings' limits.
-        capabilities: What each enabled connection can do.
+        abilities: What each enabled connection holds and can do.
         language: In which tasks and reasons are written.
-        zone: In which the dates of snoozes are written.
+        zone: In which the days of due dates and of snoozes begin.
         clock: The time.
         rules: Only these rules; none means all.
         connections: Only records of these connections; none means all.
@@ -86,8 +93,18 @@ def make_plan(
     now = clock()
     mirror = Mirror(database)
     version = mirror.version()
-    active = [rule for rule in book.rules if rule.active]
-    found, withheld = _candidates(database, active, capabilities, language, now)
+    # In the order of their ids: that of files and of rules in them must not matter.
+    active = sorted((rule for rule in book.rules if rule.active), key=lambda rule: rule.id)
+    nobody: set[Nobody] = set()
+    proposer = Proposer(
+        contacts={},
+        abilities=abilities,
+        people={name: _people(state) for name, state in mirror.states().items()},
+        language=language,
+        now=now.astimezone(zone),
+        nobody=nobody,
+    )
+    found, withheld = _candidates(database, active, proposer, now)
     withheld += _snoozed(database, active, zone, now)
     # Rules are held against each other even when only one is asked for.
     wishes = _wishes(found)
@@ -110,7 +127,11 @@ def make_plan(
         digests={planned.rule: digests[planned.rule] for planned in changes},
     )
     result = PlanResult(
-        plan=plan, withheld=tuple(withheld), used=dict(budget.written), live=dict(budget.live)
+        plan=plan,
+        withheld=tuple(withheld),
+        used=dict(budget.written),
+        live=dict(budget.live),
+        nobody=tuple(sorted(n for n in nobody if not rules or n.rule in rules)),
     )
     if save:
         store_plan(database, result, clock=clock)
@@ -132,11 +153,7 @@ def store_plan(database: Database, result: PlanResult, *, clock: Clock = utc_now
 
 
 def _candidates(
-    database: Database,
-    rules: Sequence[Rule],
-    capabilities: Capabilities,
-    language: str,
-    now: datetime,
+    database: Database, rules: Sequence[Rule], proposer: Proposer, now: datetime
 ) -> tuple[list[Candidate], list[Withheld]]:
     """Ask each rule about each of its findings; the rules take turns, the gravest one first.
 
@@ -144,22 +161,15 @@ def _candidates(
     keep out all the others, plan after plan.
     """
     findings, mirror = Findings(database), Mirror(database)
-    left = {name: _left(state) for name, state in mirror.states().items()}
     turns: list[tuple[int, int, int, Candidate]] = []
     withheld: list[Withheld] = []
     for place, rule in enumerate(rules):
         found: list[tuple[datetime, str, Candidate]] = []
         for chunk in chunked(findings.open(rule=rule.id, only=~asleep(now))):
-            contacts = mirror.contacts(_refs(chunk))
-            proposer = Proposer(
-                contacts=contacts,
-                capabilities=capabilities,
-                language=language,
-                now=now,
-                left=left,
-            )
+            contacts, changed = mirror.contacts(_refs(chunk)), mirror.changed(_refs(chunk))
+            knowing = replace(proposer, contacts=contacts, changed=changed)
             for stored in chunk:
-                for proposal in proposer.propose(stored, rule):
+                for proposal in knowing.propose(stored, rule):
                     if isinstance(proposal, Withheld):
                         withheld.append(proposal)
                     else:
@@ -187,10 +197,9 @@ def _snoozed(
     return withheld
 
 
-def _left(state: ConnectionState) -> frozenset[str]:
-    """Return the ids of owners who are no longer active, as far as the last full read knew."""
-    owners: Mapping[str, Mapping[str, object]] = state.account.get("owners", {})
-    return frozenset(name for name, owner in owners.items() if owner.get("active") is False)
+def _people(state: ConnectionState) -> People:
+    """Return the users of a connection, as far as the last full read knew."""
+    return People(state.account.get("owners", {}))
 
 
 def _refs(chunk: Iterable[StoredFinding]) -> Iterator[RecordRef]:
@@ -214,11 +223,13 @@ class _Sieve:
     def sift(self, candidates: Sequence[Candidate]) -> tuple[PlannedChange, ...]:
         """Return what is left."""
         standings = self.journal.standings({candidate.planned.key for candidate in candidates})
-        busy = {standing.intent.ref for standing in self.journal.under_way()}
+        busy = touched(standing.intent.change for standing in self.journal.under_way())
         taken: dict[object, str] = {}
         left: list[PlannedChange] = []
         for candidate in candidates:
-            planned, rule = candidate.planned, candidate.rule
+            planned, rule = _rest(candidate.planned, taken), candidate.rule
+            if planned.key not in standings:
+                standings |= self.journal.standings({planned.key})
             refused = (
                 self._closed(planned)
                 or _tried(standings.get(planned.key), busy, planned)
@@ -254,37 +265,69 @@ def _tried(
             return Why.UNDER_WAY, ""
         if standing.attempts >= MAX_ATTEMPTS and standing.state is not State.CONFLICT:
             return Why.SET_ASIDE, str(standing.attempts)
-    return (Why.UNDER_WAY, "") if planned.change.ref in busy else None
+    under_way = any(ref in busy for ref in members(planned.change))
+    return (Why.UNDER_WAY, "") if under_way else None
 
 
 def _wishes(candidates: Iterable[Candidate]) -> _Wishes:
-    """Return, by record and field, each value that is wanted and the first rule that wants it."""
+    """Return, by record and field, each value that is wanted and the first rule that wants it.
+
+    A merge or an archiving wants the whole of each of its records.
+    """
     wishes: dict[tuple[RecordRef, str], dict[Value, str]] = {}
     for candidate in candidates:
         change = candidate.planned.change
         if isinstance(change, UpdateFields):
-            for name, value in change.values.items():
-                wanted = wishes.setdefault((change.ref, name), {})
-                wanted.setdefault(canonical(value), candidate.rule.id)
+            wanted = {(change.ref, name): canonical(value) for name, value in change.values.items()}
+        elif isinstance(change, MergeRecords | ArchiveRecord):
+            wanted = dict.fromkeys(_places(candidate.planned), candidate.planned.key)
+        else:
+            continue
+        for place, value in wanted.items():
+            wishes.setdefault(place, {}).setdefault(value, candidate.rule.id)
     return wishes
+
+
+def _rest(planned: PlannedChange, taken: Mapping[object, str]) -> PlannedChange:
+    """Return an update without the fields that another one in the plan sets already."""
+    change = planned.change
+    if not isinstance(change, UpdateFields):
+        return planned
+    rest = [name for name in change.values if (change.ref, name) not in taken]
+    if not rest or len(rest) == len(change.values):
+        return planned
+    values = {name: change.values[name] for name in rest}
+    expected = {name: change.expected[name] for name in rest}
+    return replace(planned, change=replace(change, values=values, expected=expected))
 
 
 def _contested(
     planned: PlannedChange, wishes: _Wishes, taken: Mapping[object, str]
 ) -> tuple[Why, str] | None:
-    """Return the rule that wants another value in the same field, or that asked for the same."""
+    """Return the rule that wants something else of the same place, or that asked for the same."""
+    whole = isinstance(planned.change, MergeRecords | ArchiveRecord)
     for place in _places(planned):
-        others = [rule for rule in wishes.get(place, {}).values() if rule != planned.rule]
-        if len(wishes.get(place, {})) > 1:
-            return Why.CONFLICT, ", ".join(others)
+        wanted = wishes.get(place, {})
+        if len(wanted) > 1:
+            others = sorted({rule for rule in wanted.values() if rule != planned.rule})
+            return Why.CLASH if whole else Why.CONFLICT, ", ".join(others) or planned.rule
         if place in taken:
             return Why.TWICE, taken[place]
     return None
 
 
+_WHOLE = "*"
+
+
 def _places(planned: PlannedChange) -> list[tuple[RecordRef, str]]:
-    """Return what a change claims for itself: its fields, or its own key."""
+    """Return what a change claims for itself: fields, a channel's address, a record, its key."""
     change = planned.change
-    if isinstance(change, UpdateFields):
-        return [(change.ref, name) for name in change.values]
-    return [(change.ref, planned.key)]
+    match change:
+        case UpdateFields():
+            return [(change.ref, name) for name in change.values]
+        case MergeRecords() | ArchiveRecord():
+            return [(ref, _WHOLE) for ref in members(change)]
+        case SuppressChannel():
+            return [(change.ref, f"{change.channel}:{change.address}")]
+        case _:
+            return [(change.ref, planned.key)]

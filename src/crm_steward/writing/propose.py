@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 
 from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
-    FIELDS,
+    Ability,
     ArchiveRecord,
-    Change,
-    Channel,
     Contact,
     CreateTask,
-    Finding,
     MergeRecords,
     PlannedChange,
     RecordRef,
-    SuppressChannel,
-    UpdateFields,
 )
-from crm_steward.rules import Action, Rule, TaskAction, UpdateAction
+from crm_steward.rules import (
+    Action,
+    ArchiveAction,
+    MergeAction,
+    Rule,
+    SuppressAction,
+    TagAction,
+    TaskAction,
+    UpdateAction,
+)
+from crm_steward.rules.fitting import capability
 from crm_steward.store.findings import StoredFinding
-from crm_steward.writing.compare import same
+from crm_steward.writing.archiving import archived
+from crm_steward.writing.merging import merged, parts_of
+from crm_steward.writing.proposed import Proposed, Refused
+from crm_steward.writing.routing import Nobody, People, recipient
+from crm_steward.writing.suppressing import silenced
+from crm_steward.writing.tasking import marker, task_for
+from crm_steward.writing.updating import tagged, updated
 from crm_steward.writing.withheld import Why, Withheld
-
-_LONGEST_TITLE = 200
-_LONGEST_BODY = 4000
-_MEMBERS_LISTED = 20
-_BREAKS = re.compile(r"\s*\n\s*")
 
 Capabilities = Mapping[str, frozenset[Capability]]
 """What each configured connection can do."""
+
+_NOBODY_KNOWN = People()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,136 +57,165 @@ class Proposer:
 
     Args:
         contacts: The mirrored contacts that the findings are about.
-        capabilities: What each configured connection can do.
+        changed: When what each of them holds last changed in the mirror.
+        abilities: What each configured connection holds and can do.
+        people: Connection → its users.
         language: In which tasks and reasons are written.
-        now: The moment due dates are counted from.
-        left: Connection → ids of owners who are no longer active: CRMs refuse tasks for them.
+        now: The moment due dates are counted from, in the time zone of the settings.
+        nobody: Gets whom rules name and nobody is called, each once.
     """
 
     contacts: Mapping[RecordRef, Contact]
-    capabilities: Capabilities
+    changed: Mapping[RecordRef, datetime] = field(default_factory=dict)
+    abilities: Mapping[str, Ability]
+    people: Mapping[str, People] = field(default_factory=dict)
     language: str
     now: datetime
-    left: Mapping[str, Collection[str]] = field(default_factory=dict)
+    nobody: set[Nobody] = field(default_factory=set)
 
     def propose(self, stored: StoredFinding, rule: Rule) -> Iterator[Candidate | Withheld]:
-        """Yield what the actions of `rule` make of a finding, or why they make nothing of it."""
-        tasks = count()
-        for action in rule.actions:
-            change = self._change(stored, action, tasks)
-            if isinstance(change, Why):
-                yield Withheld(rule.id, stored.finding.fingerprint, stored.finding.refs[0], change)
-            elif not self._can(change):
-                why = Why.CANNOT if change.ref.connection in self.capabilities else Why.UNKNOWN
-                yield Withheld(rule.id, stored.finding.fingerprint, change.ref, why)
-            else:
-                yield Candidate(self._planned(change, stored, rule), rule)
+        """Yield what the actions of `rule` make of a finding, or why they make nothing of it.
 
-    def _change(self, stored: StoredFinding, action: Action, tasks: Iterator[int]) -> Change | Why:
+        In a connection where the rule only reports, it asks for nothing.
+        """
+        finding = stored.finding
+        refs = [ref for ref in finding.refs if rule.mode_in(ref.connection) != "report"]
+        here = [self.contacts[ref] for ref in refs if ref in self.contacts]
+        if refs and not here:
+            yield self._told(stored, rule, Refused(Why.GONE, refs[0]))
+        if not here:
+            return
+        unable = False
+        for action in rule.actions:
+            if not isinstance(action, TaskAction):
+                for part in _parts(action, here):
+                    lacking = self._lacking(capability(action), part)
+                    unable = unable or lacking is Why.CANNOT
+                    yield from self._part(stored, rule, action, part, lacking)
+                if isinstance(action, MergeAction) and not _parts(action, here):
+                    unable = True
+                    yield from self._unable(stored, rule, Refused(Why.APART, here[0].ref))
+        if unable or rule.if_unable != "task":
+            yield from self._tasks(stored, rule, here)
+
+    def _part(
+        self,
+        stored: StoredFinding,
+        rule: Rule,
+        action: Action,
+        part: Sequence[Contact],
+        lacking: Why | None,
+    ) -> Iterator[Candidate | Withheld]:
+        """Yield what an action makes of the records it works on together."""
+        if lacking is Why.CANNOT:
+            yield from self._unable(stored, rule, Refused(lacking, part[0].ref))
+        elif lacking is not None:
+            yield self._told(stored, rule, Refused(lacking, part[0].ref))
+        else:
+            for one in self._proposed(stored, rule, action, part):
+                yield self._told(stored, rule, one)
+
+    def _proposed(
+        self, stored: StoredFinding, rule: Rule, action: Action, part: Sequence[Contact]
+    ) -> Iterator[Proposed | Refused]:
+        contact, evidence = part[0], stored.finding.evidence
+        ability = self.abilities[contact.ref.connection]
         match action:
             case UpdateAction():
-                return self._update(stored.finding)
+                yield from updated(action, evidence, contact, ability.consent_fields)
+            case TagAction():
+                name = rule.check.names
+                yield from tagged(action, name, evidence, contact, ability.consent_fields)
+            case SuppressAction():
+                yield from silenced(action, contact, rule.title(self.language))
+            case MergeAction() | ArchiveAction() if self._changed(stored, part):
+                yield Refused(Why.STALE, contact.ref)
+            case ArchiveAction():
+                reason, keeps = rule.title(self.language), ability.keeps_optouts
+                yield from archived(contact, reason, keeps_optouts=keeps)
+            case MergeAction():
+                left = self._people(contact.ref).left
+                yield from merged(action, part, evidence, left=left, language=self.language)
             case TaskAction():
-                return self._task(stored, action, next(tasks))
-            case _:
-                return Why.CANNOT
+                raise TypeError("tasks are given after everything else")
 
-    def _planned(self, change: Change, stored: StoredFinding, rule: Rule) -> PlannedChange:
-        lasting = isinstance(change, MergeRecords | ArchiveRecord)
-        return PlannedChange(
-            change=change,
-            rule=rule.id,
-            finding=stored.finding.fingerprint,
-            why=rule.title(self.language),
-            # Whatever a rule says, merging and archiving need a person.
-            automatic=rule.mode_in(change.ref.connection) == "apply" and not lasting,
-        )
+    def _changed(self, stored: StoredFinding, part: Sequence[Contact]) -> bool:
+        """Whether a record changed since the scan: what cannot be taken back wants a new look."""
+        seen = stored.last_seen_at
+        return any(self.changed.get(contact.ref, seen) > seen for contact in part)
 
-    def _can(self, change: Change) -> bool:
-        return needed(change) in self.capabilities.get(change.ref.connection, frozenset())
+    def _unable(
+        self, stored: StoredFinding, rule: Rule, refused: Refused
+    ) -> Iterator[Candidate | Withheld]:
+        """Say what cannot be done, unless the rule's task stands in for it."""
+        if rule.if_unable != "task":
+            yield self._told(stored, rule, refused)
 
-    def _update(self, finding: Finding) -> UpdateFields | Why:
-        ref = finding.refs[0]
-        name, proposed = finding.evidence.get("field"), finding.evidence.get("proposed")
-        contact = self.contacts.get(ref)
-        if proposed is None or not isinstance(name, str):
-            return Why.NO_PROPOSAL
-        if contact is None:
-            return Why.GONE
-        held = contact.value(name)
-        if not same(held, finding.evidence.get("now")) or same(held, proposed):
-            return Why.STALE
-        if name in FIELDS and not FIELDS[name].writable:
-            return Why.CANNOT
-        return UpdateFields(ref=ref, values={name: proposed}, expected={name: held})
+    def _tasks(
+        self, stored: StoredFinding, rule: Rule, here: Sequence[Contact]
+    ) -> Iterator[Candidate | Withheld]:
+        actions = [action for action in rule.actions if isinstance(action, TaskAction)]
+        able = [one for one in here if self._lacking(Capability.TASK, [one]) is None]
+        contact = (able or here)[0]
+        lacking = self._lacking(Capability.TASK, [contact])
+        for number, action in enumerate(actions):
+            if lacking is not None:
+                yield self._told(stored, rule, Refused(lacking, contact.ref))
+            else:
+                task = Proposed(self._task(stored, rule, action, contact, number))
+                yield self._told(stored, rule, task)
 
-    def _task(self, stored: StoredFinding, action: TaskAction, number: int) -> CreateTask | Why:
-        finding = stored.finding
-        refs = [ref for ref in finding.refs if ref in self.contacts]
-        if not refs:
-            return Why.GONE
-        able = [r for r in refs if Capability.TASK in self.capabilities.get(r.connection, ())]
-        contact = self.contacts[(able or refs)[0]]
-        title = _BREAKS.sub(" ", action.title.fill(contact, self.language))
-        body = action.body.fill(contact, self.language) if action.body else ""
-        return CreateTask(
-            ref=contact.ref,
-            title=_cut(title, _LONGEST_TITLE),
-            body=_cut("\n\n".join(filter(None, [body, self._others(finding)])), _LONGEST_BODY),
+    def _task(
+        self, stored: StoredFinding, rule: Rule, action: TaskAction, contact: Contact, number: int
+    ) -> CreateTask:
+        finding, unknown = stored.finding, list[str]()
+        people = self._people(contact.ref)
+        owner = recipient(action.to, contact, people, finding.fingerprint, unknown)
+        self.nobody.update(Nobody(rule.id, contact.ref.connection, name) for name in unknown)
+        return task_for(
+            action,
+            contact,
+            finding.refs,
+            self.contacts,
+            language=self.language,
             due=action.due.day(self.now),
-            owner=self._owner(contact, action),
+            owner=owner,
             marker=marker(finding.fingerprint, stored.openings, number),
         )
 
-    def _owner(self, contact: Contact, action: TaskAction) -> str | None:
-        """Return who the task is for; nobody in particular where the owner has left."""
-        if not action.to.owner:
-            return action.to.otherwise
-        gone = contact.owner in self.left.get(contact.ref.connection, ())
-        return None if gone else contact.owner
+    def _people(self, ref: RecordRef) -> People:
+        return self.people.get(ref.connection, _NOBODY_KNOWN)
 
-    def _others(self, finding: Finding) -> str:
-        """List the members of a group, so that its task can be worked on from the CRM."""
-        if len(finding.refs) == 1:
-            return ""
-        lines = [
-            " ".join(filter(None, [str(ref), self.contacts[ref].url]))
-            for ref in finding.refs[:_MEMBERS_LISTED]
-            if ref in self.contacts
-        ]
-        more = len(finding.refs) - len(lines)
-        return "\n".join([*lines, f"+ {more}"] if more else lines)
+    def _lacking(self, wanted: Capability, part: Sequence[Contact]) -> Why | None:
+        """Return why the connection of some records cannot do something, or None."""
+        ability = self.abilities.get(part[0].ref.connection)
+        if ability is None:
+            return Why.UNKNOWN
+        return None if wanted in ability.can else Why.CANNOT
 
-
-def marker(fingerprint: str, openings: int, number: int) -> str:
-    """Return what names one task in the CRM: stable for this opening of this finding.
-
-    Args:
-        fingerprint: The finding's.
-        openings: How often the finding was opened: when it comes back, a new task is due.
-        number: The task's place among the tasks of its rule: another action beside it, added or
-            taken away, makes no new task.
-    """
-    content = json.dumps([fingerprint, openings, number])
-    return f"crm-steward-{hashlib.sha256(content.encode()).hexdigest()[:20]}"
+    def _told(
+        self, stored: StoredFinding, rule: Rule, one: Proposed | Refused
+    ) -> Candidate | Withheld:
+        fingerprint = stored.finding.fingerprint
+        if isinstance(one, Refused):
+            return Withheld(rule.id, fingerprint, one.ref, one.why, one.detail)
+        change = one.change
+        lasting = isinstance(change, MergeRecords | ArchiveRecord)
+        planned = PlannedChange(
+            change=change,
+            rule=rule.id,
+            finding=fingerprint,
+            why=rule.title(self.language),
+            # Whatever a rule says, merging and archiving need a person.
+            automatic=rule.mode_in(change.ref.connection) == "apply" and not lasting,
+            detail=one.detail,
+        )
+        return Candidate(planned, rule)
 
 
-def needed(change: Change) -> Capability:
-    """Return what a connection must be able to do for `change`."""
-    match change:
-        case UpdateFields():
-            return Capability.UPDATE
-        case CreateTask():
-            return Capability.TASK
-        case SuppressChannel(channel=Channel.EMAIL):
-            return Capability.SUPPRESS_EMAIL
-        case SuppressChannel():
-            return Capability.SUPPRESS_PHONE
-        case MergeRecords():
-            return Capability.MERGE
-        case ArchiveRecord():
-            return Capability.ARCHIVE
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def _parts(action: Action, here: Sequence[Contact]) -> list[list[Contact]]:
+    """Return the records that an action works on together: one, or those of one connection."""
+    if not isinstance(action, MergeAction):
+        return [[here[0]]]
+    by_ref = {contact.ref: contact for contact in here}
+    return [[by_ref[ref] for ref in part] for part in parts_of(list(by_ref)).values()]

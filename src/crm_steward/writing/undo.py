@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from crm_steward.model import (
+    ArchiveRecord,
     Clock,
     CreateTask,
+    MergeRecords,
     PlannedChange,
     RecordRef,
     StewardError,
+    SuppressChannel,
     UpdateFields,
     utc_now,
 )
@@ -27,6 +30,9 @@ from crm_steward.writing.write import Item, Writer
 
 BUSY = "an earlier write to this record is not settled yet"
 TASK = "a task is not taken back: close it in the CRM"
+SUPPRESSED = "nothing is loosened by machine: a person lifts it in the CRM, if they may"
+ARCHIVED = "restore the record from the CRM's recycle bin"
+MERGED = "a merge cannot be taken back"
 UNABLE = "this version does not undo it"
 
 
@@ -151,6 +157,12 @@ def _impossible(line: Line) -> str:
             return ""
         case CreateTask():
             return TASK
+        case SuppressChannel():
+            return SUPPRESSED
+        case ArchiveRecord():
+            return ARCHIVED
+        case MergeRecords():
+            return MERGED
         case _:
             return UNABLE
 

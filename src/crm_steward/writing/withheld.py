@@ -35,6 +35,17 @@ class Why(StrEnum):
     GONE = "gone"
     NO_PROPOSAL = "no proposal"
     SNOOZED = "snoozed"
+    EMPTY_SOURCE = "empty source"
+    CONSENT_FIELD = "consent field"
+    CONSENT_HANGS = "consent hangs on it"
+    NO_ADDRESS = "no address"
+    APART = "apart"
+    CHAINED = "chained"
+    NO_SURVIVOR = "no survivor"
+    CONSENT_CONFLICT = "consent conflict"
+    LEGAL_HOLD = "legal hold"
+    SUPPRESSION_KEPT = "suppression kept"
+    CLASH = "clash"
 
 
 OVER_LIMIT = frozenset(
@@ -61,6 +72,7 @@ class Withheld:
         why: Why it is left out.
         detail: What the reason hangs on: a limit's value, the other rule, the connection's state,
             a snooze's date and reason.
+            names of fields or channels.
     """
 
     rule: str
@@ -114,6 +126,19 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.GONE: "the record is gone",
         Why.NO_PROPOSAL: "no value to propose; a person has to look",
         Why.SNOOZED: "snoozed until {detail}",
+        Why.EMPTY_SOURCE: "nothing to copy into {detail}: the other field is empty",
+        Why.CONSENT_FIELD: "{detail} holds consent there, which no rule writes; suppress restricts",
+        Why.CONSENT_HANGS: "consent hangs on {detail}: emptied or changed, a refusal could be lost",
+        Why.NO_ADDRESS: "the record has no address for {detail}",
+        Why.APART: "each record is in another connection, and a merge happens only inside one",
+        Why.CHAINED: "some of the records hang together by others only; a person has to look first",
+        Why.NO_SURVIVOR: "no record is alone in front by {detail}; a person has to choose in the CRM",
+        Why.CONSENT_CONFLICT: "the records disagree on consent ({detail}); "
+        "a person has to settle it in the CRM",
+        Why.LEGAL_HOLD: "a record is kept for legal reasons",
+        Why.SUPPRESSION_KEPT: "the person refused ({detail}), and the CRM would forget it with the record",
+        Why.CLASH: "rule {detail} wants to merge or archive the same record otherwise; "
+        "settle it between the rules",
     }
 )
 
@@ -143,5 +168,22 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.GONE: "la fiche n'existe plus",
         Why.NO_PROPOSAL: "aucune valeur à proposer ; à regarder par une personne",
         Why.SNOOZED: "en sommeil jusqu'au {detail}",
+        Why.EMPTY_SOURCE: "rien à copier dans {detail} : l'autre champ est vide",
+        Why.CONSENT_FIELD: "{detail} y contient le consentement, qu'aucune règle n'écrit ; "
+        "suppress le restreint",
+        Why.CONSENT_HANGS: "le consentement est attaché à {detail} : vidé ou modifié, "
+        "un refus pourrait se perdre",
+        Why.NO_ADDRESS: "la fiche n'a pas d'adresse pour {detail}",
+        Why.APART: "chaque fiche est dans une autre connexion, et on ne fusionne qu'à l'intérieur d'une",
+        Why.CHAINED: "certaines fiches ne tiennent ensemble que par d'autres ; "
+        "à regarder d'abord par une personne",
+        Why.NO_SURVIVOR: "aucune fiche n'est seule en tête selon {detail} ; "
+        "à choisir par une personne dans le CRM",
+        Why.CONSENT_CONFLICT: "les fiches se contredisent sur le consentement ({detail}) ; "
+        "à régler par une personne dans le CRM",
+        Why.LEGAL_HOLD: "une fiche est conservée pour des raisons juridiques",
+        Why.SUPPRESSION_KEPT: "la personne a refusé ({detail}), et le CRM l'oublierait avec la fiche",
+        Why.CLASH: "la règle {detail} veut fusionner ou archiver autrement la même fiche ; "
+        "à départager entre les règles",
     }
 )

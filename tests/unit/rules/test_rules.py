@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crm_steward.model import Severity
-from crm_steward.rules import TaskAction, UpdateAction, load_rules, pack_path, packs
-from crm_steward.rules.tasks import Routing
+from crm_steward.rules import (
+    Due,
+    Routing,
+    TaskAction,
+    UpdateAction,
+    load_rules,
+    pack_path,
+    packs,
+)
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Load
@@ -46,7 +53,7 @@ def test_a_rule_says_what_others_need_to_know(load: Load) -> None:
     update, task = rule.actions
     assert isinstance(update, UpdateAction)
     assert isinstance(task, TaskAction)
-    assert (task.to, str(task.due), task.body) == (Routing(owner=True), "14 days", None)
+    assert (task.to, task.due, task.body) == (Routing(owner=True), Due(14, "day"), None)
 
 
 @pytest.mark.parametrize(

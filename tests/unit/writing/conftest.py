@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crm_steward.connect.protocol import Capability
-from crm_steward.model import Plan
+from crm_steward.model import Ability, Plan
 from crm_steward.pull import pull
 from crm_steward.rules import RuleBook, load_rules
 from crm_steward.scan import scan
@@ -75,6 +75,7 @@ class World:
         self.limits = WIDE
         self.language = "en"
         self.capabilities = {"crm": frozenset(Capability)}
+        self.keeps_optouts = False
         self.stop = threading.Event()
         self.book = self.rules(NAMES)
 
@@ -96,11 +97,19 @@ class World:
             self.database,
             self.book,
             limits=self.limits,
-            capabilities=self.capabilities,
+            abilities=self.abilities,
             language=self.language,
             clock=self.clock,
             **options,
         )
+
+    @property
+    def abilities(self) -> dict[str, Ability]:
+        """What the connections hold and can do."""
+        return {
+            name: Ability(fields=None, can=can, keeps_optouts=self.keeps_optouts)
+            for name, can in self.capabilities.items()
+        }
 
     def targets(self) -> Targets:
         """Open the CRM."""

@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 
 from crm_steward.connect.protocol import Capability, Page
 from crm_steward.model import (
+    Ability,
     Change,
     CreateTask,
     Finding,
@@ -197,7 +198,7 @@ class Machine(RuleBasedStateMachine):
             self.database,
             self.book,
             limits=_limits(),
-            capabilities={"crm": frozenset(Capability)},
+            abilities={"crm": Ability(fields=None, can=frozenset(Capability))},
             clock=lambda: self.now,
         ).plan
 

@@ -30,7 +30,7 @@ from crm_steward.store.journal import Journal
 from crm_steward.store.plans import Plans, PlanStatus
 from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import Budget, Why, explain, share
-from crm_steward.writing.propose import marker
+from crm_steward.writing.tasking import marker
 
 NAMES = """
   - id: name-case

@@ -285,5 +285,16 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.gone": "the record is gone",
         "withheld.no proposal": "no value to propose; a person has to look",
         "withheld.snoozed": "the finding is snoozed",
+        "withheld.empty source": "nothing to copy: the other field is empty",
+        "withheld.consent field": "the field holds consent, which no rule writes",
+        "withheld.consent hangs on it": "consent hangs on the address",
+        "withheld.no address": "the record has no address for the channel",
+        "withheld.apart": "the records are in different connections and cannot be merged",
+        "withheld.chained": "some records hang together by others only; a person has to look",
+        "withheld.no survivor": "no record is clearly the one to keep; a person has to choose",
+        "withheld.consent conflict": "the records disagree on consent; a person has to settle it",
+        "withheld.legal hold": "a record is kept for legal reasons",
+        "withheld.suppression kept": "the person refused, and the CRM would forget it with the record",
+        "withheld.clash": "two rules want to merge or archive the same record in different ways",
     }
 )

@@ -289,5 +289,16 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.gone": "la fiche n’existe plus",
         "withheld.no proposal": "aucune valeur à proposer ; à regarder par une personne",
         "withheld.snoozed": "l’anomalie est en sommeil",
+        "withheld.empty source": "rien à copier : l’autre champ est vide",
+        "withheld.consent field": "le champ contient le consentement, qu’aucune règle n’écrit",
+        "withheld.consent hangs on it": "le consentement est attaché à l’adresse",
+        "withheld.no address": "la fiche n’a pas d’adresse pour ce canal",
+        "withheld.apart": "les fiches sont dans des connexions différentes et ne peuvent pas être fusionnées",
+        "withheld.chained": "certaines fiches ne tiennent ensemble que par d’autres ; à regarder par une personne",
+        "withheld.no survivor": "aucune fiche n’est clairement celle à garder ; à choisir par une personne",
+        "withheld.consent conflict": "les fiches se contredisent sur le consentement ; à régler par une personne",
+        "withheld.legal hold": "une fiche est conservée pour des raisons juridiques",
+        "withheld.suppression kept": "la personne a refusé, et le CRM l’oublierait avec la fiche",
+        "withheld.clash": "deux règles veulent fusionner ou archiver autrement la même fiche",
     }
 )

@@ -1,0 +1,87 @@
+"""Addresses: what of a record can be written to or called, and what the person said about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+from crm_steward.model import (
+    Channel,
+    Consent,
+    ConsentStatus,
+    Contact,
+    PhoneKind,
+)
+from crm_steward.model.consent import GENERAL
+from crm_steward.normalize import country_code, email_key, phone_e164
+
+CHANNELS: Mapping[str, tuple[Channel, ...]] = MappingProxyType(
+    {
+        "email": (Channel.EMAIL,),
+        "phone": (Channel.PHONE,),
+        "mobile": (Channel.SMS, Channel.PHONE),
+    }
+)
+"""Field that holds an address → the channels that reach it."""
+
+_DIGITS = re.compile(r"\D+")
+
+
+def held_addresses(contact: Contact, name: str) -> tuple[str, ...]:
+    """Return every address that a field of CHANNELS stands for, the primary first."""
+    if name == "email":
+        return tuple(email.address for email in contact.emails)
+    mobile = name == "mobile"
+    return tuple(p.number for p in contact.phones if (p.kind is PhoneKind.MOBILE) is mobile)
+
+
+def addresses_by(contact: Contact, channel: Channel) -> tuple[str, ...]:
+    """Return every address of a contact that `channel` reaches, the primary first."""
+    names = [name for name, channels in CHANNELS.items() if channel in channels]
+    return tuple(address for name in names for address in held_addresses(contact, name))
+
+
+def address_key(contact: Contact, channel: Channel, address: str) -> str:
+    """Return the form in which addresses of a channel are compared."""
+    if channel is Channel.EMAIL:
+        return email_key(address) or address.strip().casefold()
+    country = country_code(contact.address.country)
+    return phone_e164(address, country) or _DIGITS.sub("", address)
+
+
+def same_address(contact: Contact, name: str, held: str, other: str) -> bool:
+    """Whether two spellings in a field of CHANNELS are one address.
+
+    A number without its country is the number with it: where it is at home is the settings' to say.
+    """
+    channel = CHANNELS[name][0]
+    keys = [address_key(contact, channel, address) for address in (held, other)]
+    if keys[0] == keys[1] or channel is Channel.EMAIL:
+        return keys[0] == keys[1]
+    bare, whole = (_DIGITS.sub("", address).lstrip("0") for address in (held, other))
+    return bool(bare) and whole.endswith(bare)
+
+
+def statements(contact: Contact, channel: Channel, address: str) -> Iterator[Consent]:
+    """Yield what is known about an address of a contact: under its name, or on the whole record."""
+    key = address_key(contact, channel, address)
+    for consent in contact.consents:
+        about = consent.address
+        if consent.channel is channel and (
+            not about or address_key(contact, channel, about) == key
+        ):
+            yield consent
+
+
+def suppressed(contact: Contact, channel: Channel, address: str) -> bool:
+    """Whether a channel is silent for an address already: refused as a whole, not for one purpose."""
+    return any(
+        consent.purpose == GENERAL and consent.status >= ConsentStatus.WITHDRAWN
+        for consent in statements(contact, channel, address)
+    )
+
+
+def refusals(consents: Iterable[Consent]) -> tuple[Consent, ...]:
+    """Return those by which a person said no, a complaint included; a bounce is not the person's."""
+    return tuple(one for one in consents if one.status >= ConsentStatus.COMPLAINT)
