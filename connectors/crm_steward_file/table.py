@@ -13,7 +13,7 @@ from crm_steward.sdk import MAPPABLE, FieldType, InputError
 from crm_steward_file import FileSettings
 from crm_steward_file.columns import Column, is_french, recognise, recognised
 from crm_steward_file.delimited import Delimited
-from crm_steward_file.encoding import Form, inspect
+from crm_steward_file.encoding import Content, Form, inspect
 from crm_steward_file.source import Row, Source
 from crm_steward_file.values import could_be_both, day_first, read_text
 from crm_steward_file.workbook import Workbook
@@ -143,7 +143,17 @@ def open_table(path: Path, settings: FileSettings, *, neutralised: bool = False)
         source = Workbook(path, settings.sheet, wanted)
     else:
         source = Delimited(path, content, settings.delimiter, wanted, neutralised=neutralised)
-    header = _header(source, wanted)
+    try:
+        return _looked_at(source, content, wanted, settings)
+    except BaseException:
+        source.close()
+        raise
+
+
+def _looked_at(
+    source: Source, content: Content, wanted: Mapping[str, str], settings: FileSettings
+) -> Table:
+    path, header = source.path, _header(source, wanted)
     columns = recognise([read_text(cell) or "" for cell in header.cells], wanted, str(path))
     if not any(column.target for column in columns):
         raise InputError(

@@ -7,7 +7,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -69,13 +69,16 @@ class Workbook:
         self.path = path
         _refuse_bomb(path)
         openpyxl = library()
-        with mending(path):
+        with mending(path), ExitStack() as opened:
+            # openpyxl leaves a file open that it cannot load, so it is ours to close.
+            self._file = opened.enter_context(path.open("rb"))
             self._book = openpyxl.load_workbook(
-                path, read_only=True, data_only=True, keep_links=False
+                self._file, read_only=True, data_only=True, keep_links=False
             )
             self._sheet = self._choose(sheet, wanted)
             dimension = self._sheet.max_row
             self._sheet.reset_dimensions()  # some exports state a wrong one
+            opened.pop_all()
         self.total: int | None = dimension
 
     @property
@@ -100,6 +103,7 @@ class Workbook:
     def close(self) -> None:
         """Let go of the file."""
         self._book.close()
+        self._file.close()
 
     def _choose(self, name: str | None, wanted: Mapping[str, str]) -> Any:
         sheets = [sheet for sheet in self._book.worksheets if not _is_log(sheet)]
