@@ -8,11 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from crm_steward.sdk import (
+    KEPT,
     Channel,
     Consent,
     ConsentStatus,
     Contact,
     Email,
+    FieldType,
+    Kept,
     Kind,
     Phone,
     PhoneKind,
@@ -20,11 +23,13 @@ from crm_steward.sdk import (
     RecordRef,
     RecordRejectedError,
     Revision,
+    SourceType,
     Stage,
     Value,
+    utc_now,
 )
 from crm_steward_file import CHANNELS
-from crm_steward_file.columns import Column
+from crm_steward_file.columns import Column, How
 from crm_steward_file.source import Row
 from crm_steward_file.table import Table
 from crm_steward_file.values import read_consent, read_kind, read_stage, read_text, read_time
@@ -34,7 +39,10 @@ _TEXTS = (
     "owner", "source", "url",
 )  # fmt: skip
 _PLACES = ("street", "postcode", "city", "region", "country")
-_TIMES = ("created_at", "updated_at", "last_person_act", "last_activity")
+_TIMES = (
+    "created_at", "updated_at", "last_person_act", "last_activity",
+    *(name for name, field in KEPT.items() if field.type is FieldType.TIME),
+)  # fmt: skip
 _PHONES = {
     "phone": PhoneKind.WORK,
     "mobile": PhoneKind.MOBILE,
@@ -82,6 +90,14 @@ class Reader:
         ]
         self._kept = [(column.name, column.index) for column in at.get("", ())]
         self._notes = [column.index for column in at.get("notes", ())]
+        # What is written of people is read only where somebody said so.
+        self._read = {
+            name: column
+            for name in KEPT
+            for column in at.get(name, ())[:1]
+            if name not in _TIMES and (name != "notes" or column.how is How.USER)
+        }
+        self._others = Kept.of(self._read)
         self._width = len(table.columns)
 
     def contact(self, record_id: str, row: Row) -> Contact:
@@ -99,6 +115,7 @@ class Reader:
         values: dict[str, Any] = {name: texts[index] for name, index in self._texts}
         for name, column in self._times:
             values[name] = self._time(column, held, texts, extra)
+        values |= self._kept_values(texts, extra)
         if self._places:
             values["address"] = PostalAddress(**{n: texts[i] for n, i in self._places})
         emails = tuple([Email(text) for i in self._mails if (text := texts[i]) is not None])
@@ -174,7 +191,18 @@ class Reader:
         moment = read_time(held[column.index], days_first=days_first)
         if moment is None:
             extra[column.name] = text
+        elif column.target == "birth_date" and moment > utc_now():
+            return moment.replace(year=moment.year - 100)  # 12/03/65, of the last century
         return moment
+
+    def _kept_values(self, texts: list[str | None], extra: dict[str, Value]) -> dict[str, Any]:
+        """Read flags, numbers and the like; what cannot be understood is not lost."""
+        found = self._others.read(lambda name: texts[self._read[name].index], lambda _: None)
+        for name, column in self._read.items():
+            text = texts[column.index]
+            if text is not None and found[name] in {None, SourceType.UNKNOWN}:
+                extra[column.name] = text
+        return found
 
     def _choice(
         self,

@@ -73,6 +73,19 @@ ENGLISH: Mapping[str, str] = {
     "last interaction date; last contact; last contact date; last contacted; last contacted date; "
     "last engagement; last engagement date; last touch; notes last updated; notes last contacted; "
     "last seen; date of last activity; last visit",
+    "collected_at": "collection date; date of collection; collected at; collected on; date collected",
+    "informed_at": "informed at; informed on; date informed; privacy notice sent",
+    "contract_end": "contract end; contract end date; contract expiry; contract expiry date; "
+    "contract expires; end of contract date",
+    "last_login": "last login date; last login at; last sign in; last logged in",
+    "last_mailed_at": "last email sent; last email send date; last marketing email; "
+    "last campaign; last mailing date; last marketing email send date",
+    "birth_date": "birth date; birthdate; birthday; dob; born; born on",
+    "rights_request_at": "rights request; data subject request; gdpr request; dsar; dsr",
+    "source_type": "source type; data source type",
+    "legal_hold": "litigation hold; on legal hold",
+    "purchases": "number of purchases; purchase count; orders; number of orders; order count; "
+    "total orders; orders count",
     "url": "record url; record link; contact url; crm link; crm url; profile url",
     "notes": "comment; comments; remarks; free text; memo; internal notes",
     "consent_email": "consent; gdpr; gdpr consent; email consent; consent email; "
@@ -178,6 +191,19 @@ FRENCH: Mapping[str, str] = {
     "date derniere activite; date de derniere activite; date de la derniere activite; "
     "dernier echange; date du dernier echange; derniere visite; derniere relance; contacte le; "
     "dernier rendez vous; dernier rdv; derniere action; date de derniere visite",
+    "collected_at": "date de collecte; date collecte; collecte le; date de collecte des donnees",
+    "informed_at": "informe le; date d information; date information; date information rgpd",
+    "contract_end": "date de fin de contrat; date fin contrat; fin contrat; fin du contrat; "
+    "date de fin du contrat; echeance du contrat; echeance contrat",
+    "last_login": "date de derniere connexion; date derniere connexion",
+    "last_mailed_at": "dernier envoi; date du dernier envoi; dernier mailing; dernier emailing; "
+    "derniere campagne; date dernier envoi",
+    "birth_date": "naissance; date naissance; ne le; nee le; anniversaire; ddn",
+    "rights_request_at": "demande de droits; demande rgpd; demande d exercice de droits; "
+    "date demande rgpd; demande d effacement",
+    "source_type": "type de source; type d origine des donnees",
+    "legal_hold": "gel juridique; conservation contentieux",
+    "purchases": "nombre d achats; nb achats; nombre de commandes; nb commandes; commandes",
     "url": "lien; lien crm; lien de la fiche; lien fiche; url de la fiche; url fiche",
     "notes": "commentaire; commentaires; remarque; remarques; observation; observations; "
     "texte libre; memo; infos",

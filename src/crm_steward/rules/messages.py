@@ -134,6 +134,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the field '{field}' holds a date; use older_than, newer_than, before or after",
         "le champ '{field}' contient une date ; utilisez older_than, newer_than, before ou after",
     ),
+    "flag_value": (
+        "the field '{field}' holds yes or no; write true or false, without quotes",
+        "le champ '{field}' contient oui ou non ; écrivez true ou false, sans guillemets",
+    ),
+    "number_value": (
+        "the field '{field}' holds a number; write one, without quotes",
+        "le champ '{field}' contient un nombre ; écrivez-en un, sans guillemets",
+    ),
     "quote_it": (
         "the field '{field}' holds text; put {value} in quotes",
         "le champ '{field}' contient du texte ; mettez {value} entre guillemets",

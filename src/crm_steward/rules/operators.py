@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 
 import duckdb
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
@@ -56,6 +56,13 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+_NO_TEXT: Mapping[FieldType, LiteralString] = {
+    FieldType.FLAG: "flag_value",
+    FieldType.NUMBER: "number_value",
+}
+"""What is compared with a flag or a number, not with text → the mistake where it is not."""
+
+
 def literal(field: str, value: Any) -> Any:
     """Check a value against what `field` holds; a country becomes its code.
 
@@ -64,6 +71,11 @@ def literal(field: str, value: Any) -> Any:
     """
     kind = type_of(field)
     if kind is None or kind is FieldType.TIME:
+        return value
+    if kind in _NO_TEXT:
+        flag = isinstance(value, bool)
+        if flag is not (kind is FieldType.FLAG) or isinstance(value, str):
+            raise PydanticCustomError(_NO_TEXT[kind], "another kind", {"field": field})
         return value
     if not isinstance(value, str):
         raise PydanticCustomError("quote_it", "quotes", {"field": field, "value": value})
@@ -89,7 +101,7 @@ Scalar = Annotated[
     AfterValidator(_literal),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
-"""A value a field is compared with: text, or a number or flag for a custom field."""
+"""A value a field is compared with: text, or a number or flag where the field may hold one."""
 
 
 def _date(text: str) -> date:
@@ -155,7 +167,7 @@ def fits(field: str, operator: str) -> None:
             raise PydanticCustomError("date_compared", "a date", about)
     elif operator in _DATED:
         raise PydanticCustomError("not_date_field", "no date", about)
-    elif operator in _NUMERIC:
+    elif operator in _NUMERIC and kind is not FieldType.NUMBER:
         raise PydanticCustomError("not_number_field", "no number", about)
     elif operator in _PART_OF_TEXT and kind not in _FREE_TEXT:
         raise PydanticCustomError("not_text_field", "no text", about)
@@ -175,6 +187,8 @@ def _equals(field: str, value: Any, statement: Statement) -> str:
     if type_of(field) is FieldType.COUNTRY:
         return f"country_code = {statement.bind(value)}"
     expression = held(field, statement)
+    if type_of(field) in _NO_TEXT:
+        return f"{expression} = {statement.bind(value)}"
     if isinstance(value, bool):
         return f"lower({expression}) = {statement.bind(str(value).lower())}"
     if isinstance(value, int | float):

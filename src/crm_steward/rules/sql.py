@@ -41,7 +41,7 @@ class Statement:
 
 
 def held(name: str, statement: Statement) -> str:
-    """Return SQL for what the field `name` holds, as text or time, as it stands in the CRM."""
+    """Return SQL for what the field `name` holds, as it stands in the CRM; a custom one as text."""
     if name.startswith(EXTRA):
         pointer = name.removeprefix(EXTRA).replace("~", "~0").replace("/", "~1")
         return f"json_extract_string(extra, {statement.bind('/' + pointer)})"
@@ -55,7 +55,7 @@ def filled(name: str, statement: Statement) -> str:
     """
     expression = held(name, statement)
     match type_of(name):
-        case FieldType.TIME | FieldType.FLAG:
+        case FieldType.TIME | FieldType.FLAG | FieldType.NUMBER:
             return f"({expression} IS NOT NULL)"
         case FieldType.CHOICE:
             return f"coalesce({expression} <> 'unknown', false)"

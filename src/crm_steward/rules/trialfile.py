@@ -12,6 +12,8 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from crm_steward.model import (
+    KEPT,
+    AddressStatus,
     Channel,
     Consent,
     ConsentStatus,
@@ -23,6 +25,7 @@ from crm_steward.model import (
     PhoneKind,
     PostalAddress,
     RecordRef,
+    SourceType,
     Stage,
 )
 from crm_steward.rules.block import Block
@@ -65,6 +68,10 @@ class Agreement(Block):
     """What the person said."""
     address: str = ""
     """The exact e-mail or phone it hangs on."""
+    purpose: Annotated[str, Field(min_length=1)] = "marketing"
+    """What the address is used for."""
+    basis: str = ""
+    """The legal ground, in the CRM's words."""
     given_at: Moment | SkipJsonSchema[None] = None
     """When they agreed."""
     how: str = ""
@@ -73,10 +80,20 @@ class Agreement(Block):
     """Which wording they saw."""
     source: str = ""
     """Where it was collected."""
+    evidence: str = ""
+    """A pointer to the proof."""
+    withdrawn_at: Moment | SkipJsonSchema[None] = None
+    """When they withdrew or objected."""
 
 
-def _agreement(value: Any) -> Any:
-    return {"status": value} if isinstance(value, str) else value
+def _agreements(value: Any) -> Any:
+    """Read a status alone, one agreement, or a list of either."""
+    items = value if isinstance(value, list) else [value]
+    return [{"status": item} if isinstance(item, str) else item for item in items]
+
+
+Agreements = Annotated[tuple[Agreement, ...], BeforeValidator(_agreements)]
+"""What is known about a channel: one thing, or one per address and purpose."""
 
 
 class Person(Block):
@@ -94,6 +111,8 @@ class Person(Block):
     """Where the CRM joins first and last name."""
     email: str | None = None
     """The main e-mail."""
+    email_status: Literal["unknown", "valid", "bounced", "invalid"] = "unknown"
+    """What the CRM knows about the main e-mail."""
     phone: str | None = None
     """The main phone that is not a mobile."""
     mobile: str | None = None
@@ -132,10 +151,32 @@ class Person(Block):
     """When the person last did something."""
     last_activity: Moment | None = None
     """When anyone last did anything."""
-    consent: dict[
-        Literal["email", "sms", "phone", "post"], Annotated[Agreement, BeforeValidator(_agreement)]
-    ] = Field(default={})
-    """Channel: status, or channel: {status: …, given_at: …, …}."""
+    collected_at: Moment | None = None
+    """When the data were collected."""
+    informed_at: Moment | None = None
+    """When the person was told what is done with them."""
+    contract_end: Moment | None = None
+    """When the contract ends or ended."""
+    last_login: Moment | None = None
+    """When the person last logged in."""
+    last_mailed_at: Moment | None = None
+    """When the last marketing message was sent."""
+    birth_date: Moment | None = None
+    """The date of birth."""
+    rights_request_at: Moment | None = None
+    """Since when a request for access, erasure or objection is open."""
+    source_type: Literal["direct", "third_party", "public", "unknown"] = "unknown"
+    """Who gave the data."""
+    legal_hold: Annotated[bool, Field(strict=True)] | None = None
+    """Whether the record must be kept."""
+    purchases: Annotated[float, Field(strict=True)] | None = None
+    """How many purchases, or for how much."""
+    notes: str | None = None
+    """Free text."""
+    has_notes: Annotated[bool, Field(strict=True)] = False
+    """Whether free text is attached, though it is not read."""
+    consent: dict[Literal["email", "sms", "phone", "post"], Agreements] = Field(default={})
+    """Channel: status, or {status: …, given_at: …, …}, or a list of these."""
     extra: dict[str, str | int | float | bool | None] = Field(default={})
     """Custom fields."""
 
@@ -146,14 +187,22 @@ class Person(Block):
         return Contact(
             ref=RecordRef(self.connection, self.id),
             **plain,
-            emails=(Email(self.email),) if self.email is not None else (),
+            emails=tuple(self._emails()),
             phones=tuple(self._phones()),
             address=address,
             stage=Stage(self.stage),
             kind=Kind(self.kind),
-            consents=tuple(_consent(name, said) for name, said in self.consent.items()),
+            source_type=SourceType(self.source_type),
+            has_notes=self.has_notes,
+            consents=tuple(
+                _consent(channel, said) for channel, every in self.consent.items() for said in every
+            ),
             extra=self.extra,
         )
+
+    def _emails(self) -> Iterator[Email]:
+        if self.email is not None:
+            yield Email(self.email, AddressStatus(self.email_status))
 
     def _phones(self) -> Iterator[Phone]:
         if self.phone is not None:
@@ -177,6 +226,7 @@ _PLAIN = (
     "updated_at",
     "last_person_act",
     "last_activity",
+    *(name for name in KEPT if name != "source_type"),
 )
 
 
@@ -185,10 +235,14 @@ def _consent(channel: str, said: Agreement) -> Consent:
         channel=Channel(channel),
         status=ConsentStatus[said.status.upper()],
         address=said.address,
+        purpose=said.purpose,
+        basis=said.basis,
         given_at=said.given_at,
         how=said.how,
         text_version=said.text_version,
         source=said.source,
+        evidence=said.evidence,
+        withdrawn_at=said.withdrawn_at,
     )
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from crm_steward.connect.protocol import Cursor, Gone, Page, Poison
 from crm_steward.model import Contact, RecordRef, RecordRejectedError
 from crm_steward.store.database import Database, chunked, upsert
-from crm_steward.store.rows import LONGEST_NAME, contact_of, content_of, row_of
+from crm_steward.store.rows import LONGEST_NAME, MOMENTS, contact_of, content_of, row_of
 from crm_steward.store.tables import connections, contacts, meta, quarantine
 
 
@@ -286,9 +286,7 @@ class _Saving:
 
 
 _READY_MADE: dict[str, sa.types.TypeEngine[Any]] = {
-    **dict.fromkeys(
-        ("created_at", "updated_at", "last_person_act", "last_activity"), sa.BigInteger()
-    ),
+    **dict.fromkeys(MOMENTS, sa.BigInteger()),
     **dict.fromkeys(("emails", "phones", "consents", "extra"), sa.Text()),
 }
 """Columns that `rows` hands over as they are stored: microseconds and JSON text."""

@@ -74,7 +74,7 @@ def _plain(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 def _arrow_type(column: sa.Column[Any]) -> pa.DataType:
     if isinstance(column.type, UtcTime | sa.BigInteger | sa.Integer | sa.Boolean):
         return pa.int64()
-    return pa.string()
+    return pa.float64() if isinstance(column.type, sa.Float) else pa.string()
 
 
 def _load(batches: Iterable[Sequence[Any]], memory_limit: str) -> duckdb.DuckDBPyConnection:

@@ -10,12 +10,14 @@ from typing import Any
 
 from crm_steward import normalize as n
 from crm_steward.model import (
+    KEPT,
     AddressStatus,
     Channel,
     Consent,
     ConsentStatus,
     Contact,
     Email,
+    FieldType,
     Kind,
     Phone,
     PhoneKind,
@@ -23,16 +25,20 @@ from crm_steward.model import (
     RecordRef,
     RecordRejectedError,
     Revision,
+    SourceType,
     Stage,
     binding_consent,
 )
 from crm_steward.store.tables import to_micros
 
-_RULES_OF_NORMALIZE = "1"
-"""Raised when `normalize` changes its answers, so that stored rows are made again."""
+_RULES_OF_NORMALIZE = "2"
+"""Raised when what is made of a contact changes, so that stored rows are made again."""
 
 _LONGEST = 10_000
-"""Characters one value may have; no field of a contact needs more."""
+"""Characters one value may have; no field of a contact needs more, save free text."""
+
+_LONGEST_TEXT = 70_000
+"""Characters that free text may have (`notes`, a custom field): CRMs hold up to 65,536."""
 
 LONGEST_NAME = 500
 """Characters a record's id may have: PostgreSQL indexes keys of at most 2,700 bytes."""
@@ -48,8 +54,19 @@ _PLAIN = [
     "owner",
     "source",
     "url",
+    "legal_hold",
+    "purchases",
+    "notes",
 ]
-_TIMES = ["created_at", "updated_at", "last_person_act", "last_activity"]
+_TIMES = [
+    "created_at",
+    "updated_at",
+    "last_person_act",
+    "last_activity",
+    *(name for name, field in KEPT.items() if field.type is FieldType.TIME),
+]
+MOMENTS = (*_TIMES, "consent_email_given_at", "consent_phone_given_at")
+"""Columns of what a contact holds that are handed over in microseconds."""
 _ADDRESS = ["street", "postcode", "city", "region", "country"]
 
 
@@ -71,13 +88,16 @@ def content_of(contact: Contact) -> tuple[dict[str, Any], str]:
         columns[name] = contact.value(name)
     columns["stage"] = contact.stage.value
     columns["kind"] = contact.kind.value
-    columns["has_notes"] = contact.has_notes
+    columns["source_type"] = contact.source_type.value
+    columns["has_notes"] = contact.value("has_notes")
     columns["emails"] = _dump([[e.address, e.status.value] for e in contact.emails])
     columns["phones"] = _dump([[p.number, p.kind.value, p.status.value] for p in contact.phones])
+    if any(one.given_at and one.given_at.tzinfo is None for one in contact.consents):
+        raise RecordRejectedError("a consent's given_at has no time zone")
     columns["consents"] = _dump([_consent_to_json(consent) for consent in contact.consents])
     columns["extra"] = _dump_extra(contact)
     canonical = json.dumps([_RULES_OF_NORMALIZE, *columns.values()], ensure_ascii=False)
-    return columns, blake2b(_storable(canonical, columns), digest_size=16).hexdigest()
+    return columns, blake2b(_storable(contact, canonical, columns), digest_size=16).hexdigest()
 
 
 def row_of(
@@ -105,6 +125,7 @@ def row_of(
         "country_code": code,
         "email_key": n.email_key(email),
         "email_domain": n.email_domain(email),
+        "email_status": contact.value("email_status"),
         "email_clean": n.clean_email(email),
         "email_problem": n.email_problem(email),
         "phone_key": n.phone_e164(phone, region),
@@ -134,18 +155,25 @@ def contact_of(row: Mapping[str, Any]) -> Contact:
         phones=tuple(Phone(a, PhoneKind(k), AddressStatus(s)) for a, k, s in row["phones"]),
         stage=Stage(row["stage"]),
         kind=Kind(row["kind"]),
+        source_type=SourceType(row["source_type"] or SourceType.UNKNOWN),
         has_notes=bool(row["has_notes"]),
         consents=tuple(_consent_from_json(content) for content in row["consents"]),
         extra=row["extra"],
     )
 
 
-def _consent_columns(contact: Contact) -> dict[str, str | None]:
+def _consent_columns(contact: Contact) -> dict[str, Any]:
     binding = {c: binding_consent(contact.consents, c) for c in Channel}
-    columns: dict[str, str | None] = {
+    columns: dict[str, Any] = {
         f"consent_{channel}": consent.status.label if consent else None
         for channel, consent in binding.items()
     }
+    for channel in (Channel.EMAIL, Channel.PHONE):
+        consent = binding[channel]
+        given = consent.given_at if consent else None
+        columns[f"consent_{channel}_given_at"] = to_micros(given) if given else None
+        for part in ("basis", "how"):
+            columns[f"consent_{channel}_{part}"] = contact.value(f"consent_{channel}_{part}")
     email = binding[Channel.EMAIL]
     # A consent that the CRM keeps on the record speaks of the record's own address.
     lacking = [
@@ -213,15 +241,22 @@ def _check_name(name: str, value: str) -> None:
         raise RecordRejectedError(f"{name} holds broken Unicode")
 
 
-def _storable(canonical: str, columns: Mapping[str, Any]) -> bytes:
+def _storable(contact: Contact, canonical: str, columns: Mapping[str, Any]) -> bytes:
     """Encode, or say which field cannot be stored and why, without its value."""
     if "\\u0000" in canonical or len(canonical) > _LONGEST:
         for name, value in columns.items():
             if isinstance(value, str) and ("\0" in value or "\\u0000" in value):
                 raise RecordRejectedError(f"{name} holds a NUL character")
-            if isinstance(value, str) and len(value) > _LONGEST:
-                raise RecordRejectedError(f"{name} is {len(value)} characters long")
+        _check_lengths({**columns, "extra": None}, _LONGEST)
+        _check_lengths({f"extra.{name}": value for name, value in contact.extra.items()})
     try:
         return canonical.encode()
     except UnicodeEncodeError as error:
         raise RecordRejectedError("a field holds broken Unicode") from error
+
+
+def _check_lengths(values: Mapping[str, Any], longest: int = _LONGEST_TEXT) -> None:
+    for name, value in values.items():
+        limit = _LONGEST_TEXT if name == "notes" else longest
+        if isinstance(value, str) and len(value) > limit:
+            raise RecordRejectedError(f"{name} is {len(value)} characters long")

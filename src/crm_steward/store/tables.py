@@ -133,6 +133,18 @@ contacts = Table(
     Column("updated_at", UtcTime),
     Column("last_person_act", UtcTime),
     Column("last_activity", UtcTime),
+    # Only where the settings map them.
+    Column("collected_at", UtcTime),
+    Column("informed_at", UtcTime),
+    Column("contract_end", UtcTime),
+    Column("last_login", UtcTime),
+    Column("last_mailed_at", UtcTime),
+    Column("birth_date", UtcTime),
+    Column("rights_request_at", UtcTime),
+    Column("source_type", Text),
+    Column("legal_hold", Boolean),
+    Column("purchases", Float),
+    Column("notes", Text),
     Column("has_notes", Boolean, nullable=False, default=False),
     Column("url", Text),
     Column("emails", Json, nullable=False),  # [{address, status}]
@@ -144,11 +156,18 @@ contacts = Table(
     Column("consent_sms", Text),
     Column("consent_phone", Text),
     Column("consent_post", Text),
+    Column("consent_email_basis", Text),
+    Column("consent_email_given_at", UtcTime),
+    Column("consent_email_how", Text),
+    Column("consent_phone_basis", Text),
+    Column("consent_phone_given_at", UtcTime),
+    Column("consent_phone_how", Text),
     Column("consent_email_missing_proof", Text),  # comma-separated; "" means complete
     # Comparable values, made at pull so that a scan costs nothing per row.
     Column("country_code", Text),  # ISO 3166-1 alpha-2
     Column("email_key", Text),
     Column("email_domain", Text),
+    Column("email_status", Text),  # of the primary one
     Column("email_clean", Text),  # what the e-mail should read, None when it already does
     Column("email_problem", Text),  # why it cannot be an address, None when it can
     Column("phone_key", Text),  # E.164

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm_steward.sdk import Capability, Connector, Cursor, RecordRef
+from crm_steward.sdk import Capability, Connector, Cursor, RecordRef, Status, UpdateFields
 from crm_steward.testing.account import (
     Contract,
     Copy,
@@ -166,6 +166,29 @@ class ReadingContract(Contract):
         copy = Copy().follow(account.open().read(None))
         assert set(copy.contacts) == account.ids()
         assert account.requests(Verb.READ) == 2 * calm + 1
+
+    def test_what_the_account_keeps_in_its_own_fields_is_read_from_there(
+        self, account: SandboxAccount
+    ) -> None:
+        """Mapped by `fields`, a field of an admin's making is asked for, by read and by get.
+
+        One text stands for a flag, a number and a note, so that any CRM can hold it.
+        """
+        needs(account, Capability.UPDATE)
+        if not account.custom_field:
+            pytest.skip(f"{account.spec.title} has no fields of an admin's making")
+        mapped = dict.fromkeys(("notes", "purchases", "legal_hold"), account.custom_field)
+        connector = account.open(fields=mapped, extra={"own": account.custom_field})
+        (ref,) = refs_of(connector, sorted(account.ids())[:1])
+        before = connector.get([ref])[ref].value("extra.own")
+        change = UpdateFields(ref=ref, values={"extra.own": "12"}, expected={"extra.own": before})
+        assert [outcome.status for outcome in connector.apply([change])] == [Status.VERIFIED]
+        wanted = {"notes": "12", "purchases": 12, "legal_hold": True, "has_notes": True}
+        for found in (
+            connector.get([ref])[ref],
+            Copy().follow(account.open(fields=mapped).read(None)).contacts[ref.id],
+        ):
+            assert {name: found.value(name) for name in wanted} == wanted
 
     def test_get_brings_what_was_just_changed(
         self, account: SandboxAccount, connector: Connector

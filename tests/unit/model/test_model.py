@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from crm_steward.model import (
     FIELDS,
+    KEPT,
+    MAPPABLE,
+    AddressStatus,
     ArchiveRecord,
     Change,
     Channel,
@@ -73,6 +76,45 @@ plans = st.builds(
     mirror=text,
     rules=text,
 )
+
+
+def test_every_field_has_a_value_even_of_an_empty_contact() -> None:
+    """Nothing is known of it, save its connection, and that it has no notes."""
+    empty = Contact(ref=RecordRef("crm", "1"))
+    known = {name: v for name in FIELDS if (v := empty.value(name)) is not None}
+    unknown = dict.fromkeys(("stage", "kind", "source_type"), "unknown")
+    assert known == {**unknown, "has_notes": False, "connection": "crm"}
+
+
+def test_what_is_worked_out_follows_from_what_is_known() -> None:
+    """The binding consent with its proof, the primary e-mail, notes; whole numbers stay whole."""
+    when = datetime(2026, 1, 2, tzinfo=UTC)
+    agreed = Consent(
+        channel=Channel.PHONE, status=ConsentStatus.GRANTED, basis="b", given_at=when, how="call"
+    )
+    contact = Contact(
+        ref=RecordRef("crm", "1"),
+        emails=(Email("Ann@Example.COM", AddressStatus.INVALID), Email("b@example.org")),
+        consents=(agreed, Consent(channel=Channel.EMAIL, status=ConsentStatus.WITHDRAWN)),
+        purchases=3.0,
+        notes="x",
+    )
+    expected = {
+        "email_status": "invalid", "email_domain": "example.com", "has_notes": True,
+        "consent_phone": "granted", "consent_phone_basis": "b", "consent_phone_how": "call",
+        "consent_phone_given_at": when.isoformat(), "consent_email": "withdrawn",
+        "consent_email_basis": None, "consent_sms": None, "purchases": 3,
+    }  # fmt: skip
+    assert {name: contact.value(name) for name in expected} == expected
+    assert isinstance(contact.value("purchases"), int)
+
+
+def test_settings_map_what_is_held_and_never_what_is_worked_out() -> None:
+    """Each field is one or the other, and none that is worked out or kept aside is written."""
+    assert set(KEPT) < set(MAPPABLE) < set(FIELDS)
+    worked_out = {name for name, field in FIELDS.items() if field.computed}
+    assert worked_out == set(FIELDS) - set(MAPPABLE)
+    assert not any(FIELDS[name].writable for name in worked_out | set(KEPT))
 
 
 @given(changes)

@@ -12,7 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_steward.model import Contact, Email, Phone, PostalAddress, RecordRef, Stage
+from crm_steward.model import (
+    AddressStatus,
+    Channel,
+    Consent,
+    ConsentStatus,
+    Contact,
+    Email,
+    Phone,
+    PostalAddress,
+    RecordRef,
+    SourceType,
+    Stage,
+)
 from crm_steward.rules import load_rules
 from crm_steward.rules.conditions import compiled_condition
 from crm_steward.rules.sql import Statement
@@ -23,12 +35,25 @@ if TYPE_CHECKING:
 ZOE = Contact(
     ref=RecordRef("crm", "zoe"),
     first_name=" Zoé ",
-    emails=(Email("Zoe@Example.com"),),
+    emails=(Email("Zoe@Example.com", AddressStatus.BOUNCED),),
     phones=(Phone("+33199001234"),),
     company="Martin & Fils",
     address=PostalAddress(country="Norvège", postcode="01234"),
     stage=Stage.PROSPECT,
     last_activity=datetime(2025, 5, 22, 12, 0, tzinfo=UTC),
+    contract_end=datetime(2024, 1, 1, tzinfo=UTC),
+    source_type=SourceType.PUBLIC,
+    legal_hold=True,
+    purchases=2.5,
+    notes="Allergic to dogs",
+    consents=(
+        Consent(
+            channel=Channel.EMAIL,
+            status=ConsentStatus.GRANTED,
+            basis="Freely given consent",
+            given_at=datetime(2020, 1, 1, tzinfo=UTC),
+        ),
+    ),
     extra={"score": 12.5, "vip": True, "a/b~c": "odd", "since": "2020-01-01"},
 )
 NOBODY = Contact(ref=RecordRef("crm", "nobody"), first_name=" \u00a0\t")
@@ -75,6 +100,31 @@ NOBODY = Contact(ref=RecordRef("crm", "nobody"), first_name=" \u00a0\t")
         ("field: extra.since, older_than: 5 years", True, False),
         ("field: extra.score, older_than: 5 years", False, False),
         ("field: extra.none, is: empty", True, True),
+        ("field: legal_hold, equals: true", True, False),
+        ("field: legal_hold, equals: false", False, False),
+        ("field: legal_hold, not_equals: true", False, True),
+        ("field: legal_hold, is: set", True, False),
+        ("field: has_notes, equals: false", False, True),
+        ("field: purchases, less_than: 3", True, False),
+        ("field: purchases, greater_than: 3", False, False),
+        ("field: purchases, equals: 2.5", True, False),
+        ("field: purchases, in: [2.5, 3]", True, False),
+        ("field: purchases, is: empty", False, True),
+        ("field: source_type, in: [third_party, public]", True, False),
+        ("field: source_type, is: empty", False, True),
+        ("field: contract_end, before: 2024-01-02", True, False),
+        ("field: notes, contains: ALLERGIC", True, False),
+        ("field: email_status, equals: bounced", True, False),
+        ("field: email_status, is: empty", False, True),
+        ("field: email_domain, equals: example.com", True, False),
+        ("field: connection, equals: crm", True, True),
+        ("field: consent_email, equals: granted", True, False),
+        ("field: consent_email, is: empty", False, True),
+        ("field: consent_sms, is: empty", True, True),
+        ("field: consent_email_basis, contains: consent", True, False),
+        ("field: consent_email_given_at, older_than: 5 years", True, False),
+        ("field: consent_email_how, is: empty", True, True),
+        ("field: consent_phone_given_at, is: empty", True, True),
         ("not: {field: last_activity, older_than: 18 months}", True, True),
         ("all: [{field: email, is: set}, {field: stage, equals: prospect}]", True, False),
         ("any: [{field: email, is: empty}, {field: stage, equals: customer}]", False, True),

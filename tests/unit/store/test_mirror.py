@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,17 +12,22 @@ from hypothesis import strategies as st
 
 from crm_steward.connect.protocol import Cursor, Gone, Page, Poison
 from crm_steward.model import (
+    FIELDS,
+    KEPT,
+    AddressStatus,
     Channel,
     Clock,
     Consent,
     ConsentStatus,
     Contact,
     Email,
+    FieldType,
     Phone,
     PhoneKind,
     PostalAddress,
     RecordRef,
     Revision,
+    SourceType,
     Stage,
 )
 from crm_steward.store.database import Database
@@ -28,6 +35,7 @@ from crm_steward.store.mirror import Mirror
 from crm_steward.store.relation import open_relation
 from crm_steward.store.rows import content_of
 
+_AGREED = Consent(channel=Channel.EMAIL, status=ConsentStatus.GRANTED)
 GRANTED = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -50,6 +58,14 @@ def contact(number: int, **values: object) -> Contact:
                 channel=Channel.EMAIL, status=ConsentStatus.WITHDRAWN, address="old@example.org"
             ),
         ),
+        **dict.fromkeys(
+            (name for name, field in KEPT.items() if field.type is FieldType.TIME), GRANTED
+        ),
+        "source_type": SourceType.THIRD_PARTY,
+        "legal_hold": False,
+        "purchases": 2.5,
+        "notes": "Likes tea.",
+        "has_notes": True,
         "extra": {"shoe_size": 39, "vip": True, "nothing": None},
     }
     return Contact(**{**given, **values})  # type: ignore[arg-type] # values of a test
@@ -127,6 +143,7 @@ def test_a_merged_record_points_to_its_survivor_and_can_come_back(
     ("value", "reason"),
     [
         ("A\0B", "first_name holds a NUL character"),
+        ("x" * 10_001, "first_name is 10001 characters long"),
         ("x" * 10_000_000, "first_name is 10000000 characters long"),
         ("\ud800", "a field holds broken Unicode"),
     ],
@@ -154,6 +171,13 @@ def test_a_record_that_cannot_be_stored_is_quarantined(
         ({"created_at": datetime(2026, 1, 1)}, "1", "created_at has no time zone"),  # noqa: DTZ001 -- what is tested
         ({"extra": {"when": datetime(2026, 1, 1, tzinfo=UTC)}}, "1", "extra holds no plain value"),
         ({"extra": {"share": float("nan")}}, "1", "extra holds no plain value"),
+        ({"extra": {"text": "x" * 70_001}}, "1", "extra.text is 70001 characters long"),
+        ({"notes": "x" * 70_001}, "1", "notes is 70001 characters long"),
+        (
+            {"consents": (replace(_AGREED, given_at=datetime(2026, 1, 1)),)},  # noqa: DTZ001 -- what is tested
+            "1",
+            "a consent's given_at has no time zone",
+        ),
     ],
 )
 def test_what_a_careless_connector_brings_does_not_stop_the_pull(
@@ -235,3 +259,28 @@ def test_a_row_holds_the_contact_whatever_its_text(
     assert content_of(given)[1] == content
     assert columns["first_name"] == first
     assert columns["city"] == city
+
+
+def test_free_text_may_be_as_long_as_crms_allow(database: Database, clock: Clock) -> None:
+    """HubSpot's texts end at 65,536 characters: a long note does not cost the whole record."""
+    long = contact(1, notes="é" * 65_536, extra={"a": "\n" * 65_536, "b": "x" * 65_536})
+    mirror = Mirror(database)
+    counts = save(mirror, clock, long)
+
+    assert (counts.poison, counts.new) == (0, 1)  # type: ignore[attr-defined] # PageCounts
+    assert mirror.contacts([long.ref]) == {long.ref: long}
+
+
+def test_rules_see_what_the_contact_says(database: Database, clock: Clock) -> None:
+    """For every field, the column that rules read holds what `Contact.value` returns."""
+    bounced = Email("zoe@example.com", AddressStatus.BOUNCED)
+    agreed = replace(_AGREED, basis="consent", given_at=GRANTED, how="form")
+    held = contact(1, emails=(bounced,), consents=(agreed, replace(agreed, channel=Channel.PHONE)))
+    save(Mirror(database), clock, held, Contact(ref=RecordRef("crm", "2")))
+    names = ", ".join(f'"{name}"' for name in FIELDS)
+    with closing(open_relation(database)) as con:
+        rows = con.execute(f"SELECT {names} FROM contacts ORDER BY id").fetchall()
+
+    for row, one in zip(rows, (held, Contact(ref=RecordRef("crm", "2"))), strict=True):
+        seen = [v.replace(tzinfo=UTC).isoformat() if isinstance(v, datetime) else v for v in row]
+        assert dict(zip(FIELDS, seen, strict=True)) == {name: one.value(name) for name in FIELDS}
