@@ -49,6 +49,22 @@ def test_all_is_well(steward: Cli, tmp_path: Path, hubspot: Server) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["crm-steward.yaml"]
 
 
+def test_a_register_of_ones_own_is_looked_at(steward: Cli, tmp_path: Path) -> None:
+    """What is still to be filled in is a warning; a mistake has its place and exit code 3."""
+    register = tmp_path / "register.yaml"
+    register.write_text(steward("register", "template").stdout, "utf-8")
+    write(tmp_path, "rules: {register: register.yaml}\n")
+    template = steward("check").stdout
+    register.write_text(register.read_text("utf-8").replace("[E-mail", "E-mail"), "utf-8")
+    register.write_text(register.read_text("utf-8").replace("36 months", "36 moons", 1), "utf-8")
+    ended = steward("check")
+
+    assert "! register" in template
+    assert "[Name and address of the company]" in template
+    assert ended.returncode == 3
+    assert "'36 moons' is not a duration" in " ".join(ended.stdout.split())
+
+
 def test_as_json(steward: Cli, tmp_path: Path, hubspot: Server) -> None:
     """One document for scripts, the same exit code."""
     write(tmp_path, connection(hubspot, CANARY))

@@ -19,6 +19,7 @@ from crm_steward.cli import (
     journal,
     plan,
     pull,
+    register,
     report,
     rules,
     run,
@@ -43,6 +44,7 @@ _COMMANDS = (
     report,
     run,
     rules,
+    register,
     sandbox,
     connectors,
 )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from crm_steward.cli.context import chosen, open_rules, open_settings
+from crm_steward.cli.context import chosen, open_register, open_rules, open_settings
 from crm_steward.cli.exits import Exit, exit_for
 from crm_steward.connect.discovery import installed, open_connection, spec_of
 from crm_steward.connect.protocol import Account
@@ -77,6 +77,7 @@ def checks(config: Path, names: Sequence[str] | None) -> Iterator[Result]:
     yield from _file_mode(config, settings)
     yield from _problems("connectors", installed().broken)
     yield from _rules(settings)
+    yield from _register(settings)
     yield from _database(settings)
     yield from _connections(settings, names)
     yield from _mail(settings)
@@ -119,6 +120,22 @@ def _rules(settings: Settings) -> Iterator[Result]:
     else:
         remedy = "Name packs or files under `rules:`."
         yield Result("rules", "warning", "there is no rule: nothing would be found", remedy)
+
+
+def _register(settings: Settings) -> Iterator[Result]:
+    if settings.rules.register_file is None:
+        return
+    try:
+        register = open_register(settings)
+    except ConfigError as error:
+        yield from _problems("register", error.problems)
+        return
+    text = f"{len(register.content.activities)} activities, {len(register.periods)} periods"
+    if blanks := register.blanks(settings.language):
+        said = f"{text}; still to be filled in: {', '.join(blanks)}"
+        yield Result("register", "warning", said, f"Edit {register.file}.")
+    else:
+        yield Result("register", "ok", text)
 
 
 def _database(settings: Settings) -> Iterator[Result]:

@@ -1,4 +1,4 @@
-"""What commands share: the --config and --json options, opening settings, rules and connections."""
+"""What commands share: --config and --json, opening settings, rules, register and connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from crm_steward.connect.spec import ConnectionSettings
     from crm_steward.model import StewardError
-    from crm_steward.rules import RuleBook
+    from crm_steward.rules import Register, RuleBook
     from crm_steward.settings import Settings
 
 ConfigOption = Annotated[
@@ -62,6 +62,18 @@ def open_rules(settings: Settings) -> RuleBook:
     from crm_steward.daemon.rulebook import read_rules
 
     return read_rules(settings)
+
+
+def open_register(settings: Settings, language: str | None = None) -> Register:
+    """Read the register of processing activities that the settings name, or the shipped one.
+
+    Raises:
+        ConfigError: It is wrong; holds every mistake.
+    """
+    from crm_steward.rules import load_register, shipped_register
+
+    path = settings.rules.register_file or shipped_register()
+    return load_register(path, language or settings.language)
 
 
 def chosen(settings: Settings, names: Sequence[str] | None) -> dict[str, ConnectionSettings]:

@@ -93,7 +93,7 @@ def lint(
     except ConfigError as error:
         if not as_json:
             raise
-        print_json({"rules": None, "problems": [_problem(one) for one in error.problems]})
+        print_json({"rules": None, "problems": [as_problem(one) for one in error.problems]})
         raise typer.Exit(Exit.CONFIG) from None
     if as_json:
         print_json({"rules": [rule.id for rule in book.rules], "problems": []})
@@ -113,7 +113,8 @@ def _count(number: int, thing: str, language: str) -> str:
     return say(thing if one else f"{thing}s", language, n=figure(number, language))
 
 
-def _problem(problem: Problem) -> dict[str, Any]:
+def as_problem(problem: Problem) -> dict[str, Any]:
+    """Return a mistake as JSON-ready values, its place in numbers."""
     file, line, column = [*problem.where.rsplit(":", 2), "", ""][:3]
     place = {"file": file, "line": int(line), "column": int(column)} if line.isdecimal() else {}
     return {**place, "where": problem.where, "rule": problem.rule, "message": problem.message}

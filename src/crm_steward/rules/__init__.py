@@ -17,6 +17,7 @@ from crm_steward.rules.actions import (
 from crm_steward.rules.durations import Duration
 from crm_steward.rules.kinds import LeftOut
 from crm_steward.rules.loading import RuleBook, Skipped, load_rules, pack_path, packs
+from crm_steward.rules.register import Period, Register, load_register, shipped_register
 from crm_steward.rules.rule import Limits, Rule
 from crm_steward.rules.texts import Template, Text
 
@@ -27,6 +28,8 @@ __all__ = [
     "LeftOut",
     "Limits",
     "MergeAction",
+    "Period",
+    "Register",
     "Rule",
     "RuleBook",
     "Skipped",
@@ -36,7 +39,9 @@ __all__ = [
     "Template",
     "Text",
     "UpdateAction",
+    "load_register",
     "load_rules",
     "pack_path",
     "packs",
+    "shipped_register",
 ]

@@ -1,11 +1,13 @@
-"""The JSON Schema of rule files, so that an editor completes and explains every key."""
+"""The JSON Schemas of rule files and of the register, so that an editor completes and explains every key."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from crm_steward.rules.registerfile import RegisterFile
 from crm_steward.rules.rule import RuleFile
 
 _DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -21,7 +23,16 @@ class _Plain(GenerateJsonSchema):
 
 def rules_schema() -> dict[str, Any]:
     """Return the JSON Schema of a rule file."""
-    tidied: dict[str, Any] = _tidied(RuleFile.model_json_schema(schema_generator=_Plain))
+    return _schema_of(RuleFile)
+
+
+def register_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a register of processing activities."""
+    return _schema_of(RegisterFile)
+
+
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    tidied: dict[str, Any] = _tidied(model.model_json_schema(schema_generator=_Plain))
     return tidied
 
 

@@ -122,8 +122,12 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     scheme, slashes, name = database.partition("sqlite:///")
     if not scheme and slashes and name and name != ":memory:":
         database = f"sqlite:///{folder / name}"
+    register = settings.rules.register_file
     rules = settings.rules.model_copy(
-        update={"paths": tuple(folder / each for each in settings.rules.paths)}
+        update={
+            "paths": tuple(folder / each for each in settings.rules.paths),
+            "register_file": folder / register if register else None,
+        }
     )
     mail = settings.mail
     if mail and mail.ca_file:
@@ -197,7 +201,8 @@ class _Explainer:
             model, loc = (spec.settings if spec else ConnectionSettings), loc[2:]
         for key in loc:
             model = _inner_model(model, key)
-        return [name for name in getattr(model, "model_fields", {}) if name != _RESERVED]
+        fields = getattr(model, "model_fields", {})
+        return [info.alias or name for name, info in fields.items() if name != _RESERVED]
 
     def _where(self, loc: Loc, *, key: bool = False) -> str:
         """Return the place of the value that was used: of the strongest source that has it."""

@@ -220,6 +220,10 @@ class Rules(_Block):
     """Shipped packs, by name."""
     paths: Annotated[tuple[Path, ...], BeforeValidator(read_texts)] = ()
     """Files or folders of your own rules, relative to the settings file."""
+    # Every model has `register` already, from its metaclass: hence the longer name here.
+    register_file: Annotated[Path | None, Field(alias="register")] = None
+    """Your register of processing activities, relative to the settings file: the one place of
+    retention periods. Without it, the shipped template."""
 
 
 class Service(_Block):

@@ -302,12 +302,13 @@ def test_secrets_written_in_the_file_are_found(load: Load, tmp_path: Path) -> No
 def test_relative_paths_start_at_the_settings_file(load: Load, tmp_path: Path) -> None:
     """The folder one happens to be in does not matter; absolute paths stay."""
     settings = load(
-        "database: sqlite:///data/x.db\nrules: {paths: [rules, /etc/rules]}\n"
+        "database: sqlite:///data/x.db\nrules: {paths: [rules, /etc/rules], register: register.yaml}\n"
         "connections: {f: {kind: file, path: c.csv}}\n"
         "mail: {host: h, sender: a@example.com, ca_file: ca.pem}"
     )
     assert settings.database == f"sqlite:///{tmp_path}/data/x.db"
     assert settings.rules.paths == (tmp_path / "rules", Path("/etc/rules"))
+    assert settings.rules.register_file == tmp_path / "register.yaml"
     assert settings.connections["f"].path == tmp_path / "c.csv"  # type: ignore[attr-defined]
     assert settings.mail is not None
     assert settings.mail.ca_file == tmp_path / "ca.pem"
@@ -347,8 +348,9 @@ def test_the_documented_settings_load_and_name_every_setting(
     assert settings.service == Settings().service
     assert settings.report.at == time(7, 30)
     blocks = (settings, settings.mail, settings.report, settings.limits, settings.service)
-    models = [type(block) for block in (*blocks, settings.log, *settings.connections.values())]
-    names = {name for model in models for name in model.model_fields} - {"folder"}
+    others = (settings.log, settings.rules, *settings.connections.values())
+    fields = [type(block).model_fields.items() for block in (*blocks, *others)]
+    names = {info.alias or name for items in fields for name, info in items} - {"folder"}
     assert {name for name in names if f"{name}:" not in text} == set()
 
 
