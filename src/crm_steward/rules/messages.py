@@ -288,6 +288,26 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "'{problem}' can be told for the channel email only",
         "'{problem}' ne se constate que pour le canal email",
     ),
+    "not_for_post": (
+        "'{problem}' cannot be told for the channel post: streets are not compared",
+        "'{problem}' ne se constate pas pour le canal post : les rues ne sont pas comparées",
+    ),
+    "key_goes_with": (
+        "'{key}' goes with {problems} only",
+        "'{key}' ne va qu'avec {problems}",
+    ),
+    "unknown_period": (
+        "the register has no period '{value}'",
+        "le registre n'a pas de durée '{value}'",
+    ),
+    "length_once": (
+        "'{problem}' needs a length: write period: with an id of the register, or after: 24 months",
+        "'{problem}' demande une durée : écrivez period: avec un id du registre, ou after: 24 months",
+    ),
+    "period_unread": (
+        "the period '{value}' is not known: the settings name no register",
+        "la durée '{value}' est inconnue : les réglages ne nomment pas de registre",
+    ),
     "id_or_ids": (
         "write id: for one record, or ids: for a group",
         "écrivez id: pour une fiche, ou ids: pour un groupe",
