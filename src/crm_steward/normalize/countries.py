@@ -125,3 +125,32 @@ def country_code(text: str | None) -> str | None:
     `Angleterre`, `UK`); case, accents and punctuation make no difference.
     """
     return _country_code(text) if text and len(text) <= _LIMIT else None
+
+
+_PARTS_OF_COUNTRIES: Final = frozenset(
+    _folded(name)
+    for name in (
+        "Angleterre",
+        "Bretagne",
+        "Ecosse",
+        "England",
+        "Escocia",
+        "Inglaterra",
+        "Inghilterra",
+        "Irlande du Nord",
+        "Northern Ireland",
+        "Pays de Galles",
+        "Schottland",
+        "Scotland",
+        "Wales",
+    )
+)
+"""They lie in a country, and the code of it would say less than the CRM does."""
+
+
+def clean_country(text: str | None) -> str | None:
+    """Return the code that says the same as the text, or None when it is that code, or none is sure."""
+    code = country_code(text)
+    if text is None or code is None or code == text or _folded(text) in _PARTS_OF_COUNTRIES:
+        return None
+    return code

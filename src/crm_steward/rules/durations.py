@@ -64,6 +64,11 @@ class Duration:
         """Return the moment this long after `moment`; a day that does not exist becomes the last."""
         return self._moved(moment, self.count)
 
+    @property
+    def sql(self) -> str:
+        """Return it as an SQL interval: a number and one of our units."""
+        return f"INTERVAL {self.count} {self.unit}"
+
     def _moved(self, moment: datetime, count: int) -> datetime:
         match self.unit:
             case "year":

@@ -299,6 +299,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the segment '{value}' is already named above",
         "le segment '{value}' est déjà nommé plus haut",
     ),
+    "not_for_post": (
+        "'{problem}' cannot be told for the channel post: streets are not compared",
+        "'{problem}' ne se constate pas pour le canal post : les rues ne sont pas comparées",
+    ),
+    "key_goes_with": (
+        "'{key}' goes with {problems} only",
+        "'{key}' ne va qu'avec {problems}",
+    ),
     "unknown_period": (
         "the register has no period '{value}'",
         "le registre n'a pas de durée '{value}'",
@@ -310,6 +318,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "no_register": (
         "the period '{value}' cannot be looked up: there is no register",
         "la durée '{value}' est introuvable : il n'y a pas de registre",
+    ),
+    "length_once": (
+        "'{problem}' needs a length: write period: with an id of the register, or after: 24 months",
+        "'{problem}' demande une durée : écrivez period: avec un id du registre, ou after: 24 months",
+    ),
+    "period_unread": (
+        "the period '{value}' is not known: the settings name no register",
+        "la durée '{value}' est inconnue : les réglages ne nomment pas de registre",
     ),
     "id_or_ids": (
         "write id: for one record, or ids: for a group",

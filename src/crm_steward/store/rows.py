@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -31,7 +31,7 @@ from crm_steward.model import (
 )
 from crm_steward.store.tables import to_micros
 
-_RULES_OF_NORMALIZE = "2"
+_RULES_OF_NORMALIZE = "3"
 """Raised when what is made of a contact changes, so that stored rows are made again."""
 
 _LONGEST = 10_000
@@ -92,8 +92,10 @@ def content_of(contact: Contact) -> tuple[dict[str, Any], str]:
     columns["has_notes"] = contact.value("has_notes")
     columns["emails"] = _dump([[e.address, e.status.value] for e in contact.emails])
     columns["phones"] = _dump([[p.number, p.kind.value, p.status.value] for p in contact.phones])
-    if any(one.given_at and one.given_at.tzinfo is None for one in contact.consents):
-        raise RecordRejectedError("a consent's given_at has no time zone")
+    for name in ("given_at", "withdrawn_at"):
+        times = (getattr(consent, name) for consent in contact.consents)
+        if any(moment and moment.tzinfo is None for moment in times):
+            raise RecordRejectedError(f"a consent's {name} has no time zone")
     columns["consents"] = _dump([_consent_to_json(consent) for consent in contact.consents])
     columns["extra"] = _dump_extra(contact)
     canonical = json.dumps([_RULES_OF_NORMALIZE, *columns.values()], ensure_ascii=False)
@@ -122,6 +124,7 @@ def row_of(
         "revision": contact.revision,
         "content": content,
         **_consent_columns(contact),
+        **_key_columns(contact, region),
         "country_code": code,
         "email_key": n.email_key(email),
         "email_domain": n.email_domain(email),
@@ -138,6 +141,8 @@ def row_of(
         "last_name_key": n.name_key(last),
         "name_key": n.person_key(first, last) or n.person_key(contact.full_name, None),
         "company_key": n.company_key(contact.company),
+        "email_typo": n.email_typo(email),
+        **_clean_columns(contact, code),
         "absences": 0,
         "gone_at": None,
         "survivor": None,
@@ -185,6 +190,52 @@ def _consent_columns(contact: Contact) -> dict[str, Any]:
     return columns
 
 
+def _clean_columns(contact: Contact, code: str | None) -> dict[str, Any]:
+    """Return what fields should read, each None where it does, and why some cannot be put right."""
+    address = contact.address
+    return {
+        "company_clean": n.single_spaced(contact.company),
+        "street_clean": n.single_spaced(address.street),
+        "city_clean": n.single_spaced(address.city),
+        "postcode_clean": n.clean_postcode(address.postcode, code),
+        "postcode_problem": n.postcode_problem(address.postcode, code),
+        "country_clean": n.clean_country(address.country),
+        "website_clean": n.clean_website(contact.website),
+        "website_problem": n.website_problem(contact.website),
+        "language_code": n.language_code(contact.language),
+    }
+
+
+def _key_columns(contact: Contact, region: str | None) -> dict[str, Any]:
+    """Return the keys of all addresses, and for each consent the keys it speaks of.
+
+    A consent that names no address, or one that cannot be compared, speaks of the record's own.
+    """
+    emails = _distinct(n.email_key(one.address) for one in contact.emails)
+    phones = _distinct(n.phone_e164(one.number, region) for one in contact.phones)
+    own = {Channel.EMAIL: emails, Channel.SMS: phones, Channel.PHONE: phones, Channel.POST: []}
+
+    def spoken_of(consent: Consent) -> list[str]:
+        if not consent.address or consent.channel is Channel.POST:
+            return own[consent.channel]
+        if consent.channel is Channel.EMAIL:
+            key = n.email_key(consent.address)
+        else:
+            key = n.phone_e164(consent.address, region)
+        return [key] if key else own[consent.channel]
+
+    keys = [spoken_of(consent) for consent in contact.consents]
+    return {
+        "email_keys": _dump(emails),
+        "phone_keys": _dump(phones),
+        "consent_keys": _dump(keys),
+    }
+
+
+def _distinct(keys: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(key for key in keys if key))
+
+
 def _consent_to_json(consent: Consent) -> dict[str, Any]:
     content = {
         "channel": consent.channel.value,
@@ -192,12 +243,13 @@ def _consent_to_json(consent: Consent) -> dict[str, Any]:
         "address": consent.address,
         "purpose": consent.purpose,
         "basis": consent.basis,
-        "given_at": consent.given_at and consent.given_at.isoformat(),
+        # In UTC, as whatever reads them in SQL takes no notice of a zone.
+        "given_at": consent.given_at and consent.given_at.astimezone(UTC).isoformat(),
         "how": consent.how,
         "text_version": consent.text_version,
         "source": consent.source,
         "evidence": consent.evidence,
-        "withdrawn_at": consent.withdrawn_at and consent.withdrawn_at.isoformat(),
+        "withdrawn_at": consent.withdrawn_at and consent.withdrawn_at.astimezone(UTC).isoformat(),
     }
     return {name: value for name, value in content.items() if value}
 

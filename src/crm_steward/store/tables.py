@@ -162,6 +162,10 @@ contacts = Table(
     Column("consent_phone_basis", Text),
     Column("consent_phone_given_at", UtcTime),
     Column("consent_phone_how", Text),
+    # Who may be reached by which address, without regard to how it is written: JSON lists of keys.
+    Column("email_keys", Text),  # of all its e-mail addresses
+    Column("phone_keys", Text),  # of all its numbers
+    Column("consent_keys", Text),  # per consent, the keys it speaks of
     Column("consent_email_missing_proof", Text),  # comma-separated; "" means complete
     # Comparable values, made at pull so that a scan costs nothing per row.
     Column("country_code", Text),  # ISO 3166-1 alpha-2
@@ -180,6 +184,16 @@ contacts = Table(
     Column("last_name_key", Text),
     Column("name_key", Text),  # sorted tokens of first and last name
     Column("company_key", Text),
+    Column("email_typo", Text),  # the domain that was probably meant
+    Column("company_clean", Text),  # here and below: what it should read, None when it does
+    Column("street_clean", Text),
+    Column("city_clean", Text),
+    Column("postcode_clean", Text),
+    Column("postcode_problem", Text),
+    Column("country_clean", Text),
+    Column("website_clean", Text),
+    Column("website_problem", Text),
+    Column("language_code", Text),  # ISO 639-1
     # Our own bookkeeping.
     Column("seen_at", UtcTime, nullable=False),
     Column("changed_at", UtcTime, nullable=False),

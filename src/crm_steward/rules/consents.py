@@ -1,0 +1,178 @@
+"""What was said about each address, on whatever record: SQL over the DuckDB table `contacts`.
+
+A consent hangs on an address. People are linked across records and connections by the addresses
+they share, compared by key; for each address, channel and purpose the most restrictive status of
+all records counts. `model.binding_consent` says the same of one record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from crm_steward.model import Channel, ConsentStatus
+from crm_steward.model.consent import GENERAL
+from crm_steward.rules.sql import Statement
+
+REFUSED = (ConsentStatus.COMPLAINT, ConsentStatus.WITHDRAWN, ConsentStatus.OBJECTED)
+"""The person said no."""
+
+_LABELS = "[" + ", ".join(f"'{status.label}'" for status in sorted(ConsentStatus)) + "]"
+_ADDRESSED = {Channel.EMAIL: "email_keys", Channel.SMS: "phone_keys", Channel.PHONE: "phone_keys"}
+"""Channel → the column with the keys of a record's own addresses."""
+_CONSENT = ", ".join(
+    f'"{name}":"{kind}"'
+    for name, kind in {
+        "channel": "VARCHAR",
+        "status": "VARCHAR",
+        "purpose": "VARCHAR",
+        "address": "VARCHAR",
+        "basis": "VARCHAR",
+        "given_at": "TIMESTAMP",
+        "how": "VARCHAR",
+        "text_version": "VARCHAR",
+        "source": "VARCHAR",
+        "withdrawn_at": "TIMESTAMP",
+    }.items()
+)
+_SAID = '{"channel":"VARCHAR","status":"VARCHAR","purpose":"VARCHAR","withdrawn_at":"TIMESTAMP"}'
+_GROUNDS = {
+    "purchase": "purchase|contract|sale|customer|achat|contrat|vente|client|kauf|vertrag|kunde",
+    "inquiry": "inquir|enquir|request|application|demande|anfrage|candidature|bewerbung",
+}
+"""How CRMs name the two grounds of implied consent."""
+_DOUBLE = r"double[\s_-]*opt|\bdoi\b|confirmed[\s_-]*opt|opt[\s_-]*in[\s_-]*confirm"
+_PROOF = ("purpose", "given_at", "how", "text_version", "source")
+"""Parts of a proof; the address, where it is not written, is the record's own."""
+SHOWN = 20
+"""Records named in one finding; the others are counted."""
+
+
+def listed(statuses: Iterable[ConsentStatus]) -> str:
+    """Return the statuses as items of an SQL list."""
+    return ", ".join(f"'{status.label}'" for status in statuses)
+
+
+def rank(label: str) -> str:
+    """Return SQL for how restrictive a status is; `label` is SQL for its name."""
+    return f"(list_position({_LABELS}, {label}) - 1)"
+
+
+def label(rank_of: str) -> str:
+    """Return SQL for the name of the status of that rank."""
+    return f"{_LABELS}[{rank_of} + 1]"
+
+
+def own(channel: str, purpose: str | None, statement: Statement) -> str:
+    """Return SQL for what a contact's own record says: a list of consents, of the row at hand.
+
+    Args:
+        channel: Only of this channel.
+        purpose: Only what speaks of this purpose, or of the channel as a whole; None for all.
+        statement: Takes the values.
+    """
+    asked = f"said.channel = {statement.bind(channel)}"
+    if purpose is not None:
+        asked += f" AND {_speaks_of(purpose, 'said.purpose', statement)}"
+    return f"list_filter(from_json(consents, '[{{{_CONSENT}}}]'), lambda said: {asked})"
+
+
+def _speaks_of(purpose: str, held: str, statement: Statement) -> str:
+    return f"({held} = {statement.bind(purpose)} OR {held} = '{GENERAL}')"
+
+
+def grounded(said: str, basis: str) -> str:
+    """Return SQL for those of a list of consents that rest on a purchase, or on an inquiry."""
+    names = f"regexp_matches(coalesce(said.basis, ''), '{_GROUNDS[basis]}', 'i')"
+    return f"list_filter({said}, lambda said: {names})"
+
+
+def confirmed(said: str) -> str:
+    """Return SQL for those of a list of consents that were given by double opt-in."""
+    names = f"regexp_matches(coalesce(said.how, ''), '{_DOUBLE}', 'i')"
+    return f"list_filter({said}, lambda said: {names})"
+
+
+def lacking(granted: str) -> str:
+    """Return SQL for the parts of the proof that the first of a list of consents lacks: a list.
+
+    What speaks of the channel as a whole comes first, as it binds.
+    """
+    general = f"list_filter({granted}, lambda said: said.purpose = '{GENERAL}')"
+    empty = ", ".join(f"CASE WHEN said.{part} IS NULL THEN '{part}' END" for part in _PROOF)
+    parts = f"list_filter([{empty}], lambda part: part IS NOT NULL)"
+    return f"list_transform(list_concat({general}, {granted})[1:1], lambda said: {parts})[1]"
+
+
+def addressed(channel: str) -> str:
+    """Return SQL for the keys of a contact's own addresses on `channel`: a list, of its row."""
+    return f"from_json({_ADDRESSED[Channel(channel)]}, '[\"VARCHAR\"]')"
+
+
+def statements(statement: Statement, channel: str | None = None, purpose: str | None = None) -> str:
+    """Return SQL for all that was said: one row per record, channel, purpose and address.
+
+    Columns: connection, id, channel, purpose, key, rank (how restrictive), refused_at.
+
+    Args:
+        statement: Takes the values.
+        channel: Only of this channel; None for all.
+        purpose: Only what speaks of this purpose, or of the channel as a whole; None for all.
+    """
+    asked = ["true"]
+    if channel is not None:
+        asked.append(f"said.channel = {statement.bind(channel)}")
+    if purpose is not None:
+        asked.append(_speaks_of(purpose, "said.purpose", statement))
+    return (
+        "SELECT connection, id, said.channel AS channel, said.purpose AS purpose, "
+        f"unnest(keys) AS key, {rank('said.status')} AS rank, said.withdrawn_at AS refused_at FROM ("
+        f"SELECT connection, id, unnest(from_json(consents, '[{_SAID}]')) AS said, "
+        "unnest(from_json(consent_keys, '[[\"VARCHAR\"]]')) AS keys "
+        f"FROM contacts WHERE consents <> '[]') WHERE {' AND '.join(asked)}"
+    )
+
+
+def binding(purpose: str | None) -> str:
+    """Return SQL, of a group of `purpose` and `rank`, for the rank that decides.
+
+    Without a purpose that is what was said of the channel as a whole; where only single kinds of
+    messages were spoken of, the least restrictive of them.
+
+    Args:
+        purpose: The purpose asked about; None for the channel.
+    """
+    if purpose is not None:
+        return "max(rank)"
+    return f"coalesce(max(rank) FILTER (purpose = '{GENERAL}'), min(rank))"
+
+
+def refusals(channel: str, purpose: str | None, statement: Statement) -> str:
+    """Return SQL for the contacts with an address of which somebody said no, on any record.
+
+    Columns: connection, id, no_rank (the strictest status), no_at (the first refusal that has a
+    date), no_records (other records that say no, as `connection:id`, at most 20), no_others (how
+    many there are of the address that most of them share).
+    """
+    no = ", ".join(str(int(status)) for status in REFUSED)
+    return (
+        f"WITH said AS MATERIALIZED ({statements(statement, channel, purpose)}), "
+        "strictest AS (SELECT key, purpose, max(rank) AS rank FROM said GROUP BY ALL), "
+        f"verdict AS (SELECT key, {binding(purpose)} AS rank, "
+        f"bool_or(purpose = '{GENERAL}') AS general "
+        f"FROM strictest GROUP BY key HAVING {binding(purpose)} IN ({no})), "
+        "said_no AS (SELECT key, min(refused_at) AS refused_at, any_value(verdict.rank) AS rank, "
+        "list(DISTINCT connection || ':' || id) AS records "
+        f"FROM said JOIN verdict USING (key) WHERE said.rank IN ({no}) "
+        f"AND ({'true' if purpose is not None else 'NOT general'} OR purpose = '{GENERAL}') "
+        "GROUP BY key), "
+        "sorted AS (SELECT key, refused_at, rank, len(records) AS others, "
+        f"list_sort(records)[1:{SHOWN + 1}] AS shown, records FROM said_no), "
+        f"reached AS (SELECT connection, id, unnest({addressed(channel)}) AS key "
+        f"FROM contacts WHERE {_ADDRESSED[Channel(channel)]} <> '[]') "
+        "SELECT *, greatest(most, len(no_records)) AS no_others FROM ("
+        "SELECT connection, id, max(rank) AS no_rank, min(refused_at) AS no_at, "
+        "list_sort(list_distinct(list_filter(flatten(list(shown)), "
+        f"lambda one: one <> connection || ':' || id)))[1:{SHOWN}] AS no_records, "
+        "max(others - list_contains(records, connection || ':' || id)::INTEGER) AS most "
+        "FROM reached JOIN sorted USING (key) GROUP BY connection, id)"
+    )
