@@ -10,74 +10,16 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from crm_steward.rules.answers import ANSWERS
+from crm_steward.rules.shapes import SHAPES
+
 Language = Literal["en", "fr"]
 
 _LONGEST = 60
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 SENTENCES: dict[str, tuple[str, str]] = {
-    # Reading the file.
-    "file_missing": ("there is no such file or folder", "ce fichier ou dossier n'existe pas"),
-    "folder_empty": (
-        "the folder holds no rules (*.yaml, *.yml)",
-        "le dossier ne contient aucune règle (*.yaml, *.yml)",
-    ),
-    "file_unreadable": ("cannot be read: {reason}", "lecture impossible : {reason}"),
-    "file_too_big": (
-        "the file is larger than {limit} KiB; split it",
-        "le fichier dépasse {limit} Kio ; répartissez-le",
-    ),
-    "not_utf8": (
-        "not UTF-8 (byte {byte}); save the file as UTF-8",
-        "n'est pas en UTF-8 (octet {byte}) ; enregistrez le fichier en UTF-8",
-    ),
-    "bad_character": (
-        "the character U+{point} is not allowed in a text file",
-        "le caractère U+{point} n'est pas permis dans un fichier texte",
-    ),
-    "tab": ("tab in the indentation; use spaces", "tabulation en retrait ; utilisez des espaces"),
-    "syntax": ("not valid YAML: {reason}", "YAML incorrect : {reason}"),
-    "alias": (
-        "anchors and aliases (& and *) are refused; write the value out, or put it in quotes",
-        "les ancres et alias (& et *) sont refusés ; écrivez la valeur, ou mettez-la entre guillemets",
-    ),
-    "tag": ("tags (!…) are refused", "les étiquettes (!…) sont refusées"),
-    "second_document": (
-        "a second document starts here; one file holds one document",
-        "un second document commence ici ; un fichier contient un seul document",
-    ),
-    "too_deep": ("nested deeper than {limit} levels", "imbriqué sur plus de {limit} niveaux"),
-    "too_many": (
-        "more than {limit} values in one file; split it",
-        "plus de {limit} valeurs dans un fichier ; répartissez-le",
-    ),
-    "duplicate_key": (
-        "duplicate key '{key}' (first at line {line})",
-        "clé '{key}' en double (déjà ligne {line})",
-    ),
-    "key_type": ("a key must be plain text", "une clé doit être un texte simple"),
-    "file_empty": ("the file is empty", "le fichier est vide"),
-    # Shapes.
-    "no_value": (
-        "no value here; leave the key out or fill it in",
-        "pas de valeur ici ; retirez la clé ou complétez-la",
-    ),
-    "missing": ("'{key}' is missing", "il manque '{key}'"),
-    "unknown_key": ("unknown key '{key}'", "clé inconnue '{key}'"),
-    "one_of": ("'{value}' is not one of {expected}", "'{value}' ne fait pas partie de {expected}"),
-    "want_text": ("text expected{found}", "texte attendu{found}"),
-    "want_whole": ("whole number expected{found}", "nombre entier attendu{found}"),
-    "want_number": ("number expected{found}", "nombre attendu{found}"),
-    "want_flag": ("true or false expected{found}", "true ou false attendu{found}"),
-    "want_list": ("list expected{found}", "liste attendue{found}"),
-    "want_mapping": ("keys and values expected{found}", "clés et valeurs attendues{found}"),
-    "found": (", found {value}", ", trouvé {value}"),
-    "at_least": ("must be at least {limit}", "doit valoir au moins {limit}"),
-    "at_most": ("must be at most {limit}", "ne doit pas dépasser {limit}"),
-    "above": ("must be more than {limit}", "doit être supérieur à {limit}"),
-    "too_short": ("at least {limit} needed", "il en faut au moins {limit}"),
-    "too_long": ("at most {limit} allowed", "au plus {limit} permis"),
-    "invalid": ("not usable here: {reason}", "inutilisable ici : {reason}"),
+    **SHAPES,
     # Rules.
     "rule_id": (
         "'{value}' cannot be a rule's id; use small letters, digits, '-', '.' and '_'",
@@ -393,124 +335,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         ),
     ),
     "did_you_mean": (" (did you mean '{value}'?)", " (vouliez-vous dire '{value}' ?)"),
-    # What commands answer.
-    "no_mistakes": ("{rules} in {files}: no mistakes.", "{rules} dans {files} : aucune erreur."),
-    "rule": ("{n} rule", "{n} règle"),
-    "rules": ("{n} rules", "{n} règles"),
-    "file": ("{n} file", "{n} fichier"),
-    "files": ("{n} files", "{n} fichiers"),
-    "tested": ("{passed} passed, {failed} failed.", "{passed}, {failed} en échec."),
-    "test": ("{n} test", "{n} test réussi"),
-    "tests": ("{n} tests", "{n} tests réussis"),
-    "untested": ("Without a test: {rules}", "Sans test : {rules}"),
-    "not_found": ("expected, not found:", "attendu, non trouvé :"),
-    "not_expected": ("found, not expected:", "trouvé, non attendu :"),
-    "caught": ("{record} is caught by {rule}", "{record} est retenu par {rule}"),
-    "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
-    "column_rule": ("rule", "règle"),
-    "column_severity": ("severity", "gravité"),
-    "column_open": ("open", "ouverts"),
-    "column_ever": ("ever", "total"),
-    "column_written": ("written", "écrits"),
-    "skipped_field": (
-        "{rule}: not run in {connection}, which has no field '{field}'",
-        "{rule} : pas appliquée dans {connection}, qui n'a pas le champ '{field}'",
-    ),
-    "skipped_action": (
-        "{rule}: no {action} in {connection}, which cannot do it",
-        "{rule} : pas de {action} dans {connection}, qui ne sait pas le faire",
-    ),
-    "no_impact": (
-        "No rule finds or does anything else than before.",
-        "Aucune règle ne trouve ni ne fait autre chose qu'avant.",
-    ),
-    "impact_added": ("new", "nouvelle"),
-    "impact_removed": ("removed", "supprimée"),
-    "impact_edited": ("edited", "modifiée"),
-    "impact_counts": (
-        "{before} before, {after} after: {gained} gained, {lost} lost",
-        "{before} avant, {after} après : {gained} en plus, {lost} en moins",
-    ),
-    "impact_written": (
-        "records that would be written and were not before: {n}",
-        "fiches qui seraient écrites et ne l'étaient pas : {n}",
-    ),
-    "impact_canary": (
-        "as the rule is new or edited, the first run touches at most {n} records",
-        "règle nouvelle ou modifiée : la première exécution touche au plus {n} fiches",
-    ),
-    "impact_more": ("… and {n} more", "… et {n} de plus"),
-    "new_about": (
-        "What does the rule find, in one sentence?",
-        "Que trouve la règle, en une phrase ?",
-    ),
-    "new_id": ("Its name", "Son nom"),
-    "new_id_taken": ("this name is taken", "ce nom est déjà pris"),
-    "new_kind": ("What shall be checked?", "Que faut-il contrôler ?"),
-    "new_field": (
-        "Only which contacts? A field, or Enter for all",
-        "Quels contacts seulement ? Un champ, ou Entrée pour tous",
-    ),
-    "new_holds_field": ("What is wrong? A field", "Qu'est-ce qui ne va pas ? Un champ"),
-    "new_more": ("And? Another field, or Enter", "Et ? Un autre champ, ou Entrée"),
-    "new_operator": (
-        "How is it compared ({operators})",
-        "Comment le comparer ({operators})",
-    ),
-    "new_value": ("With what", "Avec quoi"),
-    "new_action": (
-        "What shall happen? report (list them), {actions}",
-        "Que faire ? report (les lister), {actions}",
-    ),
-    "new_title": ("The task's title", "Le titre de la tâche"),
-    "new_severity": (
-        "How much does it matter (low, medium, high, critical)",
-        "Gravité (low, medium, high, critical)",
-    ),
-    "new_skip": (
-        "Leave it out in that connection, and say so?",
-        "L'ignorer dans cette connexion, et le dire ?",
-    ),
-    "new_not_caught": (
-        "No invented contact was caught: add one to the test yourself.",
-        "Aucun contact inventé n'est retenu : ajoutez-en un au test vous-même.",
-    ),
-    "new_written": ("{file}: the rule '{id}'", "{file} : la règle '{id}'"),
-    "new_tested": ("{file}: its test", "{file} : son test"),
-    "new_next": (
-        "Next: crm-steward rules test {file}, then crm-steward rules impact",
-        "Ensuite : crm-steward rules test {file}, puis crm-steward rules impact",
-    ),
-    "new_caught": ("Caught", "Retenu"),
-    "new_spared": ("Left alone: another {field}", "Laissé tranquille : autre {field}"),
-    "no_last_rules": (
-        "no scan has run yet, so there is nothing to compare with; name the old rules with --old",
-        "aucune analyse n'a encore eu lieu, rien à comparer ; indiquez les anciennes règles avec --old",
-    ),
-    "register_right": (
-        "No mistakes. Activities: {activities}, periods: {periods}.",
-        "Aucune erreur. Activités : {activities}, durées : {periods}.",
-    ),
-    "register_blanks": ("Still to be filled in: {blanks}", "Reste à compléter : {blanks}"),
-    "written": ("Written to {file}", "Écrit dans {file}"),
-    "column_field": ("field", "champ"),
-    "column_contacts": ("contacts", "fiches"),
-    "column_activities": ("activities", "activités"),
-    "covered_by_none": ("none", "aucune"),
-    "fields_none": (
-        "No contact fills any field. (Has crm-steward pull been run?)",
-        "Aucun contact ne remplit de champ. (crm-steward pull a-t-il été lancé ?)",
-    ),
-    "fields_missing": (
-        "Filled and covered by no activity (GDPR 5(1)(c), 30): {count}.",
-        "Remplis et couverts par aucune activité (RGPD 5(1)(c), 30) : {count}.",
-    ),
-    "fields_covered": (
-        "Every filled field is covered by an activity.",
-        "Chaque champ rempli est couvert par une activité.",
-    ),
-    "holds": ("it holds: {value}", "contenu : {value}"),
-    "holds_nothing": ("it holds nothing", "vide"),
+    **ANSWERS,
 }
 
 

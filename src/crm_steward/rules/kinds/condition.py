@@ -20,6 +20,10 @@ class ConditionCheck(RowCheck):
         check: {kind: condition, holds: {field: website, starts_with: "http://"}}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "A condition of your own that should not hold",
+        "Une condition à vous qui ne devrait pas être vraie",
+    )
     facts: ClassVar[Mapping[str, str]] = {
         "fields": "The fields that the condition looks at, in any order."
     }

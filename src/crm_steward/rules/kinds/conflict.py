@@ -91,6 +91,10 @@ class Conflict(SqlCheck):
         check: {kind: conflict, fields: [job_title, phone, consent_email]}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "One person, records that contradict each other",
+        "Une même personne, des fiches qui se contredisent",
+    )
     groups: ClassVar[bool] = True
     facts: ClassVar[Mapping[str, str]] = {
         "field": "The field.",

@@ -33,6 +33,10 @@ class Retention(RowCheck):
         check: {kind: retention, period: prospects, grace: 30 days, warn: 3 months}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Kept longer than the register allows",
+        "Conservés plus longtemps que ne le permet le registre",
+    )
     facts: ClassVar[Mapping[str, str]] = {
         "status": "ended; ending, with warn; no_clock, when the date is unknown.",
         "clock": "Which date counts.",

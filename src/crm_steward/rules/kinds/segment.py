@@ -91,6 +91,10 @@ class SegmentCheck(SqlCheck):
         check: {kind: segment, only: [inactive]}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Which segment a contact belongs to",
+        "Le segment auquel appartient un contact",
+    )
     names: ClassVar[str] = "segment"
     facts: ClassVar[Mapping[str, str]] = {
         "segment": "The segment's name.",

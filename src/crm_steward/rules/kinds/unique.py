@@ -37,6 +37,10 @@ class Unique(SqlCheck):
         check: {kind: unique, fields: [extra.customer_number]}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Values that several contacts share",
+        "Des valeurs que plusieurs contacts partagent",
+    )
     groups: ClassVar[bool] = True
     facts: ClassVar[Mapping[str, str]] = {
         "fields": "The fields that are shared, in any order.",
