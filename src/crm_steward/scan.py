@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -32,6 +33,7 @@ class ScanCounts(FindingCounts):
         by_rule: Rule id → how many findings stand.
         not_examined: Connection → why its contacts were left out.
         left_out: What a rule could not examine → how many contacts.
+        skipped: `connection: field` that a connection lacks → how many rules are not run there.
     """
 
     run: str = ""
@@ -39,6 +41,7 @@ class ScanCounts(FindingCounts):
     by_rule: dict[str, int] = field(default_factory=dict)
     not_examined: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 def scan(
@@ -65,6 +68,8 @@ def scan(
     runs = Runs(database)
     counts = ScanCounts()
     counts.run = runs.start("scan", now=clock())
+    lacking = (f"{one.connection}: {one.field}" for one in book.skipped if one.field)
+    counts.skipped = dict(sorted(Counter(lacking).items()))
     with runs.during(counts.run, clock=clock):
         _scan(database, book, counts, now=clock(), only_due=only_due, progress=progress)
     if book.texts:

@@ -18,11 +18,13 @@ from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import AuthError, Clock, MailError, RetryableError, StewardError
 from crm_steward.pull import pull
 from crm_steward.report import deliver, queue_weekly
+from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
 from crm_steward.settings import Settings, vault_of
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.plan import make_plan, store_plan
@@ -105,11 +107,17 @@ class Work:
         if counts.full:
             self._nudge("scan")
 
-    def scan(self) -> None:
-        """Look at the mirror with the rules as they stand on disk."""
+    def _reload(self) -> RuleBook:
+        """Read the rules again; what is wrong with them goes into the metrics and the report."""
         book = self._rules.reload()
         self._metrics.rules.set(len(book.rules))
-        self._metrics.rules_broken.set(bool(self._rules.broken))
+        self._metrics.rules_broken.set(bool(self._rules.problems))
+        Rulebooks(self._database).note(self._rules.problems, now=self._clock())
+        return book
+
+    def scan(self) -> None:
+        """Look at the mirror with the rules as they stand on disk."""
+        book = self._reload()
         if not any(state.last_full_at for state in Mirror(self._database).states().values()):
             _log.info("nothing to scan yet: the first pull calls for it when it is done")
             return
@@ -173,7 +181,7 @@ class Work:
             MailError: The mail server does not take mails; they stay in the outbox.
         """
         now = self._clock()
-        queue_weekly(self._database, self._settings, self._rules.current, now)
+        queue_weekly(self._database, self._settings, self._reload(), now)
         if self._settings.mail:
             done = deliver(self._database, self._settings.mail, now)
             if done.problems:

@@ -115,6 +115,8 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
 
 def headline(digest: Digest, words: Words) -> str:
     """Return the one thing that matters this week: first what a person must act upon."""
+    if digest.coverage.broken:
+        return words("headline.rules")
     troubled = digest.coverage.troubled
     if troubled:
         return words("headline.trouble", n=len(troubled), connection=troubled[0].connection)
@@ -177,6 +179,11 @@ def _still(figure: Figure) -> bool:
     return round((figure.now or 0) - (figure.before or 0), digits) == 0
 
 
+def _skipped(missing: str, count: int, words: Words) -> str:
+    connection, _, name = missing.partition(": ")
+    return words("gaps.skipped", n=count, connection=connection, field=words.field(name))
+
+
 def _gaps(coverage: Coverage, words: Words) -> list[str]:
     """Return one line for everything that was left out."""
     lines = [
@@ -191,6 +198,7 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
         words("gaps.left_out", n=count, reason=left_out(reason, words))
         for reason, count in coverage.left_out[:_REASONS]
     ]
+    lines += [_skipped(missing, count, words) for missing, count in coverage.skipped[:_REASONS]]
     lines += [words("gaps.missed", n=n, connection=name) for name, n in coverage.missed]
     for name in ("unsettled", "refused", "conflicts"):
         count = getattr(coverage, name)

@@ -11,6 +11,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "report.week": "Week {week}",
         "report.span": "{since} to {until}",
         "subject": "Week {week}: {headline}",
+        "headline.rules": "the rules need a correction before your edit can run",
         "headline.trouble": (
             "connection {connection} could not be examined",
             "{n} connections could not be examined",
@@ -123,6 +124,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} contact not compared ({reason})",
             "{n} contacts not compared ({reason})",
         ),
+        "gaps.skipped": (
+            "{n} rule not run in {connection}, which has no field “{field}”",
+            "{n} rules not run in {connection}, which has no field “{field}”",
+        ),
         "gaps.missed": (
             "{connection}: {n} contact found by the full read only; changes had missed it",
             "{connection}: {n} contacts found by the full read only; changes had missed them",
@@ -140,6 +145,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "sources.contacts": ("{n} contact", "{n} contacts"),
         "sources.scanned": "Rules last ran {at}.",
         "sources.unscanned": "The rules have not run yet.",
+        "trouble.rules": "the rules on disk cannot be used; those before the edit of {since} run on",
         "trouble.paused": "paused: {reason}",
         "trouble.frozen": "writes are frozen: {reason}",
         "trouble.failed": "the last attempt failed: {reason}",

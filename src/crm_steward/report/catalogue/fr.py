@@ -12,6 +12,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "report.week": "Semaine {week}",
         "report.span": "du {since} au {until}",
         "subject": "Semaine {week} : {headline}",
+        "headline.rules": "les règles sont à corriger avant que votre modification s’applique",
         "headline.trouble": (
             "la connexion {connection} n’a pas pu être examinée",
             "{n} connexions n’ont pas pu être examinées",
@@ -124,6 +125,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} contact non comparé ({reason})",
             "{n} contacts non comparés ({reason})",
         ),
+        "gaps.skipped": (
+            "{n} règle non appliquée dans {connection}, qui n’a pas le champ « {field} »",
+            "{n} règles non appliquées dans {connection}, qui n’a pas le champ « {field} »",
+        ),
         "gaps.missed": (
             "{connection} : {n} contact trouvé par la seule lecture complète",
             "{connection} : {n} contacts trouvés par la seule lecture complète",
@@ -144,6 +149,8 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "sources.contacts": ("{n} contact", "{n} contacts"),
         "sources.scanned": "Dernier passage des règles : {at}.",
         "sources.unscanned": "Les règles ne sont pas encore passées.",
+        "trouble.rules": "les règles enregistrées sont inutilisables ; celles d’avant la modification "
+        "du {since} restent appliquées",
         "trouble.paused": "en pause : {reason}",
         "trouble.frozen": "écritures gelées : {reason}",
         "trouble.failed": "la dernière tentative a échoué : {reason}",
