@@ -163,6 +163,7 @@ def run_tests(
     from crm_steward.model import ConfigError
     from crm_steward.rules.loading import rule_files
     from crm_steward.rules.trials import run_trials
+    from crm_steward.writing.foresee import asked
 
     sources = _sources(paths, config, language)
     speak = sources.language
@@ -170,7 +171,7 @@ def run_tests(
     files = list(rule_files([_rules_of(path) for path in sources.paths], speak, problems))
     if problems:
         raise ConfigError(problems)
-    report = run_trials(files, relation_of, language=speak, periods=sources.periods)
+    report = run_trials(files, relation_of, asked=asked, language=speak, periods=sources.periods)
     _print_report(report, speak, as_json=as_json)
     if not all(result.passed for result in report.results):
         raise typer.Exit(Exit.PARTIAL)
