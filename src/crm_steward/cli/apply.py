@@ -17,7 +17,6 @@ from crm_steward.cli.changes import (
     figure,
     owner_names,
     print_changes,
-    print_outcome,
     word,
 )
 from crm_steward.cli.context import (
@@ -30,6 +29,7 @@ from crm_steward.cli.context import (
     open_settings,
     print_json,
 )
+from crm_steward.cli.outcomes import print_outcome
 
 if TYPE_CHECKING:
     from crm_steward.settings import Settings

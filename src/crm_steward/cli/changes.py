@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from crm_steward.model import Contact, PlannedChange, RecordRef
-    from crm_steward.store.journal import Line
     from crm_steward.store.mirror import Mirror
-    from crm_steward.writing import ApplyCounts, Withheld
+    from crm_steward.writing import Withheld
 
 _LONGEST = 120
 _WIDEST_REF = 36
@@ -45,6 +44,8 @@ _EN = MappingProxyType(
         "partly": "can be undone in part",
         "irreversible": "CANNOT BE UNDONE",
         "task-undo": "close it in the CRM to undo it",
+        "close": "close its task: {why}",
+        "close-undo": "open it again in the CRM to undo it",
         "changes": "{count} changes",
         "change": "1 change",
         "more": "… and {count} more (--all shows them)",
@@ -86,6 +87,8 @@ _FR = MappingProxyType(
         "partly": "annulable en partie",
         "irreversible": "IRRÉVERSIBLE",
         "task-undo": "à clore dans le CRM pour annuler",
+        "close": "clore sa tâche : {why}",
+        "close-undo": "à rouvrir dans le CRM pour annuler",
         "changes": "{count} modifications",
         "change": "1 modification",
         "more": "… et {count} autres (--all les montre)",
@@ -259,10 +262,12 @@ def room_for(refs: Iterable[RecordRef]) -> int:
 
 
 def _undo(planned: PlannedChange, language: str) -> str:
-    from crm_steward.model import CreateTask
+    from crm_steward.model import CloseTask, CreateTask
 
     if isinstance(planned.change, CreateTask):
         return word("task-undo", language)
+    if isinstance(planned.change, CloseTask):
+        return word("close-undo", language)
     return word(planned.change.reversibility.value, language)
 
 
@@ -270,7 +275,13 @@ def _rows(planned: PlannedChange, owners: Owners, language: str) -> list[tuple[s
     """Return what, now and proposed, one row per field."""
     from rich.text import Text
 
-    from crm_steward.model import ArchiveRecord, CreateTask, MergeRecords, SuppressChannel
+    from crm_steward.model import (
+        ArchiveRecord,
+        CloseTask,
+        CreateTask,
+        MergeRecords,
+        SuppressChannel,
+    )
     from crm_steward.model import UpdateFields as Update
 
     none = Text("")
@@ -291,6 +302,8 @@ def _rows(planned: PlannedChange, owners: Owners, language: str) -> list[tuple[s
                     word("for", language, owner=plain(owners.get((ref.connection, owner), owner)))
                 )
             return [(word("task", language), none, Text(", ".join(said), "green"))]
+        case CloseTask(reason=why):
+            return [(word("close", language, why=plain(why)), none, none)]
         case MergeRecords(losers=losers):
             return [(word("merge", language, count=len(losers)), none, none)]
         case ArchiveRecord():
@@ -336,55 +349,3 @@ def print_withheld(out: Console, withheld: Sequence[Withheld], language: str) ->
         said = explain(why, plain(detail), language)
         table.add_row(figure(number, language), rule, Text(said))
     out.print(table)
-
-
-_ENDS = MappingProxyType(
-    {
-        "verified": "written",
-        "conflict": "left alone because the record changed",
-        "rejected": "refused by the CRM",
-        "unknown": "without an answer",
-        "absent": "not written",
-    }
-)
-
-
-def print_outcome(out: Console, counts: ApplyCounts) -> None:
-    """Print how a run of apply or undo ended, and each change that needs a look."""
-    from rich.text import Text
-
-    from crm_steward.store.journal import State
-
-    said = [
-        f"{counts.states[State(state)]:,} {name}"
-        for state, name in _ENDS.items()
-        if counts.states[State(state)] or state == "verified"
-    ]
-    out.print(Text(f"Run {counts.run}: {', '.join(said)}.", "bold"))
-    for line in counts.lines:
-        if line.state not in (State.VERIFIED, State.INTENT):
-            out.print(_outcome(line))
-    settled = ", ".join(f"{number:,} {_ENDS[state]}" for state, number in counts.settled.items())
-    if settled:
-        out.print(f"Settled from earlier runs: {settled}.")
-    if counts.unsettled:
-        when = f" in {counts.wait:.0f} seconds" if counts.wait else " by the next run"
-        out.print(
-            f"{counts.unsettled:,} changes have no answer yet; they are settled{when} "
-            "(crm-steward apply), and nothing is sent twice."
-        )
-    for name, reason in counts.held.items():
-        held = f"Nothing is written to {plain(name)}: {plain(reason)}."
-        out.print(held, style="yellow", markup=False)
-    if counts.left:
-        out.print(f"{counts.left:,} changes were not tried; crm-steward apply --yes goes on.")
-    if counts.waiting:
-        out.print(f"{counts.waiting:,} changes wait for approval: crm-steward apply --approve …")
-
-
-def _outcome(line: Line) -> Text:
-    from rich.text import Text
-
-    return Text(
-        f"  {line.state.value:8}  {plain(line.ref)}  {line.rule}  {plain(line.reason)}", "yellow"
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from crm_steward.model.change import (
     ArchiveRecord,
     Change,
+    CloseTask,
     CreateTask,
     MergeRecords,
     Reversibility,
@@ -61,6 +62,7 @@ __all__ = [
     "Change",
     "Channel",
     "Clock",
+    "CloseTask",
     "ConfigError",
     "ConflictError",
     "Consent",

@@ -5,11 +5,21 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 
-from crm_steward.model import Change, Contact, MergeRecords, RecordRef, UpdateFields, Value
+from crm_steward.model import (
+    Change,
+    CloseTask,
+    Contact,
+    MergeRecords,
+    RecordRef,
+    UpdateFields,
+    Value,
+)
 
 
 def members(change: Change) -> tuple[RecordRef, ...]:
-    """Return every record that `change` reads or touches."""
+    """Return every record that `change` reads or touches; closing a task touches none."""
+    if isinstance(change, CloseTask):
+        return ()
     return (change.ref, *change.losers) if isinstance(change, MergeRecords) else (change.ref,)
 
 

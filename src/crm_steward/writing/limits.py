@@ -59,23 +59,31 @@ class Budget:
             proven=journal.proven(),
         )
 
-    def admit(self, planned: PlannedChange, rule: Rule, digest: str) -> tuple[Why, str] | None:
-        """Count a change in, or return the limit that keeps it out and the limit's value."""
+    def admit(
+        self, planned: PlannedChange, rule: Rule | None, digest: str
+    ) -> tuple[Why, str] | None:
+        """Count a change in, or return the limit that keeps it out and the limit's value.
+
+        Args:
+            planned: The change.
+            rule: The rule that asks for it; None where it no longer exists.
+            digest: The rule's.
+        """
         refused = self._refused(planned, rule, digest)
         if refused is None:
             connection = planned.change.ref.connection
             self.admitted[connection] += 1
-            self.by_rule[rule.id] += 1
-            self.by_rule_and_connection[rule.id, connection] += 1
-            self.canaries.setdefault(rule.id, set()).add(planned.change.ref)
+            self.by_rule[planned.rule] += 1
+            self.by_rule_and_connection[planned.rule, connection] += 1
+            self.canaries.setdefault(planned.rule, set()).add(planned.change.ref)
         return refused
 
-    def _refused(self, planned: PlannedChange, rule: Rule, digest: str) -> tuple[Why, str] | None:
-        return (
-            self._canary(planned.change.ref, rule, digest)
-            or self._rule(planned.change.ref.connection, rule)
-            or self.overall(planned.change.ref.connection, 1)
-        )
+    def _refused(
+        self, planned: PlannedChange, rule: Rule | None, digest: str
+    ) -> tuple[Why, str] | None:
+        ref = planned.change.ref
+        own = rule and (self._canary(ref, rule, digest) or self._rule(ref.connection, rule))
+        return own or self.overall(ref.connection, 1)
 
     def _canary(self, ref: RecordRef, rule: Rule, digest: str) -> tuple[Why, str] | None:
         touched = self.canaries.get(rule.id, set())

@@ -26,6 +26,7 @@ from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
+from crm_steward.writing.closing import closings
 from crm_steward.writing.compare import canonical
 from crm_steward.writing.limits import Budget
 from crm_steward.writing.propose import Candidate, Capabilities, Proposer
@@ -84,7 +85,10 @@ def make_plan(
     mirror = Mirror(database)
     version = mirror.version()
     active = [rule for rule in book.rules if rule.mode != "report" and rule.actions]
-    found, withheld = _candidates(database, active, capabilities, language, now)
+    settled = closings(database, book, capabilities, language)
+    found, withheld = _candidates(
+        database, active, settled, capabilities=capabilities, language=language, now=now
+    )
     # Rules are held against each other even when only one is asked for.
     wishes = _wishes(found)
 
@@ -92,10 +96,10 @@ def make_plan(
         here = not connections or ref.connection in connections
         return here and (not rules or rule in rules)
 
-    digests = {rule.id: rule.digest for rule in active}
+    digests = {rule.id: rule.digest for rule in book.rules}
     budget = Budget.of(database, limits, now=now)
     sieve = _Sieve(mirror.states(), Journal(database), budget, wishes, digests)
-    changes = sieve.sift([c for c in found if asked(c.rule.id, c.planned.change.ref)])
+    changes = sieve.sift([c for c in found if asked(c.planned.rule, c.planned.change.ref)])
     withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
     plan = Plan(
         changes=changes,
@@ -103,7 +107,7 @@ def make_plan(
         expires_at=now + limits.plan_expires_after,
         mirror=version,
         rules=book.digest,
-        digests={planned.rule: digests[planned.rule] for planned in changes},
+        digests={p.rule: digests[p.rule] for p in changes if p.rule in digests},
     )
     result = PlanResult(
         plan=plan, withheld=tuple(withheld), used=dict(budget.written), live=dict(budget.live)
@@ -130,6 +134,8 @@ def store_plan(database: Database, result: PlanResult, *, clock: Clock = utc_now
 def _candidates(
     database: Database,
     rules: Sequence[Rule],
+    settled: Mapping[str, Sequence[Candidate]],
+    *,
     capabilities: Capabilities,
     language: str,
     now: datetime,
@@ -137,7 +143,8 @@ def _candidates(
     """Ask each rule about each of its findings; the rules take turns, the gravest one first.
 
     Turns, because limits cut the end: proposals of one rule that nobody approves would otherwise
-    keep out all the others, plan after plan.
+    keep out all the others, plan after plan. A rule closes tasks (`settled`) after all else it asks
+    for; those of rules that ask for nothing else come last in each round.
     """
     findings, mirror = Findings(database), Mirror(database)
     left = {name: _left(state) for name, state in mirror.states().items()}
@@ -161,7 +168,11 @@ def _candidates(
                     else:
                         found.append((stored.first_seen_at, proposal.planned.finding, proposal))
         found.sort(key=itemgetter(0, 1))
-        turns += [(turn, -rule.severity, place, one) for turn, (*_, one) in enumerate(found)]
+        queue = [*(one for *_, one in found), *settled.get(rule.id, ())]
+        turns += [(turn, -rule.severity, place, one) for turn, one in enumerate(queue)]
+    asking = {rule.id for rule in rules}
+    for place, name in enumerate(sorted(settled.keys() - asking), start=len(rules)):
+        turns += [(turn, 0, place, one) for turn, one in enumerate(settled[name])]
     turns.sort(key=itemgetter(0, 1, 2))
     return [candidate for *_, candidate in turns], withheld
 
@@ -202,14 +213,14 @@ class _Sieve:
                 self._closed(planned)
                 or _tried(standings.get(planned.key), busy, planned)
                 or _contested(planned, self.wishes, taken)
-                or self.budget.admit(planned, rule, self.digests[rule.id])
+                or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
             )
             if refused:
                 why, detail = refused
                 ref = planned.change.ref
-                self.withheld.append(Withheld(rule.id, planned.finding, ref, why, detail))
+                self.withheld.append(Withheld(planned.rule, planned.finding, ref, why, detail))
             else:
-                taken.update(dict.fromkeys(_places(planned), rule.id))
+                taken.update(dict.fromkeys(_places(planned), planned.rule))
                 left.append(planned)
         return tuple(left)
 
@@ -244,7 +255,7 @@ def _wishes(candidates: Iterable[Candidate]) -> _Wishes:
         if isinstance(change, UpdateFields):
             for name, value in change.values.items():
                 wanted = wishes.setdefault((change.ref, name), {})
-                wanted.setdefault(canonical(value), candidate.rule.id)
+                wanted.setdefault(canonical(value), candidate.planned.rule)
     return wishes
 
 

@@ -16,6 +16,7 @@ from crm_steward.model import (
     ArchiveRecord,
     Change,
     Channel,
+    CloseTask,
     Contact,
     CreateTask,
     Finding,
@@ -41,10 +42,10 @@ Capabilities = Mapping[str, frozenset[Capability]]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A change that a rule asks for, and the rule."""
+    """A change that a rule asks for, and the rule; None where it no longer exists."""
 
     planned: PlannedChange
-    rule: Rule
+    rule: Rule | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,10 +173,11 @@ def needed(change: Change) -> Capability:
             return Capability.UPDATE
         case CreateTask():
             return Capability.TASK
-        case SuppressChannel(channel=Channel.EMAIL):
-            return Capability.SUPPRESS_EMAIL
-        case SuppressChannel():
-            return Capability.SUPPRESS_PHONE
+        case CloseTask():
+            return Capability.CLOSE_TASK
+        case SuppressChannel(channel=channel):
+            by_email = channel is Channel.EMAIL
+            return Capability.SUPPRESS_EMAIL if by_email else Capability.SUPPRESS_PHONE
         case MergeRecords():
             return Capability.MERGE
         case ArchiveRecord():

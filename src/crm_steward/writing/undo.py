@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from crm_steward.model import (
     Clock,
+    CloseTask,
     CreateTask,
     PlannedChange,
     RecordRef,
@@ -27,6 +28,7 @@ from crm_steward.writing.write import Item, Writer
 
 BUSY = "an earlier write to this record is not settled yet"
 TASK = "a task is not taken back: close it in the CRM"
+CLOSED = "a closed task is not taken back: open it again in the CRM"
 UNABLE = "this version does not undo it"
 
 
@@ -151,6 +153,8 @@ def _impossible(line: Line) -> str:
             return ""
         case CreateTask():
             return TASK
+        case CloseTask():
+            return CLOSED
         case _:
             return UNABLE
 

@@ -1,0 +1,66 @@
+"""How a run of apply or undo ended, on a terminal."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from crm_steward.cli.changes import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from crm_steward.store.journal import Line
+    from crm_steward.writing import ApplyCounts
+
+_ENDS = MappingProxyType(
+    {
+        "verified": "written",
+        "conflict": "left alone because the record changed",
+        "rejected": "refused by the CRM",
+        "unknown": "without an answer",
+        "absent": "not written",
+    }
+)
+
+
+def print_outcome(out: Console, counts: ApplyCounts) -> None:
+    """Print how a run of apply or undo ended, and each change that needs a look."""
+    from rich.text import Text
+
+    from crm_steward.store.journal import State
+
+    said = [
+        f"{counts.states[State(state)]:,} {name}"
+        for state, name in _ENDS.items()
+        if counts.states[State(state)] or state == "verified"
+    ]
+    out.print(Text(f"Run {counts.run}: {', '.join(said)}.", "bold"))
+    for line in counts.lines:
+        if line.state not in (State.VERIFIED, State.INTENT):
+            out.print(_outcome(line))
+    settled = ", ".join(f"{number:,} {_ENDS[state]}" for state, number in counts.settled.items())
+    if settled:
+        out.print(f"Settled from earlier runs: {settled}.")
+    if counts.unsettled:
+        when = f" in {counts.wait:.0f} seconds" if counts.wait else " by the next run"
+        out.print(
+            f"{counts.unsettled:,} changes have no answer yet; they are settled{when} "
+            "(crm-steward apply), and nothing is sent twice."
+        )
+    for name, reason in counts.held.items():
+        held = f"Nothing is written to {plain(name)}: {plain(reason)}."
+        out.print(held, style="yellow", markup=False)
+    if counts.left:
+        out.print(f"{counts.left:,} changes were not tried; crm-steward apply --yes goes on.")
+    if counts.waiting:
+        out.print(f"{counts.waiting:,} changes wait for approval: crm-steward apply --approve …")
+
+
+def _outcome(line: Line) -> Text:
+    from rich.text import Text
+
+    return Text(
+        f"  {line.state.value:8}  {plain(line.ref)}  {line.rule}  {plain(line.reason)}", "yellow"
+    )
