@@ -215,9 +215,10 @@ class FakeCrm:
         return None if fault is Fault.MISSING_ROW else outcome
 
     def _effect(self, change: Change, key: str) -> Outcome:
-        if isinstance(change, CloseTask):
-            return self._close(change, key)
-        if change.ref.id not in self.records:
+        if isinstance(change, CloseTask):  # it does not hang on the record
+            if not self._stands(change):
+                return Outcome(key=key, status=Status.VERIFIED, remote_id=change.task)
+        elif change.ref.id not in self.records:
             return Outcome(key=key, status=Status.CONFLICT, reason="the record is gone")
         if self.conditional and isinstance(change, UpdateFields) and not self._expected(change):
             return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
@@ -228,14 +229,6 @@ class FakeCrm:
         return Outcome(
             key=key, status=Status.VERIFIED, remote_id=remote_id, revision=Revision(revision)
         )
-
-    def _close(self, change: CloseTask, key: str) -> Outcome:
-        """Close a task, unless that is done already: it does not hang on the record."""
-        if self._stands(change):
-            self.finish(change.task)
-            self.effects[key] += 1
-            self.written.append(change)
-        return Outcome(key=key, status=Status.VERIFIED, remote_id=change.task)
 
     def _stands(self, change: CloseTask) -> bool:
         return any(task.id == change.task and not task.done for task in self.tasks)
