@@ -76,7 +76,7 @@ class Closings:
             answer = self._wire.call(self._wire.task_batches.read, body, rows=True)
             told = {id_of(record): record for record in results_of(answer)}
             if set(batch) - set(told) - _missing(answer):
-                raise self._wire.unreadable
+                raise RetryableError(self._wire.unreadable.message, sent=False)
             found |= told
         return found
 

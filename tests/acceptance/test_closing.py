@@ -47,7 +47,7 @@ def test_a_task_is_closed_when_the_contact_was_put_right(
     assert _round(steward) == []
     assert account.writes() == writes
     assert "close task" in steward("journal", "--rule", "job-title").stdout
-    assert "1 tâche close" in steward("report").stdout
+    assert "1 clôture de tâche" in steward("report").stdout
 
 
 def test_a_plan_says_which_tasks_it_would_close(
@@ -62,7 +62,7 @@ def test_a_plan_says_which_tasks_it_would_close(
     account.server.emulator.by_hand({"do": "edit", "id": record, "values": edit})
     assert _round(steward) == ["task"]
 
-    rules.write_text(RULE.replace("id: job-title", "id: another"), "utf-8")
+    rules.write_text(RULE.replace("job-title", "other").replace("apply", "report"), "utf-8")
     assert steward("scan").returncode == 0
     planned = steward("plan")
 

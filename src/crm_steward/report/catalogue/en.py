@@ -150,7 +150,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "severity.critical": "critical",
         "change.update": ("{n} correction", "{n} corrections"),
         "change.task": ("{n} task", "{n} tasks"),
-        "change.close_task": ("{n} task closed", "{n} tasks closed"),
+        "change.close_task": ("{n} task closing", "{n} task closings"),
         "change.suppress": ("{n} suppression", "{n} suppressions"),
         "change.merge": ("{n} merge", "{n} merges"),
         "change.archive": ("{n} archiving", "{n} archivings"),

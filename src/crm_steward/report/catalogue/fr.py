@@ -154,7 +154,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "severity.critical": "critique",
         "change.update": ("{n} correction", "{n} corrections"),
         "change.task": ("{n} tâche", "{n} tâches"),
-        "change.close_task": ("{n} tâche close", "{n} tâches closes"),
+        "change.close_task": ("{n} clôture de tâche", "{n} clôtures de tâches"),
         "change.suppress": ("{n} opposition", "{n} oppositions"),
         "change.merge": ("{n} fusion", "{n} fusions"),
         "change.archive": ("{n} archivage", "{n} archivages"),
