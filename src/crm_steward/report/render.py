@@ -30,6 +30,8 @@ LARGEST = 95_000
 (https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
 
 _RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
+_BY_HAND = frozenset({"task", "close_task"})
+"""Kinds of change that people take back in the CRM."""
 _TEXT_WIDTH = 72
 _LONGEST = 1_000
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -93,7 +95,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "sentence": lambda text: text[:1].upper() + text[1:],
         "heights": heights,
         "first": digest.figures[0].before is None if digest.figures else True,
-        "undoable": lambda item: "task" if item.kind == "task" else item.reversibility,
+        "undoable": lambda item: item.kind if item.kind in _BY_HAND else item.reversibility,
         "rules": digest.rules[:_RULES],
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),

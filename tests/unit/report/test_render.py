@@ -156,7 +156,9 @@ def test_a_week_without_snoozes_does_not_speak_of_them(digest: Digest) -> None:
 
 def test_broken_rules_lead_the_report(digest: Digest) -> None:
     """A manager whose edit does not run reads so first, with the place, in both languages."""
-    broken = Broken(digest.until, ("rules/own.yaml:4:9: rule 'mine': unknown key 'sverity'", "<b>\u202e"))
+    broken = Broken(
+        digest.until, ("rules/own.yaml:4:9: rule 'mine': unknown key 'sverity'", "<b>\u202e")
+    )
     torn = replace(digest, coverage=replace(digest.coverage, broken=broken))
     for language, said in (("en", "cannot be used"), ("fr", "inutilisables")):
         mail = render(torn, language)
