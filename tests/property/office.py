@@ -65,6 +65,7 @@ NOTES = (
     "malade, cancer",
     "4111111111111111",
 )
+_SAID = (ConsentStatus.GRANTED, ConsentStatus.GRANTED, ConsentStatus.OBJECTED)
 PURPOSES = ("marketing", "marketing", "news", "webinar")
 
 
@@ -113,9 +114,9 @@ def _consents(draw: random.Random, addresses: Sequence[str]) -> tuple[Consent, .
     found = {}
     for _ in range(draw.randrange(4)):
         consent = Consent(
-            channel=draw.choice(list(Channel)),
-            status=draw.choice(list(ConsentStatus)),
-            address=draw.choice(["", *addresses]),
+            channel=draw.choice((Channel.EMAIL, *Channel)),
+            status=draw.choice((*_SAID, draw.choice(list(ConsentStatus)))),
+            address=draw.choice(["", "", *addresses]),
             purpose=draw.choice(PURPOSES),
             given_at=_moment(draw),
         )
