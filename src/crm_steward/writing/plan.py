@@ -239,7 +239,7 @@ class _Sieve:
         left: list[PlannedChange] = []
         for candidate in candidates:
             planned, rule = _rest(candidate.planned, taken), candidate.rule
-            if planned.key not in standings:
+            if planned is not candidate.planned:
                 standings |= self.journal.standings({planned.key})
             refused = (
                 self._closed(planned)
