@@ -300,6 +300,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the register has no period '{value}'",
         "le registre n'a pas de durée '{value}'",
     ),
+    "no_word": ("'{value}' holds no word", "'{value}' ne contient aucun mot"),
     "length_once": (
         "'{problem}' needs a length: write period: with an id of the register, or after: 24 months",
         "'{problem}' demande une durée : écrivez period: avec un id du registre, ou after: 24 months",
