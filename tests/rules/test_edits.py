@@ -13,7 +13,7 @@ from crm_steward.cli.app import app
 from crm_steward.cli.rules import relation_of
 from crm_steward.connect.protocol import Cursor, Page
 from crm_steward.model import ConfigError, Contact, Email, RecordRef, Stage
-from crm_steward.rules import load_rules, pack_path
+from crm_steward.rules import load_rules, pack_path, shipped_register
 from crm_steward.rules.drafting import draft
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import Mirror
@@ -98,7 +98,7 @@ def test_impact_shows_what_an_edit_finds_and_writes(folder: Path) -> None:
     assert "21 before, 33 after: 12 gained, 0 lost" in quiet
     assert "+ … and 10 more" in quiet
     assert "records that would be written and were not before: 12 tasks" in quiet
-    assert "the first run touches at most 10 records" in quiet
+    assert "the first run touches at most 10 of them" in quiet
     assert "0 before, 40 after: 40 gained, 0 lost" in no_owner
     assert "would be written" not in no_owner
 
@@ -182,6 +182,9 @@ def test_new_asks_checks_and_writes_a_rule_with_a_test_that_passes(folder: Path)
         "required",
         "compny",
         "company",
+        "ned",
+        "need",
+        "any",
         "stge",
         "stage",
         "equals",
@@ -203,12 +206,14 @@ def test_new_asks_checks_and_writes_a_rule_with_a_test_that_passes(folder: Path)
         "this name is taken",
         "unknown check kind 'requird' (did you mean 'required'?)",
         "unknown field 'compny' (did you mean 'company'?)",
+        "it has no 'ned'",
         "unknown field 'stge' (did you mean 'stage'?)",
         "unknown placeholder '{full_nam}' (did you mean 'full_name'?)",
     ):
         assert said in done.output
     rule = load_rules([folder / "rules/own.yaml"]).rule("no-company")
     assert (rule.severity.label, rule.mode_in("crm")) == ("high", "propose")
+    assert rule.check.need == "any"
     assert call("rules", "test", "rules/own.yaml").stdout == "2 tests passed, 0 failed.\n"
     assert "finds: []" in (folder / "rules/own.test.yaml").read_text()
 
@@ -218,12 +223,58 @@ def test_new_adds_to_a_file_and_touches_nothing_in_it(folder: Path) -> None:
     path = folder / "rules/mine.yaml"
     before = "# Mine\n" + path.read_text()
     path.write_text(before)
-    answers = ["Broken phones", "", "format", "phone, mobile", "", "report", "", ""]
+    answers = ["Broken phones", "", "format", "phone, mobile", "", "", "report", "", ""]
     done = call("rules", "new", "--into", "rules/mine.yaml", answers="\n".join(answers))
 
     assert done.exit_code == 0, done.output
     assert path.read_text().startswith(before)
     assert [rule.id for rule in load_rules([path]).rules] == ["quiet", "no-owner", "broken-phones"]
+
+
+def test_new_asks_in_french_and_says_what_can_be_answered(folder: Path) -> None:
+    """Questions, operators that fit, fields with their labels: nothing is left in English."""
+    (folder / "crm-steward.yaml").write_text(SETTINGS.format(language="fr"))
+    answers = ["Clients muets", "", "stale", "12 months", "clock", "last_person_act", ""]
+    answers += ["?", "stage", "", "", "", "task", "", ""]
+    done = call("rules", "new", answers="\n".join(answers) + "\n")
+
+    assert done.exit_code == 0, done.output
+    for said in (
+        "Depuis combien de temps est-ce trop, par exemple 18 months ? ",
+        "Autre chose à préciser (clock, unknown) ? ",
+        "  last_activity           dernière activité",
+        "  equals        vaut ceci",
+        "Le titre de la tâche [Clients muets : {full_name}] : ",
+    ):
+        assert said in done.output
+    assert "older_than" not in done.output
+    rule = load_rules([folder / "rules/own.yaml"]).rule("clients-muets")
+    assert (rule.check.clock, rule.where.field) == ("last_person_act", "stage")
+    assert call("rules", "test", "rules/own.yaml").stdout == "2 tests réussis, 0 en échec.\n"
+
+
+def test_a_rule_that_hangs_on_the_register_can_be_tested_alone(folder: Path) -> None:
+    """`rules test FILE` knows the periods and the language of the settings beside it."""
+    register = shipped_register().read_text().replace("id: prospects\n", "id: our-prospects\n")
+    (folder / "register.yaml").write_text(register)
+    settings = SETTINGS.format(language="en").replace("paths:", "register: register.yaml, paths:")
+    (folder / "crm-steward.yaml").write_text(settings)
+    answers = ["Kept too long", "", "retention", "our-prospects", "", "", "report", ""]
+    done = call("rules", "new", answers="\n".join(answers) + "\n")
+
+    assert done.exit_code == 0, done.output
+    assert call("rules", "test", "rules/own.yaml").stdout == "2 tests passed, 0 failed.\n"
+
+
+def test_new_asks_for_the_length_that_some_problems_need(folder: Path) -> None:
+    """A key that only some answers need is asked for, and a wrong answer to it is asked again."""
+    answers = ["Unused consents", "", "consent", "email", "unused"]
+    answers += ["after", "2 moons", "after", "24 months", "", "", "report", ""]
+    done = call("rules", "new", answers="\n".join(answers) + "\n")
+
+    assert done.exit_code == 0, done.output
+    rule = load_rules([folder / "rules/own.yaml"]).rule("unused-consents")
+    assert str(rule.check.after) == "24 months"
 
 
 @pytest.mark.usefixtures("folder")

@@ -60,7 +60,17 @@ class Interview:
     # -- the questions ------------------------------------------------------------------------
 
     def _ask(self, code: str, default: str | None = None, **values: object) -> str:
-        answer: str = typer.prompt(self._text(code, **values), default=default)
+        return self._prompt(self._text(code, **values), default)
+
+    def _prompt(self, question: str, default: str | None = None) -> str:
+        """Ask one question; an empty `default` lets the answer be empty."""
+        french = self.settings.language == "fr"
+        answer: str = typer.prompt(
+            question,
+            default=default,
+            show_default=bool(default),
+            prompt_suffix=" " if question.endswith("?") else " : " if french else ": ",
+        )
         return answer.strip()
 
     def _text(self, code: str, **values: object) -> str:
@@ -79,7 +89,6 @@ class Interview:
                 return name
 
     def _kind(self) -> None:
-        from crm_steward.rules.asking import questions
         from crm_steward.rules.kinds import KINDS
 
         out = console()
@@ -95,18 +104,48 @@ class Interview:
                 break
             self._shown(self._mistakes({**self.parts, "check": f"{{kind: {kind}}}"}, "check"))
         while True:
-            answers = {one.key: self._key(one) for one in questions(kind)}
-            check = ", ".join(f"{key}: {text}" for key, text in answers.items())
-            self.parts["check"] = f"{{kind: {kind}, {check}}}" if check else f"{{kind: {kind}}}"
-            if not self._shown(self._mistakes(self.parts, "check")):
+            self._check(kind)
+            if not self._mistakes(self.parts, "check"):
                 return
+
+    def _check(self, kind: str) -> None:
+        """Ask for what a check cannot do without, then for what it can."""
+        from crm_steward.rules.asking import questions
+
+        asked = questions(kind, self.settings.language)
+        others = {one.key: one for one in asked if not one.needed}
+        while True:
+            given = {one.key: self._key(one) for one in asked if one.needed}
+            mistakes = self._written_check(kind, given)
+            # Some words of a key ask for another key, which is still to come.
+            if not mistakes or any(f"{key}:" in one for key in others for one in mistakes):
+                break
+        while others and (key := self._ask("new_key", "", keys=tuple(others))):
+            if key not in others:
+                self._shown([self._text("new_key_unknown", key=key)])
+                continue
+            more = {**given, key: self._key(others[key])}
+            if not self._written_check(kind, more):
+                given = more
+                del others[key]
+        self._written_check(kind, given)
+
+    def _written_check(self, kind: str, given: Mapping[str, str]) -> list[str]:
+        """Write the check down; show and return what is wrong with it."""
+        keys = "".join(f", {key}: {text}" for key, text in given.items())
+        self.parts["check"] = f"{{kind: {kind}{keys}}}"
+        mistakes = self._mistakes(self.parts, "check")
+        self._shown(mistakes)
+        return mistakes
 
     def _key(self, question: Question) -> str:
         if question.key == "holds":
             return self._conditions(self._text("new_holds_field"))
-        choices = f" ({', '.join(question.choices)})" if question.choices else ""
-        answer: str = typer.prompt(f"{question.key}: {question.about}{choices}")
-        return question.written(answer)
+        if question.choices and question.choices[0] not in question.about:
+            return question.written(
+                self._prompt(f"{question.about} ({', '.join(question.choices)})")
+            )
+        return question.written(self._prompt(question.about))
 
     def _where(self) -> None:
         if where := self._conditions(self._text("new_field")):
@@ -114,21 +153,41 @@ class Interview:
 
     def _conditions(self, first: str) -> str:
         """Ask for comparisons until there are no more; several must all hold."""
-        from crm_steward.rules.conditions import OPERATORS
-
         made: list[str] = []
         asked = first
-        while name := typer.prompt(asked, default="", show_default=False).strip():
+        while name := self._prompt(asked, ""):
+            if name == "?":
+                self._fields()
+                continue
             if self._wrong(f"{{field: {name}, is: set}}"):
                 continue
-            operator = self._ask("new_operator", "is", operators=OPERATORS)
-            value = self._ask("new_value", "set" if operator == "is" else None)
-            listed = operator in {"in", "not_in"} and not value.startswith("[")
-            comparison = f"{{field: {name}, {operator}: {f'[{value}]' if listed else value}}}"
+            comparison = self._comparison(name)
             if not self._wrong(comparison):
                 made.append(comparison)
                 asked = self._text("new_more")
         return made[0] if len(made) == 1 else f"{{all: [{', '.join(made)}]}}" if made else ""
+
+    def _comparison(self, field: str) -> str:
+        """Ask how a field is compared, and with what."""
+        from crm_steward.rules.asking import fitting
+        from crm_steward.rules.questions import OPERATORS, either
+
+        for operator in fitting(field):
+            said = either(OPERATORS[operator], self.settings.language)
+            console().print(f"  {operator:<14}{said}", markup=False, highlight=False)
+        operator = self._ask("new_operator", "is")
+        value = self._ask("new_value", "set" if operator == "is" else None)
+        listed = operator in {"in", "not_in"} and not value.startswith("[")
+        return f"{{field: {field}, {operator}: {f'[{value}]' if listed else value}}}"
+
+    def _fields(self) -> None:
+        """List the fields, each with its label and choices."""
+        from crm_steward.model import FIELDS
+
+        for name, known in FIELDS.items():
+            choices = f" ({', '.join(known.choices)})" if known.choices else ""
+            said = f"  {name:<24}{known.label(self.settings.language)}{choices}"
+            console().print(said, markup=False, highlight=False)
 
     def _wrong(self, condition: str) -> bool:
         """Say what is wrong with a condition, and whether anything is."""
@@ -138,11 +197,11 @@ class Interview:
         from crm_steward.rules.plainyaml import flow
 
         while True:
-            chosen = self._ask("new_action", "report", actions=", ".join(_ACTIONS))
+            chosen = self._ask("new_action", "report")
             self.parts |= {"mode": "report" if chosen == "report" else "propose"}
             self.parts.pop("actions", None)
             if chosen == "task":
-                title = flow(self._ask("new_title", f"{about}: {{full_name}}"))
+                title = flow(self._ask("new_title", self._text("new_task_title", about=about)))
                 self.parts["actions"] = f"[{{task: {{to: owner, due: 14 days, title: {title}}}}}]"
             elif chosen != "report":
                 self.parts["actions"] = _ACTIONS.get(chosen, f"[{chosen}: {{}}]")
@@ -153,8 +212,7 @@ class Interview:
 
     def _answer(self, key: str, question: str, default: str) -> str:
         while True:
-            answer: str = typer.prompt(question, default=default)
-            self.parts[key] = answer.strip()
+            self.parts[key] = self._prompt(question, default)
             if not self._shown(self._mistakes(self.parts, key)):
                 return self.parts[key]
 

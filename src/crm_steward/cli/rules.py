@@ -82,12 +82,14 @@ def _sources(paths: Sequence[Path] | None, config: Path, language: str | None) -
     """Return the rules meant: those named, those of the settings, or those shipped."""
     from crm_steward.rules import load_register, pack_path, packs, shipped_register
 
-    if paths or (not config.exists() and config == DEFAULT_CONFIG):
+    if not config.exists() and config == DEFAULT_CONFIG:
         speak = language or "en"
         periods = load_register(shipped_register(), speak).periods
         return _Sources(list(paths or packs().values()), speak, None, periods)
     settings = open_settings(config)
     speak = language or settings.language
+    if paths:
+        return _Sources(list(paths), speak, None, open_register(settings, speak).periods)
     named = [pack_path(name, speak) for name in settings.rules.packs]
     periods = open_register(settings, speak).periods
     return _Sources([*named, *settings.rules.paths], speak, settings.abilities, periods)

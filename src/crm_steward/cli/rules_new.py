@@ -84,9 +84,15 @@ def _test_of(rule: Rule, drafted: Draft, language: str) -> str:
     finds = [_expected(finding.refs, finding.evidence) for finding in drafted.findings]
     parts = [_one(say("new_caught", language), rule.id, drafted.caught, finds)]
     if drafted.spared:
-        name = say("new_spared", language, field=drafted.changed)
+        name = say("new_spared", language, field=_label(drafted.changed, language))
         parts.append(_one(name, rule.id, drafted.spared, []))
     return "".join(parts)
+
+
+def _label(field: str, language: str) -> str:
+    from crm_steward.model import FIELDS
+
+    return FIELDS[field].label(language) if field in FIELDS else field
 
 
 def _expected(refs: tuple[object, ...], evidence: object) -> Fields:

@@ -45,8 +45,8 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "fiches qui seraient écrites et ne l'étaient pas : {n}",
     ),
     "impact_canary": (
-        "as the rule is new or edited, the first run touches at most {n} records",
-        "règle nouvelle ou modifiée : la première exécution touche au plus {n} fiches",
+        "as the rule is new or edited, the first run touches at most {n} of them",
+        "règle nouvelle ou modifiée : la première exécution en touche au plus {n}",
     ),
     "impact_more": ("… and {n} more", "… et {n} de plus"),
     "new_about": (
@@ -57,24 +57,39 @@ ANSWERS: dict[str, tuple[str, str]] = {
     "new_id_taken": ("this name is taken", "ce nom est déjà pris"),
     "new_kind": ("What shall be checked?", "Que faut-il contrôler ?"),
     "new_field": (
-        "Only which contacts? A field, or Enter for all",
-        "Quels contacts seulement ? Un champ, ou Entrée pour tous",
+        "Only which contacts? A field, ? for a list, or Enter for all contacts",
+        "Quels contacts seulement ? Un champ, ? pour la liste, ou Entrée pour tous les contacts",
     ),
-    "new_holds_field": ("What is wrong? A field", "Qu'est-ce qui ne va pas ? Un champ"),
-    "new_more": ("And? Another field, or Enter", "Et ? Un autre champ, ou Entrée"),
-    "new_operator": (
-        "How is it compared ({operators})",
-        "Comment le comparer ({operators})",
+    "new_holds_field": (
+        "What is wrong? A field, or ? for a list",
+        "Qu'est-ce qui ne va pas ? Un champ, ou ? pour la liste",
     ),
-    "new_value": ("With what", "Avec quoi"),
+    "new_more": (
+        "And? Another field, or Enter to go on",
+        "Et aussi ? Un autre champ, ou Entrée pour continuer",
+    ),
+    "new_operator": ("How is it compared?", "Comment le comparer ?"),
+    "new_key": (
+        "Anything else to say ({keys})? Or Enter to go on",
+        "Autre chose à préciser ({keys}) ? Ou Entrée pour continuer",
+    ),
+    "new_key_unknown": ("it has no '{key}'", "il n'y a pas de '{key}'"),
+    "new_task_title": ("{about}: {{full_name}}", "{about} : {{full_name}}"),
+    "new_value": ("With what?", "Avec quoi ?"),
     "new_action": (
-        "What shall happen? report (list them), {actions}",
-        "Que faire ? report (les lister), {actions}",
+        (
+            "What shall happen? report (list them), task (for their owner), update (correct), suppress (no "
+            "more e-mail), merge, archive"
+        ),
+        (
+            "Que faire ? report (les lister), task (tâche au propriétaire), update (corriger), suppress (plus "
+            "d'e-mail), merge (fusionner), archive (archiver)"
+        ),
     ),
     "new_title": ("The task's title", "Le titre de la tâche"),
     "new_severity": (
-        "How much does it matter (low, medium, high, critical)",
-        "Gravité (low, medium, high, critical)",
+        "How much does it matter: low, medium, high, critical",
+        "Gravité : low (faible), medium (moyenne), high (grave), critical (critique)",
     ),
     "new_skip": (
         "Leave it out in that connection, and say so?",
@@ -91,7 +106,7 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "Ensuite : crm-steward rules test {file}, puis crm-steward rules impact",
     ),
     "new_caught": ("Caught", "Retenu"),
-    "new_spared": ("Left alone: another {field}", "Laissé tranquille : autre {field}"),
+    "new_spared": ("Left alone: {field} differs", "Laissé de côté : {field} diffère"),
     "no_last_rules": (
         "no scan has run yet, so there is nothing to compare with; name the old rules with --old",
         "aucune analyse n'a encore eu lieu, rien à comparer ; indiquez les anciennes règles avec --old",

@@ -1,4 +1,4 @@
-"""What has to be asked to write a rule: the keys that a check kind cannot do without."""
+"""What has to be asked to write a rule: the keys of a check kind, what they take, what fits a field."""
 
 from __future__ import annotations
 
@@ -6,24 +6,32 @@ import types
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic_core import PydanticCustomError
+
+from crm_steward.rules.block import Block
+from crm_steward.rules.conditions import OPERATORS
 from crm_steward.rules.kinds import KINDS
+from crm_steward.rules.operators import fits
+from crm_steward.rules.questions import KEYS, either
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One key of a check that has to be given.
+    """One key of a check.
 
     Args:
         key: As it is written in the rule.
-        about: What it is for.
+        about: What it is for, in the language of whoever is asked.
         choices: The words that can be given; empty where it is not a choice.
         several: Whether it takes a list.
+        needed: Whether the check cannot do without.
     """
 
     key: str
     about: str
     choices: tuple[str, ...]
     several: bool
+    needed: bool
 
     def written(self, answer: str) -> str:
         """Return `answer` as it stands in a rule file; a list may be given with commas alone."""
@@ -31,18 +39,42 @@ class Question:
         return f"[{answer.strip()}]" if bare else answer.strip()
 
 
-def questions(kind: str) -> tuple[Question, ...]:
-    """Return what a check of `kind` cannot do without, in the order of its keys."""
+def questions(kind: str, language: str) -> tuple[Question, ...]:
+    """Return the keys of a check of `kind` that can be answered on one line, in their order."""
+    words = KEYS.get(kind, {})
     return tuple(
         Question(
-            info.alias or name,
-            " ".join((info.description or "").split()),
+            key := info.alias or name,
+            either(words[key], language)
+            if key in words
+            else " ".join((info.description or "").split()),
             _choices(info.annotation),
             _is_list(info.annotation),
+            info.is_required(),
         )
         for name, info in KINDS[kind].model_fields.items()
-        if name != "kind" and info.is_required()
+        if name != "kind" and (info.is_required() or not _holds_blocks(info.annotation))
     )
+
+
+def fitting(field: str) -> tuple[str, ...]:
+    """Return the operators that make sense for what a known field holds."""
+    return tuple(operator for operator in OPERATORS if _fits(field, operator))
+
+
+def _fits(field: str, operator: str) -> bool:
+    try:
+        fits(field, operator)
+    except PydanticCustomError:
+        return False
+    return True
+
+
+def _holds_blocks(annotation: Any) -> bool:
+    """Whether it takes more than words: a list of segments, a condition."""
+    if isinstance(annotation, type) and issubclass(annotation, Block):
+        return True
+    return any(map(_holds_blocks, get_args(annotation)))
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:

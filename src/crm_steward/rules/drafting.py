@@ -142,6 +142,8 @@ def _values(rule: Rule, now: datetime) -> dict[str, list[Any]]:
 
 def _named(part: Any) -> Iterator[tuple[str, Any]]:
     """Yield each field and value that a comparison in `part` names."""
+    if isinstance(part, Comparison) and part.operator == "is":
+        return  # empty and set are no values
     if isinstance(part, Comparison):
         operands = part.operand if isinstance(part.operand, tuple) else (part.operand,)
         yield from ((str(part.field), operand) for operand in operands)
