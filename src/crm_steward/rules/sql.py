@@ -41,7 +41,13 @@ class Statement:
 
 
 def held(name: str, statement: Statement) -> str:
-    """Return SQL for what the field `name` holds, as it stands in the CRM; a custom one as text."""
+    """Return SQL for what the field `name` holds, as it stands in the CRM; a custom one as text.
+
+    Where the CRM does not join names, the full name is first and last name, so that asking for it
+    means the same everywhere.
+    """
+    if name == "full_name":
+        return "coalesce(full_name, nullif(concat_ws(' ', first_name, last_name), ''))"
     if name.startswith(EXTRA):
         pointer = name.removeprefix(EXTRA).replace("~", "~0").replace("/", "~1")
         return f"json_extract_string(extra, {statement.bind('/' + pointer)})"

@@ -44,6 +44,10 @@ class FreeText(SqlCheck):
         check: {kind: freetext, fields: [notes], categories: [health, insult, iban]}
     """
 
+    about: ClassVar[tuple[str, str]] = (
+        "Free text that holds what it should not",
+        "Du texte libre qui contient ce qu'il ne devrait pas",
+    )
     facts: ClassVar[Mapping[str, str]] = {
         "category": "What sort of thing the text holds.",
         "fields": "The fields that hold it.",
