@@ -60,6 +60,11 @@ class ConsentCheck(RowCheck):
         return problem
 
     @property
+    def alone(self) -> bool:
+        """A contradiction lies between two contacts."""
+        return self.problem != "contradicted"
+
+    @property
     def _status(self) -> str:
         return f"consent_{self.channel}"
 
