@@ -155,7 +155,9 @@ def _scan(
         for number, rule in enumerate(rules, start=1):
             if progress:
                 progress(rule.id, number, len(rules))
-            counts.by_rule[rule.id] = _compared(comparison, rule, now, counts)
+            _ask(comparison, rule, now, counts)
+        comparison.end()
+        counts.by_rule = {rule.id: comparison.found[rule.id] for rule in rules}
         findings = Findings(database)
         stored = findings.store(
             comparison,
@@ -184,20 +186,21 @@ def _columns(rules: Sequence[Rule], now: datetime) -> set[str] | None:
     return words
 
 
-def _compared(comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts) -> int:
-    """Ask one rule and compare; return how many findings it has."""
+def _ask(comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts) -> None:
+    """Ask one rule what it finds."""
 
     def leave_out(left: LeftOut) -> None:
         counts.left_out[f"{rule.id}: {left.reason}"] = left.contacts
 
     check: Check = rule.check
     if not isinstance(check, SqlCheck):
-        return comparison.take(rule.find(comparison.con, now, leave_out=leave_out), [rule.id])
+        comparison.take(rule.find(comparison.con, now, leave_out=leave_out), [rule.id])
+        return
     scope = rule.scope(comparison.con, now)
     for left in check.not_examined(scope):
         leave_out(left)
     query = check.query(scope)
-    return comparison.ask(Source(rule.id, rule.kind, rule.severity, query.sql, query.values))
+    comparison.ask(Source(rule.id, rule.kind, rule.severity, query.sql, query.values))
 
 
 def _examined(mirror: Mirror) -> tuple[set[str], dict[str, str]]:

@@ -19,15 +19,18 @@ from crm_steward.store.fingerprints import fingerprint_sql
 from crm_steward.store.tables import contacts, finding_refs, findings
 
 _FOUND = """
-fingerprint VARCHAR, rule VARCHAR, kind VARCHAR, severity BIGINT, about VARCHAR, score DOUBLE,
-evidence VARCHAR, refs STRUCT(connection VARCHAR, id VARCHAR)[]
+rule VARCHAR, kind VARCHAR, severity BIGINT, about VARCHAR, score DOUBLE, evidence VARCHAR,
+refs STRUCT(connection VARCHAR, id VARCHAR)[]
 """
 _LOOKS = "hash(evidence, score, severity)"
 """Changes whenever what is shown of a finding does."""
 
+_AT_ONCE = 250_000
+"""Findings compared at a time: enough to amortise, few enough to be kept in memory."""
+
 _ARROW = pa.schema(
     [
-        *((name, pa.string()) for name in ("fingerprint", "rule", "kind")),
+        *((name, pa.string()) for name in ("rule", "kind")),
         ("severity", pa.int64()),
         ("about", pa.string()),
         ("score", pa.float64()),
@@ -60,26 +63,29 @@ class Source:
 class Comparison:
     """One scan's findings beside those that stood before. Nothing is written to the database.
 
-    Use `begin` first, then `ask` for each rule that finds in SQL and `take` for the others.
+    `begin`, then `ask` each rule that finds in SQL and `take` what others find, then `end`.
 
     Args:
         database: The store.
         con: Where the contacts are; what is found is compared there, in temporary tables.
         since: Only findings about contacts that changed since then are compared; None means all.
+        found: Rule id → how many findings it has.
+        standing: How many of all stood before.
     """
 
     database: Database
     con: duckdb.DuckDBPyConnection
     since: datetime | None = None
+    found: dict[str, int] = field(default_factory=dict)
     standing: int = 0
-    rules: list[str] = field(default_factory=list)
+    _asked: set[str] = field(default_factory=set)
+    _waiting: int = 0
 
     def begin(self, rules: Collection[str]) -> None:
         """Read what stood before of the rules that are going to be asked."""
         self.con.execute(f"CREATE TEMP TABLE steward_found ({_FOUND})")
-        self.con.execute(
-            f"CREATE TEMP TABLE steward_other ({_FOUND}, known BOOLEAN, stands BOOLEAN)"
-        )
+        told = "fingerprint VARCHAR, known BOOLEAN, stands BOOLEAN"
+        self.con.execute(f"CREATE TEMP TABLE steward_other ({_FOUND}, {told})")
         self.con.execute("CREATE TEMP TABLE steward_gone (fingerprint VARCHAR, rule VARCHAR)")
         with stream(self.database, self._stood()) as reader:
             self.con.register("steward_read", reader)
@@ -109,82 +115,100 @@ class Comparison:
             .where(contacts.c.changed_at >= self.since)
         )
 
-    def ask(self, source: Source) -> int:
-        """Compare what a rule finds in SQL; return how many findings that is."""
+    def ask(self, source: Source) -> None:
+        """Take what a rule finds in SQL, all of it."""
         values = dict(source.values)
-        names = {
-            name: _bound(values, value)
-            for name, value in (
-                ("rule", source.rule),
-                ("kind", source.kind),
-                ("severity", int(source.severity)),
-            )
-        }
-        mark = fingerprint_sql(f"{names['rule']}::VARCHAR", "refs", "about")
-        self.con.execute(
-            f"INSERT INTO steward_found SELECT {mark}, {names['rule']}, {names['kind']}, "
-            f"{names['severity']}, about, score, evidence, refs FROM ({source.sql})",
+        named = (("rule", source.rule), ("kind", source.kind), ("severity", int(source.severity)))
+        parts = ", ".join(f"{_bound(values, value)} AS {name}" for name, value in named)
+        ((count,),) = self.con.execute(
+            f"INSERT INTO steward_found BY NAME SELECT {parts}, about, score, evidence, refs "
+            f"FROM ({source.sql})",
             values,
-        )
-        return self._compare([source.rule])
+        ).fetchall()
+        self._took([source.rule], count)
 
-    def take(self, found: Iterable[Finding], rules: Collection[str]) -> int:
-        """Compare what rules found otherwise; return how many findings that is.
+    def take(self, found: Iterable[Finding], rules: Collection[str]) -> None:
+        """Take what rules found otherwise, all of it.
 
         Args:
             found: All that these rules found.
             rules: The rules, also those that found nothing.
         """
+        count = 0
         for chunk in chunked(found):
             rows = pa.Table.from_pylist([_row(finding) for finding in chunk], schema=_ARROW)
             self.con.register("steward_taken", rows)
             self.con.execute("INSERT INTO steward_found SELECT * FROM steward_taken")
             self.con.unregister("steward_taken")
-        return self._compare(rules)
+            count += len(chunk)
+        self._took(rules, count)
 
-    def _compare(self, rules: Collection[str]) -> int:
-        """Sort what `steward_found` holds, and empty it; it is all that these rules found."""
-        self.rules += rules
+    def _took(self, rules: Collection[str], count: int) -> None:
+        self._asked |= set(rules)
+        self._waiting += count
+        if self._waiting >= _AT_ONCE:
+            self.end()
+
+    def end(self) -> None:
+        """Compare what was taken and not compared yet: only what differs is kept."""
+        mark = fingerprint_sql("rule", "refs", "about")
         self.con.execute(
             "CREATE OR REPLACE TEMP TABLE steward_beside AS SELECT DISTINCT ON (fingerprint) f.*, "
-            f"s.fingerprint IS NOT NULL AS known, coalesce(s.stands AND s.looks = {_LOOKS}, false) "
-            "AS same, coalesce(s.stands, false) AS stands FROM steward_found f "
+            "s.fingerprint IS NOT NULL AS known, coalesce(s.stands, false) AS stands, "
+            f"coalesce(s.stands AND s.looks = {_LOOKS}, false) AS same "
+            f"FROM (SELECT *, {mark} AS fingerprint FROM steward_found) f "
             "LEFT JOIN steward_stood s USING (fingerprint)"
         )
+        self.con.execute("DELETE FROM steward_found")
         self.con.execute(
-            "INSERT INTO steward_other SELECT * EXCLUDE (same) FROM steward_beside WHERE NOT same"
+            "INSERT INTO steward_other BY NAME SELECT * EXCLUDE (same) FROM steward_beside WHERE NOT same"
         )
         self.con.execute(
             "INSERT INTO steward_gone SELECT fingerprint, rule FROM steward_stood "
             "ANTI JOIN steward_beside USING (fingerprint) "
             "WHERE stands AND list_contains($rules, rule)",
-            {"rules": sorted(rules)},
+            {"rules": sorted(self._asked)},
         )
-        ((found, stand),) = self.con.execute(
-            "SELECT count(*), count(*) FILTER (stands) FROM steward_beside"
-        ).fetchall()
-        self.con.execute("DELETE FROM steward_found")
-        self.standing += stand
-        return int(found)
+        counted = self.con.execute(
+            "SELECT rule, count(*), count(*) FILTER (stands) FROM steward_beside GROUP BY rule"
+        )
+        self.found |= dict.fromkeys(self._asked, 0)
+        for rule, found, stand in counted.fetchall():
+            self.found[rule] = found
+            self.standing += stand
+        self._asked, self._waiting = set(), 0
 
-    def other(self, *, stands: bool) -> Iterator[list[dict[str, Any]]]:
-        """Yield what is new or came back, or, when `stands`, what shows other evidence; in chunks."""
-        names = "fingerprint, rule, kind, severity, about, score, evidence, refs, known"
-        cursor = self.con.execute(
-            f"SELECT {names} FROM steward_other WHERE stands = $stands ORDER BY rule, fingerprint",
+    def opened(self) -> tuple[int, int]:
+        """Return how many findings are new, and how many came back."""
+        ((new, back),) = self.con.execute(
+            "SELECT count(*) FILTER (NOT known), count(*) FILTER (known) FROM steward_other "
+            "WHERE NOT stands"
+        ).fetchall()
+        return new, back
+
+    def rows(self, columns: str, *, stands: bool) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield `columns` of what is to be written, in chunks, in the order of the indexes.
+
+        Args:
+            columns: What to select.
+            stands: What stands and shows something else than before; else what is new or back.
+        """
+        # A cursor of its own does not see temporary tables; the caller takes one kind at a time.
+        result = self.con.execute(
+            f"SELECT {columns} FROM steward_other WHERE stands = $stands ORDER BY rule, fingerprint",
             {"stands": stands},
         )
-        keys = names.split(", ")
-        while rows := cursor.fetchmany(_CHUNK):
-            yield [dict(zip(keys, row, strict=True)) for row in rows]
+        while rows := result.fetchmany(_CHUNK):
+            yield rows
 
-    def gone(self) -> list[tuple[str, str]]:
-        """Return what stood and was not found again: fingerprint and rule."""
+    def gone(self) -> dict[str, str]:
+        """Return what stood and was not found again: fingerprint → rule."""
         rows = self.con.execute("SELECT fingerprint, rule FROM steward_gone ORDER BY ALL")
-        return list(rows.fetchall())
+        return dict(rows.fetchall())
 
 
 _CHUNK = 5_000
+"""Rows written with one statement."""
 
 
 def _bound(values: dict[str, Any], value: object) -> str:
@@ -195,7 +219,6 @@ def _bound(values: dict[str, Any], value: object) -> str:
 
 def _row(finding: Finding) -> dict[str, Any]:
     return {
-        "fingerprint": finding.fingerprint,
         "rule": finding.rule,
         "kind": finding.kind,
         "severity": int(finding.severity),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from crm_steward.model import Finding, RecordRef, Severity
 from crm_steward.store.comparing import Comparison
 from crm_steward.store.database import Database, chunked, upsert
-from crm_steward.store.tables import examinations, finding_refs, findings
+from crm_steward.store.tables import examinations, finding_refs, findings, to_micros
 
 
 @dataclass(slots=True)
@@ -94,6 +94,7 @@ class Findings:
             comparison = Comparison(self._database, con)
             comparison.begin(examined)
             comparison.take(found, examined)
+            comparison.end()
             looks = {rule: Look("", connections) for rule, connections in examined.items()}
             return self.store(comparison, looks, now=now, retired=retired)
 
@@ -115,16 +116,13 @@ class Findings:
             now: When the contacts were loaded.
             retired: Rules that no longer exist: their findings are resolved.
         """
-        counts = FindingCounts(standing=comparison.standing)
+        new, reopened = comparison.opened()
+        counts = FindingCounts(new=new, standing=comparison.standing, reopened=reopened)
         with self._database.write() as writing, _roomy(self._database, writing):
             recording = _Recording(self._database, writing, now)
-            for chunk in comparison.other(stands=False):
-                counts.reopened += sum(row["known"] for row in chunk)
-                counts.new += sum(not row["known"] for row in chunk)
-                recording.open(chunk)
-            for chunk in comparison.other(stands=True):
-                recording.refresh(chunk)
-            gone = dict(comparison.gone())
+            recording.open(comparison)
+            recording.refresh(comparison)
+            gone = comparison.gone()
             outside = _outside(writing, gone, examined)
             counts.resolved = recording.resolve(set(gone) - outside)
             counts.resolved += recording.retire(retired)
@@ -202,12 +200,22 @@ def _last_seen(row: Mapping[str, Any], looks: Sequence[datetime | None]) -> date
     return max(written, min(look or written for look in looks))
 
 
-_SHOWN = ["severity", "state", "score", "evidence", "last_seen_at"]
-_STORED = {
-    column.name: sa.bindparam(column.name, type_=sa.Text() if column.name == "evidence" else None)
-    for column in findings.columns
-}
-"""Evidence is handed over as it is stored: JSON text."""
+_OPEN = """
+INSERT INTO findings (fingerprint, rule, kind, severity, about, score, evidence,
+    state, first_seen_at, last_seen_at, openings)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'open', {now}, {now}, 1)
+ON CONFLICT (fingerprint) DO UPDATE SET severity = excluded.severity, score = excluded.score,
+    evidence = excluded.evidence, state = 'open', first_seen_at = excluded.first_seen_at,
+    last_seen_at = excluded.last_seen_at, resolved_at = NULL, openings = findings.openings + 1
+"""
+_OPEN_REFS = """
+INSERT INTO finding_refs (fingerprint, connection, id) VALUES (?, ?, ?)
+ON CONFLICT (fingerprint, connection, id) DO NOTHING
+"""
+_REFRESH = """
+UPDATE findings SET severity = ?, score = ?, evidence = ?, last_seen_at = {now}
+WHERE fingerprint = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,47 +226,25 @@ class _Recording:
     writing: sa.Connection
     now: datetime
 
-    def open(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def open(self, comparison: Comparison) -> None:
         """Write what is new or came back."""
-        again = {"openings": findings.c.openings + 1}
-        key = ["fingerprint"]
-        update = [*_SHOWN, "first_seen_at", "resolved_at"]
-        opened = upsert(self.database, findings, key, update=update, assign=again)
-        history = {
-            "state": "open",
-            "first_seen_at": self.now,
-            "last_seen_at": self.now,
-            "resolved_at": None,
-            "openings": 1,
-        }
-        named = ("fingerprint", "rule", "kind", "severity", "about", "score", "evidence")
-        self.writing.execute(
-            opened.values(_STORED), [{**{n: row[n] for n in named}, **history} for row in rows]
-        )
-        self.writing.execute(
-            upsert(self.database, finding_refs, [*key, "connection", "id"], update=[]),
-            [{"fingerprint": row["fingerprint"], **ref} for row in rows for ref in row["refs"]],
-        )
+        columns = "fingerprint, rule, kind, severity, about, score, evidence"
+        self._write(_OPEN, comparison.rows(columns, stands=False))
+        refs = "fingerprint, unnest(refs).connection, unnest(refs).id"
+        self._write(_OPEN_REFS, comparison.rows(refs, stands=False))
 
-    def refresh(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def refresh(self, comparison: Comparison) -> None:
         """Write what stands and shows something else than before."""
-        changed = sa.update(findings).where(findings.c.fingerprint == sa.bindparam("mark"))
-        values = {
-            "severity": sa.bindparam("now_severity"),
-            "score": sa.bindparam("now_score"),
-            "evidence": sa.bindparam("now_evidence", type_=sa.Text()),
-            "last_seen_at": self.now,
-        }
-        self.writing.execute(
-            changed.values(values),
-            [
-                {
-                    "mark": row["fingerprint"],
-                    **{f"now_{name}": row[name] for name in ("severity", "score", "evidence")},
-                }
-                for row in rows
-            ],
-        )
+        columns = "severity, score, evidence, fingerprint"
+        self._write(_REFRESH, comparison.rows(columns, stands=True))
+
+    def _write(self, statement: str, chunks: Iterator[list[tuple[Any, ...]]]) -> None:
+        """Hand rows to the driver as they come: nothing is done to each of a million."""
+        text = statement.format(now=to_micros(self.now))
+        if self.database.dialect == "postgresql":
+            text = text.replace("?", "%s")
+        for rows in chunks:
+            self.writing.exec_driver_sql(text, rows)
 
     def resolve(self, gone: Collection[str]) -> int:
         """Close findings that were not found again."""
