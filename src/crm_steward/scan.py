@@ -32,7 +32,8 @@ class ScanCounts(FindingCounts):
         by_rule: Rule id → how many findings stand.
         not_examined: Connection → why its contacts were left out.
         left_out: What a rule could not examine → how many contacts.
-        waiting: Rule id → why a scan of changes left it to the next whole scan.
+        waiting: Rule id → why a scan of changes left it to the next whole scan: `groups` (it
+            compares contacts), `new or edited`, `every` (it does not run at each scan).
     """
 
     run: str = ""
@@ -104,6 +105,9 @@ def _those_for_all(
     return _Chosen(rules, examined)
 
 
+NEVER_SCANNED = "never scanned yet"
+"""Why a scan of changes leaves a connection out."""
+
 _OVERLAP = timedelta(minutes=2)
 """How far a scan of changes looks back beyond the last scan: a page may wait half a minute for the
 database after it was given its time."""
@@ -117,14 +121,14 @@ def _those_for_changes(
     complete, counts.not_examined = _examined(Mirror(database))
     looks = Findings(database).looks()
     known = {name for by_connection in looks.values() for name in by_connection}
-    counts.not_examined |= dict.fromkeys(sorted(complete - known), "never scanned yet")
+    counts.not_examined |= dict.fromkeys(sorted(complete - known), NEVER_SCANNED)
     examined = complete & known
     rules = []
     for rule in book.rules:
         looked = looks.get(rule.id, {})
         scope = _scope(rule, examined)
         if rule.every != "scan" or not rule.check.alone:
-            counts.waiting[rule.id] = f"every {rule.every}" if rule.check.alone else "groups"
+            counts.waiting[rule.id] = "every" if rule.check.alone else "groups"
         elif any(name not in looked or looked[name].digest != rule.digest for name in scope):
             counts.waiting[rule.id] = "new or edited"
         else:
@@ -147,7 +151,7 @@ def _scan(
     progress: Progress | None,
 ) -> None:
     rules, since = chosen.rules, chosen.since
-    columns = _columns(rules, now)
+    columns = columns_read(rules, now)
     with open_relation(database, connections=chosen.examined, columns=columns, since=since) as con:
         counts.contacts = con.execute("SELECT count(*) FROM contacts").fetchall()[0][0]
         comparison = Comparison(database, con, since)
@@ -174,7 +178,7 @@ def _scan(
         setattr(counts, name, value)
 
 
-def _columns(rules: Sequence[Rule], now: datetime) -> set[str] | None:
+def columns_read(rules: Sequence[Rule], now: datetime) -> set[str] | None:
     """Return words among which are all columns that the rules read; None means all columns."""
     words: set[str] = set()
     with closing(relation_of_rows(())) as con:

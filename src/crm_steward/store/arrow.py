@@ -12,7 +12,6 @@ from typing import Any
 import adbc_driver_manager
 import pyarrow as pa
 import sqlalchemy as sa
-from adbc_driver_manager import dbapi
 
 from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, store_error
 from crm_steward.store.tables import UtcTime
@@ -65,8 +64,9 @@ def _text(database: Database, query: sa.Select[Any]) -> str:
     statement: Any = query
     if database.dialect == "sqlite":
         # SQLite has no types to tell: the driver takes those of the first row.
-        typed = (sa.literal_column(_typed(c)).label(c.name) for c in query.selected_columns)
-        statement = sa.union_all(sa.select(*typed), query)
+        columns = query.selected_columns
+        first: Any = sa.select(*(sa.literal_column(_typed(c)).label(c.name) for c in columns))
+        statement = sa.union_all(first, query)
     text = str(statement.compile(database.engine, compile_kwargs={"literal_binds": True}))
     # SQLAlchemy writes for psycopg, to which % means a parameter.
     return text if database.dialect == "sqlite" else text.replace("%%", "%")
@@ -89,7 +89,7 @@ def _batches(
         raise store_error(database.place, str(error).partition("\n")[0]) from None
 
 
-def _cursor(database: Database, held: ExitStack) -> dbapi.Cursor:
+def _cursor(database: Database, held: ExitStack) -> Any:
     if database.dialect == "postgresql":
         import adbc_driver_postgresql.dbapi  # noqa: PLC0415 -- comes with the extra `postgres`
 

@@ -27,7 +27,7 @@ def _name(ref: str) -> str:
 def _json(text: str) -> str:
     """Return SQL for `text` as Python's `json` writes it; letter by letter only where it must be.
 
-    DuckDB's writer differs in the letters of one escape alone: \\u000B where Python says \\u000b.
+    DuckDB's writer differs in one thing: it writes the codes of control characters in capitals.
     """
     odd = "regexp_matches(c, '^[\\x01-\\x1f]$')"
     letter = f"CASE WHEN {odd} THEN lower(to_json(c)::VARCHAR) ELSE to_json(c)::VARCHAR END"

@@ -47,7 +47,7 @@ def open_relation(
     if since is not None:
         return _changed(database, wanted, since, connections, memory_limit)
     # Not through the index: nearly all rows are read, in the order in which they lie.
-    none = sa.literal_column("0")
+    none: Any = sa.literal_column("0")
     query = sa.select(*wanted).where(sa.func.coalesce(contacts.c.gone_at, none) == none)
     if connections is not None:
         query = query.where(contacts.c.connection.in_(sorted(connections)))
