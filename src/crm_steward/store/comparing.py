@@ -16,7 +16,7 @@ from crm_steward.model import Finding, Severity
 from crm_steward.store.arrow import stream
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.fingerprints import fingerprint_sql
-from crm_steward.store.tables import contacts, finding_refs, findings
+from crm_steward.store.tables import finding_refs, findings
 
 _FOUND = """
 rule VARCHAR, kind VARCHAR, severity BIGINT, about VARCHAR, score DOUBLE, evidence VARCHAR,
@@ -36,6 +36,16 @@ _ARROW = pa.schema(
         ("score", pa.float64()),
         ("evidence", pa.string()),
         ("refs", pa.list_(pa.struct([("connection", pa.string()), ("id", pa.string())]))),
+    ]
+)
+
+
+_STOOD = pa.schema(
+    [
+        *((name, pa.string()) for name in ("fingerprint", "rule", "state")),
+        ("score", pa.float64()),
+        ("severity", pa.int64()),
+        ("evidence", pa.string()),
     ]
 )
 
@@ -87,33 +97,37 @@ class Comparison:
         told = "fingerprint VARCHAR, known BOOLEAN, stands BOOLEAN"
         self.con.execute(f"CREATE TEMP TABLE steward_other ({_FOUND}, {told})")
         self.con.execute("CREATE TEMP TABLE steward_gone (fingerprint VARCHAR, rule VARCHAR)")
-        with stream(self.database, self._stood()) as reader:
-            self.con.register("steward_read", reader)
-            # About what this scan looks at alone: a contact may have changed since it was loaded.
-            looked = "" if self.since is None else "SEMI JOIN looked_at USING (connection, id)"
-            self.con.execute(
-                "CREATE TEMP TABLE steward_stood AS SELECT fingerprint, rule, state = 'open' AS "
-                f"stands, {_LOOKS} AS looks FROM steward_read {looked} "
-                "WHERE list_contains($rules, rule)",
-                {"rules": sorted(rules)},
-            )
-            self.con.unregister("steward_read")
+        if self.since is not None:
+            self._stood(pa.Table.from_pylist(self._about_changed(), schema=_STOOD), rules)
+            return
+        # Nearly all rules are asked: reading all is faster than looking for them.
+        with stream(self.database, sa.select(*(findings.c[name] for name in _STOOD.names))) as all_:
+            self._stood(all_, rules)
 
-    def _stood(self) -> sa.Select[Any]:
-        names = ("fingerprint", "rule", "state", "evidence", "score", "severity")
-        columns = [findings.c[name] for name in names]
-        if self.since is None:
-            # Nearly all rules are asked: reading all is faster than looking for them.
-            return sa.select(*columns)
-        refs = finding_refs.c
-        here = sa.and_(contacts.c.connection == refs.connection, contacts.c.id == refs.id)
-        return (
-            sa.select(*columns, refs.connection, refs.id)
-            .select_from(contacts)
-            .join(finding_refs, here)
-            .join(findings, findings.c.fingerprint == refs.fingerprint)
-            .where(contacts.c.changed_at >= self.since)
+    def _stood(self, read: pa.Table | pa.RecordBatchReader, rules: Collection[str]) -> None:
+        self.con.register("steward_read", read)
+        self.con.execute(
+            f"CREATE TEMP TABLE steward_stood AS SELECT fingerprint, rule, state = 'open' AS stands, "
+            f"{_LOOKS} AS looks FROM steward_read WHERE rule IN (SELECT unnest($rules))",
+            {"rules": sorted(rules)},
         )
+        self.con.unregister("steward_read")
+
+    def _about_changed(self) -> list[dict[str, Any]]:
+        """Return the findings about the contacts that were loaded, and about those that are gone."""
+        looked = self.con.execute("SELECT connection, list(id) FROM looked_at GROUP BY connection")
+        columns = (findings.c[name] for name in _STOOD.names[:-1])
+        about = sa.select(*columns, sa.type_coerce(findings.c.evidence, sa.Text)).join(
+            finding_refs, finding_refs.c.fingerprint == findings.c.fingerprint
+        )
+        here = finding_refs.c
+        rows: list[dict[str, Any]] = []
+        with self.database.read() as reading:
+            for connection, ids in looked.fetchall():
+                for chunk in chunked(ids):
+                    those = about.where(here.connection == connection, here.id.in_(chunk))
+                    rows += [dict(row) for row in reading.execute(those.distinct()).mappings()]
+        return rows
 
     def ask(self, source: Source) -> None:
         """Take what a rule finds in SQL, all of it."""
@@ -166,7 +180,7 @@ class Comparison:
         self.con.execute(
             "INSERT INTO steward_gone SELECT fingerprint, rule FROM steward_stood "
             "ANTI JOIN steward_beside USING (fingerprint) "
-            "WHERE stands AND list_contains($rules, rule)",
+            "WHERE stands AND rule IN (SELECT unnest($rules))",
             {"rules": sorted(self._asked)},
         )
         counted = self.con.execute(

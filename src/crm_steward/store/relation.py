@@ -65,7 +65,7 @@ def _changed(
     """Load what changed by the index on it; the other conditions would lead SQLite elsewhere."""
     wanted = [*(c for c in wanted if c is not contacts.c.gone_at), contacts.c.gone_at]
     with stream(database, sa.select(*wanted).where(contacts.c.changed_at >= since)) as reader:
-        con = _load(reader, wanted, memory_limit)
+        con = _load(reader, wanted, memory_limit, small=True)
     if connections is not None:
         con.execute(
             "DELETE FROM contacts WHERE NOT list_contains($names, connection)",
@@ -94,7 +94,7 @@ def relation_of_rows(
         for column in wanted
     ]
     table = pa.Table.from_arrays(arrays, schema=schema)
-    return _load(table.to_reader(), wanted, memory_limit)
+    return _load(table.to_reader(), wanted, memory_limit, small=True)
 
 
 def _plain(value: Any, column: sa.Column[Any]) -> Any:
@@ -103,8 +103,13 @@ def _plain(value: Any, column: sa.Column[Any]) -> Any:
 
 
 def _load(
-    reader: pa.RecordBatchReader, wanted: Collection[sa.Column[Any]], memory_limit: str
+    reader: pa.RecordBatchReader,
+    wanted: Collection[sa.Column[Any]],
+    memory_limit: str,
+    *,
+    small: bool = False,
 ) -> duckdb.DuckDBPyConnection:
+    """Load what `reader` brings; for a `small` table, threads cost more than they bring."""
     failures: list[StoreError] = []
     batches = pa.RecordBatchReader.from_batches(reader.schema, _noting(reader, failures))
     con = duckdb.connect(
@@ -112,6 +117,7 @@ def _load(
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "memory_limit": memory_limit,
+            **({"threads": 1} if small else {}),
         }
     )
     con.register("arrow_contacts", batches)
