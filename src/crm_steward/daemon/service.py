@@ -142,7 +142,10 @@ class Service:
                 )
         # Settles at the start what a crash left open; later the scans call it.
         yield Job(verb="apply", work=work.apply, cadence=Cadence(_SETTLE_EVERY))
-        yield Job(verb="scan", work=work.scan, cadence=Cadence(self._settings.service.scan_every))
+        scans = Cadence(self._settings.service.scan_every)
+        yield Job(verb="scan", work=work.scan, cadence=scans)
+        # Called for by the pulls that changed something.
+        yield Job(verb="scan-changed", work=work.scan_changed, cadence=scans)
         report = self._settings.report
         if report.recipients and self._settings.mail:
             yield Job(

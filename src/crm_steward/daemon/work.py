@@ -106,6 +106,8 @@ class Work:
         level("pulled", connection=name, **_numbers(asdict(counts)))
         if counts.full:
             self._nudge("scan")
+        elif counts.new or counts.changed or counts.gone:
+            self._nudge("scan-changed")
 
     def _reload(self) -> RuleBook:
         """Read the rules again; what is wrong with them goes into the metrics and the report."""
@@ -117,22 +119,34 @@ class Work:
 
     def scan(self) -> None:
         """Look at the mirror with the rules as they stand on disk."""
+        self._scan(changed=False)
+
+    def scan_changed(self) -> None:
+        """Look at the contacts that changed since the last scan, for what must not wait."""
+        self._scan(changed=True)
+
+    def _scan(self, *, changed: bool) -> None:
         book = self._reload()
         if not any(state.last_full_at for state in Mirror(self._database).states().values()):
             _log.info("nothing to scan yet: the first pull calls for it when it is done")
             return
         with self._writer.use() as lease:
-            lease.keep()
-            # Not in between: a scan holds SQLite's only write lock, which renewing would wait for.
             counts = scan(
                 self._database,
                 book,
                 clock=self._clock,
                 only_due=True,
-                progress=lambda _rule, _number, _total: self._pause_here(),
+                changed=changed,
+                progress=lambda _rule, _number, _total: self._page_stored(lease),
             )
-        _log.info("scanned", **_numbers(asdict(counts)), not_examined=counts.not_examined)
-        self._nudge("apply")
+        _log.info(
+            "scanned",
+            changed_only=changed,
+            **_numbers(asdict(counts)),
+            not_examined=counts.not_examined,
+        )
+        if not changed or counts.new or counts.reopened or counts.resolved:
+            self._nudge("apply")
 
     def apply(self) -> None:
         """Settle what was left open, then write what rules in mode `apply` ask for, within limits.

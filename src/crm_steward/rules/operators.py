@@ -187,7 +187,7 @@ def _equals(field: str, value: Any, statement: Statement) -> str:
     if type_of(field) is FieldType.COUNTRY:
         return f"country_code = {statement.bind(value)}"
     expression = held(field, statement)
-    if type_of(field) in _NO_TEXT:
+    if type_of(field) in _NO_TEXT or type_of(field) is FieldType.CHOICE:
         return f"{expression} = {statement.bind(value)}"
     if isinstance(value, bool):
         return f"lower({expression}) = {statement.bind(str(value).lower())}"
