@@ -25,7 +25,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 def read_rules(settings: Settings) -> RuleBook:
-    """Read the rules that the settings name.
+    """Read the rules that the settings name, with the periods of their register.
 
     Raises:
         ConfigError: Some are wrong; holds every mistake of every file.

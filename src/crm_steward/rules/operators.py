@@ -225,7 +225,8 @@ def moment(field: str, statement: Statement) -> str:
     expression = held(field, statement)
     if type_of(field) is FieldType.TIME:
         return expression
-    return f"try_cast({expression} AS TIMESTAMP)"
+    # With its offset; text without one is UTC, as the relation's time zone is.
+    return f"(try_cast({expression} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
 
 
 def _age(sign: str) -> Callable[[str, Any, Statement], str]:
