@@ -86,10 +86,9 @@ def grounded(said: str, basis: str) -> str:
     return f"list_filter({said}, lambda said: {names})"
 
 
-def confirmed(said: str) -> str:
-    """Return SQL for those of a list of consents that were given by double opt-in."""
-    names = f"regexp_matches(coalesce(said.how, ''), '{_DOUBLE}', 'i')"
-    return f"list_filter({said}, lambda said: {names})"
+def confirmed(how: str) -> str:
+    """Return SQL for whether a consent was given by double opt-in; `how` is SQL for its way."""
+    return f"regexp_matches(coalesce({how}, ''), '{_DOUBLE}', 'i')"
 
 
 def lacking(granted: str) -> str:
@@ -108,7 +107,9 @@ def addressed(channel: str) -> str:
     return f"from_json({_ADDRESSED[Channel(channel)]}, '[\"VARCHAR\"]')"
 
 
-def statements(statement: Statement, channel: str | None = None, purpose: str | None = None) -> str:
+def statements(
+    statement: Statement, channel: str | None = None, purpose: str | None = None, rows: str = "true"
+) -> str:
     """Return SQL for all that was said: one row per record, channel, purpose and address.
 
     Columns: connection, id, channel, purpose, key, rank (how restrictive), refused_at.
@@ -117,6 +118,7 @@ def statements(statement: Statement, channel: str | None = None, purpose: str | 
         statement: Takes the values.
         channel: Only of this channel; None for all.
         purpose: Only what speaks of this purpose, or of the channel as a whole; None for all.
+        rows: SQL for the contacts whose consents are read: reading them is what takes time.
     """
     asked = ["true"]
     if channel is not None:
@@ -128,8 +130,16 @@ def statements(statement: Statement, channel: str | None = None, purpose: str | 
         f"unnest(keys) AS key, {rank('said.status')} AS rank, said.withdrawn_at AS refused_at FROM ("
         f"SELECT connection, id, unnest(from_json(consents, '[{_SAID}]')) AS said, "
         "unnest(from_json(consent_keys, '[[\"VARCHAR\"]]')) AS keys "
-        f"FROM contacts WHERE consents <> '[]') WHERE {' AND '.join(asked)}"
+        f"FROM contacts WHERE consents <> '[]' AND {rows}) WHERE {' AND '.join(asked)}"
     )
+
+
+_REFUSES = " OR ".join(f"contains(consents, '\"{status.label}\"')" for status in REFUSED)
+"""SQL for the contacts that refuse something: the others need not be read to know who does."""
+_SPEAKING = (
+    "SELECT connection, id, unnest(flatten(from_json(consent_keys, '[[\"VARCHAR\"]]'))) AS key "
+    "FROM contacts WHERE consent_keys <> '[]'"
+)
 
 
 def binding(purpose: str | None) -> str:
@@ -154,8 +164,13 @@ def refusals(channel: str, purpose: str | None, statement: Statement) -> str:
     many there are of the address that most of them share).
     """
     no = ", ".join(str(int(status)) for status in REFUSED)
+    among = "(connection, id) IN (SELECT (connection, id) FROM speaking)"
     return (
-        f"WITH said AS MATERIALIZED ({statements(statement, channel, purpose)}), "
+        f"WITH refused AS ({statements(statement, channel, purpose, f'({_REFUSES})')}), "
+        f"keys AS MATERIALIZED (SELECT DISTINCT key FROM refused WHERE rank IN ({no})), "
+        f"speaking AS (SELECT DISTINCT connection, id FROM ({_SPEAKING}) SEMI JOIN keys USING (key)), "
+        f"said AS MATERIALIZED (SELECT * FROM ({statements(statement, channel, purpose, among)}) "
+        "SEMI JOIN keys USING (key)), "
         "strictest AS (SELECT key, purpose, max(rank) AS rank FROM said GROUP BY ALL), "
         f"verdict AS (SELECT key, {binding(purpose)} AS rank, "
         f"bool_or(purpose = '{GENERAL}') AS general "

@@ -179,14 +179,14 @@ def _consent_columns(contact: Contact) -> dict[str, Any]:
         columns[f"consent_{channel}_given_at"] = to_micros(given) if given else None
         for part in ("basis", "how"):
             columns[f"consent_{channel}_{part}"] = contact.value(f"consent_{channel}_{part}")
-    email = binding[Channel.EMAIL]
-    # A consent that the CRM keeps on the record speaks of the record's own address.
-    lacking = [
-        part
-        for part in (email.missing_proof if email else ())
-        if part != "address" or not contact.emails
-    ]
-    columns["consent_email_missing_proof"] = ",".join(lacking) if email else None
+        # A consent that the CRM keeps on the record speaks of the record's own address.
+        own = contact.emails if channel is Channel.EMAIL else contact.phones
+        lacking = [
+            part
+            for part in (consent.missing_proof if consent else ())
+            if part != "address" or not own
+        ]
+        columns[f"consent_{channel}_missing_proof"] = ",".join(lacking) if consent else None
     return columns
 
 

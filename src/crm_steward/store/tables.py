@@ -167,6 +167,7 @@ contacts = Table(
     Column("phone_keys", Text),  # of all its numbers
     Column("consent_keys", Text),  # per consent, the keys it speaks of
     Column("consent_email_missing_proof", Text),  # comma-separated; "" means complete
+    Column("consent_phone_missing_proof", Text),
     # Comparable values, made at pull so that a scan costs nothing per row.
     Column("country_code", Text),  # ISO 3166-1 alpha-2
     Column("email_key", Text),

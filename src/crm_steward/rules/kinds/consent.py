@@ -33,6 +33,7 @@ from crm_steward.rules.kinds.base import (
     moment_of,
     names_in,
 )
+from crm_steward.rules.lengths import PeriodId, length_of
 from crm_steward.rules.messages import say
 from crm_steward.rules.operators import FieldName, moment
 from crm_steward.rules.sql import Statement, filled, iso, json_object
@@ -50,6 +51,11 @@ _ACROSS = frozenset({"contradicted", "ignored"})
 _LAPSING = frozenset({"expiring", "expired"})
 _TIMED = _LAPSING | {"unused"}
 """Nothing can be told without a length."""
+_OF_STATUS = {
+    **dict.fromkeys(("unprovable", "no_double_opt_in", "unused"), ConsentStatus.GRANTED),
+    **dict.fromkeys(("expiring", "expired"), ConsentStatus.IMPLIED),
+}
+"""Problem → the status it can befall."""
 _EMAIL_ONLY = frozenset({"no_double_opt_in", "unused", "bounced", "ignored"})
 _ONLY_WITH = {
     "basis": _LAPSING,
@@ -120,7 +126,7 @@ class ConsentCheck(RowCheck):
     """expiring, expired: the date of the purchase or inquiry; without it, the consent's own date."""
     warn: Duration = Duration(60, "day")
     """expiring: how long before the end."""
-    period: Annotated[str, Field(min_length=1, max_length=100)] | SkipJsonSchema[None] = None
+    period: PeriodId | SkipJsonSchema[None] = None
     """The id of a period of the register, whose length counts."""
     after: Duration | SkipJsonSchema[None] = Field(None, validate_default=True)
     """The length, where no period of the register gives it, for example 24 months. contradicted,
@@ -145,15 +151,6 @@ class ConsentCheck(RowCheck):
             raise _unfit(str(info.field_name))
         return value
 
-    @field_validator("period")
-    @classmethod
-    def _in_register(cls, period: str | None, info: ValidationInfo) -> str | None:
-        known = (info.context or {}).get("periods")
-        if period is not None and known is not None and period not in known:
-            values = {"value": period, "known": tuple(known)}
-            raise PydanticCustomError("unknown_period", "unknown period", values)
-        return period
-
     @field_validator("after")
     @classmethod
     def _length(cls, after: Duration | None, info: ValidationInfo) -> Duration | None:
@@ -165,8 +162,7 @@ class ConsentCheck(RowCheck):
             raise _unfit("after")
         if problem in _TIMED and (after is None) is (period is None):
             raise PydanticCustomError("length_once", "once", {"problem": problem})
-        periods = (info.context or {}).get("periods")
-        return periods[period].length if period and periods else after
+        return length_of(period, info) or after
 
     @property
     def _limit(self) -> Duration:
@@ -200,13 +196,14 @@ class ConsentCheck(RowCheck):
         return f"coalesce({self._status(statement)} IN ({listed(statuses)}), false)"
 
     def tests(self, statement: Statement) -> tuple[Test, ...]:
-        """Return that the channel reaches the contact, and the problem."""
+        """Return that the channel reaches the contact, the status it takes, and the problem."""
         fields = " or ".join(_REACHED_BY[self.channel])
+        tests = [Test(f"{fields} set", self._reachable(statement), self._reached)]
+        if (status := _OF_STATUS.get(self.problem)) is not None:
+            words = f"{self.channel} consent {status.label}"
+            tests.append(Test(words, self._is(statement, status), self._status))
         words = f"{self.channel} consent {self.problem}"
-        return (
-            Test(f"{fields} set", self._reachable(statement), self._reached),
-            Test(words, f"coalesce({self._problem_sql(statement)}, false)", self._status),
-        )
+        return (*tests, Test(words, self._problem_sql(statement), self._status))
 
     def _reachable(self, statement: Statement) -> str:
         fields = _REACHED_BY[self.channel]
@@ -216,42 +213,59 @@ class ConsentCheck(RowCheck):
         return f"concat_ws(' · ', {', '.join(_REACHED_BY[self.channel])})"
 
     def _problem_sql(self, statement: Statement) -> str:
-        if self.problem in _ACROSS:
-            return self._in_refusals(statement)
-        if self.problem in _TIMED:
-            return self._too_old(statement)
-        if self.problem in {"unprovable", "no_double_opt_in"}:
-            return self._unproven(statement)
-        return self._told(statement)
+        """Return SQL for the problem: true or false; cheap parts stand for themselves, and first."""
+        match self.problem:
+            case "contradicted" | "ignored":
+                return self._in_refusals(statement)
+            case "unprovable":
+                return f"coalesce(len({self._lacking(statement)}) > 0, false)"
+            case "no_double_opt_in":
+                return f"(NOT {self._confirmed(statement)})"
+            case "expiring" | "expired" | "unused":
+                return f"coalesce({self._too_old(statement)}, false)"
+            case _:
+                return self._told(statement)
 
     def _told(self, statement: Statement) -> str:
         """Return SQL for the problems that a status tells."""
         match self.problem:
             case "complained":
-                said = self._own(statement, ConsentStatus.COMPLAINT)
-                return f"(len({said}) > 0 AND NOT {self._is(statement, *_FINAL)})"
+                final = self._is(statement, *_FINAL)
+                return f"(NOT {final} AND {self._says(statement, ConsentStatus.COMPLAINT)})"
             case "bounced":
-                said = self._own(statement, ConsentStatus.HARD_BOUNCE)
-                return f"(email_status = 'bounced' OR len({said}) > 0)"
+                says = self._says(statement, ConsentStatus.HARD_BOUNCE)
+                return f"(coalesce(email_status = 'bounced', false) OR {says})"
             case "withdrawn":
                 return self._is(statement, *REFUSED)
             case _:
                 nothing = self._is(statement, *_NOTHING_SAID)
                 return f"({self._status(statement)} IS NULL OR {nothing})"
 
-    def _unproven(self, statement: Statement) -> str:
-        granted = self._is(statement, ConsentStatus.GRANTED)
-        if self.problem == "unprovable":
-            return f"({granted} AND len({self._lacking(statement)}) > 0)"
+    def _says(self, statement: Statement, status: ConsentStatus) -> str:
+        """Return SQL for whether the record says so anywhere; most lists need not be read for it."""
+        said = self._own(statement, status)
+        return (
+            f"CASE WHEN contains(consents, '\"{status.label}\"') "
+            f"THEN coalesce(len({said}) > 0, false) ELSE false END"
+        )
+
+    @property
+    def _kept(self) -> bool:
+        """Whether the mirror keeps the parts of the consent that binds in columns."""
+        return self.purpose is None and self.channel in {"email", "phone"}
+
+    def _confirmed(self, statement: Statement) -> str:
+        if self._kept:
+            return confirmed(f"consent_{self.channel}_how")
         said = self._own(statement, ConsentStatus.GRANTED)
-        return f"({granted} AND len({confirmed(said)}) = 0)"
+        return f"(len(list_filter({said}, lambda said: {confirmed('said.how')})) > 0)"
 
     def _too_old(self, statement: Statement) -> str:
-        if self.problem == "unused":
-            granted = self._is(statement, ConsentStatus.GRANTED)
-            return f"({granted} AND {self._since(statement)} < {self._ago(statement)})"
-        implied = self._is(statement, ConsentStatus.IMPLIED)
-        return f"({implied} AND {self._ends(statement)})"
+        since, ago = self._since(statement), self._ago(statement)
+        if self.problem != "expiring":
+            return f"{since} < {ago}"
+        soon = statement.bind_time(self._limit.before(self.warn.after(statement.now)))
+        return f"({since} >= {ago} AND {since} < {soon})"
 
     def _in_refusals(self, statement: Statement) -> str:
         found = refusals(self.channel, self.purpose, statement)
@@ -275,27 +289,25 @@ class ConsentCheck(RowCheck):
     def _since(self, statement: Statement) -> str:
         """Return SQL for the date that a length is counted from; NULL when it is unknown."""
         if self.problem == "unused":
-            said = self._own(statement, ConsentStatus.GRANTED)
-            given = f"list_max(list_transform({said}, lambda said: said.given_at))"
-            return f"greatest(last_mailed_at, {given})"
-        if self.clock is not None:
-            return f"CASE WHEN len({self._implied(statement)}) > 0 THEN {moment(self.clock, statement)} END"
-        return f"list_max(list_transform({self._implied(statement)}, lambda said: said.given_at))"
-
-    def _implied(self, statement: Statement) -> str:
+            return f"greatest(last_mailed_at, {self._given(statement)})"
         said = self._own(statement, ConsentStatus.IMPLIED)
-        if self.basis is None:
-            return said
-        return grounded(said, self.basis)
+        if self.basis is not None:
+            said = grounded(said, self.basis)
+        if self.clock is not None:
+            return f"CASE WHEN len({said}) > 0 THEN {moment(self.clock, statement)} END"
+        return f"list_max(list_transform({said}, lambda said: said.given_at))"
 
-    def _ends(self, statement: Statement) -> str:
-        since = self._since(statement)
-        if self.problem == "expired":
-            return f"{since} < {self._ago(statement)}"
-        soon = statement.bind_time(self._limit.before(self.warn.after(statement.now)))
-        return f"{since} >= {self._ago(statement)} AND {since} < {soon}"
+    def _given(self, statement: Statement) -> str:
+        if self._kept:
+            return f"consent_{self.channel}_given_at"
+        said = self._own(statement, ConsentStatus.GRANTED)
+        return f"list_max(list_transform({said}, lambda said: said.given_at))"
 
     def _lacking(self, statement: Statement) -> str:
+        """Return SQL for the parts of the proof that are empty: a list."""
+        if self._kept:
+            parts = f"string_split(consent_{self.channel}_missing_proof, ',')"
+            return f"list_filter({parts}, lambda part: part <> '')"
         return lacking(self._own(statement, ConsentStatus.GRANTED))
 
     # What is said of it.
@@ -365,25 +377,13 @@ class ConsentCheck(RowCheck):
 
 
 _SAID = {
-    "no_double_opt_in": (
-        "consent given, never confirmed by a second message",
-        "consentement donné, jamais confirmé par un second message",
-    ),
+    "no_double_opt_in": ("given, but never confirmed", "donné, mais jamais confirmé"),
     "unused": ("consent not used since {day}", "consentement inutilisé depuis le {day}"),
-    "expiring": (
-        "implied consent of {day} ends soon",
-        "le consentement implicite du {day} prend bientôt fin",
-    ),
-    "expired": (
-        "implied consent of {day} has ended",
-        "le consentement implicite du {day} a pris fin",
-    ),
+    "expiring": ("implied consent of {day} ends soon", "accord implicite du {day}, bientôt échu"),
+    "expired": ("implied consent of {day} has ended", "accord implicite du {day}, échu"),
     "complained": ("complained about a message", "plainte à propos d'un message"),
     "bounced": ("the address does not exist any more", "l'adresse n'existe plus"),
-    "ignored": (
-        "refused on {day}, and mailed since",
-        "refus du {day}, et des envois depuis",
-    ),
+    "ignored": ("refused on {day}, and mailed since", "refus du {day}, des envois depuis"),
 }
 """Problem → what is said of it in English and French."""
 

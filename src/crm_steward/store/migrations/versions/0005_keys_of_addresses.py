@@ -14,6 +14,7 @@ _TEXTS = (
     "email_keys",
     "phone_keys",
     "consent_keys",
+    "consent_phone_missing_proof",
     "email_typo",
     "company_clean",
     "street_clean",
