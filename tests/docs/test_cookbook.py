@@ -53,7 +53,9 @@ both = pytest.mark.parametrize("language", PAGES)
 def blocks(language: str) -> tuple[list[str], list[str]]:
     """Return the YAML of the page: the rules, and the tests."""
     found = re.findall(r"```yaml\n(.*?)```", PAGES[language].read_text("utf-8"), re.DOTALL)
-    return [one for one in found if "- id" in one[:4]], [one for one in found if "- id" not in one[:4]]
+    return [one for one in found if "- id" in one[:4]], [
+        one for one in found if "- id" not in one[:4]
+    ]
 
 
 def indented(parts: list[str]) -> str:
@@ -108,7 +110,9 @@ def test_both_languages_show_the_same_rules_and_commands() -> None:
         for text in (page.read_text("utf-8") for page in PAGES.values())
     ]
     assert shown[0] == shown[1]
-    headings = [re.findall(r"^#+", page.read_text("utf-8"), re.MULTILINE) for page in PAGES.values()]
+    headings = [
+        re.findall(r"^#+", page.read_text("utf-8"), re.MULTILINE) for page in PAGES.values()
+    ]
     assert headings[0] == headings[1]
 
 
@@ -162,6 +166,10 @@ def test_the_commands_work(language: str, tmp_path: Path, monkeypatch: pytest.Mo
         line = line.replace("2027-01-15", f"{now + timedelta(days=50):%Y-%m-%d}")
         program, *arguments = shlex.split(line)
         done = CliRunner().invoke(app, arguments)
-        assert (program, done.exit_code) == ("crm-steward", 0), (command, done.output, done.exception)
+        assert (program, done.exit_code) == ("crm-steward", 0), (
+            command,
+            done.output,
+            done.exception,
+        )
         if target:
             Path(target).write_text(done.stdout, "utf-8")
