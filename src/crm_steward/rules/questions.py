@@ -99,6 +99,39 @@ KEYS: Mapping[str, Mapping[str, Words]] = {
             "fixable (une seule correction possible), broken (à corriger à la main), ou all (tout) ?",
         ),
     },
+    "freetext": {
+        "fields": (
+            "Which fields? Names with commas; without them notes, job_title and every custom field",
+            (
+                "Quels champs ? Noms séparés par des virgules ; sinon notes, job_title et chaque champ "
+                "personnalisé"
+            ),
+        ),
+        "categories": (
+            (
+                "What to look for? health, religion, union, politics, sex_life, offence, family, insult, "
+                "iban, card, nir, password"
+            ),
+            (
+                "Que chercher ? health (santé), religion, union (syndicat), politics (opinions "
+                "politiques), sex_life (vie sexuelle), offence (infractions), family (vie privée), insult "
+                "(injures), iban, card (carte bancaire), nir (numéro de sécurité sociale), password (mot "
+                "de passe)"
+            ),
+        ),
+        "languages": (
+            "The words of which languages: en, fr, de, es?",
+            "Les mots de quelles langues : en (anglais), fr (français), de (allemand), es (espagnol) ?",
+        ),
+        "words": (
+            "Which words of your own? With commas; word* stands for every ending",
+            "Quels mots à vous ? Séparés par des virgules ; mot* vaut pour toutes les terminaisons",
+        ),
+        "ignore": (
+            "Which phrases are harmless? With commas",
+            "Quelles tournures sont sans danger ? Séparées par des virgules",
+        ),
+    },
     "required": {
         "fields": (
             "Which fields must be filled? Names with commas",
