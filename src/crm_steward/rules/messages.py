@@ -300,6 +300,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the register has no period '{value}'",
         "le registre n'a pas de durée '{value}'",
     ),
+    "typos_email": (
+        "only: typos looks at the field email alone",
+        "only: typos ne regarde que le champ email",
+    ),
     "no_word": ("'{value}' holds no word", "'{value}' ne contient aucun mot"),
     "length_once": (
         "'{problem}' needs a length: write period: with an id of the register, or after: 24 months",
