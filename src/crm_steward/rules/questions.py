@@ -95,8 +95,21 @@ KEYS: Mapping[str, Mapping[str, Words]] = {
     "format": {
         "fields": _FIELDS,
         "only": (
-            "fixable (one sure correction), broken (only a person can put it right), or all?",
-            "fixable (une seule correction possible), broken (à corriger à la main), ou all (tout) ?",
+            (
+                "fixable (one sure correction), broken (only a person can put it right), typos (of e-mail "
+                "domains), or all?"
+            ),
+            (
+                "fixable (une seule correction possible), broken (à corriger à la main), typos (domaines "
+                "d'e-mail mal tapés), ou all (tout) ?"
+            ),
+        ),
+        "codes": (
+            "Where do the connections hold ISO codes (FR, fr), so that names are replaced: country, language?",
+            (
+                "Où les connexions attendent-elles des codes ISO (FR, fr), qui remplacent les noms : country "
+                "(pays), language (langue) ?"
+            ),
         ),
     },
     "freetext": {
