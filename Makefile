@@ -48,11 +48,12 @@ format: $(VENV)/.dev  ## Format the code.
 bench: $(VENV)/.dev  ## Print the figures of docs/figures.md.
 	@for script in bench/*.py; do $(BIN)/python $$script || exit; done
 
-schemas: $(BIN)/crm-steward  ## Write config/*.schema.json anew, and config/register.yaml.
+schemas: $(BIN)/crm-steward  ## Write config/*.schema.json and config/register.yaml anew, and the reference of rules.
 	$(BIN)/crm-steward rules schema > config/rules.schema.json
 	$(BIN)/crm-steward register schema > config/register.schema.json
 	$(BIN)/python -m crm_steward.settings > config/settings.schema.json
 	cp rules/crm_steward_rules/register/register.yaml config/register.yaml
+	$(BIN)/python -m crm_steward.rules.reference > docs/reference/rules.md
 
 lock: $(VENV)/.dev  ## Pin all dependencies anew.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

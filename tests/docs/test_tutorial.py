@@ -13,6 +13,7 @@ from crm_steward.sandbox import serve
 from crm_steward_hubspot.sandbox import HubSpotSandbox
 
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+FRENCH = (ROOT / "docs" / "fr" / "tutorial.md").read_text("utf-8")
 
 
 def test_the_tutorial_works_from_the_first_line_to_the_last(tmp_path: Path) -> None:
@@ -40,3 +41,23 @@ def test_the_tutorial_works_from_the_first_line_to_the_last(tmp_path: Path) -> N
     subjects = [task["properties"]["hs_task_subject"] for task in state["tables"]["tasks"].values()]
     assert any("who went quiet" in subject for subject in subjects)
     assert "crm-steward" in (tmp_path / "practice" / "report.html").read_text("utf-8")
+
+
+def test_the_french_tutorial_types_the_same_commands() -> None:
+    """But for the language and the words of the note; its rule is the same, but for the texts."""
+    typed = [
+        re.sub(r' --language fr$|(?<=--note )".*"', "", command)
+        for page in (TUTORIAL, FRENCH)
+        for block in commands_of(page)
+        for command in block
+    ]
+    half = len(typed) // 2
+    assert typed[:half] == typed[half:]
+    english, french = (
+        yaml.safe_load(block)[0]
+        for page in (TUTORIAL, FRENCH)
+        for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    )
+    for rule in (english, french):
+        del rule["about"], rule["actions"][0]["task"]["title"]
+    assert english == french

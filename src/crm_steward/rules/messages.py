@@ -250,6 +250,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "'{key}' goes with {problems} only",
         "'{key}' ne va qu'avec {problems}",
     ),
+    "typos_email": (
+        "only: typos looks at the field email alone",
+        "only: typos ne regarde que le champ email",
+    ),
     "no_word": ("'{value}' holds no word", "'{value}' ne contient aucun mot"),
     "length_once": (
         "'{problem}' needs a length: write period: with an id of the register, or after: 24 months",

@@ -95,8 +95,54 @@ KEYS: Mapping[str, Mapping[str, Words]] = {
     "format": {
         "fields": _FIELDS,
         "only": (
-            "fixable (one sure correction), broken (only a person can put it right), or all?",
-            "fixable (une seule correction possible), broken (à corriger à la main), ou all (tout) ?",
+            (
+                "fixable (one sure correction), broken (only a person can put it right), typos (of e-mail "
+                "domains), or all?"
+            ),
+            (
+                "fixable (une seule correction possible), broken (à corriger à la main), typos (domaines "
+                "d'e-mail mal tapés), ou all (tout) ?"
+            ),
+        ),
+        "codes": (
+            "Where do the connections hold ISO codes (FR, fr), so that names are replaced: country, language?",
+            (
+                "Où les connexions attendent-elles des codes ISO (FR, fr), qui remplacent les noms : country "
+                "(pays), language (langue) ?"
+            ),
+        ),
+    },
+    "freetext": {
+        "fields": (
+            "Which fields? Names with commas; without them notes, job_title and every custom field",
+            (
+                "Quels champs ? Noms séparés par des virgules ; sinon notes, job_title et chaque champ "
+                "personnalisé"
+            ),
+        ),
+        "categories": (
+            (
+                "What to look for? health, religion, union, politics, sex_life, offence, family, insult, "
+                "iban, card, nir, password"
+            ),
+            (
+                "Que chercher ? health (santé), religion, union (syndicat), politics (opinions "
+                "politiques), sex_life (vie sexuelle), offence (infractions), family (vie privée), insult "
+                "(injures), iban, card (carte bancaire), nir (numéro de sécurité sociale), password (mot "
+                "de passe)"
+            ),
+        ),
+        "languages": (
+            "The words of which languages: en, fr, de, es?",
+            "Les mots de quelles langues : en (anglais), fr (français), de (allemand), es (espagnol) ?",
+        ),
+        "words": (
+            "Which words of your own? With commas; word* stands for every ending",
+            "Quels mots à vous ? Séparés par des virgules ; mot* vaut pour toutes les terminaisons",
+        ),
+        "ignore": (
+            "Which phrases are harmless? With commas",
+            "Quelles tournures sont sans danger ? Séparées par des virgules",
         ),
     },
     "required": {

@@ -46,7 +46,7 @@ class FreeText(SqlCheck):
 
     about: ClassVar[tuple[str, str]] = (
         "Free text that holds what it should not",
-        "Du texte libre qui contient ce qu'il ne devrait pas",
+        "Textes libres qui contiennent ce qu'ils ne devraient pas",
     )
     facts: ClassVar[Mapping[str, str]] = {
         "category": "What sort of thing the text holds.",
