@@ -12,8 +12,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ruamel.yaml import YAML
 
+from crm_steward.connect.discovery import specs
 from crm_steward.model import Contact, Email, Phone, PhoneKind, PostalAddress, RecordRef
-from crm_steward.rules import Rule, TaskAction, UpdateAction, load_rules, pack_path, packs
+from crm_steward.rules import (
+    Rule,
+    SuppressAction,
+    TaskAction,
+    UpdateAction,
+    load_register,
+    load_rules,
+    pack_path,
+    packs,
+    shipped_register,
+)
+from crm_steward.settings import Rules
 from crm_steward.store.relation import relation_of_rows
 from crm_steward.store.rows import content_of, row_of
 
@@ -21,7 +33,23 @@ if TYPE_CHECKING:
     from tests.conftest import Cli
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-RULES = load_rules([pack_path(name) for name in packs()]).rules
+PERIODS = load_register(shipped_register(), "en").periods
+RULES = load_rules([pack_path(name) for name in packs()], periods=PERIODS).rules
+LEGAL = ("consent-eu", "consent-fr", "consent-de", "consent-uk", "casl", "retention-fr", "freetext")
+"""Packs that say what some law wants."""
+WAYS_IN: dict[str, dict[str, str]] = {
+    "hubspot": {"token": "pat-invented"},
+    "salesforce": {"domain": "acme.my", "client_id": "x", "client_secret": "y"},
+    "zoho": {"client_id": "x", "client_secret": "y", "refresh_token": "z"},
+    "pipedrive": {"company": "acme", "api_token": "x" * 40},
+    "file": {"path": "contacts.csv"},
+}
+"""Kind → the least that a connection of it must be told."""
+ABILITIES = {
+    kind: spec.ability(spec.settings.model_validate({"kind": kind, **WAYS_IN[kind]}))
+    for kind, spec in specs().items()
+}
+"""Kind → what a connection holds and can do as long as nothing is mapped."""
 by_id = pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 
 
@@ -32,8 +60,9 @@ def trials_of(rule: Rule) -> list[dict[str, Any]]:
 
 
 def test_the_packs_of_the_settings_are_shipped() -> None:
-    """The packs that run by default exist, and no others are left unnamed."""
-    assert sorted(packs()) == ["baseline", "consent-eu", "duplicates", "format"]
+    """The packs that run by default exist, and all others are switched on by the operator."""
+    assert set(packs()) == {"baseline", "duplicates", "format", "completeness", "segments", *LEGAL}
+    assert Rules().packs == ("baseline", "format", "consent-eu", "duplicates")
 
 
 def test_all_packs_pass_their_tests(steward: Cli) -> None:
@@ -67,11 +96,11 @@ def test_every_rule_speaks_english_and_french(rule: Rule) -> None:
 
 @by_id
 def test_nothing_is_written_without_asking_but_what_is_sure(rule: Rule) -> None:
-    """Mode `apply` belongs to corrections of form with limits; whoever writes has limits."""
+    """Mode `apply` restricts, or corrects a form that has one sure reading; whoever writes has limits."""
     if "apply" in rule.modes.values():
-        assert rule.kind == "format"
-        assert rule.actions == (UpdateAction(normalise=True),)
-        assert rule.check.only == "fixable"
+        restricts = {SuppressAction, TaskAction} == {type(action) for action in rule.actions}
+        corrects = rule.actions == (UpdateAction(normalise=True),)
+        assert restricts or (corrects and rule.kind == "format" and rule.check.only == "fixable")
     if set(rule.modes.values()) != {"report"}:
         assert rule.actions
         assert rule.limits.max_changes is not None
@@ -79,10 +108,100 @@ def test_nothing_is_written_without_asking_but_what_is_sure(rule: Rule) -> None:
 
 
 @by_id
+def test_no_rule_makes_anybody_more_mailable(rule: Rule) -> None:
+    """The only update is the sure correction of a form: no value is set, emptied or copied."""
+    for action in rule.actions:
+        if isinstance(action, UpdateAction):
+            assert action == UpdateAction(normalise=True)
+
+
+@by_id
 def test_rules_about_the_law_name_it(rule: Rule) -> None:
-    """Consent rules cite the article they rest on."""
-    if rule.pack.startswith("consent"):
-        assert re.search(r"art\. \d+", rule.reference)
+    """Rules of the legal packs cite what they rest on."""
+    if rule.pack in LEGAL:
+        assert re.search(r"art\. L?\d+|§\d+|s\. \d+|reg\. \d+|CNIL|CPCE|AG |BGH ", rule.reference)
+
+
+@by_id
+def test_every_rule_says_who_must_decide(rule: Rule) -> None:
+    """The comment above a rule ends with whose decision it is."""
+    above = rule.file.read_text("utf-8").split(f"  - id: {rule.id}\n")[0].split("\n\n")[-1]
+    assert re.search(r"# Decide: (nobody|the operator)", above)
+
+
+@by_id
+def test_lengths_stand_in_the_register(rule: Rule) -> None:
+    """Retention is measured by periods of the register; consent that ages, too."""
+    if rule.kind == "retention":
+        assert rule.check.period.id in PERIODS
+    elif rule.kind == "consent" and rule.check.problem in {"unused", "expiring", "expired"}:
+        assert rule.check.period in PERIODS
+
+
+@by_id
+def test_no_rule_is_in_the_way_of_a_connection(rule: Rule) -> None:
+    """What a CRM cannot do or does not hold is left out there; a task stands in where there is one."""
+    others = {type(action) for action in rule.actions} - {TaskAction}
+    with_task = any(isinstance(action, TaskAction) for action in rule.actions)
+    assert rule.if_unable == ("task" if others and with_task else "skip")
+
+
+@pytest.mark.parametrize("kind", [*specs(), "all of them"])
+def test_packs_load_for_every_connection(kind: str) -> None:
+    """With nothing mapped: each kind alone, and all together, without a mistake."""
+    abilities = ABILITIES if kind == "all of them" else {kind: ABILITIES[kind]}
+    book = load_rules([pack_path(name) for name in packs()], abilities=abilities, periods=PERIODS)
+
+    assert {rule.id for rule in book.rules} == {rule.id for rule in RULES}
+
+
+NEEDS_MAPPING = {
+    "hubspot": {
+        "kind", "collected_at", "informed_at", "contract_end", "last_login", "birth_date",
+        "rights_request_at", "source_type", "consent_phone", "consent_sms",
+    },
+    "salesforce": {
+        "kind", "collected_at", "informed_at", "contract_end", "last_login", "birth_date",
+        "rights_request_at", "source_type", "last_mailed_at", "stage", "language",
+        "consent_email_basis",
+    },
+    "zoho": {
+        "kind", "collected_at", "informed_at", "contract_end", "last_login", "birth_date",
+        "rights_request_at", "source_type", "last_mailed_at", "stage", "language", "consent_sms",
+        "last_person_act", "email_status",
+    },
+    "pipedrive": {
+        "kind", "collected_at", "informed_at", "contract_end", "last_login", "birth_date",
+        "rights_request_at", "source_type", "last_mailed_at", "source", "language",
+        "consent_phone", "consent_sms", "consent_email_given_at", "email_status",
+    },
+    "file": set(),
+}  # fmt: skip
+"""Kind → fields that rules of the packs ask for, and that it holds once they are mapped, if at all."""
+
+
+@pytest.mark.parametrize("kind", specs())
+def test_what_is_left_out_is_known(kind: str) -> None:
+    """A rule is left out only for the fields that this kind has no usual place for."""
+    book = load_rules(
+        [pack_path(name) for name in packs()], abilities={kind: ABILITIES[kind]}, periods=PERIODS
+    )
+
+    assert {one.field for one in book.skipped if one.field} == NEEDS_MAPPING[kind]
+
+
+def test_the_usual_packs_do_something_everywhere() -> None:
+    """With nothing mapped, each CRM is looked at by most rules of the default packs that write."""
+    book = load_rules(
+        [pack_path(name) for name in Rules().packs], abilities=ABILITIES, periods=PERIODS
+    )
+    for kind in specs():
+        runs = {rule.id for rule in book.rules if rule.runs_in(kind)}
+        assert runs >= {
+            "no-way-to-reach", "no-name", "name-case", "email-clean", "phone-e164",
+            "duplicate-contact", "consent-email-missing", "consent-email-contradicted",
+            "complaint-spam",
+        }  # fmt: skip
 
 
 def test_corrections_are_fixpoints() -> None:
@@ -121,7 +240,7 @@ def proposals(contact: Contact) -> dict[str, str]:
     rows = [row_of(contact, *content_of(contact), country=None)]
     with closing(relation_of_rows(rows)) as con:
         for rule in RULES:
-            if "apply" in rule.modes.values():
+            if rule.pack == "format" and "apply" in rule.modes.values():
                 for finding in rule.find(con, NOW):
                     written[finding.evidence["field"]] = finding.evidence["proposed"]
     return dict(written)
