@@ -261,6 +261,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the period '{value}' cannot be looked up: there is no register",
         "la durée '{value}' est introuvable : il n'y a pas de registre",
     ),
+    "typos_email": (
+        "only: typos looks at the field email alone",
+        "only: typos ne regarde que le champ email",
+    ),
     "no_word": ("'{value}' holds no word", "'{value}' ne contient aucun mot"),
     "length_once": (
         "'{problem}' needs a length: write period: with an id of the register, or after: 24 months",

@@ -68,11 +68,13 @@ def folded_sql(expression: str) -> str:
     What is left of our languages is ASCII, so that RE2's word boundaries, which know no other
     letters, stand where words end.
     """
-    sql = f"lower({expression})"
+    sql = lowered = f"lower({expression})"
     for letter, instead in _LETTERS.items():
         written = instead.replace("'", "''")
         sql = f"replace({sql}, '{letter}', '{written}')"
-    return f"strip_accents({sql})"
+    # Plain ASCII, a good half of what people write, needs no more than small letters.
+    ascii_only = f"strlen({expression}) = length({expression})"
+    return f"CASE WHEN {ascii_only} THEN {lowered} ELSE strip_accents({sql}) END"
 
 
 def pattern(phrases: Iterable[str]) -> str:
