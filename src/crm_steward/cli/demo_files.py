@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 CRMS = {
     "hubspot-eu": ("hubspot", 2000),
     "salesforce": ("salesforce", 1000),
@@ -10,7 +12,7 @@ CRMS = {
 }
 """Connection → kind and how many contacts its emulator has; they share people."""
 
-MORE = {
+MORE: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "hubspot": {
         "consent": {
             "given_at": "consent_given_at",
@@ -19,7 +21,16 @@ MORE = {
             "source": "consent_source",
             "evidence": "consent_evidence",
         }
-    }
+    },
+    "salesforce": {
+        "fields": {"stage": "Stage__c", "language": "Language__c"},
+        "stages": {"Prospect": "prospect", "Customer": "customer", "Former": "former"},
+    },
+    "pipedrive": {
+        "fields": {"stage": "Stage", "kind": "Type of client", "source": "Source"},
+        "stages": {"Prospect": "prospect", "Customer": "customer", "Former customer": "former"},
+        "kinds": {"Company": "b2b", "Consumer": "b2c"},
+    },
 }
 """Kind → settings beyond those that open the emulated account."""
 
@@ -38,7 +49,7 @@ connections:                              # emulators; leave base_url out for a 
     country: FR
 
 rules:
-  packs: [baseline, format, consent-eu, duplicates]
+  packs: [baseline, format, consent-eu, duplicates, consent-de, retention-fr, segments]
   paths: [rules]
 
 mail:
