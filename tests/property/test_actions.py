@@ -110,9 +110,20 @@ HOSTILE = st.one_of(
 EVERYBODY = {"kind": "required", "fields": ["full_name"]}
 
 
-def adversary(number: int, actions: Sequence[Raw]) -> Rule | None:
-    """Return a rule that does this to everybody, if it is not refused when it is read."""
+SOME_OF_THEM = st.sampled_from(
+    [
+        {"field": "owner", "is": "empty"},
+        {"field": "language", "equals": "fr"},
+        {"field": "consent_email", "in": ["objected", "withdrawn", "complaint"]},
+        {"any": [{"field": "connection", "equals": "crm"}]},
+    ]
+)
+
+
+def adversary(number: int, where: Raw, actions: Sequence[Raw]) -> Rule | None:
+    """Return a rule that does this to many, if it is not refused when it is read."""
     content = {"id": f"hostile-{number}", "about": "x", "check": EVERYBODY, "mode": "apply"}
+    content["where"] = where
     return made(content | {"actions": list(actions)})
 
 
@@ -121,13 +132,13 @@ def adversary(number: int, actions: Sequence[Raw]) -> Rule | None:
     draw=RANDOMS,
     keeps=st.booleans(),
     rules=st.lists(st.sampled_from(RULES), max_size=3),
-    hostile=st.lists(st.lists(HOSTILE, min_size=1, max_size=1), max_size=4),
+    hostile=st.lists(st.tuples(SOME_OF_THEM, HOSTILE), max_size=4),
 )
 def test_no_rule_makes_an_address_more_mailable(
-    draw: random.Random, keeps: bool, rules: list[Rule], hostile: list[list[Raw]]
+    draw: random.Random, keeps: bool, rules: list[Rule], hostile: list[tuple[Raw, Raw]]
 ) -> None:
     """Whatever rules and adversaries ask for, and a person approves all of it."""
-    bad = (adversary(number, actions) for number, actions in enumerate(hostile))
+    bad = (adversary(n, where, [action]) for n, (where, action) in enumerate(hostile))
     named = {rule.id: rule for rule in [*rules, *bad] if rule is not None}
     with office(draw, keeps=keeps) as here:
         for _ in range(2):
