@@ -206,3 +206,19 @@ def test_an_unknown_rule_is_named_with_the_nearest() -> None:
 
     with pytest.raises(ConfigError, match=r"unknown rule 'name-cas' \(did you mean 'name-case'"):
         book.rule("name-cas")
+
+
+def test_a_copy_that_would_never_come_to_rest_is_refused(mine: Path) -> None:
+    """A field is not copied from one that the same action writes; emptying the source moves it."""
+    rule = (
+        "  - id: one\n    about: x\n    check: {kind: required, fields: [email]}\n"
+        "    actions: [update: {%s}]\n"
+    )
+    mine.write_text(_HEAD + rule % "copy: {city: region, region: city}")
+    sentence = "is written by the same action; copying it to '{}' would never come to rest"
+    assert [said.partition(": rule 'one': ")[2] for said in mistakes(mine)] == [
+        "'region' " + sentence.format("city"),
+        "'city' " + sentence.format("region"),
+    ]
+    mine.write_text(_HEAD + rule % "copy: {city: region}, clear: [region]")
+    assert len(load_rules([mine]).rules) == 1

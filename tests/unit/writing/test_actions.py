@@ -21,6 +21,7 @@ from crm_steward.model import (
     Email,
     MergeRecords,
     Phone,
+    PostalAddress,
     RecordRef,
     Reversibility,
     Stage,
@@ -29,8 +30,8 @@ from crm_steward.model import (
 )
 from crm_steward.pull import pull
 from crm_steward.scan import scan
-from crm_steward.testing import FakeCrm
-from crm_steward.writing import PlanResult, make_plan
+from crm_steward.testing import FakeCrm, Fault
+from crm_steward.writing import PlanResult, make_plan, plan_undo
 
 RULE = """
   - id: {id}
@@ -661,3 +662,56 @@ def test_a_due_date_counts_in_the_time_zone_of_the_settings(world: World) -> Non
         for zone in (UTC, timezone(timedelta(hours=13)))
     ]
     assert days == ["2026-11-23", "2026-11-24"]
+
+
+# -- what cannot be taken back, and what it touches ----------------------------------------------
+
+
+def test_what_is_not_undone_by_machine_says_who_can(world: World) -> None:
+    """A suppression, an archiving and a merge are named, each with what is left to do."""
+    couple(world, {"created_at": DAY, "job_title": "Baker"}, {"job_title": "Baker"})
+    world.crm.add(person("3", "c@example.org"))
+    world.crm.add(person("4", "d@example.org", address=PostalAddress(country="FR")))
+    french = "{field: country, equals: FR}"
+    world.rules(
+        rule("merge: {}", check=TWICE, name="merges"),
+        rule("archive: {}", name="archives", more=f"where: {french}"),
+        rule("suppress: {channel: email}", name="silences", more=f"where: {{not: {french}}}"),
+    )
+    world.run("all")
+    told = {
+        line.kind: reason
+        for name in ("merges", "archives", "silences")
+        for line, reason in plan_undo(world.database, name).impossible
+    }
+    assert {kind: reason.split(":")[0] for kind, reason in told.items()} == {
+        "merge": "a merge cannot be taken back",
+        "archive": "restore the record from the CRM's recycle bin",
+        "suppress": "nothing is loosened by machine",
+    }
+
+
+def test_a_canary_counts_every_record_of_a_merge(world: World) -> None:
+    """A new rule first touches ten records, not ten groups of any size."""
+    for number in range(12):
+        made = DAY + timedelta(days=number)
+        world.crm.add(person(str(number), f"{number // 3}@example.org", created_at=made))
+    world.limits = world.limits.model_copy(update={"canary": 7})
+    result = planned(world, rule("merge: {}", check=TWICE))
+    assert [len(change.losers) for change in changes(result)] == [2, 2]
+    assert why(result) == [("canary", "7")] * 2
+
+
+def test_a_merge_under_way_keeps_its_records_from_other_changes(world: World) -> None:
+    """The losers too: what became of them is not known yet."""
+    couple(world, {"created_at": DAY, "job_title": "Baker"}, {})
+    plan = planned(world, rule("merge: {}", check=TWICE)).plan
+    world.crm.fail(Fault.LOST_ANSWER)
+    world.settle_after = timedelta(hours=1)
+    world.apply(plan, "all")
+    result = world.plan()
+    world.rules(rule("merge: {}", check=TWICE), rule("update: {set: {city: Paris}}", name="two"))
+    scan(world.database, world.book, clock=world.clock)
+    result = world.plan()
+    assert changes(result) == []
+    assert set(why(result)) == {("under way", "")}
