@@ -47,8 +47,9 @@ def test_every_example_condition_loads(tmp_path: Path) -> None:
 
 
 def test_everything_that_can_be_written_is_named() -> None:
-    """Kinds and their keys, operators, fields and the keys of a rule all stand on the page."""
+    """Kinds, their keys and facts, operators, fields and the keys of a rule all stand on the page."""
     keys = {info.alias or name for name, info in Rule.model_fields.items()}
     keys |= {key for kind in KINDS.values() for key in kind.model_fields} - {"kind"}
-    for word in {*KINDS, *OPERATORS, *FIELDS, *keys}:
+    facts = {fact for kind in KINDS.values() for fact in kind.facts}
+    for word in {*KINDS, *OPERATORS, *FIELDS, *keys, *facts}:
         assert re.search(rf"`(?:[^`]*[^`\w])?{word}(?:[^`\w][^`]*)?`", TEXT), word

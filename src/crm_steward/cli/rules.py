@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from crm_steward.model import Ability, Contact, Problem, RecordRef, StewardError
+    from crm_steward.rules import Period
     from crm_steward.rules.explaining import Explanation
     from crm_steward.rules.kinds import Step
     from crm_steward.rules.trials import TrialReport, TrialResult
@@ -73,6 +74,14 @@ def _sources(
     return [*named, *settings.rules.paths], speak, settings.abilities
 
 
+def _periods(config: Path, language: str) -> Mapping[str, Period]:
+    """Return the periods of the register that the settings name; of the shipped one without any."""
+    from crm_steward.rules import load_register, shipped_register
+
+    named = open_settings(config).rules.register_file if config.exists() else None
+    return load_register(named or shipped_register(), language).periods
+
+
 def lint(
     paths: PathsArgument = None,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -89,7 +98,8 @@ def lint(
 
     sources, speak, abilities = _sources(paths, config, language)
     try:
-        book = load_rules(sources, language=speak, abilities=abilities)
+        periods = None if abilities is None else _periods(config, speak)
+        book = load_rules(sources, language=speak, abilities=abilities, periods=periods)
     except ConfigError as error:
         if not as_json:
             raise
@@ -140,7 +150,7 @@ def run_tests(
     files = list(rule_files([_rules_of(path) for path in sources], speak, problems))
     if problems:
         raise ConfigError(problems)
-    report = run_trials(files, _relation, language=speak)
+    report = run_trials(files, _relation, language=speak, periods=_periods(config, speak))
     _print_report(report, speak, as_json=as_json)
     if not all(result.passed for result in report.results):
         raise typer.Exit(Exit.PARTIAL)

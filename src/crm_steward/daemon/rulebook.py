@@ -7,20 +7,26 @@ import threading
 import structlog
 
 from crm_steward.model import ConfigError
-from crm_steward.rules import RuleBook, load_rules, pack_path
+from crm_steward.rules import RuleBook, load_register, load_rules, pack_path, shipped_register
 from crm_steward.settings import Settings
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 def read_rules(settings: Settings) -> RuleBook:
-    """Read the rules that the settings name.
+    """Read the rules that the settings name, with the periods of their register.
 
     Raises:
         ConfigError: Some are wrong; holds every mistake of every file.
     """
     sources = [*map(pack_path, settings.rules.packs), *settings.rules.paths]
-    return load_rules(sources, language=settings.language, abilities=settings.abilities)
+    register = load_register(settings.rules.register_file or shipped_register(), settings.language)
+    return load_rules(
+        sources,
+        language=settings.language,
+        abilities=settings.abilities,
+        periods=register.periods,
+    )
 
 
 class Rulebook:

@@ -17,7 +17,8 @@ from crm_steward.rules.actions import (
 from crm_steward.rules.durations import Duration
 from crm_steward.rules.kinds import LeftOut
 from crm_steward.rules.loading import RuleBook, Skipped, load_rules, pack_path, packs
-from crm_steward.rules.register import Period, Register, load_register, shipped_register
+from crm_steward.rules.periods import Period
+from crm_steward.rules.register import Register, load_register, shipped_register
 from crm_steward.rules.rule import Limits, Rule
 from crm_steward.rules.texts import Template, Text
 

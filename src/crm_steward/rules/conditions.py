@@ -199,5 +199,16 @@ def compiled_condition(condition: Condition, statement: Statement) -> str:
             return f"(NOT {compiled_condition(part, statement)})"
 
 
+def fields_of(condition: Condition) -> tuple[str, ...]:
+    """Return the fields that a condition looks at, each once, in the order of the file."""
+    match condition:
+        case Comparison():
+            return (condition.field,)
+        case AllOf(all=parts) | AnyOf(any=parts):
+            return tuple(dict.fromkeys(name for part in parts for name in fields_of(part)))
+        case NotIt(not_=part):
+            return fields_of(part)
+
+
 def _joined(word: str, parts: Sequence[Condition], statement: Statement) -> str:
     return "(" + word.join(compiled_condition(part, statement) for part in parts) + ")"

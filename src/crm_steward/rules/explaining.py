@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 
 from crm_steward.model import Finding, RecordRef
-from crm_steward.rules.conditions import AllOf, AnyOf, Comparison, Condition, NotIt
-from crm_steward.rules.kinds import Scope, Step
-from crm_steward.rules.kinds.base import looked_at
+from crm_steward.rules.kinds import Scope
 from crm_steward.rules.rule import Rule
-from crm_steward.rules.sql import Statement
+from crm_steward.rules.steps import Step, asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def explain(
     scope = rule.scope(con, now)
     steps = [*_in_connections(rule, ref)]
     if rule.where is not None:
-        steps.append(_condition(rule.where, ref, scope))
+        steps.append(asked(rule.where, ref, con, now))
     steps += _excepted(rule, ref, scope)
     steps += rule.check.explain(scope, ref)
     found = tuple(finding for finding in rule.find(con, now) if ref in finding.refs)
@@ -75,26 +73,5 @@ def _excepted(rule: Rule, ref: RecordRef, scope: Scope) -> Iterator[Step]:
         case tuple(records):
             yield Step("not among the records of except", ref not in records, str(ref))
         case condition:
-            part = _condition(condition, ref, scope)
+            part = asked(condition, ref, scope.con, scope.now)
             yield Step("not except", not part.holds, parts=(part,))
-
-
-def _condition(condition: Condition, ref: RecordRef, scope: Scope) -> Step:
-    match condition:
-        case Comparison():
-            statement = Statement(scope.now)
-            (step,) = looked_at(scope.con, ref, (condition.test(statement),), statement)
-            return step
-        case AllOf(all=inner):
-            parts = _each(inner, ref, scope)
-            return Step("all", all(part.holds for part in parts), parts=parts)
-        case AnyOf(any=inner):
-            parts = _each(inner, ref, scope)
-            return Step("any", any(part.holds for part in parts), parts=parts)
-        case NotIt(not_=one):
-            part = _condition(one, ref, scope)
-            return Step("not", not part.holds, parts=(part,))
-
-
-def _each(conditions: Iterable[Condition], ref: RecordRef, scope: Scope) -> tuple[Step, ...]:
-    return tuple(_condition(condition, ref, scope) for condition in conditions)

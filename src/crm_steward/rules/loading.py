@@ -16,6 +16,7 @@ from crm_steward.model import Ability, ConfigError, Problem
 from crm_steward.rules.fitting import Misfit, misfits
 from crm_steward.rules.messages import say, suggestion
 from crm_steward.rules.mistakes import problems_of, rule_id
+from crm_steward.rules.periods import Period
 from crm_steward.rules.reading import Node, Place, read_yaml
 from crm_steward.rules.rule import Rule, RuleFile
 from crm_steward.rules.sql import EXTRA
@@ -79,7 +80,7 @@ def load_rules(
     *,
     language: str = "en",
     abilities: Mapping[str, Ability] | None = None,
-    periods: Mapping[str, Any] | None = None,
+    periods: Mapping[str, Period] | None = None,
     excuse: bool = False,
 ) -> RuleBook:
     """Read the rules in `paths`.

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from crm_steward.rules.registermessages import ABOUT_THE_REGISTER
+
 Language = Literal["en", "fr"]
 
 _LONGEST = 60
@@ -313,6 +315,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the period '{value}' is not known: the settings name no register",
         "la durée '{value}' est inconnue : les réglages ne nomment pas de registre",
     ),
+    "segment_twice": (
+        "the segment '{value}' is already named above",
+        "le segment '{value}' est déjà nommé plus haut",
+    ),
     "id_or_ids": (
         "write id: for one record, or ids: for a group",
         "écrivez id: pour une fiche, ou ids: pour un groupe",
@@ -327,57 +333,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "unknown_pack": ("unknown pack '{value}'", "lot de règles inconnu '{value}'"),
     "unknown_rule": ("unknown rule '{value}'", "règle inconnue '{value}'"),
-    # The register.
-    "register_id": (
-        "'{value}' cannot be an id; use small letters, digits, '-', '.' and '_'",
-        "'{value}' ne peut pas être un id ; minuscules, chiffres, '-', '.' et '_' seulement",
-    ),
-    "clock_open": (
-        (
-            "a period cannot be counted from '{clock}': opening an e-mail is no contact that comes "
-            "from the person (CNIL, référentiel gestion commerciale); "
-            "write last_person_act"
-        ),
-        (
-            "une durée ne peut pas partir de '{clock}' : la simple ouverture d'un courriel n'est pas "
-            "un contact émanant de la personne (CNIL, référentiel gestion commerciale) ; "
-            "écrivez last_person_act"
-        ),
-    ),
-    "clock_edit": (
-        (
-            "a period cannot be counted from '{clock}': what changes the record would renew it for "
-            "ever, and only acts of the person count (CNIL, KASPR, SAN-2024-020); "
-            "write last_person_act"
-        ),
-        (
-            "une durée ne peut pas partir de '{clock}' : toute modification de la fiche la "
-            "renouvellerait sans fin, et seuls comptent les actes de la personne (CNIL, KASPR, "
-            "SAN-2024-020) ; écrivez last_person_act"
-        ),
-    ),
-    "clock_created": (
-        (
-            "'{clock}' says when the CRM's record was made, which an import or a move can be; "
-            "write collected_at"
-        ),
-        (
-            "'{clock}' dit quand la fiche du CRM a été créée, par un import peut-être ; "
-            "écrivez collected_at"
-        ),
-    ),
-    "clock_ours": (
-        (
-            "a period cannot be counted from '{clock}': it includes what we did ourselves, and only "
-            "acts of the person count (CNIL, référentiel gestion commerciale); "
-            "write last_person_act"
-        ),
-        (
-            "une durée ne peut pas partir de '{clock}' : nos propres actes y comptent, alors que "
-            "seuls comptent ceux de la personne (CNIL, référentiel gestion commerciale) ; "
-            "écrivez last_person_act"
-        ),
-    ),
     "did_you_mean": (" (did you mean '{value}'?)", " (vouliez-vous dire '{value}' ?)"),
     # What commands answer.
     "no_mistakes": ("{rules} in {files}: no mistakes.", "{rules} dans {files} : aucune erreur."),
@@ -393,30 +348,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "not_expected": ("found, not expected:", "trouvé, non attendu :"),
     "caught": ("{record} is caught by {rule}", "{record} est retenu par {rule}"),
     "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
-    "register_right": (
-        "No mistakes. Activities: {activities}, periods: {periods}.",
-        "Aucune erreur. Activités : {activities}, durées : {periods}.",
-    ),
-    "register_blanks": ("Still to be filled in: {blanks}", "Reste à compléter : {blanks}"),
-    "written": ("Written to {file}", "Écrit dans {file}"),
-    "column_field": ("field", "champ"),
-    "column_contacts": ("contacts", "fiches"),
-    "column_activities": ("activities", "activités"),
-    "covered_by_none": ("none", "aucune"),
-    "fields_none": (
-        "No contact fills any field. (Has crm-steward pull been run?)",
-        "Aucun contact ne remplit de champ. (crm-steward pull a-t-il été lancé ?)",
-    ),
-    "fields_missing": (
-        "Filled and covered by no activity (GDPR 5(1)(c), 30): {count}.",
-        "Remplis et couverts par aucune activité (RGPD 5(1)(c), 30) : {count}.",
-    ),
-    "fields_covered": (
-        "Every filled field is covered by an activity.",
-        "Chaque champ rempli est couvert par une activité.",
-    ),
     "holds": ("it holds: {value}", "contenu : {value}"),
     "holds_nothing": ("it holds nothing", "vide"),
+    **ABOUT_THE_REGISTER,
 }
 
 

@@ -14,37 +14,16 @@ from types import MappingProxyType
 
 from crm_steward.model import ConfigError, Problem
 from crm_steward.rules.block import Block
-from crm_steward.rules.durations import Duration
 from crm_steward.rules.loading import validated
 from crm_steward.rules.messages import say
+from crm_steward.rules.periods import Period
 from crm_steward.rules.reading import Node, Place, read_yaml
-from crm_steward.rules.registerfile import Bound, RegisterFile, Retention, Then
+from crm_steward.rules.registerfile import RegisterFile, Retention
 from crm_steward.rules.texts import Text
 
 BLANK = re.compile(r"\[[^\[\]]+\]")
 """A text in brackets: what somebody still has to fill in."""
 _GROUP = "crm_steward.rules"
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """How long something is kept, or how long there is to do something.
-
-    Args:
-        id: Its name, by which rules refer to it.
-        length: How long.
-        clock: What it is counted from: one of `clocks.CLOCKS`, or `extra.<name>`.
-        then: What is due at its end.
-        source: The law or guideline it rests on.
-        bound: at_most: then it is due. at_least: before that it must not happen.
-    """
-
-    id: str
-    length: Duration
-    clock: str
-    then: Then
-    source: str
-    bound: Bound = "at_most"
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,38 @@ def comparable(expression: str) -> str:
     return f"lower({trimmed(expression)})"
 
 
+_KEYS = {
+    "email": "email_key",
+    "phone": "phone_key",
+    "mobile": "mobile_key",
+    "country": "country_code",
+    "first_name": "first_name_key",
+    "last_name": "last_name_key",
+    "company": "company_key",
+}
+"""Field → the comparable value that the mirror keeps of it."""
+_KEY_OR_NOTHING = frozenset({"email", "phone", "mobile"})
+"""Fields that say nothing where they have no key: no address, no number."""
+
+
+def compared(name: str, statement: Statement) -> str:
+    """Return SQL for what the field holds as it compares with other contacts', or NULL for nothing.
+
+    E-mails, phones, names, companies and countries by their keys, days of dates, other text
+    without regard to case, accents written in two ways, and the spaces around it.
+    """
+    if name in _KEY_OR_NOTHING:
+        return _KEYS[name]
+    expression = held(name, statement)
+    kind = type_of(name)
+    if kind is FieldType.TIME:
+        return f"strftime({expression}, '%Y-%m-%d')"
+    text = f"nullif(lower(nfc_normalize({trimmed(f'{expression}::VARCHAR')})), '')"
+    if kind is FieldType.CHOICE:
+        return f"nullif({text}, 'unknown')"
+    return f"coalesce({_KEYS[name]}, {text})" if name in _KEYS else text
+
+
 def type_of(name: str) -> FieldType | None:
     """Return what the field holds; None for a custom field, whose type is not known."""
     return None if name.startswith(EXTRA) else FIELDS[name].type

@@ -17,6 +17,7 @@ import duckdb
 from crm_steward.model import ConfigError, Contact, Finding, Problem
 from crm_steward.rules.loading import load_rules, validated
 from crm_steward.rules.messages import quoted, say, suggestion
+from crm_steward.rules.periods import Period
 from crm_steward.rules.reading import Node, read_yaml
 from crm_steward.rules.rule import Rule
 from crm_steward.rules.trialfile import Expected, Trial, TrialFile
@@ -67,7 +68,7 @@ def run_trials(
     relation: Relation,
     *,
     language: str = "en",
-    periods: Mapping[str, Any] | None = None,
+    periods: Mapping[str, Period] | None = None,
 ) -> TrialReport:
     """Run the tests that stand beside `rule_files`.
 

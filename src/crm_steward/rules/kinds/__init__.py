@@ -9,7 +9,8 @@ from typing import Annotated, Any, Union, get_args
 
 from pydantic import Field
 
-from crm_steward.rules.kinds.base import Check, Hit, LeftOut, RowCheck, Scope, SqlCheck, Step
+from crm_steward.rules.kinds.base import Check, Hit, LeftOut, RowCheck, Scope, SqlCheck
+from crm_steward.rules.steps import Step
 
 __all__ = ["KINDS", "AnyCheck", "Check", "Hit", "LeftOut", "RowCheck", "Scope", "SqlCheck", "Step"]
 

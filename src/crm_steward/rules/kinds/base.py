@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Protocol
 
@@ -16,6 +16,7 @@ from crm_steward.rules.block import Block
 from crm_steward.rules.conditions import Condition, Test, compiled_condition
 from crm_steward.rules.scope import excepted
 from crm_steward.rules.sql import Statement, json_object
+from crm_steward.rules.steps import Step, looked_at
 
 _BATCH = 2000
 
@@ -153,23 +154,6 @@ class Report:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One line of an explanation.
-
-    Args:
-        words: What is asked, in the words of the rule file.
-        holds: Whether it holds for the record.
-        seen: The value looked at, if there is one.
-        parts: The conditions inside it.
-    """
-
-    words: str
-    holds: bool
-    seen: Any = None
-    parts: tuple[Step, ...] = field(default=())
-
-
 class Check(Block, ABC):
     """A check kind: one module in this folder, which holds all there is to say about it.
 
@@ -219,9 +203,15 @@ class SqlCheck(Check):
     def query(self, scope: Scope) -> Query:
         """Return the statement; nothing of it is text of the rule's author, every value is bound."""
 
+    def not_examined(self, scope: Scope) -> Iterator[LeftOut]:  # noqa: ARG002 -- for the kinds
+        """Yield what in scope cannot be examined."""
+        yield from ()
+
     def find(self, scope: Scope) -> Iterator[Hit]:
         """Yield what is found, in the order of the records."""
         query = self.query(scope)
+        for left_out in self.not_examined(scope):
+            scope.leave_out(left_out)
         # A cursor of its own, so that a caller may interleave rules on one connection.
         cursor = scope.con.cursor().execute(
             f"SELECT refs, about, evidence, score FROM ({query.sql}) ORDER BY refs, about",
@@ -264,33 +254,22 @@ class RowCheck(SqlCheck):
         return looked_at(scope.con, ref, self.tests(statement), statement)
 
 
-def looked_at(
-    con: duckdb.DuckDBPyConnection, ref: RecordRef, tests: tuple[Test, ...], statement: Statement
-) -> tuple[Step, ...]:
-    """Ask each of `tests` of one record.
+MAX_SHARED = 200
+"""Holders of one value beyond which it tells nobody apart: a placeholder, a switchboard."""
 
-    Raises:
-        LookupError: There is no such record.
+
+def crowds(scope: Scope, what: str, sizes: str, values: Mapping[str, Any]) -> Iterator[LeftOut]:
+    """Yield the groups that are too large to mean anything, by their size alone.
+
+    Args:
+        scope: Where the check looks.
+        what: What their members share, without its value.
+        sizes: SQL that selects the `size` of each group.
+        values: The statement's bound values.
     """
-    chosen = ", ".join(f"{test.sql}, {test.seen(statement)}" for test in tests)
-    query = (
-        f"SELECT {chosen} FROM contacts WHERE connection = {statement.bind(ref.connection)} "
-        f"AND id = {statement.bind(ref.id)}"
-    )
-    row = con.execute(query, statement.values).fetchone()
-    if row is None:
-        raise LookupError(str(ref))
-    return tuple(
-        Step(test.words, bool(row[2 * place]), as_json(row[2 * place + 1]))
-        for place, test in enumerate(tests)
-    )
-
-
-def as_json(value: Any) -> Any:
-    """Return a value from DuckDB as JSON holds it; times as ISO 8601 in UTC."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC).isoformat()
-    return value
+    query = f"SELECT size FROM ({sizes}) WHERE size > {MAX_SHARED} ORDER BY size DESC"
+    for (size,) in scope.con.cursor().execute(query, values).fetchall():
+        yield LeftOut(f"{what}: {size} contacts share one value", size)
 
 
 _MOST = 4

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from crm_steward.matching import LEVELS, CappedBlock, Group, Pair, find_groups
 from crm_steward.model import RecordRef
-from crm_steward.rules.kinds.base import Check, Evidence, Hit, LeftOut, Scope, Step, Wording
+from crm_steward.rules.kinds.base import Check, Evidence, Hit, LeftOut, Scope, Wording
 from crm_steward.rules.sql import Statement
+from crm_steward.rules.steps import Step
 
 _READ = "connection, id, email_key, phone_key, mobile_key, first_name_key, last_name_key, name_key"
 

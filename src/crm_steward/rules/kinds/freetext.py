@@ -15,7 +15,6 @@ from crm_steward.rules.kinds.base import (
     Query,
     Scope,
     SqlCheck,
-    Step,
     Wording,
     names_in,
 )
@@ -31,6 +30,7 @@ from crm_steward.rules.lexicons import (
 )
 from crm_steward.rules.operators import FieldName
 from crm_steward.rules.sql import EXTRA, Statement, held, json_object
+from crm_steward.rules.steps import Step
 
 _USUAL = ("notes", "job_title")
 _PHRASE = Annotated[str, Field(min_length=2, max_length=100)]
@@ -151,7 +151,8 @@ class FreeText(SqlCheck):
         ).fetchall()
         fields = dict(found)
         names = (*self.categories, *(("own",) if self.words else ()))
-        return tuple(Step(f"text holds {name}", name in fields, fields.get(name)) for name in names)
+        each = (Step(f"text holds {name}", name in fields, fields.get(name)) for name in names)
+        return (Step("any", bool(fields), parts=tuple(each)),)
 
     @classmethod
     def say(cls, evidence: Evidence, words: Wording, members: int) -> str:  # noqa: ARG003 -- about one
