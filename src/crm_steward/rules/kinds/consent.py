@@ -83,7 +83,7 @@ class ConsentCheck(RowCheck):
         "purpose": "The purpose asked about; null for the channel as a whole.",
         "problem": "What is wrong.",
         "status": "The status that binds on this record; null when nothing is known.",
-        "missing_proof": "What the proof lacks, in any order.",
+        "missing_proof": "What the proof lacks, in any order; null where nobody asked.",
         "strictest": "The strictest status of the same address on any record.",
         "where": "The other records that say no, as connection:id.",
         "others": "How many other records say no.",
@@ -322,11 +322,10 @@ class ConsentCheck(RowCheck):
         return (Report(self._evidence(statement)),)
 
     def _evidence(self, statement: Statement) -> dict[str, str]:
-        evidence = {
-            "channel": statement.bind(self.channel),
-            "problem": statement.bind(self.problem),
-            "status": self._status(statement),
-        }
+        evidence = dict.fromkeys(self.facts, "NULL")
+        evidence["channel"] = statement.bind(self.channel)
+        evidence["problem"] = statement.bind(self.problem)
+        evidence["status"] = self._status(statement)
         if self.purpose is not None:
             evidence["purpose"] = statement.bind(self.purpose)
         if self.problem == "unprovable":
@@ -335,10 +334,8 @@ class ConsentCheck(RowCheck):
             evidence["since"] = iso(self._since(statement))
             evidence["limit"] = statement.bind(str(self._limit))
         if self.problem in _ACROSS:
-            evidence["strictest"] = label("no_rank")
-            evidence["where"] = "no_records"
-            evidence["others"] = "no_others"
-            evidence["since"] = iso("no_at")
+            evidence |= {"strictest": label("no_rank"), "since": iso("no_at")}
+            evidence |= {"where": "no_records", "others": "no_others"}
         if self.problem == "ignored":
             evidence["mailed_at"] = iso("last_mailed_at")
         return evidence

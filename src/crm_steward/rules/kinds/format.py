@@ -102,7 +102,7 @@ class Format(RowCheck):
         "now": "What it holds.",
         "proposed": "What it should read; null when nothing is proposed.",
         "problem": "What is wrong with it; null when it is sound and only written unlike others.",
-        "meant": "The e-mail domain that was probably meant (only: typos).",
+        "meant": "The e-mail domain that was probably meant (only: typos), or null.",
     }
 
     kind: Literal["format"]
@@ -167,9 +167,8 @@ class Format(RowCheck):
             "now": f"CASE WHEN ({proposed}) IS NULL THEN left({now}, {_SHOWN}) ELSE {now} END",
             "proposed": proposed,
             "problem": self._problem(name),
+            "meant": "email_typo" if self.only == "typos" else "NULL",
         }
-        if self.only == "typos":
-            evidence["meant"] = "email_typo"
         return Report(evidence, self._off(name), about=name)
 
     @classmethod

@@ -155,7 +155,8 @@ class FreeText(SqlCheck):
         ).fetchall()
         fields = dict(found)
         names = (*self.categories, *(("own",) if self.words else ()))
-        return tuple(Step(f"text holds {name}", name in fields, fields.get(name)) for name in names)
+        each = (Step(f"text holds {name}", name in fields, fields.get(name)) for name in names)
+        return (Step("any", bool(fields), parts=tuple(each)),)
 
     @classmethod
     def say(cls, evidence: Evidence, words: Wording, members: int) -> str:  # noqa: ARG003 -- about one

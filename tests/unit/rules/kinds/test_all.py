@@ -39,8 +39,19 @@ _EVERYWHERE = {"within": "everywhere"}
 WRITTEN: dict[str, list[dict[str, Any]]] = {
     "required": [{"fields": ["email", "extra.score"]}],
     "stale": [{"longer_than": "1 month", "clock": "last_person_act", "unknown": "report"}],
-    "format": [{"fields": ["first_name", "last_name", "email", "phone", "mobile"]}],
-    "consent": [{"channel": "email", "problem": "contradicted"}],
+    "format": [
+        {"fields": ["first_name", "last_name", "email", "phone", "mobile"]},
+        {"fields": ["company", "postcode", "country", "language"], "codes": ["country"]},
+        {"fields": ["email"], "only": "typos"},
+    ],
+    "consent": [
+        {"channel": "email", "problem": "contradicted"},
+        {"channel": "email", "problem": "contradicted", "purpose": "news"},
+        {"channel": "phone", "problem": "unprovable"},
+        {"channel": "email", "problem": "ignored"},
+        {"channel": "email", "problem": "expired", "after": "1 month"},
+    ],
+    "freetext": [{}, {"fields": ["job_title"], "words": ["zo*", "é😀"]}],
     "condition": [{"holds": {"not": {"field": "job_title", "contains": "é"}}}],
     "unique": [{"fields": ["phone"]}, {"fields": ["last_name", "country"], **_EVERYWHERE}],
     "conflict": [
