@@ -1,19 +1,20 @@
-"""Streams rows out of the database as Arrow batches: no Python object is made per value."""
+"""Streams rows out of the database as Arrow batches, so that whole columns are worked on at once.
+
+SQLite is read through Python's own driver and no other: a second copy of SQLite in one process does
+not see the locks of the first, and takes them away when it closes the file
+(https://sqlite.org/howtocorrupt.html, section 2.2.1).
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import adbc_driver_manager
 import pyarrow as pa
 import sqlalchemy as sa
 
-from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, store_error
+from crm_steward.store.database import Database, store_error
 from crm_steward.store.tables import UtcTime
 
 _BATCH = 16_384
@@ -24,8 +25,7 @@ _BATCH = 16_384
 def stream(database: Database, query: sa.Select[Any]) -> Iterator[pa.RecordBatchReader]:
     """Give the rows of `query` as they stood when it began: one consistent view.
 
-    Times come as whole microseconds, JSON as text, flags as 0 and 1. The database is read through
-    a connection of its own, for as long as the block runs or until the rows are all taken.
+    Times come as whole microseconds, JSON as text, flags as 0 and 1.
 
     Args:
         database: The store.
@@ -35,21 +35,11 @@ def stream(database: Database, query: sa.Select[Any]) -> Iterator[pa.RecordBatch
         StoreError: The database cannot be read.
     """
     plain = query.with_only_columns(*(_plain(column) for column in query.selected_columns))
+    text = str(plain.compile(database.engine, compile_kwargs={"literal_binds": True}))
     schema = pa.schema([(c.name, arrow_type(c)) for c in query.selected_columns])
-    with ExitStack() as held:
-        try:
-            cursor = held.enter_context(_cursor(database, held))
-            cursor.execute(_text(database, plain))
-            batches = _batches(database, cursor.fetch_record_batch(), schema)
-        except adbc_driver_manager.Error as error:
-            raise store_error(database.place, str(error).partition("\n")[0]) from None
+    read = _postgresql if database.dialect == "postgresql" else _sqlite
+    with read(database, text, schema) as batches:
         yield pa.RecordBatchReader.from_batches(schema, batches)
-
-
-def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    if isinstance(column.type, sa.Boolean):
-        return sa.cast(column, sa.Integer).label(column.name)
-    return column
 
 
 def arrow_type(column: sa.ColumnElement[Any]) -> pa.DataType:
@@ -59,61 +49,64 @@ def arrow_type(column: sa.ColumnElement[Any]) -> pa.DataType:
     return pa.float64() if isinstance(column.type, sa.Float) else pa.string()
 
 
-def _text(database: Database, query: sa.Select[Any]) -> str:
-    """Return the statement with its values in it, quoted by the dialect."""
-    statement: Any = query
-    if database.dialect == "sqlite":
-        # SQLite has no types to tell: the driver takes those of the first row.
-        columns = query.selected_columns
-        first: Any = sa.select(*(sa.literal_column(_typed(c)).label(c.name) for c in columns))
-        statement = sa.union_all(first, query)
-    text = str(statement.compile(database.engine, compile_kwargs={"literal_binds": True}))
-    # SQLAlchemy writes for psycopg, to which % means a parameter.
-    return text if database.dialect == "sqlite" else text.replace("%%", "%")
+def _plain(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    if isinstance(column.type, sa.Boolean):
+        return sa.cast(column, sa.Integer).label(column.name)
+    return column
 
 
-def _typed(column: sa.ColumnElement[Any]) -> str:
-    kind = arrow_type(column)
-    return "0" if kind == pa.int64() else "0.0" if kind == pa.float64() else "''"
+@contextmanager
+def _sqlite(database: Database, text: str, schema: pa.Schema) -> Iterator[Iterator[pa.RecordBatch]]:
+    with database.read() as reading:
+        raw: Any = reading.connection.driver_connection
+        cursor = database.explained(lambda: raw.execute(text))
+        yield _of_rows(database, cursor, schema)
+        cursor.close()
 
 
-def _batches(
-    database: Database, reader: pa.RecordBatchReader, schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    first = database.dialect == "sqlite"
+def _of_rows(database: Database, cursor: Any, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    while rows := database.explained(lambda: cursor.fetchmany(_BATCH)):
+        yield batch_of(rows, schema)
+
+
+def batch_of(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return rows as columns."""
+    columns = zip(*rows, strict=True)
+    arrays = [pa.array(values, type=of.type) for values, of in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+@contextmanager
+def _postgresql(
+    database: Database, text: str, schema: pa.Schema
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Read through a connection of its own, whose driver makes columns without Python."""
+    import adbc_driver_manager  # noqa: PLC0415 -- comes with the extra `postgres`
+    import adbc_driver_postgresql.dbapi  # noqa: PLC0415 -- same
+
+    errors = (adbc_driver_manager.Error, pa.ArrowException, OSError)
+
+    def cast(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in reader:
+                yield batch.cast(schema)
+        except errors as error:
+            raise _refusal(database, error) from None
+
+    url = database.engine.url.set(drivername="postgresql")
     try:
-        for batch in reader:
-            yield (batch.slice(1) if first else batch).cast(schema)
-            first = False
-    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
-        raise store_error(database.place, str(error).partition("\n")[0]) from None
+        connection = adbc_driver_postgresql.dbapi.connect(url.render_as_string(hide_password=False))
+    except errors as error:
+        raise _refusal(database, error) from None
+    with connection, connection.cursor() as cursor:
+        try:
+            # SQLAlchemy writes for psycopg, to which % means a parameter.
+            cursor.execute(text.replace("%%", "%"))
+            reader = cursor.fetch_record_batch()
+        except errors as error:
+            raise _refusal(database, error) from None
+        yield cast(reader)
 
 
-def _cursor(database: Database, held: ExitStack) -> Any:
-    if database.dialect == "postgresql":
-        import adbc_driver_postgresql.dbapi  # noqa: PLC0415 -- comes with the extra `postgres`
-
-        url = database.engine.url.set(drivername="postgresql")
-        uri = url.render_as_string(hide_password=False)
-        return held.enter_context(adbc_driver_postgresql.dbapi.connect(uri)).cursor()
-    import adbc_driver_sqlite.dbapi  # noqa: PLC0415 -- beside the other
-
-    path = database.path or _copied(database, held)
-    uri = f"{path.absolute().as_uri()}?mode=rw"
-    connection = held.enter_context(adbc_driver_sqlite.dbapi.connect(uri))
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.fetchall()
-    cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_BATCH)})
-    return cursor
-
-
-def _copied(database: Database, held: ExitStack) -> Path:
-    """Return a file with what a database in memory holds (tests): the driver reads files."""
-    path = Path(held.enter_context(TemporaryDirectory(prefix="steward-")), "memory.db")
-    with database.read() as reading, closing(sqlite3.connect(path)) as copy:
-        raw = reading.connection.driver_connection
-        copy.execute("PRAGMA synchronous = OFF")
-        if isinstance(raw, sqlite3.Connection):
-            raw.backup(copy)
-    return path
+def _refusal(database: Database, error: Exception) -> Exception:
+    return store_error(database.place, str(error).partition("\n")[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,7 @@ T = TypeVar("T")
 HEAD = "0007"
 """The migration that this code reads and writes; a test keeps it equal to alembic's head."""
 
-BUSY_TIMEOUT_MS = 30_000
+_BUSY_TIMEOUT_MS = 30_000
 _WRITE = "steward_write"
 
 
@@ -79,6 +79,17 @@ class Database:
         """
         with _explained(self.place), self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def explained(self, read: Callable[[], T]) -> T:
+        """Return what `read` does with SQLite's driver itself; what it raises is explained.
+
+        Raises:
+            StoreError: The database cannot be read.
+        """
+        try:
+            return read()
+        except sqlite3.Error as error:
+            raise store_error(self.place, str(error)) from error
 
     @property
     def place(self) -> str:
@@ -188,7 +199,11 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         hide_parameters=True,
-        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
+        connect_args={
+            "timeout": _BUSY_TIMEOUT_MS / 1000,
+            "isolation_level": None,
+            "check_same_thread": False,
+        },
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)

@@ -113,8 +113,8 @@ def test_an_open_change_of_a_connection_that_is_off_stops_nobody_else(
 def test_a_scan_that_begins_when_the_lease_wants_renewing_does_not_wait_for_itself(
     make_work: MakeWork, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A scan holds the database's only write lock from its first finding to its last."""
-    monkeypatch.setattr("crm_steward.store.database.BUSY_TIMEOUT_MS", 100)
+    """Each rule renews it: the scan holds no lock of the database while it asks."""
+    monkeypatch.setattr("crm_steward.store.database._BUSY_TIMEOUT_MS", 100)
     work = make_work()
     work.pull("people")
     renewals = clock.now
@@ -127,6 +127,30 @@ def test_a_scan_that_begins_when_the_lease_wants_renewing_does_not_wait_for_itse
     work._writer._clock = later  # each look at the lease finds it due
 
     work.scan()
+
+
+def test_a_pull_that_brings_changes_calls_for_a_scan_of_them(
+    make_work: MakeWork, tmp_path: Path, clock: Any
+) -> None:
+    """The first pull calls for a scan of everything, later ones only when something changed."""
+    work = make_work()
+    nudged: list[str] = []
+    work._nudge = nudged.append  # type: ignore[method-assign] # watched
+    work.pull("people")
+    work.scan()
+    clock.forward(hours=1)
+    work.pull("people")
+    assert nudged == ["scan", "apply"]
+
+    clock.forward(hours=1)
+    (tmp_path / "people.csv").write_text("id,first_name,email\n1,Jeanne,\n2,INES,\n", "utf-8")
+    work.pull("people")
+    work.scan_changed()
+
+    assert nudged == ["scan", "apply", "scan-changed", "apply"]
+    (run, *_) = Runs(work._database).latest("scan")
+    counts = {name: run.counts[name] for name in ("contacts", "new", "resolved", "standing")}
+    assert counts == {"contacts": 2, "new": 1, "resolved": 2, "standing": 0}
 
 
 def test_the_report_learns_what_the_service_left_out_of_its_plans(make_work: MakeWork) -> None:
