@@ -59,7 +59,7 @@ class HubSpotConnector:
         return by_own_ref(self._reader.fresh([ref.id for ref in refs]))
 
     def apply(self, changes: Sequence[Change]) -> Iterator[Outcome]:
-        """Update, task, unsubscribe, merge and archive."""
+        """Update, make and close tasks, unsubscribe, merge and archive."""
         if any(isinstance(change, CreateTask) for change in changes):
             self._writer.due_in(_zone(self._details.get("timeZone")))
         return self._writer.apply(changes)

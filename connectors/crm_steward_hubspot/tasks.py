@@ -83,7 +83,7 @@ class Tasks:
         except HubSpotRejectedError as error:
             return ended(task, Status.REJECTED, error.message)
         task_id = id_of(answer)
-        if not task_id or not _bears(answer, task.marker):
+        if not task_id or not bears(answer, task.marker):
             return ended(task, Status.UNKNOWN, "the answer does not show the task")
         return ended(task, Status.VERIFIED, remote_id=task_id)
 
@@ -109,7 +109,7 @@ class Tasks:
 
     def _settled(self, task: CreateTask, held: Sequence[Any], doubt: str) -> Outcome:
         for record in held:
-            if _bears(record, task.marker):
+            if bears(record, task.marker):
                 return ended(task, Status.VERIFIED, remote_id=id_of(record))
         if doubt:
             return ended(task, Status.UNKNOWN, doubt)
@@ -176,7 +176,8 @@ def task_html(body: str, marker: str) -> str:
     return "<br>".join(escape(line, quote=False) for line in lines)
 
 
-def _bears(record: Any, marker: str) -> bool:
+def bears(record: Any, marker: str) -> bool:
+    """Whether a task is the one of this marker."""
     body = held_by(record).get("hs_task_body")
     return isinstance(body, str) and marker_line(marker) in body
 

@@ -11,6 +11,7 @@ from crm_steward.sdk import (
     ArchiveRecord,
     Change,
     Clock,
+    CloseTask,
     CreateTask,
     MergeRecords,
     Outcome,
@@ -18,6 +19,7 @@ from crm_steward.sdk import (
     UpdateFields,
 )
 from crm_steward_hubspot.archiving import Archives
+from crm_steward_hubspot.closing import Closings
 from crm_steward_hubspot.mapping import ContactMap
 from crm_steward_hubspot.merging import Merges
 from crm_steward_hubspot.optouts import Unsubscriber
@@ -45,6 +47,7 @@ class Writer:
         unsubscriber = Unsubscriber(wire)
         self._updates = Updates(wire, contacts, reader, unsubscriber)
         self._tasks = Tasks(wire, clock)
+        self._closings = Closings(wire)
         self._suppressions = Suppressions(unsubscriber, reader, contacts)
         self._merges = Merges(wire, reader, unsubscriber)
         self._archives = Archives(wire, reader)
@@ -59,20 +62,23 @@ class Writer:
             group = list(neighbours)
             yield from self._updates.apply(of(UpdateFields, group))
             yield from self._tasks.apply(of(CreateTask, group))
+            yield from self._closings.apply(of(CloseTask, group))
             yield from self._suppressions.apply(of(SuppressChannel, group))
             yield from self._merges.apply(of(MergeRecords, group))
             yield from self._archives.apply(of(ArchiveRecord, group))
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether changes took effect whose answer was lost."""
-        members = [change.ref.id for change in changes]
+        # A task is closed whatever became of its contact.
+        members = [change.ref.id for change in changes if not isinstance(change, CloseTask)]
         members += [loser.id for merge in of(MergeRecords, changes) for loser in merge.losers]
-        records: Mapping[str, Any] = self._reader.records(members)
+        records: Mapping[str, Any] = self._reader.records(members) if members else {}
         found = {asked: self._map.contact(record) for asked, record in records.items()}
         for _, neighbours in groupby(changes, type):
             group = list(neighbours)
             yield from self._updates.settle(of(UpdateFields, group), found)
             yield from self._tasks.settle(of(CreateTask, group), found)
+            yield from self._closings.settle(of(CloseTask, group))
             yield from self._suppressions.settle(of(SuppressChannel, group), records)
             yield from self._merges.settle(of(MergeRecords, group), found)
             yield from self._archives.settle(of(ArchiveRecord, group), found)

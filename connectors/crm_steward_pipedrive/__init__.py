@@ -57,6 +57,7 @@ SPEC = ConnectorSpec(
         {
             Capability.UPDATE,
             Capability.TASK,
+            Capability.CLOSE_TASK,
             Capability.SUPPRESS_EMAIL,
             Capability.MERGE,
             Capability.ARCHIVE,

@@ -181,11 +181,15 @@ class Records:
 
     def _done(self, ids: Sequence[int]) -> dict[int, datetime]:
         found = {}
-        for number, row in self._by_id(ids, self._activity, self._activities).items():
+        for number, row in self.activities(ids).items():
             when = time_of(row.get("marked_as_done_time")) or time_of(row.get("due_date"))
             if row.get("done") is True and when is not None:
                 found[number] = when
         return found
+
+    def activities(self, ids: Sequence[int]) -> dict[int, Document]:
+        """Bring activities by id; those that are gone are left out."""
+        return self._by_id(ids, self._activity, self._activities)
 
     def _activity(self, number: int) -> Document:
         return self._wire.call(

@@ -14,6 +14,7 @@ from crm_steward.sdk import (
     ArchiveRecord,
     Change,
     Channel,
+    CloseTask,
     Contact,
     CreateTask,
     MergeRecords,
@@ -23,8 +24,10 @@ from crm_steward.sdk import (
     Status,
     SuppressChannel,
     UpdateFields,
+    change_key,
     ended,
 )
+from crm_steward_pipedrive.closing import Closings
 from crm_steward_pipedrive.consent import NO_CAMPAIGNS, NotShownError, Suppressor, withdrawn
 from crm_steward_pipedrive.errors import PipedriveRejectedError
 from crm_steward_pipedrive.mapping import ContactMap, id_of, knows, same
@@ -65,6 +68,7 @@ class Writer:
         self._suppressor = Suppressor(wire, records)
         self._merger = Merger(wire, records, reader, self._suppressor)
         self._tasks = Tasks(wire)
+        self._closings = Closings(wire, records)
         self._parts_otherwise = False
         """Set once Pipedrive was seen to part a name of several words unlike we meant it."""
 
@@ -76,6 +80,8 @@ class Writer:
                     yield self._guarded(change, lambda one=change: self._update(one))  # type: ignore[misc] # the default binds it
                 case CreateTask():
                     yield self._guarded(change, lambda one=change: self._create(one))  # type: ignore[misc] # same
+                case CloseTask():
+                    yield self._guarded(change, lambda one=change: self._closings.close(one))  # type: ignore[misc] # same
                 case SuppressChannel():
                     yield self._guarded(change, lambda one=change: self._suppress(one))  # type: ignore[misc] # same
                 case MergeRecords():
@@ -85,10 +91,14 @@ class Writer:
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether changes took effect whose answer was lost."""
-        found = self._reader.fresh([change.ref.id for change in changes])
+        closed = self._closings.settle([c for c in changes if isinstance(c, CloseTask)])
+        ids = [change.ref.id for change in changes if not isinstance(change, CloseTask)]
+        found = self._reader.fresh(ids) if ids else {}
         for change in changes:
             contact = found.get(change.ref.id)
-            if isinstance(change, MergeRecords):
+            if isinstance(change, CloseTask):
+                yield closed[change_key(change)]
+            elif isinstance(change, MergeRecords):
                 yield self._merger.settle(change)
             elif isinstance(change, ArchiveRecord):
                 there = contact is not None and contact.ref == change.ref

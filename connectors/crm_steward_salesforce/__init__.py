@@ -20,6 +20,7 @@ SPEC = ConnectorSpec(
             Capability.UPDATE,
             Capability.CONDITIONAL_UPDATE,
             Capability.TASK,
+            Capability.CLOSE_TASK,
             Capability.SUPPRESS_EMAIL,
             Capability.SUPPRESS_PHONE,
             Capability.MERGE,

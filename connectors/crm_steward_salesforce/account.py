@@ -7,6 +7,7 @@ from typing import Any
 
 from crm_steward.sdk import Account, Owner
 from crm_steward_salesforce import soql
+from crm_steward_salesforce.closing import DONE, unable
 from crm_steward_salesforce.errors import SalesforceRejectedError
 from crm_steward_salesforce.mapping import ContactMap
 from crm_steward_salesforce.records import Records, id_of, is_last, last_id
@@ -94,6 +95,11 @@ class Inspector:
         ]
         if "createable" not in self._schema.of("Task").rights:
             found.append("Our user may not make tasks. Grant 'Edit Tasks' by a permission set.")
+        elif why := unable(self._schema):
+            found.append(
+                f"{why[0].upper()}{why[1:]}: tasks are not closed when they are settled. Grant edit "
+                f"access to it, or put '{DONE}' back among the statuses of tasks."
+            )
         return found
 
     def _unmapped(self) -> list[str]:

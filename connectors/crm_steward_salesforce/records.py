@@ -157,6 +157,11 @@ class Records:
         """Bring the tasks of contacts, those included that somebody has deleted."""
         return self._by_ids(("Id", "WhoId", "Description"), "Task", "WhoId", contact_ids)
 
+    def tasks(self, task_ids: Sequence[str]) -> list[Record]:
+        """Bring tasks by id, those included that somebody has deleted."""
+        paths = ("Id", "Status", "Description", "IsDeleted")
+        return self._by_ids(paths, "Task", "Id", list(dict.fromkeys(task_ids)))
+
     def readings(self, records: Sequence[Any]) -> Iterator[Any]:
         """Read records as contacts, with what their Individuals said."""
         said = self.said(records)

@@ -72,7 +72,7 @@ class Tasks:
             end = ends.get(task.ref.id)
             places = {short(task.ref.id), short(end.id if end else "")}
             held = [record for place in places for record in by_contact.get(place, ())]
-            made = next((record for record in held if _bears(record, task.marker)), None)
+            made = next((record for record in held if bears(record, task.marker)), None)
             if made is not None:
                 yield ended(task, Status.VERIFIED, remote_id=id_of(made))
             elif end is None or end.deleted:
@@ -119,6 +119,7 @@ def _option(field: Described, wanted: str) -> str:
     return field.default or next(iter(field.options), "")
 
 
-def _bears(record: Any, marker: str) -> bool:
+def bears(record: Any, marker: str) -> bool:
+    """Whether a task is the one of this marker."""
     description = record.get("Description")
     return isinstance(description, str) and marker_line(marker) in description

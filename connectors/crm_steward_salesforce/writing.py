@@ -13,6 +13,7 @@ from typing import TypeVar
 from crm_steward.sdk import (
     ArchiveRecord,
     Change,
+    CloseTask,
     CreateTask,
     MergeRecords,
     Outcome,
@@ -23,6 +24,7 @@ from crm_steward.sdk import (
     change_key,
     ended,
 )
+from crm_steward_salesforce.closing import Closings
 from crm_steward_salesforce.guarded import Memory, Updater
 from crm_steward_salesforce.mapping import ContactMap
 from crm_steward_salesforce.merging import Merger
@@ -57,6 +59,7 @@ class Writer:
         self._records = records
         self._updater = Updater(wire, contacts, records, memory)
         self._tasks = Tasks(wire, schema, records)
+        self._closings = Closings(wire, schema, records)
         self._remover = Remover(wire, schema, records)
         self._merger = Merger(wire, schema, contacts, records)
 
@@ -71,6 +74,7 @@ class Writer:
         done: dict[str, Outcome] = {}
         for outcome in (
             *self._tasks.settled(_of(CreateTask, changes)),
+            *self._closings.settled(_of(CloseTask, changes)),
             *self._remover.archived(_of(ArchiveRecord, changes)),
             *map(self._merger.settled, _of(MergeRecords, changes)),
             *self._settled_fields(changes),
@@ -85,6 +89,8 @@ class Writer:
                     yield from self._updater.update(part)
             case CreateTask():
                 yield from _ordered(_of(CreateTask, group), self._tasks.create)
+            case CloseTask():
+                yield from _ordered(_of(CloseTask, group), self._closings.close)
             case SuppressChannel():
                 yield from _ordered(_of(SuppressChannel, group), self._remover.suppress)
             case ArchiveRecord():

@@ -82,6 +82,7 @@ SPEC = ConnectorSpec(
             Capability.UPDATE,
             Capability.CONDITIONAL_UPDATE,
             Capability.TASK,
+            Capability.CLOSE_TASK,
             Capability.SUPPRESS_EMAIL,
             Capability.MERGE,
             Capability.ARCHIVE,

@@ -60,7 +60,7 @@ class ZohoConnector:
         return {contact.ref: contact for contact in read if isinstance(contact, Contact)}
 
     def apply(self, changes: Sequence[Change]) -> Iterator[Outcome]:
-        """Update, restrict, merge and delete contacts, and create tasks."""
+        """Update, restrict, merge and delete contacts, create and close tasks."""
         return self._writer.apply(changes)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:

@@ -59,7 +59,7 @@ class Tasks:
         try:
             for where in (f"Who_Id = {_quoted(task.ref.id)}", f"Subject = {title}"):
                 for row in self._found(where):
-                    if _bears(row, task.marker):
+                    if bears(row, task.marker):
                         return ended(task, Status.VERIFIED, remote_id=id_of(row))
         except ZohoRefusedError as error:
             # A title may hold what a query cannot; the others of the batch are settled all the same.
@@ -109,6 +109,7 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _bears(row: Any, marker: str) -> bool:
+def bears(row: Any, marker: str) -> bool:
+    """Whether a task is the one of this marker."""
     text = row.get("Description") if isinstance(row, dict) else None
     return isinstance(text, str) and marker_line(marker) in text

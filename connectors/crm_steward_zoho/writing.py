@@ -8,6 +8,7 @@ from typing import assert_never
 from crm_steward.sdk import (
     ArchiveRecord,
     Change,
+    CloseTask,
     Contact,
     Context,
     CreateTask,
@@ -18,6 +19,7 @@ from crm_steward.sdk import (
 )
 from crm_steward_zoho import ZohoSettings
 from crm_steward_zoho.batches import MOST, Batches
+from crm_steward_zoho.closing import Closings
 from crm_steward_zoho.mapping import ContactMap
 from crm_steward_zoho.merging import Merger
 from crm_steward_zoho.reading import Reader
@@ -55,6 +57,7 @@ class Writer:
             wire, contacts, reader, memory=memory, clock=context.clock, triggers=triggers
         )
         self._tasks = Tasks(wire, triggers)
+        self._closings = Closings(wire, triggers)
         self._batches = Batches(wire, reader, triggers)
         self._merger = Merger(wire, contacts, reader, self._batches, context.stop)
 
@@ -70,14 +73,17 @@ class Writer:
                     yield from self._batches.archive(
                         [c for c in group if isinstance(c, ArchiveRecord)]
                     )
+                case CloseTask():
+                    yield from self._closings.apply([c for c in group if isinstance(c, CloseTask)])
                 case _:
                     yield from (self._one(change) for change in group)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether changes took effect whose answer was lost."""
-        plain = [c for c in changes if not isinstance(c, CreateTask | MergeRecords)]
+        plain = [c for c in changes if not isinstance(c, CreateTask | CloseTask | MergeRecords)]
         ids = [change.ref.id for change in plain]
         records = self._reader.records(list(dict.fromkeys(map(self._reader.survivor_of, ids))))
+        closed = self._closings.settle([c for c in changes if isinstance(c, CloseTask)])
         for change in changes:
             record = records.get(self._reader.survivor_of(change.ref.id))
             read = self._map.contact(record) if record is not None else None
@@ -87,6 +93,8 @@ class Writer:
                     yield self._updater.settle(change, contact)
                 case CreateTask():
                     yield self._tasks.settle(change)
+                case CloseTask():
+                    yield next(closed)
                 case SuppressChannel():
                     yield self._batches.settle_suppression(change, record)
                 case MergeRecords():
@@ -102,6 +110,8 @@ class Writer:
                 return self._updater.apply(change)
             case CreateTask():
                 return self._tasks.create(change)
+            case CloseTask():
+                return next(self._closings.apply([change]))
             case MergeRecords():
                 return self._merger.apply(change)
             case SuppressChannel():

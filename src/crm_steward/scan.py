@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-import duckdb
-
-from crm_steward.model import Clock, Finding
+from crm_steward.model import Clock
 from crm_steward.rules import LeftOut, Rule, RuleBook
+from crm_steward.rules.kinds import Check, SqlCheck
+from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
-from crm_steward.store.findings import FindingCounts, Findings
+from crm_steward.store.findings import FindingCounts, Findings, Look
 from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.mirror import Mirror
-from crm_steward.store.relation import open_relation
+from crm_steward.store.relation import open_relation, relation_of_rows
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.runs import Runs
 
@@ -32,6 +34,9 @@ class ScanCounts(FindingCounts):
         by_rule: Rule id → how many findings stand.
         not_examined: Connection → why its contacts were left out.
         left_out: What a rule could not examine → how many contacts.
+        skipped: `connection: field` that a connection lacks → how many rules are not run there.
+        waiting: Rule id → why a scan of changes left it to the next whole scan: `groups` (it
+            compares contacts), `new or edited`, `every` (it does not run at each scan).
     """
 
     run: str = ""
@@ -39,6 +44,8 @@ class ScanCounts(FindingCounts):
     by_rule: dict[str, int] = field(default_factory=dict)
     not_examined: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
 
 
 def scan(
@@ -47,12 +54,14 @@ def scan(
     *,
     clock: Clock,
     only_due: bool = False,
+    changed: bool = False,
     progress: Progress | None = None,
 ) -> ScanCounts:
-    """Run every rule on the mirror and store what it finds, all or nothing.
+    """Run the rules on the mirror and store what they find, all or nothing.
 
     A connection that was never read to the end is left out and named: nothing is inferred from
-    half a base.
+    half a base. The rules look at the mirror as it stood when the scan began; the database is
+    free while they do, and what is pulled meanwhile is for the next scan.
 
     Args:
         database: The store.
@@ -60,45 +69,150 @@ def scan(
         clock: The time.
         only_due: Leave out rules whose `every` says that their day, week, month or quarter has
             had its scan; what they found before stands. A new or edited rule is always due.
+        changed: Look only at contacts that changed since the last scan, with the rules for which
+            that is enough. What changes by the passing of time alone is for the next whole scan,
+            and so are the rules named in `ScanCounts.waiting`.
         progress: Called before each rule.
     """
     runs = Runs(database)
     counts = ScanCounts()
     counts.run = runs.start("scan", now=clock())
+    lacking = (f"{one.connection}: {one.field}" for one in book.skipped if one.field)
+    counts.skipped = dict(sorted(Counter(lacking).items()))
     with runs.during(counts.run, clock=clock):
-        _scan(database, book, counts, now=clock(), only_due=only_due, progress=progress)
+        choose = _those_for_changes if changed else _those_for_all
+        chosen = choose(database, book, counts, now=clock(), only_due=only_due)
+        _scan(database, book, counts, chosen, now=clock(), progress=progress)
     if book.texts:
         Rulebooks(database).save(book.digest, book.texts, now=clock())
     runs.finish(counts.run, asdict(counts), now=clock())
     return counts
 
 
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """What a scan looks at.
+
+    Args:
+        rules: The rules.
+        examined: The connections.
+        since: Only contacts that changed since then; None means all.
+    """
+
+    rules: Sequence[Rule]
+    examined: Collection[str]
+    since: datetime | None = None
+
+
+def _those_for_all(
+    database: Database, book: RuleBook, counts: ScanCounts, *, now: datetime, only_due: bool
+) -> _Chosen:
+    examined, counts.not_examined = _examined(Mirror(database))
+    jobs = Jobs(database).states() if only_due else {}
+    rules = [rule for rule in book.rules if not only_due or _due(rule, jobs, now)]
+    return _Chosen(rules, examined)
+
+
+NEVER_SCANNED = "never scanned yet"
+"""Why a scan of changes leaves a connection out."""
+
+_OVERLAP = timedelta(minutes=2)
+"""How far a scan of changes looks back beyond the last scan: a page may wait half a minute for the
+database after it was given its time."""
+
+
+def _those_for_changes(
+    database: Database, book: RuleBook, counts: ScanCounts, *, now: datetime, only_due: bool
+) -> _Chosen:
+    """Choose the rules that looked at everything before, as they stand now."""
+    del now, only_due
+    complete, counts.not_examined = _examined(Mirror(database))
+    looks = Findings(database).looks()
+    known = {name for by_connection in looks.values() for name in by_connection}
+    counts.not_examined |= dict.fromkeys(sorted(complete - known), NEVER_SCANNED)
+    examined = complete & known
+    rules = []
+    for rule in book.rules:
+        looked = looks.get(rule.id, {})
+        scope = _scope(rule, examined)
+        if rule.every != "scan" or not rule.check.alone:
+            counts.waiting[rule.id] = "every" if rule.check.alone else "groups"
+        elif any(name not in looked or looked[name].digest != rule.digest for name in scope):
+            counts.waiting[rule.id] = "new or edited"
+        else:
+            rules.append(rule)
+    ats = [looks[rule.id][name].at for rule in rules for name in _scope(rule, examined)]
+    return _Chosen(rules if ats else [], examined, min(ats, default=_NEVER) - _OVERLAP)
+
+
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""Since when nothing can have changed."""
+
+
 def _scan(
     database: Database,
     book: RuleBook,
     counts: ScanCounts,
+    chosen: _Chosen,
     *,
     now: datetime,
-    only_due: bool,
     progress: Progress | None,
 ) -> None:
-    jobs = Jobs(database)
-    examined, counts.not_examined = _examined(Mirror(database))
-    rules = [rule for rule in book.rules if not only_due or _due(rule, jobs, now)]
-    with open_relation(database, connections=examined) as con:
+    rules, since = chosen.rules, chosen.since
+    columns = columns_read(rules, now)
+    with open_relation(database, connections=chosen.examined, columns=columns, since=since) as con:
         counts.contacts = con.execute("SELECT count(*) FROM contacts").fetchall()[0][0]
+        comparison = Comparison(database, con, since)
+        comparison.begin([rule.id for rule in rules])
+        for number, rule in enumerate(rules, start=1):
+            if progress:
+                progress(rule.id, number, len(rules))
+            _ask(comparison, rule, now, counts)
+        comparison.end()
+        counts.by_rule = {rule.id: comparison.found[rule.id] for rule in rules}
         findings = Findings(database)
-        changed = findings.record(
-            {rule.id: _scope(rule, examined) for rule in rules},
-            _found(con, rules, now, counts, progress),
+        stored = findings.store(
+            comparison,
+            {rule.id: Look(rule.digest, _scope(rule, chosen.examined)) for rule in rules},
             now=now,
-            retired=findings.rules() - {rule.id for rule in book.rules},
+            retired=() if since else findings.rules() - {rule.id for rule in book.rules},
         )
-    for rule in rules:
-        if rule.every != "scan" and not counts.not_examined:
-            jobs.save(_job(rule), JobState(last_success_at=now, last_attempt_at=now))
-    for name, value in asdict(changed).items():
+    if not since and not counts.not_examined:
+        jobs = Jobs(database)
+        for rule in rules:
+            if rule.every != "scan":
+                jobs.save(_job(rule), JobState(last_success_at=now, last_attempt_at=now))
+    for name, value in asdict(stored).items():
         setattr(counts, name, value)
+
+
+def columns_read(rules: Sequence[Rule], now: datetime) -> set[str] | None:
+    """Return words among which are all columns that the rules read; None means all columns."""
+    words: set[str] = set()
+    with closing(relation_of_rows(())) as con:
+        for rule in rules:
+            read = rule.check.columns(rule.scope(con, now))
+            if read is None:
+                return None
+            words.update(read)
+    return words
+
+
+def _ask(comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts) -> None:
+    """Ask one rule what it finds."""
+
+    def leave_out(left: LeftOut) -> None:
+        counts.left_out[f"{rule.id}: {left.reason}"] = left.contacts
+
+    check: Check = rule.check
+    if not isinstance(check, SqlCheck):
+        comparison.take(rule.find(comparison.con, now, leave_out=leave_out), [rule.id])
+        return
+    scope = rule.scope(comparison.con, now)
+    for left in check.not_examined(scope):
+        leave_out(left)
+    query = check.query(scope)
+    comparison.ask(Source(rule.id, rule.kind, rule.severity, query.sql, query.values))
 
 
 def _examined(mirror: Mirror) -> tuple[set[str], dict[str, str]]:
@@ -107,7 +221,7 @@ def _examined(mirror: Mirror) -> tuple[set[str], dict[str, str]]:
     return complete, dict.fromkeys(set(states) - complete, "never read to the end yet")
 
 
-def _scope(rule: Rule, examined: set[str]) -> set[str]:
+def _scope(rule: Rule, examined: Collection[str]) -> set[str]:
     return {name for name in examined if rule.runs_in(name)}
 
 
@@ -115,8 +229,8 @@ def _job(rule: Rule) -> str:
     return f"rule:{rule.id}:{rule.digest[:12]}"
 
 
-def _due(rule: Rule, jobs: Jobs, now: datetime) -> bool:
-    last = jobs.state(_job(rule)).last_success_at
+def _due(rule: Rule, jobs: Mapping[str, JobState], now: datetime) -> bool:
+    last = jobs.get(_job(rule), JobState()).last_success_at
     period = _PERIODS.get(rule.every)
     return period is None or last is None or period(last) != period(now)
 
@@ -128,23 +242,3 @@ _PERIODS: Mapping[str, Callable[[datetime], object]] = {
     "quarter": lambda at: (at.year, (at.month - 1) // 3),
 }
 """What names the period of a time, in UTC; `scan` has none: such a rule runs at each scan."""
-
-
-def _found(
-    con: duckdb.DuckDBPyConnection,
-    rules: Sequence[Rule],
-    now: datetime,
-    counts: ScanCounts,
-    progress: Progress | None,
-) -> Iterator[Finding]:
-    for number, rule in enumerate(rules, start=1):
-        if progress:
-            progress(rule.id, number, len(rules))
-        counts.by_rule[rule.id] = 0
-
-        def leave_out(left: LeftOut, rule: str = rule.id) -> None:
-            counts.left_out[f"{rule}: {left.reason}"] = left.contacts
-
-        for finding in rule.find(con, now, leave_out=leave_out):
-            counts.by_rule[rule.id] += 1
-            yield finding

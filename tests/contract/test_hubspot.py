@@ -35,6 +35,7 @@ _CALLS = {
     Verb.GET: ("POST", r"/contacts/batch/read"),
     Verb.UPDATE: ("POST", r"/contacts/batch/update"),
     Verb.TASK: ("POST", r"^/crm/v3/objects/tasks$"),
+    Verb.CLOSE: ("PATCH", r"^/crm/v3/objects/tasks/[0-9]+$"),
     Verb.SUPPRESS: ("POST", r"/unsubscribe"),
     Verb.MERGE: ("POST", r"/contacts/merge$"),
     Verb.ARCHIVE: ("POST", r"/contacts/batch/archive"),
@@ -150,6 +151,17 @@ class HubSpotAccount(SandboxAccount):
         tasks = self._crm.tables["tasks"]
         attached = self._crm.tasks_of.get(record_id, [])
         return [tasks[task_id]["properties"]["hs_task_subject"] for task_id in attached]
+
+    def open_tasks(self, record_id: str) -> list[str]:
+        held = [self._crm.tables["tasks"][task] for task in self._crm.tasks_of.get(record_id, [])]
+        values = [task["properties"] for task in held if task["archivedAt"] is None]
+        return [v["hs_task_subject"] for v in values if v["hs_task_status"] != "COMPLETED"]
+
+    def close_task(self, task_id: str) -> None:
+        self._crm.by_hand({"do": "close_task", "id": task_id})
+
+    def drop_task(self, task_id: str) -> None:
+        self._crm.by_hand({"do": "archive_task", "id": task_id})
 
     def _held(self, record_id: str) -> dict[str, str]:
         held: dict[str, str] = self._crm.tables["contacts"][record_id]["properties"]

@@ -25,6 +25,7 @@ _CALLS = {
     Verb.GET: ("GET", r"^/api/v2/persons(/[0-9]+|\?.*ids=)"),
     Verb.UPDATE: ("PATCH", r"^/api/v2/persons/"),
     Verb.TASK: ("POST", r"^/api/v2/activities$"),
+    Verb.CLOSE: ("PATCH", r"^/api/v2/activities/[0-9]+$"),
     Verb.SUPPRESS: ("PATCH", r"^/api/v2/persons/"),
     Verb.MERGE: ("PUT", r"^/v1/persons/[0-9]+/merge$"),
     Verb.ARCHIVE: ("DELETE", r"^/api/v2/persons/"),
@@ -149,6 +150,15 @@ class PipedriveAccount(SandboxAccount):
     def tasks(self, record_id: str) -> list[str]:
         rows = self._crm.activities(int(record_id))
         return [row["subject"] for row in rows if not row["done"]]
+
+    def open_tasks(self, record_id: str) -> list[str]:
+        return self.tasks(record_id)  # what is done already is not counted there either
+
+    def close_task(self, task_id: str) -> None:
+        self._crm.by_hand({"do": "done", "id": task_id})
+
+    def drop_task(self, task_id: str) -> None:
+        self._crm.by_hand({"do": "drop_activity", "id": task_id})
 
     def _answer(self, request: Request) -> Response:
         for waiting in self._instead:

@@ -32,6 +32,7 @@ _PATHS = {
     Verb.GET: r"^GET /services/data/v64\.0/queryAll/\?q=(?=.*FROM\+Contact\+)(?=.*\+Id\+IN\+)",
     Verb.UPDATE: r"^PATCH /services/data/v64\.0/sobjects/Contact/",
     Verb.TASK: r"^POST /services/data/v64\.0/composite/sobjects",
+    Verb.CLOSE: r"^PATCH /services/data/v64\.0/composite/sobjects",
     Verb.SUPPRESS: r"^PATCH /services/data/v64\.0/composite/sobjects",
     Verb.MERGE: r"^POST /services/Soap/u/64\.0",
     Verb.ARCHIVE: r"^DELETE /services/data/v64\.0/composite/sobjects",
@@ -150,6 +151,16 @@ class SalesforceAccount(SandboxAccount):
 
     def tasks(self, record_id: str) -> list[str]:
         return [t["Subject"] for t in self._crm.live("Task") if t["WhoId"] == record_id]
+
+    def open_tasks(self, record_id: str) -> list[str]:
+        held = [task for task in self._crm.live("Task") if task["WhoId"] == record_id]
+        return [task["Subject"] for task in held if not task["IsClosed"]]
+
+    def close_task(self, task_id: str) -> None:
+        self._do("edit", id=task_id, values={"Status": "Completed"}, object="Task")
+
+    def drop_task(self, task_id: str) -> None:
+        self._do("delete", id=task_id, object="Task")
 
     def _do(self, deed: str, **what: Any) -> Any:
         return self._crm.by_hand({"do": deed, **what})

@@ -33,6 +33,7 @@ _CALLS = {
     Verb.UPDATE: ("PUT", r"^/crm/v8/Contacts$"),
     Verb.SUPPRESS: ("PUT", r"^/crm/v8/Contacts$"),
     Verb.TASK: ("POST", r"^/crm/v8/Tasks$"),
+    Verb.CLOSE: ("PUT", r"^/crm/v8/Tasks$"),
     Verb.MERGE: ("POST", r"/actions/merge$"),
     Verb.ARCHIVE: ("DELETE", r"^/crm/v8/Contacts\?"),
 }
@@ -166,6 +167,17 @@ class ZohoAccount(SandboxAccount):
     def tasks(self, record_id: str) -> list[str]:
         held = [task["values"] for task in self._crm.tables["tasks"].values()]
         return [values["Subject"] for values in held if values["Who_Id"] == record_id]
+
+    def open_tasks(self, record_id: str) -> list[str]:
+        held = [task["values"] for task in self._crm.tables["tasks"].values()]
+        there = [values for values in held if values["Who_Id"] == record_id]
+        return [values["Subject"] for values in there if values["Status"] != "Completed"]
+
+    def close_task(self, task_id: str) -> None:
+        self._hand("close_task", id=task_id)
+
+    def drop_task(self, task_id: str) -> None:
+        self._hand("drop_task", id=task_id)
 
     def _hand(self, do: str, **deed: Any) -> Any:
         return self._crm.by_hand({"do": do, **deed})

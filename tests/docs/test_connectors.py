@@ -25,6 +25,7 @@ PROJECT = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["projec
 POINTS = PROJECT["entry-points"][GROUP]
 _CAPABILITIES = {
     "archive",
+    "close task",
     "conditional update",
     "incremental read",
     "suppress email",

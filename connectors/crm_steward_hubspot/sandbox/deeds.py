@@ -64,6 +64,21 @@ def _spoil(crm: HubSpotAccount, id: str) -> Any:  # noqa: A002 -- the word the c
     return {"id": crm.keep(row)["id"]}
 
 
+def _close_task(crm: HubSpotAccount, id: str) -> Any:  # noqa: A002 -- the word the caller writes
+    """Complete a task."""
+    task = crm.tables["tasks"][id]
+    properties = {**task["properties"], "hs_task_status": "COMPLETED"}
+    crm.tables["tasks"][id] = {**task, "properties": properties}
+    return {"id": id}
+
+
+def _archive_task(crm: HubSpotAccount, id: str) -> Any:  # noqa: A002 -- the word the caller writes
+    """Move a task to the bin."""
+    task = crm.tables["tasks"][id]
+    crm.tables["tasks"][id] = {**task, "archivedAt": milliseconds(crm.now())}
+    return {"id": id}
+
+
 def _withdraw(crm: HubSpotAccount, email: str, subscription: str = "") -> Any:
     if subscription:
         preferences.unsubscribe_one(crm, email, subscription)
@@ -125,6 +140,8 @@ _DEEDS: Mapping[str, Callable[..., Any]] = {
     "erase": _erase,
     "merge": _merge,
     "spoil": _spoil,
+    "close_task": _close_task,
+    "archive_task": _archive_task,
     "withdraw": _withdraw,
     "opt_in": _opt_in,
     "drop_field": _drop_field,

@@ -79,6 +79,8 @@ def update_task(crm: HubSpotAccount, request: Request, task_id: str) -> Response
     now = milliseconds(crm.now())
     properties = {**task["properties"], **values, "hs_lastmodifieddate": iso(now)}
     properties = {name: value for name, value in properties.items() if value != ""}
+    if request.meddling and request.meddling.no_op:
+        return Response(200, _render(task, list(values)))
     crm.tables["tasks"][task_id] = {**task, "properties": properties, "updatedAt": now}
     return Response(200, _render(crm.tables["tasks"][task_id], list(values)))
 

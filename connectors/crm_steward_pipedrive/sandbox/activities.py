@@ -69,6 +69,23 @@ def create_activity(crm: PipedriveAccount, request: Request) -> Response:
     return answers.ok(render(crm.keep_activity(row)), status=201)
 
 
+@routes.add(
+    "PATCH", f"{_PATH}/{{activity_id}}", body=("done",), scopes=("activities:full",), quota="5"
+)
+def update_activity(crm: PipedriveAccount, request: Request, activity_id: str) -> Response:
+    """Tick an activity off, or take that back."""
+    row = crm.tables["activities"].get(activity_id)
+    if row is None or row["deleted"] is not None:
+        answers.not_found("Activity")
+    _check(request.json)
+    if request.meddling and request.meddling.no_op:
+        return answers.ok(None)
+    done, now = request.json.get("done", row["done"]), seconds(crm.now())
+    moment = (row["marked_as_done_time"] or now) if done else None
+    moved = {"done": done, "marked_as_done_time": moment, "update_time": now}
+    return answers.ok(render(crm.keep_activity({**row, **moved})))
+
+
 def render(row: Row) -> dict[str, Any]:
     """Return an activity as version 2 does."""
     times = {name: row[name] for name in ("add_time", "update_time", "marked_as_done_time")}

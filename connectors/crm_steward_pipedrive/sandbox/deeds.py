@@ -110,6 +110,11 @@ def done(crm: PipedriveAccount, id: str) -> Any:  # noqa: A002 -- the word the c
     return crm.keep_activity({**row, "done": True, "marked_as_done_time": now, "update_time": now})
 
 
+def drop_activity(crm: PipedriveAccount, id: str) -> Any:  # noqa: A002 -- the word the caller writes
+    """Delete an activity."""
+    return crm.keep_activity({**crm.tables["activities"][id], "deleted": seconds(crm.now())})
+
+
 def token(
     crm: PipedriveAccount,
     token: str,
@@ -177,7 +182,7 @@ def stamp_all(crm: PipedriveAccount) -> Any:
 DEEDS: Mapping[str, Callable[..., Any]] = {
     deed.__name__: deed
     for deed in (
-        edit, create, delete, restore, merge, opt_in, opt_out, done, token, revoke, expire,
-        drop_field, drop_type, rename_company, spoil, stamp_all,
+        edit, create, delete, restore, merge, opt_in, opt_out, done, drop_activity, token, revoke,
+        expire, drop_field, drop_type, rename_company, spoil, stamp_all,
     )
 }  # fmt: skip

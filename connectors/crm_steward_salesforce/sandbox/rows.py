@@ -144,7 +144,18 @@ def update_row(
     if name == "Contact":
         check_duplicate(crm, row["Id"], stored, headers)
     crm.write(name, row["Id"], stored)
+    if name == "Task":
+        _roll_activity(crm, crm.tables["Task"][row["Id"]])
     return str(row["Id"])
+
+
+def _roll_activity(crm: SalesforceOrg, task: Row) -> None:
+    """Let a completed task's due date be its contact's last activity, if it is the latest."""
+    contact = crm.find("Contact", task.get("WhoId") or "")
+    if contact is None or task["Status"] != "Completed" or not task.get("ActivityDate"):
+        return
+    latest = max(contact.get("LastActivityDate") or "", task["ActivityDate"])
+    crm.write("Contact", contact["Id"], {"LastActivityDate": latest}, system=True)
 
 
 def create_row(

@@ -94,6 +94,15 @@ def _close_task(crm: ZohoAccount, id: str) -> Any:  # noqa: A002 -- the word the
     return {"id": id}
 
 
+def _drop_task(crm: ZohoAccount, id: str) -> Any:  # noqa: A002 -- the word the caller writes
+    """Delete a task for good."""
+    if id not in crm.tables["tasks"]:
+        raise ValueError(f"there is no task {id}")
+    del crm.tables["tasks"][id]
+    crm.index["tasks"].note(crm.now(), id, None)
+    return {"id": id}
+
+
 def _grant(
     crm: ZohoAccount, code: str, scopes: list[str] | None = None, expires_in: int = 600
 ) -> Any:
@@ -152,6 +161,7 @@ DEEDS: Mapping[str, Callable[..., Any]] = {
     "opt_in": _opt_in,
     "lock": _lock,
     "close_task": _close_task,
+    "drop_task": _drop_task,
     "grant": _grant,
     "scopes": _scopes,
     "expire": _expire,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crm_steward.sandbox import Request, Response, Routes
+from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_zoho.sandbox import answers
 from crm_steward_zoho.sandbox.account import Row, ZohoAccount
 from crm_steward_zoho.sandbox.answers import envelope
@@ -35,6 +35,23 @@ def create(crm: ZohoAccount, request: Request) -> Response:
         return Response(201, {"data": []})
     results = [_create(crm, item, at) for at, item in enumerate(rows)]
     return finished(crm, results, done=201)
+
+
+@routes.add(
+    "PUT",
+    PATH,
+    body=("data", "trigger"),
+    scopes=("ZohoCRM.modules.tasks.UPDATE",),
+    quota="rows",
+)
+def update(crm: ZohoAccount, request: Request) -> Response:
+    """Set the status of tasks; each row has its own outcome."""
+    rows = rows_of(crm, request)
+    if any(set(row) - {"id", "Status"} for row in rows):
+        raise Refusal(crm.unknown("updating a task's fields other than Status"))
+    if request.meddling and request.meddling.no_op:
+        return Response(200, {"data": []})
+    return finished(crm, [_update(crm, item, at) for at, item in enumerate(rows)])
 
 
 @routes.add(
@@ -100,6 +117,23 @@ def _create(crm: ZohoAccount, item: Mapping[str, Any], at: int) -> dict[str, Any
         "Modified_Time": stamp(now, crm.zone),
     }
     return {"code": "SUCCESS", "details": details, "message": "record added", "status": "success"}
+
+
+def _update(crm: ZohoAccount, item: Mapping[str, Any], at: int) -> dict[str, Any]:
+    task = crm.tables["tasks"].get(str(item.get("id", "")))
+    wrong = "id" if task is None else "" if item.get("Status") in _STATUSES else "Status"
+    if task is None or wrong:
+        path = f"$.data[{at}].{wrong}"
+        return envelope("INVALID_DATA", "invalid data", api_name=wrong, json_path=path)
+    now = crm.seconds()
+    values = {**task["values"], "Status": item["Status"]}
+    crm.keep_task({**task, "values": values, "modified": now})
+    details = {
+        "id": task["id"],
+        "Created_Time": stamp(task["created"], crm.zone),
+        "Modified_Time": stamp(now, crm.zone),
+    }
+    return {"code": "SUCCESS", "details": details, "message": "record updated", "status": "success"}
 
 
 def _wrong(crm: ZohoAccount, item: Mapping[str, Any], at: int) -> dict[str, Any] | None:

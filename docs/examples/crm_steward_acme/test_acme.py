@@ -29,6 +29,7 @@ class AcmeAccount(EmulatedAccount):
         Verb.GET: r"^GET /contacts/[0-9]+$",
         Verb.UPDATE: r"^PATCH /contacts/[0-9]+$",
         Verb.TASK: r"^POST /tasks$",
+        Verb.CLOSE: r"^PATCH /tasks/t[0-9]+$",
         Verb.SUPPRESS: r"^POST /contacts/[0-9]+/unsubscribe$",
         Verb.ARCHIVE: r"^DELETE /contacts/[0-9]+$",
     }
@@ -85,6 +86,16 @@ class AcmeAccount(EmulatedAccount):
     def tasks(self, record_id: str) -> list[str]:
         tasks = self.crm.tables["tasks"].values()
         return [task["title"] for task in tasks if task["contact_id"] == record_id]
+
+    def open_tasks(self, record_id: str) -> list[str]:
+        tasks = self.crm.tables["tasks"].values()
+        return [t["title"] for t in tasks if t["contact_id"] == record_id and not t["done"]]
+
+    def close_task(self, task_id: str) -> None:
+        self.do("close_task", id=task_id)
+
+    def drop_task(self, task_id: str) -> None:
+        self.do("drop_task", id=task_id)
 
     @contextmanager
     def limited(self, clock: Clock) -> Iterator[SandboxAccount]:

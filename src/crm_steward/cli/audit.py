@@ -223,14 +223,20 @@ def _run(
 
 def _book(account: Account, paths: Sequence[Path] | None, language: str) -> RuleBook:
     from crm_steward.model import FIELDS, Ability, Capability
-    from crm_steward.rules import load_rules, pack_path
+    from crm_steward.rules import load_register, load_rules, pack_path, shipped_register
     from crm_steward.settings import Rules
 
     shipped = [pack_path(name) for name in Rules().packs]
     held = (one.field or f"extra.{one.source}" for one in account.mapping)
     fields = frozenset(held) | {name for name, field in FIELDS.items() if field.computed}
     abilities = {_CONNECTION: Ability(fields=fields, can=frozenset(Capability))}
-    return load_rules(paths or shipped, language=language, abilities=abilities, excuse=True)
+    return load_rules(
+        paths or shipped,
+        language=language,
+        abilities=abilities,
+        periods=load_register(shipped_register(), language).periods,
+        excuse=True,
+    )
 
 
 def _pull(audit: Audit, database: Database, connector: Connector) -> None:

@@ -45,6 +45,8 @@ _EN = MappingProxyType(
         "task-undo": "close it in the CRM to undo it",
         "suppress-undo": "only a person can lift it, in the CRM",
         "archive-undo": "can be restored from the CRM's recycle bin for a while",
+        "close": "close its task: {why}",
+        "close_task-undo": "open it again in the CRM to undo it",
         "changes": "{count} changes",
         "change": "1 change",
         "more": "… and {count} more (--all shows them)",
@@ -97,6 +99,8 @@ _FR = MappingProxyType(
         "task-undo": "à clore dans le CRM pour annuler",
         "suppress-undo": "seule une personne peut la lever, dans le CRM",
         "archive-undo": "restaurable un temps depuis la corbeille du CRM",
+        "close": "clore sa tâche : {why}",
+        "close_task-undo": "à rouvrir dans le CRM pour annuler",
         "changes": "{count} modifications",
         "change": "1 modification",
         "more": "… et {count} autres (--all les montre)",
@@ -294,7 +298,13 @@ def _rows(
     """Return what, now and proposed, one row per field."""
     from rich.text import Text
 
-    from crm_steward.model import ArchiveRecord, CreateTask, MergeRecords, SuppressChannel
+    from crm_steward.model import (
+        ArchiveRecord,
+        CloseTask,
+        CreateTask,
+        MergeRecords,
+        SuppressChannel,
+    )
     from crm_steward.model import UpdateFields as Update
 
     none = Text("")
@@ -315,6 +325,8 @@ def _rows(
                     word("for", language, owner=plain(owners.get((ref.connection, owner), owner)))
                 )
             return [(word("task", language), none, Text(", ".join(said), "green"))]
+        case CloseTask(reason=why):
+            return [(word("close", language, why=plain(why)), none, none)]
         case MergeRecords(losers=losers):
             kept = (word("merge", language), none, Text(plain(planned.detail), "green"))
             gone = [(word("loser", language), who(ref, contacts), none) for ref in losers]

@@ -114,7 +114,7 @@ def _table(lines: list[Line]) -> Table:
 
 def _what(line: Line) -> str:
     """Return what the line says, on one line."""
-    from crm_steward.model import CreateTask, UpdateFields
+    from crm_steward.model import CloseTask, CreateTask, UpdateFields
 
     undoes = f"undoes {line.undoes}: " if line.undoes is not None else ""
     match line.change:
@@ -125,6 +125,8 @@ def _what(line: Line) -> str:
             )
         case CreateTask(title=title):
             said = f"task: {plain(title)}"
+        case CloseTask(task=task, reason=why):
+            said = f"close task {plain(task)}: {plain(why)}"
         case None:
             said = plain(line.reason or line.remote_id)
         case _:

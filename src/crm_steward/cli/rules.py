@@ -95,6 +95,14 @@ def _sources(paths: Sequence[Path] | None, config: Path, language: str | None) -
     return _Sources([*named, *settings.rules.paths], speak, settings.abilities, periods)
 
 
+def _periods(config: Path, language: str) -> Mapping[str, Period]:
+    """Return the periods of the register that the settings name; of the shipped one without any."""
+    from crm_steward.rules import load_register, shipped_register
+
+    named = open_settings(config).rules.register_file if config.exists() else None
+    return load_register(named or shipped_register(), language).periods
+
+
 def lint(
     paths: PathsArgument = None,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -165,6 +173,7 @@ def run_tests(
     from crm_steward.model import ConfigError
     from crm_steward.rules.loading import rule_files
     from crm_steward.rules.trials import run_trials
+    from crm_steward.writing.foresee import asked
 
     sources = _sources(paths, config, language)
     speak = sources.language
@@ -172,7 +181,7 @@ def run_tests(
     files = list(rule_files([_rules_of(path) for path in sources.paths], speak, problems))
     if problems:
         raise ConfigError(problems)
-    report = run_trials(files, relation_of, language=speak, periods=sources.periods)
+    report = run_trials(files, relation_of, asked=asked, language=speak, periods=sources.periods)
     _print_report(report, speak, as_json=as_json)
     if not all(result.passed for result in report.results):
         raise typer.Exit(Exit.PARTIAL)

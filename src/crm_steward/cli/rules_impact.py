@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +69,8 @@ def impact_command(
     after = rules_in(new, settings) if new else open_rules(settings)
     now = utc_now()
     with Database.open(settings.database) as database:
-        with _before(old, settings, database) as before, closing(open_relation(database)) as con:
+        before = _before(old, settings, database)
+        with closing(open_relation(database)) as con:
             impacts = impact(before, after, con, now)
         foreseen = _foreseen(impacts, settings, database, now)
     if as_json:
@@ -79,41 +79,19 @@ def impact_command(
     _show(console(), impacts, foreseen, settings, samples)
 
 
-@contextmanager
-def _before(
-    old: Sequence[Path] | None, settings: Settings, database: Database
-) -> Iterator[RuleBook]:
-    """Give the rules before: those named, else those of the last scan."""
-    from crm_steward.daemon.rulebook import rules_in
+def _before(old: Sequence[Path] | None, settings: Settings, database: Database) -> RuleBook:
+    """Return the rules before: those named, else those of the last scan."""
+    from crm_steward.daemon.rulebook import restored, rules_in
     from crm_steward.model import ConfigError, Problem
     from crm_steward.rules.messages import say
     from crm_steward.store.rulebooks import Rulebooks
 
     if old:
-        yield rules_in(old, settings)
-        return
+        return rules_in(old, settings)
     kept = Rulebooks(database).last()
     if kept is None:
         raise ConfigError([Problem(say("no_last_rules", settings.language))])
-    with tempfile.TemporaryDirectory(prefix="crm-steward-rules-") as folder:
-        yield _restored(kept, Path(folder), settings)
-
-
-def _restored(kept: Mapping[str, str], folder: Path, settings: Settings) -> RuleBook:
-    """Read rules that ran once; what they ask of the connections may be there no longer."""
-    from crm_steward.rules import load_register, load_rules
-    from crm_steward.store.rulebooks import REGISTER
-
-    paths = {name: folder / f"{n:04d}-{Path(name).name}" for n, name in enumerate(kept)}
-    for name, text in kept.items():
-        paths[name].write_text(text, encoding="utf-8")
-    return load_rules(
-        [path for name, path in paths.items() if name != REGISTER],
-        language=settings.language,
-        abilities=settings.abilities,
-        periods=load_register(paths[REGISTER], settings.language).periods,
-        excuse=True,
-    )
+    return restored(kept, settings)
 
 
 def _foreseen(

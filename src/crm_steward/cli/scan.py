@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,33 +30,57 @@ def register(app: typer.Typer) -> None:
     app.command("scan")(scan_command)
 
 
-def scan_command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+ChangedOption = Annotated[
+    bool,
+    typer.Option("--changed", help="Look only at contacts that changed since the last scan."),
+]
+
+
+def scan_command(
+    config: ConfigOption = DEFAULT_CONFIG,
+    changed: ChangedOption = False,
+    as_json: JsonOption = False,
+) -> None:
     """Look at the mirrored contacts with the rules: what is new, standing, resolved.
+
+    With --changed, rules that compare contacts with each other, that are new or edited, or that
+    run once a day or more seldom wait for the next scan of all contacts; so does what changes by
+    the passing of time alone.
 
     Nothing is written to a CRM. See `crm-steward findings` for the details and
     `crm-steward plan` for what would be done about them.
     """
     from crm_steward.model import utc_now
-    from crm_steward.scan import scan
+    from crm_steward.scan import NEVER_SCANNED, scan
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
 
     settings = open_settings(config)
     book = open_rules(settings)
     with Database.open(settings.database) as database, hold(database), steps("scan") as progress:
-        counts = scan(database, book, clock=utc_now, progress=progress)
+        counts = scan(database, book, clock=utc_now, changed=changed, progress=progress)
     if as_json:
         print_json(asdict(counts))
         return
     out = console()
     out.print(
-        f"{counts.contacts:,} contacts, {len(book.rules)} rules: "
+        f"{counts.contacts:,} {'changed ' if changed else ''}contacts, {len(counts.by_rule)} rules: "
         f"[bold]{counts.new:,} new[/bold], {counts.standing:,} standing, "
         f"{counts.resolved:,} resolved, {counts.reopened:,} reopened"
     )
     out.print(by_rule(book, counts, settings.language))
     for name, reason in counts.not_examined.items():
-        out.print(f"[yellow]{name} was not examined:[/yellow] {reason}; run crm-steward pull")
+        remedy = "scan" if reason == NEVER_SCANNED else "pull"
+        out.print(f"[yellow]{name} was not examined:[/yellow] {reason}; run crm-steward {remedy}")
+    for name, reason in counts.waiting.items():
+        out.print(f"[dim]{name} waits for the next scan of all contacts: {_WAITS[reason]}[/dim]")
+
+
+_WAITS = {
+    "groups": "it compares contacts with each other",
+    "new or edited": "it is new or was edited",
+    "every": "it does not run at each scan",
+}
 
 
 def by_rule(book: RuleBook, counts: ScanCounts, language: str) -> Table:
@@ -70,7 +94,8 @@ def by_rule(book: RuleBook, counts: ScanCounts, language: str) -> Table:
     table.add_column("rule")
     table.add_column("about", overflow="fold")
     colours = {"critical": "red", "high": "red", "medium": "yellow", "low": "dim"}
-    for rule in sorted(book.rules, key=lambda rule: (-rule.severity, -counts.by_rule[rule.id])):
+    asked = [rule for rule in book.rules if rule.id in counts.by_rule]
+    for rule in sorted(asked, key=lambda rule: (-rule.severity, -counts.by_rule[rule.id])):
         label = rule.severity.label
         found = counts.by_rule[rule.id]
         table.add_row(

@@ -170,7 +170,7 @@ class Outcome:
         key: The change's idempotency key.
         status: How it ended.
         reason: One line, without personal data; empty when verified.
-        remote_id: The id of what was created, or of the survivor.
+        remote_id: The id of the task that was made or closed, or of the survivor.
         revision: The record's revision after the change, where the CRM tells.
     """
 

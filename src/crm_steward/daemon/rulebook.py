@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 def read_rules(settings: Settings) -> RuleBook:
-    """Read the rules that the settings name.
+    """Read the rules that the settings name, with the periods of their register.
 
     Raises:
         ConfigError: Some are wrong; holds every mistake of every file.
@@ -49,22 +50,59 @@ def rules_in(paths: Sequence[Path], settings: Settings) -> RuleBook:
     return replace(book, texts={**book.texts, REGISTER: path.read_text(encoding="utf-8")})
 
 
+def restored(kept: Mapping[str, str], settings: Settings) -> RuleBook:
+    """Read rules that ran once; what they ask of the connections may be there no longer.
+
+    Args:
+        kept: Their files: name → text, the register of that time among them.
+        settings: The connections they are for.
+
+    Raises:
+        ConfigError: This version cannot read them any more.
+    """
+    with tempfile.TemporaryDirectory(prefix="crm-steward-rules-") as folder:
+        paths = {name: Path(folder, f"{n:04d}", Path(name).name) for n, name in enumerate(kept)}
+        for name, text in kept.items():
+            paths[name].parent.mkdir()
+            paths[name].write_text(text, encoding="utf-8")
+        return load_rules(
+            [path for name, path in paths.items() if name != REGISTER],
+            language=settings.language,
+            abilities=settings.abilities,
+            periods=load_register(paths[REGISTER], settings.language).periods,
+            excuse=True,
+        )
+
+
 class Rulebook:
     """Keeps the rules of a running service.
 
     Args:
         settings: Which rules run.
+        kept: The rule files of the last scan: while an edit is broken, they run, also when the
+            service is started again.
 
     Raises:
-        ConfigError: They are wrong at the start.
+        ConfigError: They are wrong at the start, and none ran before.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, kept: Mapping[str, str] | None = None) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._current = read_rules(settings)
-        self.broken = ""
+        self.problems: tuple[str, ...] = ()
         """Why the rules on disk cannot be used; empty when they are the ones that run."""
+        try:
+            self._current = read_rules(settings)
+        except ConfigError as error:
+            if not kept:
+                raise
+            self._current = restored(kept, settings)
+            self._complain(error)
+
+    @property
+    def broken(self) -> str:
+        """What is wrong with the rules on disk, as text; empty when they are the ones that run."""
+        return "\n".join(self.problems)
 
     @property
     def current(self) -> RuleBook:
@@ -77,12 +115,16 @@ class Rulebook:
             try:
                 fresh = read_rules(self._settings)
             except ConfigError as error:
-                if self.broken != str(error):
-                    problems = [str(problem) for problem in error.problems]
-                    _log.error("rules are broken; the last good ones run on", problems=problems)
-                self.broken = str(error)
+                self._complain(error)
                 return self._current
-            if fresh.digest != self._current.digest or self.broken:
+            if fresh.digest != self._current.digest or self.problems:
                 _log.info("rules read", rules=len(fresh.rules), digest=fresh.digest)
-            self._current, self.broken = fresh, ""
+            self._current, self.problems = fresh, ()
             return fresh
+
+    def _complain(self, error: ConfigError) -> None:
+        """Say once what is wrong."""
+        problems = tuple(str(problem) for problem in error.problems)
+        if problems != self.problems:
+            _log.error("rules are broken; the last good ones run on", problems=list(problems))
+        self.problems = problems

@@ -33,6 +33,7 @@ from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.lease import Lease, hold
+from crm_steward.store.rulebooks import Rulebooks
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -93,9 +94,9 @@ class Service:
             ConfigError: The rules are wrong, or the port is taken.
             StoreError: The database cannot be used.
         """
-        rules = Rulebook(self._settings)
         with ExitStack() as held:
             database = held.enter_context(Database.open(self._settings.database))
+            rules = Rulebook(self._settings, Rulebooks(database).last())
             lease = held.enter_context(alone(database, self._clock))
             metrics = Metrics(database, clock=self._clock)
             metrics.rules.set(len(rules.current.rules))
@@ -141,7 +142,10 @@ class Service:
                 )
         # Settles at the start what a crash left open; later the scans call it.
         yield Job(verb="apply", work=work.apply, cadence=Cadence(_SETTLE_EVERY))
-        yield Job(verb="scan", work=work.scan, cadence=Cadence(self._settings.service.scan_every))
+        scans = Cadence(self._settings.service.scan_every)
+        yield Job(verb="scan", work=work.scan, cadence=scans)
+        # Called for by the pulls that changed something.
+        yield Job(verb="scan-changed", work=work.scan_changed, cadence=scans)
         report = self._settings.report
         if report.recipients and self._settings.mail:
             yield Job(

@@ -18,11 +18,13 @@ from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import AuthError, Clock, MailError, RetryableError, StewardError
 from crm_steward.pull import pull
 from crm_steward.report import deliver, queue_weekly
+from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
 from crm_steward.settings import Settings, vault_of
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.plan import make_plan, store_plan
@@ -104,27 +106,47 @@ class Work:
         level("pulled", connection=name, **_numbers(asdict(counts)))
         if counts.full:
             self._nudge("scan")
+        elif counts.new or counts.changed or counts.gone:
+            self._nudge("scan-changed")
+
+    def _reload(self) -> RuleBook:
+        """Read the rules again; what is wrong with them goes into the metrics and the report."""
+        book = self._rules.reload()
+        self._metrics.rules.set(len(book.rules))
+        self._metrics.rules_broken.set(bool(self._rules.problems))
+        Rulebooks(self._database).note(self._rules.problems, now=self._clock())
+        return book
 
     def scan(self) -> None:
         """Look at the mirror with the rules as they stand on disk."""
-        book = self._rules.reload()
-        self._metrics.rules.set(len(book.rules))
-        self._metrics.rules_broken.set(bool(self._rules.broken))
+        self._scan(changed=False)
+
+    def scan_changed(self) -> None:
+        """Look at the contacts that changed since the last scan, for what must not wait."""
+        self._scan(changed=True)
+
+    def _scan(self, *, changed: bool) -> None:
+        book = self._reload()
         if not any(state.last_full_at for state in Mirror(self._database).states().values()):
             _log.info("nothing to scan yet: the first pull calls for it when it is done")
             return
         with self._writer.use() as lease:
-            lease.keep()
-            # Not in between: a scan holds SQLite's only write lock, which renewing would wait for.
             counts = scan(
                 self._database,
                 book,
                 clock=self._clock,
                 only_due=True,
-                progress=lambda _rule, _number, _total: self._pause_here(),
+                changed=changed,
+                progress=lambda _rule, _number, _total: self._page_stored(lease),
             )
-        _log.info("scanned", **_numbers(asdict(counts)), not_examined=counts.not_examined)
-        self._nudge("apply")
+        _log.info(
+            "scanned",
+            changed_only=changed,
+            **_numbers(asdict(counts)),
+            not_examined=counts.not_examined,
+        )
+        if not changed or counts.new or counts.reopened or counts.resolved:
+            self._nudge("apply")
 
     def apply(self) -> None:
         """Settle what was left open, then write what rules in mode `apply` ask for, within limits.
@@ -173,7 +195,7 @@ class Work:
             MailError: The mail server does not take mails; they stay in the outbox.
         """
         now = self._clock()
-        queue_weekly(self._database, self._settings, self._rules.current, now)
+        queue_weekly(self._database, self._settings, self._reload(), now)
         if self._settings.mail:
             done = deliver(self._database, self._settings.mail, now)
             if done.problems:

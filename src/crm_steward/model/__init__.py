@@ -10,6 +10,7 @@ from crm_steward.model.ability import Ability, Capability
 from crm_steward.model.change import (
     ArchiveRecord,
     Change,
+    CloseTask,
     CreateTask,
     MergeRecords,
     Reversibility,
@@ -67,6 +68,7 @@ __all__ = [
     "Change",
     "Channel",
     "Clock",
+    "CloseTask",
     "ConfigError",
     "ConflictError",
     "Consent",

@@ -11,6 +11,7 @@ class Capability(StrEnum):
 
     UPDATE = "update"
     TASK = "task"
+    CLOSE_TASK = "close task"
     SUPPRESS_EMAIL = "suppress email"
     SUPPRESS_PHONE = "suppress phone"
     SUPPRESS_SMS = "suppress sms"

@@ -79,6 +79,28 @@ class CreateTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CloseTask:
+    """Mark a task that we made as done, because what it asked for is no longer to be done.
+
+    Nothing of the record is read or written, so that a task can be closed whose record is gone.
+
+    Args:
+        ref: The record it was made for.
+        task: The CRM's id of the task.
+        marker: What the task bears if it still is the one we made.
+        reason: Why, in one line for people; the CRM is not told.
+    """
+
+    ref: RecordRef
+    task: str
+    marker: str
+    reason: str = ""
+
+    # People can open it again, but some CRMs count what is done as activity on the record.
+    reversibility = Reversibility.PARTLY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MergeRecords:
     """Fold records of one connection into a survivor.
 
@@ -112,12 +134,13 @@ class ArchiveRecord:
     reversibility = Reversibility.PARTLY
 
 
-Change = UpdateFields | SuppressChannel | CreateTask | MergeRecords | ArchiveRecord
+Change = UpdateFields | SuppressChannel | CreateTask | CloseTask | MergeRecords | ArchiveRecord
 
 _TYPES: Mapping[str, type[Change]] = {
     "update": UpdateFields,
     "suppress": SuppressChannel,
     "task": CreateTask,
+    "close_task": CloseTask,
     "merge": MergeRecords,
     "archive": ArchiveRecord,
 }
@@ -169,7 +192,7 @@ def change_key(change: Change) -> str:
     """Return the idempotency key of `change`: the same on every machine, from its content.
 
     A task's identity is its record and its marker alone: a new wording or due date is not a
-    new task.
+    new task, nor is another reason to close it another closing.
 
     Returns:
         32 hexadecimal digits.
@@ -179,6 +202,13 @@ def change_key(change: Change) -> str:
             content: dict[str, Any] = {
                 "kind": "task",
                 "ref": str(change.ref),
+                "marker": change.marker,
+            }
+        case CloseTask():
+            content = {
+                "kind": "close_task",
+                "ref": str(change.ref),
+                "task": change.task,
                 "marker": change.marker,
             }
         case UpdateFields() | SuppressChannel() | MergeRecords() | ArchiveRecord():

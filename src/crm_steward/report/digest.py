@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from crm_steward.model import Severity
 from crm_steward.report.weeks import Week
+from crm_steward.store.rulebooks import Broken
 
 Titles = Mapping[str, str]
 """Language → text."""
@@ -255,6 +256,8 @@ class Coverage:
         quarantined: (connection, reason, how many records).
         withheld: (reason, how many changes) that the last plan left out.
         left_out: (what, how many contacts) that a rule could not examine.
+        skipped: (`connection: field` that it lacks, how many rules are not run there).
+        broken: What is wrong with the rules on disk, so that the last good ones run on, or None.
         missed: (connection, how many contacts) that full reads since the last report brought and
             reading changes should have brought before.
         unsettled: Changes whose fate the CRM has not told yet.
@@ -267,6 +270,8 @@ class Coverage:
     quarantined: tuple[tuple[str, str, int], ...] = ()
     withheld: tuple[tuple[str, int], ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
+    skipped: tuple[tuple[str, int], ...] = ()
+    broken: Broken | None = None
     missed: tuple[tuple[str, int], ...] = ()
     unsettled: int = 0
     refused: int = 0

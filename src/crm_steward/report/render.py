@@ -30,6 +30,8 @@ LARGEST = 95_000
 (https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
 
 _RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
+_BY_HAND = frozenset({"task", "close_task"})
+"""Kinds of change that people take back in the CRM."""
 _TEXT_WIDTH = 72
 _LONGEST = 1_000
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -93,7 +95,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "sentence": lambda text: text[:1].upper() + text[1:],
         "heights": heights,
         "first": digest.figures[0].before is None if digest.figures else True,
-        "undoable": lambda item: "task" if item.kind == "task" else item.reversibility,
+        "undoable": lambda item: item.kind if item.kind in _BY_HAND else item.reversibility,
         "rules": digest.rules[:_RULES],
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),
@@ -115,6 +117,8 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
 
 def headline(digest: Digest, words: Words) -> str:
     """Return the one thing that matters this week: first what a person must act upon."""
+    if digest.coverage.broken:
+        return words("headline.rules")
     troubled = digest.coverage.troubled
     if troubled:
         return words("headline.trouble", n=len(troubled), connection=troubled[0].connection)
@@ -177,6 +181,11 @@ def _still(figure: Figure) -> bool:
     return round((figure.now or 0) - (figure.before or 0), digits) == 0
 
 
+def _skipped(missing: str, count: int, words: Words) -> str:
+    connection, _, name = missing.partition(": ")
+    return words("gaps.skipped", n=count, connection=connection, field=words.field(name))
+
+
 def _gaps(coverage: Coverage, words: Words) -> list[str]:
     """Return one line for everything that was left out."""
     lines = [
@@ -191,6 +200,7 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
         words("gaps.left_out", n=count, reason=left_out(reason, words))
         for reason, count in coverage.left_out[:_REASONS]
     ]
+    lines += [_skipped(missing, count, words) for missing, count in coverage.skipped[:_REASONS]]
     lines += [words("gaps.missed", n=n, connection=name) for name, n in coverage.missed]
     for name in ("unsettled", "refused", "conflicts"):
         count = getattr(coverage, name)

@@ -19,6 +19,7 @@ from crm_steward.report.digest import (
     Trouble,
     Waiting,
 )
+from crm_steward.store.rulebooks import broken_rules
 from crm_steward.store.tables import (
     approvals,
     connections,
@@ -206,6 +207,8 @@ def coverage(
         quarantined=tuple(sorted(quarantined, key=lambda one: (-one[2], one[0], one[1]))),
         withheld=_counted(reading, "plan", "withheld"),
         left_out=_counted(reading, "scan", "left_out"),
+        skipped=_counted(reading, "scan", "skipped"),
+        broken=broken_rules(reading),
         missed=_missed(reading, since),
         unsettled=ended.get("intent", none)[0] + ended.get("unknown", none)[0],
         refused=ended.get("rejected", none)[1],

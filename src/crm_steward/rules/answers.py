@@ -111,28 +111,6 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "no scan has run yet, so there is nothing to compare with; name the old rules with --old",
         "aucune analyse n'a encore eu lieu, rien à comparer ; indiquez les anciennes règles avec --old",
     ),
-    "register_right": (
-        "No mistakes. Activities: {activities}, periods: {periods}.",
-        "Aucune erreur. Activités : {activities}, durées : {periods}.",
-    ),
-    "register_blanks": ("Still to be filled in: {blanks}", "Reste à compléter : {blanks}"),
-    "written": ("Written to {file}", "Écrit dans {file}"),
-    "column_field": ("field", "champ"),
-    "column_contacts": ("contacts", "fiches"),
-    "column_activities": ("activities", "activités"),
-    "covered_by_none": ("none", "aucune"),
-    "fields_none": (
-        "No contact fills any field. (Has crm-steward pull been run?)",
-        "Aucun contact ne remplit de champ. (crm-steward pull a-t-il été lancé ?)",
-    ),
-    "fields_missing": (
-        "Filled and covered by no activity (GDPR 5(1)(c), 30): {count}.",
-        "Remplis et couverts par aucune activité (RGPD 5(1)(c), 30) : {count}.",
-    ),
-    "fields_covered": (
-        "Every filled field is covered by an activity.",
-        "Chaque champ rempli est couvert par une activité.",
-    ),
     "holds": ("it holds: {value}", "contenu : {value}"),
     "holds_nothing": ("it holds nothing", "vide"),
 }

@@ -6,22 +6,22 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from crm_steward.model import FIELDS
+from crm_steward.model import MAPPABLE
 from crm_steward.rules.sql import EXTRA, Statement, filled, trimmed
 
 
 def filled_fields(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Return how many contacts fill each field: canonical ones in order, then custom ones by name.
 
+    What we work out ourselves from other fields is no further data.
+
     Args:
         con: A DuckDB connection that holds the table `contacts`.
     """
     statement = Statement(datetime.now(UTC))
-    # What is worked out follows from the fields it is made of.
-    names = [name for name, field in FIELDS.items() if not field.computed]
-    counts = [f"count(*) FILTER (WHERE {filled(name, statement)})" for name in names]
+    counts = [f"count(*) FILTER (WHERE {filled(name, statement)})" for name in MAPPABLE]
     row = con.execute(f"SELECT {', '.join(counts)} FROM contacts", statement.values).fetchone()
-    canonical = dict(zip(names, row or (), strict=True))
+    canonical = dict(zip(MAPPABLE, row or (), strict=True))
     value = trimmed("item.value ->> '$'")
     custom = con.execute(
         f"SELECT item.key, count(*) FROM contacts, json_each(contacts.extra) AS item "

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from crm_steward.rules.answers import ANSWERS
+from crm_steward.rules.registermessages import ABOUT_THE_REGISTER
 from crm_steward.rules.shapes import SHAPES
 
 Language = Literal["en", "fr"]
@@ -249,18 +250,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "'{key}' goes with {problems} only",
         "'{key}' ne va qu'avec {problems}",
     ),
-    "unknown_period": (
-        "the register has no period '{value}'",
-        "le registre n'a pas de durée '{value}'",
-    ),
-    "period_clock": (
-        "the period '{period}' counts from {clock}, which is no field of contacts",
-        "la durée '{period}' part de {clock}, qui n'est pas un champ des contacts",
-    ),
-    "no_register": (
-        "the period '{value}' cannot be looked up: there is no register",
-        "la durée '{value}' est introuvable : il n'y a pas de registre",
-    ),
     "typos_email": (
         "only: typos looks at the field email alone",
         "only: typos ne regarde que le champ email",
@@ -288,58 +277,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "unknown_pack": ("unknown pack '{value}'", "lot de règles inconnu '{value}'"),
     "unknown_rule": ("unknown rule '{value}'", "règle inconnue '{value}'"),
-    # The register.
-    "register_id": (
-        "'{value}' cannot be an id; use small letters, digits, '-', '.' and '_'",
-        "'{value}' ne peut pas être un id ; minuscules, chiffres, '-', '.' et '_' seulement",
-    ),
-    "clock_open": (
-        (
-            "a period cannot be counted from '{clock}': opening an e-mail is no contact that comes "
-            "from the person (CNIL, référentiel gestion commerciale); "
-            "write last_person_act"
-        ),
-        (
-            "une durée ne peut pas partir de '{clock}' : la simple ouverture d'un courriel n'est pas "
-            "un contact émanant de la personne (CNIL, référentiel gestion commerciale) ; "
-            "écrivez last_person_act"
-        ),
-    ),
-    "clock_edit": (
-        (
-            "a period cannot be counted from '{clock}': what changes the record would renew it for "
-            "ever, and only acts of the person count (CNIL, KASPR, SAN-2024-020); "
-            "write last_person_act"
-        ),
-        (
-            "une durée ne peut pas partir de '{clock}' : toute modification de la fiche la "
-            "renouvellerait sans fin, et seuls comptent les actes de la personne (CNIL, KASPR, "
-            "SAN-2024-020) ; écrivez last_person_act"
-        ),
-    ),
-    "clock_created": (
-        (
-            "'{clock}' says when the CRM's record was made, which an import or a move can be; "
-            "write collected_at"
-        ),
-        (
-            "'{clock}' dit quand la fiche du CRM a été créée, par un import peut-être ; "
-            "écrivez collected_at"
-        ),
-    ),
-    "clock_ours": (
-        (
-            "a period cannot be counted from '{clock}': it includes what we did ourselves, and only "
-            "acts of the person count (CNIL, référentiel gestion commerciale); "
-            "write last_person_act"
-        ),
-        (
-            "une durée ne peut pas partir de '{clock}' : nos propres actes y comptent, alors que "
-            "seuls comptent ceux de la personne (CNIL, référentiel gestion commerciale) ; "
-            "écrivez last_person_act"
-        ),
-    ),
     "did_you_mean": (" (did you mean '{value}'?)", " (vouliez-vous dire '{value}' ?)"),
+    **ABOUT_THE_REGISTER,
     **ANSWERS,
 }
 

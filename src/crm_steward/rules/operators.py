@@ -187,7 +187,7 @@ def _equals(field: str, value: Any, statement: Statement) -> str:
     if type_of(field) is FieldType.COUNTRY:
         return f"country_code = {statement.bind(value)}"
     expression = held(field, statement)
-    if type_of(field) in _NO_TEXT:
+    if type_of(field) in _NO_TEXT or type_of(field) is FieldType.CHOICE:
         return f"{expression} = {statement.bind(value)}"
     if isinstance(value, bool):
         return f"lower({expression}) = {statement.bind(str(value).lower())}"
@@ -225,7 +225,8 @@ def moment(field: str, statement: Statement) -> str:
     expression = held(field, statement)
     if type_of(field) is FieldType.TIME:
         return expression
-    return f"try_cast({expression} AS TIMESTAMP)"
+    # With its offset; text without one is UTC, as the relation's time zone is.
+    return f"(try_cast({expression} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
 
 
 def _age(sign: str) -> Callable[[str, Any, Statement], str]:

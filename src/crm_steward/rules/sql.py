@@ -41,7 +41,13 @@ class Statement:
 
 
 def held(name: str, statement: Statement) -> str:
-    """Return SQL for what the field `name` holds, as it stands in the CRM; a custom one as text."""
+    """Return SQL for what the field `name` holds, as it stands in the CRM; a custom one as text.
+
+    Where the CRM does not join names, the full name is first and last name, so that asking for it
+    means the same everywhere.
+    """
+    if name == "full_name":
+        return "coalesce(full_name, nullif(concat_ws(' ', first_name, last_name), ''))"
     if name.startswith(EXTRA):
         pointer = name.removeprefix(EXTRA).replace("~", "~0").replace("/", "~1")
         return f"json_extract_string(extra, {statement.bind('/' + pointer)})"
@@ -60,7 +66,10 @@ def filled(name: str, statement: Statement) -> str:
         case FieldType.CHOICE:
             return f"coalesce({expression} <> 'unknown', false)"
         case _:
-            return f"coalesce({trimmed(expression)} <> '', false)"
+            # What begins with a sign of ASCII holds something; trimming is slow and seldom needed.
+            plain = f"{expression} BETWEEN '!' AND '~'"
+            rest = f"coalesce({trimmed(expression)} <> '', false)"
+            return f"(CASE WHEN {plain} THEN true ELSE {rest} END)"
 
 
 def trimmed(expression: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
@@ -14,19 +14,26 @@ from pydantic_core import PydanticCustomError
 from crm_steward.model import (
     KEPT,
     AddressStatus,
+    ArchiveRecord,
+    Change,
     Channel,
+    CloseTask,
     Consent,
     ConsentStatus,
     Contact,
+    CreateTask,
     Email,
     Finding,
     Kind,
+    MergeRecords,
     Phone,
     PhoneKind,
     PostalAddress,
     RecordRef,
     SourceType,
     Stage,
+    SuppressChannel,
+    UpdateFields,
 )
 from crm_steward.rules.block import Block
 
@@ -294,6 +301,47 @@ def _same(wanted: Any, found: Any) -> bool:
     return bool(wanted == found)
 
 
+class ExpectedChange(Block):
+    """One change that the rule's actions ask for; only what is written is compared."""
+
+    id: RecordId
+    """The record that is written to."""
+    set: dict[str, str | int | float | bool | None] | SkipJsonSchema[None] = None
+    """Field → what is written (update, tag); null empties it."""
+    suppress: Literal["email", "sms", "phone"] | SkipJsonSchema[None] = None
+    """The channel that falls silent."""
+    task: str | SkipJsonSchema[None] = None
+    """The title of a task, in English."""
+    due: date | SkipJsonSchema[None] = None
+    """The day the task is due."""
+    to: str | SkipJsonSchema[None] = None
+    """The owner the task is for, by the CRM's id."""
+    merge: tuple[RecordId, ...] = ()
+    """The records that are folded into this one, in any order."""
+    archive: Literal[True] | SkipJsonSchema[None] = None
+    """The record goes to the recycle bin or archive."""
+
+    def fits(self, change: Change) -> bool:
+        """Whether `change` is what is expected."""
+        same = False
+        match change:
+            case UpdateFields():
+                same = self.set is not None and dict(change.values) == self.set
+            case SuppressChannel():
+                same = self.suppress == change.channel.value
+            case CreateTask():
+                pairs = ((self.due, change.due), (self.to, change.owner))
+                told = all(wanted in {None, found} for wanted, found in pairs)
+                same = self.task == change.title and told
+            case MergeRecords():
+                same = sorted(self.merge) == sorted(ref.id for ref in change.losers)
+            case ArchiveRecord():
+                same = self.archive is True
+            case CloseTask():  # comes of the journal, never of a test's findings
+                same = False
+        return same and change.ref.id == self.id
+
+
 class Trial(Block):
     """One test: these contacts, this rule, these findings."""
 
@@ -305,6 +353,8 @@ class Trial(Block):
     """The contacts the rule looks at."""
     finds: tuple[Expected, ...]
     """All that it must find; [] for nothing."""
+    changes: tuple[ExpectedChange, ...] | SkipJsonSchema[None] = None
+    """All that its actions must ask for, where that is tested; [] for nothing."""
 
 
 class TrialFile(Block):

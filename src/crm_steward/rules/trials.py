@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from crm_steward.model import ConfigError, Contact, Finding, Problem
+from crm_steward.model import Change, ConfigError, Contact, Finding, Problem, change_to_json
 from crm_steward.rules.loading import load_rules, validated
 from crm_steward.rules.messages import quoted, say, suggestion
 from crm_steward.rules.periods import Period
 from crm_steward.rules.reading import Node, read_yaml
 from crm_steward.rules.rule import Rule
 from crm_steward.rules.trialfile import Expected, Trial, TrialFile
+
+Asked = Callable[[Rule, Sequence[Finding], Sequence[Contact], datetime], Sequence[Change]]
+"""Returns what a rule's actions ask for, given what it found: changes are made on a floor above."""
 
 Relation = Callable[[Sequence[Contact]], duckdb.DuckDBPyConnection]
 """Makes the table `contacts` of a few contacts, as the mirror would."""
@@ -67,6 +71,7 @@ def run_trials(
     rule_files: Sequence[Path],
     relation: Relation,
     *,
+    asked: Asked | None = None,
     language: str = "en",
     periods: Mapping[str, Period] | None = None,
 ) -> TrialReport:
@@ -75,6 +80,7 @@ def run_trials(
     Args:
         rule_files: Files of rules; tests are looked for beside each.
         relation: Makes the table `contacts`.
+        asked: Makes changes of findings; without it tests that expect changes cannot run.
         language: Of the messages.
         periods: Id → period of retention of the register.
 
@@ -87,7 +93,8 @@ def run_trials(
     for path in rule_files:
         if beside(path).exists():
             rules = {rule.id: rule for rule in book.rules if rule.file == path}
-            results += _try_file(beside(path), rules, relation, language, problems)
+            bench = _Bench(relation, asked, rules)
+            results += _try_file(beside(path), bench, language, problems)
     if problems:
         raise ConfigError(problems)
     tested = {result.rule for result in results}
@@ -100,12 +107,34 @@ def beside(path: Path) -> Path:
     return path.with_name(f"{path.stem}.test{path.suffix}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What the tests of one file are run with.
+
+    Args:
+        relation: Makes the table `contacts`.
+        asked: Makes changes of findings.
+        rules: The rules of the file beside, by id.
+    """
+
+    relation: Relation
+    asked: Asked | None
+    rules: Mapping[str, Rule]
+
+    def run(self, trial: Trial, now: datetime) -> tuple[list[Finding], Sequence[Change]]:
+        """Return what the rule of a test finds, and what it asks for where that is tested."""
+        rule, contacts = self.rules[trial.rule], [one.contact() for one in trial.contacts]
+        with closing(self.relation(contacts)) as con:
+            found = list(rule.find(con, now))
+        if trial.changes is None:
+            return found, ()
+        if self.asked is None:
+            raise TypeError("tests that expect changes need `asked`")
+        return found, self.asked(rule, found, contacts, now)
+
+
 def _try_file(
-    path: Path,
-    rules: Mapping[str, Rule],
-    relation: Relation,
-    language: str,
-    problems: list[Problem],
+    path: Path, bench: _Bench, language: str, problems: list[Problem]
 ) -> Iterator[TrialResult]:
     """Run the tests of one file; its mistakes are added to `problems`."""
     root, found = read_yaml(path, language)
@@ -116,11 +145,10 @@ def _try_file(
     problems += found
     for number, trial in enumerate(file.tests if file else ()):
         node = root.children["tests"].children[number]
-        mistakes = list(_mistakes(trial, node, rules, path, language))
+        mistakes = list(_mistakes(trial, node, bench.rules, path, language))
         problems += mistakes
         if file and not mistakes:
-            found_by_rule = _found(trial, rules[trial.rule], relation, file)
-            yield _compared(trial, found_by_rule, _where(path, node))
+            yield _compared(trial, *bench.run(trial, file.now), _where(path, node))
 
 
 def _mistakes(
@@ -148,12 +176,9 @@ def _where(path: Path, node: Node) -> str:
     return f"{path}:{node.place[0]}:{node.place[1]}"
 
 
-def _found(trial: Trial, rule: Rule, relation: Relation, file: TrialFile) -> list[Finding]:
-    with closing(relation([person.contact() for person in trial.contacts])) as con:
-        return list(rule.find(con, file.now))
-
-
-def _compared(trial: Trial, found: Sequence[Finding], where: str) -> TrialResult:
+def _compared(
+    trial: Trial, found: Sequence[Finding], changes: Sequence[Change], where: str
+) -> TrialResult:
     """Pair each expectation with one finding; what is left on either side is the difference."""
     left = list(found)
     missing: list[Expected] = []
@@ -164,13 +189,41 @@ def _compared(trial: Trial, found: Sequence[Finding], where: str) -> TrialResult
             missing.append(expected)
         else:
             left.remove(fitting)
+    lacking, unasked = _changes(trial, changes)
     return TrialResult(
         trial.name,
         trial.rule,
         where,
-        missing=tuple(_words(one.records, one.facts) for one in missing),
-        unexpected=tuple(_words(sorted(ref.id for ref in one.refs), one.evidence) for one in left),
+        missing=(*(_words(one.records, one.facts) for one in missing), *lacking),
+        unexpected=(
+            *(_words(sorted(ref.id for ref in one.refs), one.evidence) for one in left),
+            *unasked,
+        ),
     )
+
+
+def _changes(trial: Trial, changes: Sequence[Change]) -> tuple[list[str], list[str]]:
+    """Return the changes that are expected and not asked for, and the other way round."""
+    if trial.changes is None:
+        return [], []
+    left, lacking = list(changes), []
+    for expected in trial.changes:
+        fitting = next((change for change in left if expected.fits(change)), None)
+        if fitting is None:
+            written = expected.model_dump(exclude_unset=True, exclude={"id"}, mode="json")
+            lacking.append(_words([expected.id], written))
+        else:
+            left.remove(fitting)
+    return lacking, [_asked_for(change) for change in left]
+
+
+def _asked_for(change: Change) -> str:
+    content = change_to_json(change)
+    shown = {name: content[name] for name in _SHOWN if content.get(name)}
+    return _words([change.ref.id], {"change": content["kind"], **shown})
+
+
+_SHOWN = ("values", "channel", "title", "due", "owner", "losers")
 
 
 def _words(records: Sequence[str], facts: Mapping[str, Any]) -> str:

@@ -20,10 +20,10 @@ from crm_steward.store.tables import meta
 
 T = TypeVar("T")
 
-HEAD = "0006"
+HEAD = "0007"
 """The migration that this code reads and writes; a test keeps it equal to alembic's head."""
 
-_BUSY_TIMEOUT_MS = 30_000
+BUSY_TIMEOUT_MS = 30_000
 _WRITE = "steward_write"
 
 
@@ -116,7 +116,7 @@ class Database:
             with self.read() as connection:
                 found = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar_one()
             if found != "ok":
-                raise _store_error(self.place, "database disk image is malformed")
+                raise store_error(self.place, "database disk image is malformed")
 
     def _migrate(self) -> None:
         if self.version() == HEAD:
@@ -188,7 +188,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         hide_parameters=True,
-        connect_args={"timeout": _BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
     )
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
@@ -252,10 +252,11 @@ def _explained(place: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _store_error(place, str(error.orig)) from error
+        raise store_error(place, str(error.orig)) from error
 
 
-def _store_error(place: str, said: str) -> StoreError:
+def store_error(place: str, said: str) -> StoreError:
+    """Return what to raise when a driver refuses, by what it said: what to do, without values."""
     lowered = said.lower()
     known = next((part for part in _REMEDIES if part in lowered), None)
     what = said.splitlines()[0] if known else "the database refused a statement"

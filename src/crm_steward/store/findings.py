@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import duckdb
 import sqlalchemy as sa
 
 from crm_steward.model import Finding, RecordRef, Severity
+from crm_steward.store.comparing import Comparison
 from crm_steward.store.database import Database, chunked, upsert
-from crm_steward.store.tables import finding_refs, findings
+from crm_steward.store.tables import examinations, finding_refs, findings, to_micros
 
 
 @dataclass(slots=True)
@@ -22,6 +25,34 @@ class FindingCounts:
     standing: int = 0
     resolved: int = 0
     reopened: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one rule looked at the contacts.
+
+    Args:
+        digest: The rule's: an edited rule has not looked yet.
+        connections: Whose contacts it looked at.
+    """
+
+    digest: str
+    connections: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """How a rule last looked at a connection.
+
+    Args:
+        digest: The rule's, as it then was.
+        at: When it last looked at what had changed, or at all.
+        whole_at: When it last looked at all its contacts.
+    """
+
+    digest: str
+    at: datetime
+    whole_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +90,44 @@ class Findings:
             now: When.
             retired: Rules that no longer exist: their findings are resolved.
         """
-        with self._database.write() as writing:
+        with duckdb.connect(config={"threads": 1}) as con:
+            comparison = Comparison(self._database, con)
+            comparison.begin(examined)
+            comparison.take(found, examined)
+            comparison.end()
+            looks = {rule: Look("", connections) for rule, connections in examined.items()}
+            return self.store(comparison, looks, now=now, retired=retired)
+
+    def store(
+        self,
+        comparison: Comparison,
+        examined: Mapping[str, Look],
+        *,
+        now: datetime,
+        retired: Collection[str] = (),
+    ) -> FindingCounts:
+        """Store what a scan found that differs from what stood, in one transaction.
+
+        What stands as before is not touched: when it was last seen is noted once per rule.
+
+        Args:
+            comparison: What was found beside what stood.
+            examined: Rule id → how it looked.
+            now: When the contacts were loaded.
+            retired: Rules that no longer exist: their findings are resolved.
+        """
+        new, reopened = comparison.opened()
+        counts = FindingCounts(new=new, standing=comparison.standing, reopened=reopened)
+        with self._database.write() as writing, _roomy(self._database, writing):
             recording = _Recording(self._database, writing, now)
-            recording.before = _before(writing, [*examined, *retired])
-            for chunk in chunked(found):
-                recording.store(chunk)
-            stood = {mark for mark, state in recording.before.items() if state == "open"}
-            stood -= recording.seen
-            gone = stood - _outside(writing, stood, examined, retired)
-            _resolve(writing, gone, now)
-            recording.counts.resolved = len(gone)
-        return recording.counts
+            recording.open(comparison)
+            recording.refresh(comparison)
+            gone = comparison.gone()
+            outside = _outside(writing, gone, examined)
+            counts.resolved = recording.resolve(set(gone) - outside)
+            counts.resolved += recording.retire(retired)
+            recording.note(examined, whole=comparison.since is None)
+        return counts
 
     def open(
         self,
@@ -122,16 +180,38 @@ class Findings:
         with self._database.read() as reading:
             return set(reading.execute(query).scalars())
 
+    def looks(self) -> dict[str, dict[str, Looked]]:
+        """Return how each rule last looked at each connection: rule id → connection → how."""
+        found: dict[str, dict[str, Looked]] = {}
+        with self._database.read() as reading:
+            for row in reading.execute(sa.select(examinations)):
+                looked = Looked(row.digest, row.looked_at, row.whole_at)
+                found.setdefault(row.rule, {})[row.connection] = looked
+        return found
+
     def load(self, marks: Sequence[str]) -> list[StoredFinding]:
         """Return findings by fingerprint, whatever their state, in the order of `marks`."""
         wanted = sa.select(findings).where(findings.c.fingerprint.in_(marks))
-        members = sa.select(finding_refs).where(finding_refs.c.fingerprint.in_(marks))
+        looked = sa.and_(
+            examinations.c.connection == finding_refs.c.connection,
+            examinations.c.rule == findings.c.rule,
+        )
+        members = (
+            sa.select(finding_refs, examinations.c.whole_at)
+            .join(findings, findings.c.fingerprint == finding_refs.c.fingerprint)
+            .outerjoin(examinations, looked)
+            .where(finding_refs.c.fingerprint.in_(marks))
+        )
         refs: dict[str, list[RecordRef]] = {}
+        seen: dict[str, list[datetime | None]] = {}
         with self._database.read() as reading:
-            rows = {row["fingerprint"]: row for row in reading.execute(wanted).mappings()}
-            for mark, connection, record_id in reading.execute(members):
+            rows = {row["fingerprint"]: dict(row) for row in reading.execute(wanted).mappings()}
+            for mark, connection, record_id, whole_at in reading.execute(members):
                 refs.setdefault(mark, []).append(RecordRef(connection, record_id))
-        return [_stored(dict(rows[mark]), refs.get(mark, ())) for mark in marks if mark in rows]
+                seen.setdefault(mark, []).append(whole_at)
+        for mark, row in rows.items():
+            row["last_seen_at"] = _last_seen(row, seen.get(mark, []))
+        return [_stored(rows[mark], refs.get(mark, ())) for mark in marks if mark in rows]
 
 
 def naming(ref: RecordRef) -> sa.ColumnElement[bool]:
@@ -152,116 +232,121 @@ def _standing(
     return conditions if only is None else [*conditions, only]
 
 
-def _before(writing: sa.Connection, rules: Collection[str]) -> dict[str, str]:
-    query = sa.select(findings.c.fingerprint, findings.c.state).where(
-        findings.c.rule.in_(list(rules))
-    )
-    return {row.fingerprint: row.state for row in writing.execute(query)}
+def _last_seen(row: Mapping[str, Any], looks: Sequence[datetime | None]) -> datetime:
+    """Return when a finding was last seen: what still stands was there at each look since."""
+    written: datetime = row["last_seen_at"]
+    if row["state"] != "open" or not looks:
+        return written
+    return max(written, min(look or written for look in looks))
 
 
-_REFRESHED = ["severity", "state", "score", "evidence", "last_seen_at"]
+_OPEN = """
+INSERT INTO findings (fingerprint, rule, kind, severity, about, score, evidence,
+    state, first_seen_at, last_seen_at, openings)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'open', {now}, {now}, 1)
+ON CONFLICT (fingerprint) DO UPDATE SET severity = excluded.severity, score = excluded.score,
+    evidence = excluded.evidence, state = 'open', first_seen_at = excluded.first_seen_at,
+    last_seen_at = excluded.last_seen_at, resolved_at = NULL, openings = findings.openings + 1
+"""
+_OPEN_REFS = """
+INSERT INTO finding_refs (fingerprint, connection, id) VALUES (?, ?, ?)
+ON CONFLICT (fingerprint, connection, id) DO NOTHING
+"""
+_REFRESH = """
+UPDATE findings SET severity = ?, score = ?, evidence = ?, last_seen_at = {now}
+WHERE fingerprint = ?
+"""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Recording:
     """One scan being stored, in one transaction."""
 
     database: Database
     writing: sa.Connection
     now: datetime
-    before: dict[str, str] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
-    counts: FindingCounts = field(default_factory=FindingCounts)
 
-    def store(self, chunk: list[Finding]) -> None:
-        """Refresh what stands already, open what is new or came back."""
-        standing: list[dict[str, Any]] = []
-        opened: list[dict[str, Any]] = []
-        refs: list[dict[str, str]] = []
-        for finding in chunk:
-            mark = finding.fingerprint
-            if mark in self.seen:
-                continue
-            self.seen.add(mark)
-            row = _row(finding, mark, self.now)
-            if self.before.get(mark) == "open":
-                standing.append(row)
-                continue
-            self.counts.reopened += mark in self.before
-            self.counts.new += mark not in self.before
-            opened.append(row)
-            refs += [
-                {"fingerprint": mark, "connection": r.connection, "id": r.id} for r in finding.refs
-            ]
-        self.counts.standing += len(standing)
-        self._write(standing, opened, refs)
+    def open(self, comparison: Comparison) -> None:
+        """Write what is new or came back."""
+        columns = "fingerprint, rule, kind, severity, about, score, evidence"
+        self._write(_OPEN, comparison.rows(columns, stands=False))
+        refs = "fingerprint, unnest(refs).connection, unnest(refs).id"
+        self._write(_OPEN_REFS, comparison.rows(refs, stands=False))
 
-    def _write(
-        self,
-        standing: list[dict[str, Any]],
-        opened: list[dict[str, Any]],
-        refs: list[dict[str, str]],
-    ) -> None:
-        key = ["fingerprint"]
-        if standing:
-            self.writing.execute(upsert(self.database, findings, key, update=_REFRESHED), standing)
-        if opened:
-            again = {"openings": findings.c.openings + 1}
-            update = [*_REFRESHED, "first_seen_at", "resolved_at"]
-            self.writing.execute(
-                upsert(self.database, findings, key, update=update, assign=again), opened
-            )
-            self.writing.execute(
-                upsert(self.database, finding_refs, [*key, "connection", "id"], update=[]), refs
-            )
+    def refresh(self, comparison: Comparison) -> None:
+        """Write what stands and shows something else than before."""
+        columns = "severity, score, evidence, fingerprint"
+        self._write(_REFRESH, comparison.rows(columns, stands=True))
+
+    def _write(self, statement: str, chunks: Iterator[list[tuple[Any, ...]]]) -> None:
+        """Hand rows to the driver as they come: nothing is done to each of a million."""
+        text = statement.format(now=to_micros(self.now))
+        if self.database.dialect == "postgresql":
+            text = text.replace("?", "%s")
+        for rows in chunks:
+            self.writing.exec_driver_sql(text, rows)
+
+    def resolve(self, gone: Collection[str]) -> int:
+        """Close findings that were not found again."""
+        for chunk in chunked(gone):
+            self._close(findings.c.fingerprint.in_(chunk))
+        return len(gone)
+
+    def retire(self, rules: Collection[str]) -> int:
+        """Close all findings of rules that no longer exist."""
+        return sum(self._close(findings.c.rule.in_(chunk)) for chunk in chunked(rules))
+
+    def _close(self, those: sa.ColumnElement[bool]) -> int:
+        stand = sa.update(findings).where(those, findings.c.state == "open")
+        return self.writing.execute(stand.values(state="resolved", resolved_at=self.now)).rowcount
+
+    def note(self, examined: Mapping[str, Look], *, whole: bool) -> None:
+        """Write down which rule looked at which connection, once for all its findings."""
+        rows = [
+            {
+                "rule": rule,
+                "connection": connection,
+                "digest": look.digest,
+                "looked_at": self.now,
+                "whole_at": self.now,
+            }
+            for rule, look in examined.items()
+            for connection in look.connections
+        ]
+        update = ["digest", "looked_at", "whole_at"] if whole else ["looked_at"]
+        noted = upsert(self.database, examinations, ["rule", "connection"], update=update)
+        if rows:
+            self.writing.execute(noted, rows)
 
 
-def _row(finding: Finding, mark: str, now: datetime) -> dict[str, Any]:
-    return {
-        "fingerprint": mark,
-        "rule": finding.rule,
-        "kind": finding.kind,
-        "severity": int(finding.severity),
-        "state": "open",
-        "about": finding.about,
-        "score": finding.score,
-        "evidence": dict(finding.evidence),
-        "first_seen_at": now,
-        "last_seen_at": now,
-        "resolved_at": None,
-        "openings": 1,
-    }
+@contextmanager
+def _roomy(database: Database, writing: sa.Connection) -> Iterator[None]:
+    """Give SQLite memory while many rows go into its indexes; 2 MB would be read again and again."""
+    if database.dialect != "sqlite":
+        yield
+        return
+    writing.exec_driver_sql("PRAGMA cache_size = -131072")
+    try:
+        yield
+    finally:
+        writing.exec_driver_sql("PRAGMA cache_size = -2000")
 
 
 def _outside(
-    writing: sa.Connection,
-    stood: Collection[str],
-    examined: Mapping[str, Collection[str]],
-    retired: Collection[str],
+    writing: sa.Connection, gone: Mapping[str, str], examined: Mapping[str, Look]
 ) -> set[str]:
-    """Return those of `stood` that touch a connection which their rule was not run on."""
+    """Return those of `gone` that touch a connection which their rule was not run on."""
     outside: set[str] = set()
-    for chunk in chunked(stood):
-        query = (
-            sa.select(findings.c.fingerprint, findings.c.rule, finding_refs.c.connection)
-            .join(finding_refs, finding_refs.c.fingerprint == findings.c.fingerprint)
-            .where(findings.c.fingerprint.in_(chunk))
+    for chunk in chunked(gone):
+        query = sa.select(finding_refs.c.fingerprint, finding_refs.c.connection).where(
+            finding_refs.c.fingerprint.in_(chunk)
         )
         outside |= {
             mark
-            for mark, rule, connection in writing.execute(query)
-            if rule not in retired and connection not in examined.get(rule, ())
+            for mark, connection in writing.execute(query)
+            if connection not in examined[gone[mark]].connections
         }
     return outside
-
-
-def _resolve(writing: sa.Connection, gone: Collection[str], now: datetime) -> None:
-    for chunk in chunked(gone):
-        writing.execute(
-            sa.update(findings)
-            .where(findings.c.fingerprint.in_(chunk))
-            .values(state="resolved", resolved_at=now)
-        )
 
 
 _HISTORY = ("state", "first_seen_at", "last_seen_at", "resolved_at", "openings")

@@ -2,47 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
+from crm_steward.model import StoreError
+from crm_steward.store.arrow import arrow_type, stream
 from crm_steward.store.database import Database
-from crm_steward.store.tables import Json, UtcTime, contacts
+from crm_steward.store.tables import UtcTime, contacts
 
-_BATCH = 20_000
-"""Rows per Arrow batch: large enough to amortise, small enough to keep memory flat."""
+MEMORY_LIMIT = "1200MB"
+"""What DuckDB may use before it spills to disk: with Python and the batches, below 2 GB."""
+
+_NAMES = ("connection", "id")
 
 
 def open_relation(
     database: Database,
     *,
     connections: Collection[str] | None = None,
-    memory_limit: str = "1GB",
+    columns: Collection[str] | None = None,
+    since: datetime | None = None,
+    memory_limit: str = MEMORY_LIMIT,
 ) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection that holds the live contacts as the table `contacts`.
 
     Its columns are those of `store.tables.contacts`; times are naive TIMESTAMPs in UTC, JSON
-    columns are text.
+    columns are text. It is a snapshot: what is pulled later does not reach it, and the database
+    is free as soon as this returns.
 
     Args:
         database: The store.
         connections: Only contacts of these connections; None means all.
+        columns: Only these columns, besides connection and id; None means all.
+        since: Only contacts that changed at or after this; those that are gone since then are in
+            the table `looked_at` (connection, id) beside the others, and in it alone.
         memory_limit: How much memory DuckDB may use before it spills to disk.
     """
-    query = sa.select(*(_plain(column) for column in contacts.columns))
-    query = query.where(contacts.c.gone_at.is_(None))
+    wanted = [c for c in contacts.columns if columns is None or c.name in {*columns, *_NAMES}]
+    if since is not None:
+        return _changed(database, wanted, since, connections, memory_limit)
+    # Not through the index: nearly all rows are read, in the order in which they lie.
+    none: Any = sa.literal_column("0")
+    query = sa.select(*wanted).where(sa.func.coalesce(contacts.c.gone_at, none) == none)
     if connections is not None:
         query = query.where(contacts.c.connection.in_(sorted(connections)))
-    with database.read() as reading:
-        result = reading.execution_options(yield_per=_BATCH).execute(query)
-        return _load((batch for batch in result.partitions()), memory_limit)
+    with stream(database, query) as reader:
+        return _load(reader, wanted, memory_limit)
+
+
+def _changed(
+    database: Database,
+    wanted: Collection[sa.Column[Any]],
+    since: datetime,
+    connections: Collection[str] | None,
+    memory_limit: str,
+) -> duckdb.DuckDBPyConnection:
+    """Load what changed by the index on it; the other conditions would lead SQLite elsewhere."""
+    wanted = [*(c for c in wanted if c is not contacts.c.gone_at), contacts.c.gone_at]
+    with stream(database, sa.select(*wanted).where(contacts.c.changed_at >= since)) as reader:
+        con = _load(reader, wanted, memory_limit, small=True)
+    if connections is not None:
+        con.execute(
+            "DELETE FROM contacts WHERE NOT list_contains($names, connection)",
+            {"names": sorted(connections)},
+        )
+    con.execute("CREATE TABLE looked_at AS SELECT connection, id FROM contacts")
+    con.execute("DELETE FROM contacts WHERE gone_at IS NOT NULL")
+    return con
 
 
 def relation_of_rows(
-    rows: Iterable[Mapping[str, Any]], *, memory_limit: str = "1GB"
+    rows: Iterable[Mapping[str, Any]], *, memory_limit: str = MEMORY_LIMIT
 ) -> duckdb.DuckDBPyConnection:
     """Return the same for rows made by `rows.row_of`, without a database (rule tests).
 
@@ -50,48 +85,46 @@ def relation_of_rows(
         rows: Columns by name; missing ones are NULL.
         memory_limit: As for `open_relation`.
     """
-    names = [column.name for column in contacts.columns]
-    # Flags go as numbers, as `_plain` reads them.
-    flags = {column.name for column in contacts.columns if isinstance(column.type, sa.Boolean)}
-    plain = [
-        {**row, **{name: int(row[name]) for name in flags if row.get(name) is not None}}
-        for row in rows
+    wanted = list(contacts.columns)
+    held = list(rows)
+    schema = pa.schema([(column.name, arrow_type(column)) for column in wanted])
+    arrays = [
+        # Flags go as numbers, as they are read from a database.
+        pa.array([_plain(row.get(column.name), column) for row in held], type=arrow_type(column))
+        for column in wanted
     ]
-    return _load([[tuple(row.get(name) for name in names) for row in plain]], memory_limit)
+    table = pa.Table.from_arrays(arrays, schema=schema)
+    return _load(table.to_reader(), wanted, memory_limit, small=True)
 
 
-def _plain(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Read times as microseconds and JSON as text: nothing is touched row by row."""
-    if isinstance(column.type, UtcTime):
-        return sa.type_coerce(column, sa.BigInteger).label(column.name)
-    if isinstance(column.type, Json):
-        return sa.type_coerce(column, sa.Text).label(column.name)
-    if isinstance(column.type, sa.Boolean):
-        return sa.cast(column, sa.Integer).label(column.name)
-    return column
+def _plain(value: Any, column: sa.Column[Any]) -> Any:
+    flag = isinstance(column.type, sa.Boolean)
+    return int(value) if flag and value is not None else value
 
 
-def _arrow_type(column: sa.Column[Any]) -> pa.DataType:
-    if isinstance(column.type, UtcTime | sa.BigInteger | sa.Integer | sa.Boolean):
-        return pa.int64()
-    return pa.float64() if isinstance(column.type, sa.Float) else pa.string()
-
-
-def _load(batches: Iterable[Sequence[Any]], memory_limit: str) -> duckdb.DuckDBPyConnection:
-    schema = pa.schema([(column.name, _arrow_type(column)) for column in contacts.columns])
-    failures: list[Exception] = []
-    read = _noting(_record_batches(batches, schema), failures)
-    reader = pa.RecordBatchReader.from_batches(schema, read)
+def _load(
+    reader: pa.RecordBatchReader,
+    wanted: Collection[sa.Column[Any]],
+    memory_limit: str,
+    *,
+    small: bool = False,
+) -> duckdb.DuckDBPyConnection:
+    """Load what `reader` brings; for a `small` table, threads cost more than they bring."""
+    failures: list[StoreError] = []
+    batches = pa.RecordBatchReader.from_batches(reader.schema, _noting(reader, failures))
     con = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "memory_limit": memory_limit,
+            **({"threads": 1} if small else {}),
         }
     )
-    con.register("arrow_contacts", reader)
+    # For every cursor: a custom field's date without an offset is UTC, wherever this machine is.
+    con.execute("SET GLOBAL TimeZone = 'UTC'")
+    con.register("arrow_contacts", batches)
     try:
-        con.execute(f"CREATE TABLE contacts AS SELECT {_columns()} FROM arrow_contacts")
+        con.execute(f"CREATE TABLE contacts AS SELECT {_columns(wanted)} FROM arrow_contacts")
     except duckdb.Error:
         con.close()
         if failures:
@@ -101,39 +134,23 @@ def _load(batches: Iterable[Sequence[Any]], memory_limit: str) -> duckdb.DuckDBP
     return con
 
 
-def _columns() -> str:
+def _columns(wanted: Iterable[sa.Column[Any]]) -> str:
     return ", ".join(
         f"make_timestamp({column.name}) AS {column.name}"
         if isinstance(column.type, UtcTime)
         else f"{column.name}::BOOLEAN AS {column.name}"
         if isinstance(column.type, sa.Boolean)
         else column.name
-        for column in contacts.columns
+        for column in wanted
     )
 
 
 def _noting(
-    batches: Iterator[pa.RecordBatch], failures: list[Exception]
+    batches: Iterable[pa.RecordBatch], failures: list[StoreError]
 ) -> Iterator[pa.RecordBatch]:
     """Pass `batches` on; note what ends them, which DuckDB would hide in an error of its own."""
     try:
         yield from batches
-    except Exception as error:
+    except StoreError as error:
         failures.append(error)
         raise
-
-
-def _record_batches(
-    batches: Iterable[Sequence[Any]], schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    for rows in batches:
-        if not rows:
-            continue
-        columns = zip(*rows, strict=True)
-        yield pa.RecordBatch.from_arrays(
-            [
-                pa.array(values, type=kind.type)
-                for values, kind in zip(columns, schema, strict=True)
-            ],
-            schema=schema,
-        )

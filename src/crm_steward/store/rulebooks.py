@@ -1,19 +1,45 @@
-"""The rules that the last scans ran with, as text: what an edit is compared with."""
+"""The rules that the last scans ran with, as text, and whether those on disk can be used."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from crm_steward.store.database import Database, upsert
-from crm_steward.store.tables import rulebooks
+from crm_steward.store.tables import meta, rulebooks
 
 REGISTER = "register.yaml"
 """The name under which the register of retention periods is kept beside the rules."""
 
 _KEPT = 20
+_BROKEN = "rules_broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Rules on disk that cannot be used, so that the last good ones run on.
+
+    Args:
+        since: Since when.
+        problems: What is wrong, each with its place.
+    """
+
+    since: datetime
+    problems: tuple[str, ...]
+
+
+def broken_rules(reading: sa.Connection) -> Broken | None:
+    """Return what is wrong with the rules on disk; None when they are the ones that run."""
+    query = sa.select(meta.c.value).where(meta.c.key == _BROKEN)
+    kept = reading.execute(query).scalar_one_or_none()
+    if kept is None:
+        return None
+    content = json.loads(kept)
+    return Broken(datetime.fromisoformat(content["since"]), tuple(content["problems"]))
 
 
 class Rulebooks:
@@ -43,3 +69,16 @@ class Rulebooks:
         with self._database.read() as reading:
             found = reading.execute(query).scalar_one_or_none()
         return None if found is None else dict(found)
+
+    def note(self, problems: Sequence[str], *, now: datetime) -> None:
+        """Note that the rules on disk cannot be used, or, without problems, that they can."""
+        with self._database.write() as writing:
+            before = broken_rules(writing)
+            if not problems:
+                if before is not None:
+                    writing.execute(sa.delete(meta).where(meta.c.key == _BROKEN))
+                return
+            since = before.since if before else now
+            value = json.dumps({"since": since.isoformat(), "problems": list(problems)})
+            row = {"key": _BROKEN, "value": value}
+            writing.execute(upsert(self._database, meta, ["key"]), [row])

@@ -203,6 +203,7 @@ contacts = Table(
     Column("survivor", Text),  # id it was merged into, in the same connection
     Index(None, "email_key"),
     Index(None, "gone_at"),
+    Index(None, "changed_at"),
 )
 
 quarantine = Table(
@@ -274,6 +275,16 @@ snoozes = Table(
     Column("by", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
 )
+examinations = Table(
+    "examinations",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("connection", Text, primary_key=True),
+    Column("digest", Text, nullable=False),  # the rule's, as it looked at all contacts
+    Column("looked_at", UtcTime, nullable=False),  # at what had changed, or at all
+    Column("whole_at", UtcTime, nullable=False),  # at all contacts of the connection
+)
+"""Which rule last looked at which connection: what stands unchanged is not written at each scan."""
 
 plans = Table(
     "plans",

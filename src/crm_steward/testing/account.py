@@ -39,6 +39,7 @@ class Verb(StrEnum):
     GET = "get"
     UPDATE = "update"
     TASK = "task"
+    CLOSE = "close"
     SUPPRESS = "suppress"
     MERGE = "merge"
     ARCHIVE = "archive"
@@ -171,6 +172,18 @@ class SandboxAccount(ABC):
         """Return the titles of the tasks attached to a contact."""
         pytest.skip(f"{self.spec.title}'s sandbox has no tasks")
 
+    def open_tasks(self, record_id: str) -> list[str]:
+        """Return the titles of the tasks attached to a contact that are there and not done."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no tasks that are done")
+
+    def close_task(self, task_id: str) -> None:
+        """Let a person mark a task as done."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no hand that closes tasks")
+
+    def drop_task(self, task_id: str) -> None:
+        """Let a person delete a task."""
+        pytest.skip(f"{self.spec.title}'s sandbox has no hand that deletes tasks")
+
 
 class Hurry(threading.Event):
     """A time that passes only when somebody waits: give it to `Calls` as `stop`."""
@@ -266,10 +279,14 @@ def updates_of(
 
 
 def a_task(
-    connector: Connector, account: SandboxAccount, *, marker: str = "0123456789abcdef"
+    connector: Connector,
+    account: SandboxAccount,
+    *,
+    marker: str = "0123456789abcdef",
+    nth: int = 0,
 ) -> CreateTask:
-    """Return a task on the first contact."""
-    ref = refs_of(connector, sorted(account.ids())[:1])[0]
+    """Return a task on the first contact, or on another one."""
+    ref = refs_of(connector, sorted(account.ids())[nth : nth + 1])[0]
     return CreateTask(
         ref=ref,
         title="Please look at this contact",

@@ -25,6 +25,7 @@ from crm_steward.sdk import (
     Capability,
     Change,
     Channel,
+    CloseTask,
     Connector,
     MergeRecords,
     RecordRef,
@@ -33,6 +34,7 @@ from crm_steward.sdk import (
 )
 from crm_steward.testing.access import AccessContract
 from crm_steward.testing.account import SandboxAccount, Trouble, Verb, a_task, refs_of, updates_of
+from crm_steward.testing.closing import ClosingContract
 from crm_steward.testing.damage import DamageContract
 from crm_steward.testing.emulated import EmulatedAccount
 from crm_steward.testing.reading import ReadingContract
@@ -41,6 +43,7 @@ from crm_steward.testing.writing import WritingContract
 
 __all__ = [
     "AccessContract",
+    "ClosingContract",
     "ConnectorContract",
     "DamageContract",
     "EmulatedAccount",
@@ -54,7 +57,12 @@ __all__ = [
 
 
 class ConnectorContract(
-    ReadingContract, DamageContract, AccessContract, WritingContract, RemovingContract
+    ReadingContract,
+    DamageContract,
+    AccessContract,
+    WritingContract,
+    ClosingContract,
+    RemovingContract,
 ):
     """The suite; a subclass gives the fixture `account`."""
 
@@ -71,6 +79,7 @@ class ConnectorContract(
             Capability.SUPPRESS_SMS: _silence(first, Channel.SMS),
             Capability.UPDATE: updates_of(connector, [first.id])[0],
             Capability.TASK: a_task(connector, account),
+            Capability.CLOSE_TASK: CloseTask(ref=first, task="1", marker="0123456789abcdef"),
         }
         changes = [change for kind, change in offered.items() if kind not in account.spec.can]
         outcomes = list(connector.apply(changes))

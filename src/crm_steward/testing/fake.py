@@ -18,6 +18,7 @@ from crm_steward.sdk import (
     ArchiveRecord,
     Change,
     Clock,
+    CloseTask,
     Consent,
     ConsentStatus,
     Contact,
@@ -67,6 +68,7 @@ class FakeTask:
     id: str
     change: CreateTask
     made_at: datetime
+    done: bool = False
 
 
 @dataclass(slots=True)
@@ -121,6 +123,14 @@ class FakeCrm:
         """Archive a record, or merge it into another."""
         del self.records[record_id]
         self.gone[record_id] = survivor
+
+    def finish(self, task_id: str) -> None:
+        """Mark a task as done."""
+        self.tasks = [replace(t, done=t.done or t.id == task_id) for t in self.tasks]
+
+    def drop(self, task_id: str) -> None:
+        """Delete a task."""
+        self.tasks = [task for task in self.tasks if task.id != task_id]
 
     def fail(self, *faults: Fault | None) -> None:
         """Script what happens to the next changes."""
@@ -206,7 +216,10 @@ class FakeCrm:
         return None if fault is Fault.MISSING_ROW else outcome
 
     def _effect(self, change: Change, key: str) -> Outcome:
-        if change.ref.id not in self.records:
+        if isinstance(change, CloseTask):  # it does not hang on the record
+            if not self._stands(change):
+                return Outcome(key=key, status=Status.VERIFIED, remote_id=change.task)
+        elif change.ref.id not in self.records:
             return Outcome(key=key, status=Status.CONFLICT, reason="the record is gone")
         if self.conditional and isinstance(change, UpdateFields) and not self._expected(change):
             return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
@@ -217,6 +230,9 @@ class FakeCrm:
         return Outcome(
             key=key, status=Status.VERIFIED, remote_id=remote_id, revision=Revision(revision)
         )
+
+    def _stands(self, change: CloseTask) -> bool:
+        return any(task.id == change.task and not task.done for task in self.tasks)
 
     def _do(self, change: Change) -> str:
         match change:
@@ -229,6 +245,9 @@ class FakeCrm:
                 )
                 self.tasks.append(task)
                 return task.id
+            case CloseTask():
+                self.finish(change.task)
+                return change.task
             case SuppressChannel():
                 self._suppress(change)
                 return ""
@@ -268,6 +287,9 @@ class FakeCrm:
         match change:
             case CreateTask():
                 return self._looks_for_task(change)
+            case CloseTask():
+                open_yet = self._stands(change)
+                return (Status.ABSENT if open_yet else Status.VERIFIED), change.task
             case ArchiveRecord():
                 return (Status.VERIFIED if here is None else Status.ABSENT), ""
             case MergeRecords():

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from crm_steward.model import (
     ArchiveRecord,
     Change,
+    CloseTask,
     Contact,
     MergeRecords,
     RecordRef,
@@ -17,7 +18,9 @@ from crm_steward.model import (
 
 
 def members(change: Change) -> tuple[RecordRef, ...]:
-    """Return every record that `change` reads or touches."""
+    """Return every record that `change` reads or touches; closing a task touches none."""
+    if isinstance(change, CloseTask):
+        return ()
     return (change.ref, *change.losers) if isinstance(change, MergeRecords) else (change.ref,)
 
 

@@ -1,4 +1,4 @@
-"""Foresee: which records an edited rule would write to, before it runs."""
+"""Foresee: what rules would write, before they run: in their tests, and after an edit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from crm_steward.model import Ability, Finding, RecordRef, kind_of
+from crm_steward.model import Ability, Capability, Change, Contact, Finding, RecordRef, kind_of
 from crm_steward.rules import Rule
 from crm_steward.rules.impact import RuleImpact
 from crm_steward.settings import Limits
@@ -29,6 +29,46 @@ class Foreseen:
 
     newly: Mapping[str, int]
     first_run: int
+
+
+_EVERYTHING = frozenset(Capability)
+
+
+def asked(
+    rule: Rule, findings: Iterable[Finding], contacts: Iterable[Contact], now: datetime
+) -> list[Change]:
+    """Return what a rule's actions ask for in connections that can do everything.
+
+    Args:
+        rule: The rule.
+        findings: What it found.
+        contacts: The contacts it looked at.
+        now: The moment due dates are counted from.
+    """
+    known = {contact.ref: contact for contact in contacts}
+    able = Ability(fields=None, can=_EVERYTHING)
+    proposer = Proposer(
+        contacts=known,
+        abilities=dict.fromkeys({ref.connection for ref in known}, able),
+        language="en",
+        now=now,
+    )
+    proposals = (
+        one for finding in findings for one in proposer.propose(_fresh(finding, now), rule)
+    )
+    return [one.planned.change for one in proposals if isinstance(one, Candidate)]
+
+
+def _fresh(finding: Finding, now: datetime) -> StoredFinding:
+    """Return a finding as if it had just been stored for the first time."""
+    return StoredFinding(
+        finding=finding,
+        state="open",
+        first_seen_at=now,
+        last_seen_at=now,
+        resolved_at=None,
+        openings=1,
+    )
 
 
 def foresee(
@@ -99,18 +139,8 @@ class _Asking:
                 now=self.now,
             )
             for finding in chunk:
-                for one in proposer.propose(self._fresh(finding), rule):
+                for one in proposer.propose(_fresh(finding, self.now), rule):
                     if isinstance(one, Candidate):
                         change = one.planned.change
                         written.add((change.ref, kind_of(change)))
         return written
-
-    def _fresh(self, finding: Finding) -> StoredFinding:
-        return StoredFinding(
-            finding=finding,
-            state="open",
-            first_seen_at=self.now,
-            last_seen_at=self.now,
-            resolved_at=None,
-            openings=1,
-        )

@@ -60,23 +60,33 @@ class Budget:
             proven=journal.proven(),
         )
 
-    def admit(self, planned: PlannedChange, rule: Rule, digest: str) -> tuple[Why, str] | None:
-        """Count a change in, or return the limit that keeps it out and the limit's value."""
+    def admit(
+        self, planned: PlannedChange, rule: Rule | None, digest: str
+    ) -> tuple[Why, str] | None:
+        """Count a change in, or return the limit that keeps it out and the limit's value.
+
+        Args:
+            planned: The change.
+            rule: The rule that asks for it; None where it no longer exists.
+            digest: The rule's.
+        """
         refused = self._refused(planned, rule, digest)
         if refused is None:
             connection = planned.change.ref.connection
             self.admitted[connection] += 1
-            self.by_rule[rule.id] += 1
-            self.by_rule_and_connection[rule.id, connection] += 1
-            self.canaries.setdefault(rule.id, set()).update(members(planned.change))
+            self.by_rule[planned.rule] += 1
+            self.by_rule_and_connection[planned.rule, connection] += 1
+            self.canaries.setdefault(planned.rule, set()).update(members(planned.change))
         return refused
 
-    def _refused(self, planned: PlannedChange, rule: Rule, digest: str) -> tuple[Why, str] | None:
-        return (
-            self._canary(members(planned.change), rule, digest)
-            or self._rule(planned.change.ref.connection, rule)
-            or self.overall(planned.change.ref.connection, 1)
+    def _refused(
+        self, planned: PlannedChange, rule: Rule | None, digest: str
+    ) -> tuple[Why, str] | None:
+        connection = planned.change.ref.connection
+        own = rule and (
+            self._canary(members(planned.change), rule, digest) or self._rule(connection, rule)
         )
+        return own or self.overall(connection, 1)
 
     def _canary(self, refs: Iterable[RecordRef], rule: Rule, digest: str) -> tuple[Why, str] | None:
         touched = self.canaries.get(rule.id, set())

@@ -31,6 +31,7 @@ from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snoozes, asleep
+from crm_steward.writing.closing import closings
 from crm_steward.writing.compare import canonical, members, touched
 from crm_steward.writing.limits import Budget
 from crm_steward.writing.propose import Candidate, Proposer
@@ -104,7 +105,8 @@ def make_plan(
         now=now.astimezone(zone),
         nobody=nobody,
     )
-    found, withheld = _candidates(database, active, proposer, now)
+    settled = closings(database, book, abilities, language)
+    found, withheld = _candidates(database, active, settled, proposer, now)
     withheld += _snoozed(database, active, zone, now)
     # Rules are held against each other even when only one is asked for.
     wishes = _wishes(found)
@@ -113,10 +115,10 @@ def make_plan(
         here = not connections or ref.connection in connections
         return here and (not rules or rule in rules)
 
-    digests = {rule.id: rule.digest for rule in active}
+    digests = {rule.id: rule.digest for rule in book.rules}
     budget = Budget.of(database, limits, now=now)
     sieve = _Sieve(mirror.states(), Journal(database), budget, wishes, digests)
-    changes = sieve.sift([c for c in found if asked(c.rule.id, c.planned.change.ref)])
+    changes = sieve.sift([c for c in found if asked(c.planned.rule, c.planned.change.ref)])
     withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
     plan = Plan(
         changes=changes,
@@ -124,7 +126,7 @@ def make_plan(
         expires_at=now + limits.plan_expires_after,
         mirror=version,
         rules=book.digest,
-        digests={planned.rule: digests[planned.rule] for planned in changes},
+        digests={p.rule: digests[p.rule] for p in changes if p.rule in digests},
     )
     result = PlanResult(
         plan=plan,
@@ -153,12 +155,17 @@ def store_plan(database: Database, result: PlanResult, *, clock: Clock = utc_now
 
 
 def _candidates(
-    database: Database, rules: Sequence[Rule], proposer: Proposer, now: datetime
+    database: Database,
+    rules: Sequence[Rule],
+    settled: Mapping[str, Sequence[Candidate]],
+    proposer: Proposer,
+    now: datetime,
 ) -> tuple[list[Candidate], list[Withheld]]:
     """Ask each rule about each of its findings; the rules take turns, the gravest one first.
 
     Turns, because limits cut the end: proposals of one rule that nobody approves would otherwise
-    keep out all the others, plan after plan.
+    keep out all the others, plan after plan. A rule closes tasks (`settled`) after all else it asks
+    for; those of rules that ask for nothing else come last in each round.
     """
     findings, mirror = Findings(database), Mirror(database)
     turns: list[tuple[int, int, int, Candidate]] = []
@@ -175,7 +182,11 @@ def _candidates(
                     else:
                         found.append((stored.first_seen_at, proposal.planned.finding, proposal))
         found.sort(key=itemgetter(0, 1))
-        turns += [(turn, -rule.severity, place, one) for turn, (*_, one) in enumerate(found)]
+        queue = [*(one for *_, one in found), *settled.get(rule.id, ())]
+        turns += [(turn, -rule.severity, place, one) for turn, one in enumerate(queue)]
+    asking = {rule.id for rule in rules}
+    for place, name in enumerate(sorted(settled.keys() - asking), start=len(rules)):
+        turns += [(turn, 0, place, one) for turn, one in enumerate(settled[name])]
     turns.sort(key=itemgetter(0, 1, 2))
     return [candidate for *_, candidate in turns], withheld
 
@@ -228,20 +239,20 @@ class _Sieve:
         left: list[PlannedChange] = []
         for candidate in candidates:
             planned, rule = _rest(candidate.planned, taken), candidate.rule
-            if planned.key not in standings:
+            if planned is not candidate.planned:
                 standings |= self.journal.standings({planned.key})
             refused = (
                 self._closed(planned)
                 or _tried(standings.get(planned.key), busy, planned)
                 or _contested(planned, self.wishes, taken)
-                or self.budget.admit(planned, rule, self.digests[rule.id])
+                or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
             )
             if refused:
                 why, detail = refused
                 ref = planned.change.ref
-                self.withheld.append(Withheld(rule.id, planned.finding, ref, why, detail))
+                self.withheld.append(Withheld(planned.rule, planned.finding, ref, why, detail))
             else:
-                taken.update(dict.fromkeys(_places(planned), rule.id))
+                taken.update(dict.fromkeys(_places(planned), planned.rule))
                 left.append(planned)
         return tuple(left)
 
@@ -284,7 +295,7 @@ def _wishes(candidates: Iterable[Candidate]) -> _Wishes:
         else:
             continue
         for place, value in wanted.items():
-            wishes.setdefault(place, {}).setdefault(value, candidate.rule.id)
+            wishes.setdefault(place, {}).setdefault(value, candidate.planned.rule)
     return wishes
 
 

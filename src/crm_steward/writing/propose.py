@@ -45,10 +45,10 @@ _NOBODY_KNOWN = People()
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A change that a rule asks for, and the rule."""
+    """A change that a rule asks for, and the rule; None where it no longer exists."""
 
     planned: PlannedChange
-    rule: Rule
+    rule: Rule | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

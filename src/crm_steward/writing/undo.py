@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 from crm_steward.model import (
     ArchiveRecord,
     Clock,
+    CloseTask,
     CreateTask,
     MergeRecords,
     PlannedChange,
@@ -33,7 +35,18 @@ TASK = "a task is not taken back: close it in the CRM"
 SUPPRESSED = "nothing is loosened by machine: a person lifts it in the CRM, if they may"
 ARCHIVED = "restore the record from the CRM's recycle bin"
 MERGED = "a merge cannot be taken back"
-UNABLE = "this version does not undo it"
+CLOSED = "a closed task is not taken back: open it again in the CRM"
+_WHY_NOT: Mapping[type, str] = MappingProxyType(
+    {
+        UpdateFields: "",
+        CreateTask: TASK,
+        CloseTask: CLOSED,
+        SuppressChannel: SUPPRESSED,
+        ArchiveRecord: ARCHIVED,
+        MergeRecords: MERGED,
+    }
+)
+"""Why a change is not taken back by machine; nothing for what is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,19 +165,7 @@ def _named(journal: Journal, what: str) -> Sequence[Line]:
 
 
 def _impossible(line: Line) -> str:
-    match line.change:
-        case UpdateFields():
-            return ""
-        case CreateTask():
-            return TASK
-        case SuppressChannel():
-            return SUPPRESSED
-        case ArchiveRecord():
-            return ARCHIVED
-        case MergeRecords():
-            return MERGED
-        case _:
-            return UNABLE
+    return _WHY_NOT[type(line.change)]
 
 
 def _item(line: Line) -> Item:

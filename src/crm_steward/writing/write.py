@@ -22,6 +22,7 @@ from crm_steward.model import (
     BusyError,
     Change,
     Clock,
+    CloseTask,
     Contact,
     CreateTask,
     PlannedChange,
@@ -156,6 +157,8 @@ class Writer:
         calls: list[datetime] = []
         refs = dict.fromkeys(ref for item in batch for ref in members(item.planned.change))
         asked = self.clock()
+        if not refs:
+            return asked, {}
         with before_each_call(lambda: calls.append(self.clock())):
             fresh = target.connector.get(list(refs))
         return (calls or [asked])[0], fresh
@@ -177,8 +180,8 @@ class Writer:
 
         if abs(self.clock() - read_at) > FRESH:
             return list(sound)
-        tasks = [item for item in sound if isinstance(item.planned.change, CreateTask)]
-        rest = [item for item in sound if not isinstance(item.planned.change, CreateTask)]
+        tasks = [i for i in sound if isinstance(i.planned.change, CreateTask | CloseTask)]
+        rest = [i for i in sound if not isinstance(i.planned.change, CreateTask | CloseTask)]
         return [*self._transmit(target, rest, fresh), *self._transmit(target, tasks, held)]
 
     def _transmit(
@@ -271,7 +274,7 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     taken: dict[RecordRef, set[str]] = {}
     for item in items:
         parts = _parts(item)
-        refs = members(item.planned.change)
+        refs = members(item.planned.change) or (item.planned.change.ref,)
         if len(batch) >= size or any(_clash(taken.get(ref, set()), parts) for ref in refs):
             yield batch
             batch, taken = [], {}
@@ -290,7 +293,7 @@ def _parts(item: Item) -> set[str]:
     change = item.planned.change
     if isinstance(change, UpdateFields) and not item.alone:
         return set(change.values)
-    if isinstance(change, CreateTask) and not item.alone:
+    if isinstance(change, CreateTask | CloseTask) and not item.alone:
         return {change.marker}
     return {_WHOLE}
 

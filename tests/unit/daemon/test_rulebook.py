@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.rulebook import Rulebook, read_rules
 from crm_steward.model import ConfigError
 from crm_steward.settings import Rules, Settings
 
@@ -65,3 +65,18 @@ def test_broken_rules_stop_the_start(file: Path) -> None:
     file.write_text("rules: [{}]", "utf-8")
     with pytest.raises(ConfigError):
         Rulebook(Settings(rules=Rules(packs=(), paths=(file,))))
+
+
+def test_a_restart_while_an_edit_is_broken_runs_the_rules_of_the_last_scan(file: Path) -> None:
+    """What ran before runs on, and what is wrong is said; an edit that mends it is taken."""
+    settings = Settings(rules=Rules(packs=(), paths=(file,)))
+    kept = dict(read_rules(settings).texts)
+    file.write_text("rules: [{id: second, severty: low}]", "utf-8")
+    rules = Rulebook(settings, kept)
+
+    assert ids(rules) == ["first"]
+    assert rules.current.rules[0].pack == "own"
+    assert "severty" in rules.broken
+    file.write_text(RULE.format(id="second"), "utf-8")
+    rules.reload()
+    assert (ids(rules), rules.problems) == (["second"], ())

@@ -114,7 +114,7 @@ def test_a_scan_that_begins_when_the_lease_wants_renewing_does_not_wait_for_itse
     make_work: MakeWork, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A scan holds the database's only write lock from its first finding to its last."""
-    monkeypatch.setattr("crm_steward.store.database._BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr("crm_steward.store.database.BUSY_TIMEOUT_MS", 100)
     work = make_work()
     work.pull("people")
     renewals = clock.now

@@ -17,6 +17,7 @@ from crm_steward.model import (
     ArchiveRecord,
     Change,
     Channel,
+    CloseTask,
     Consent,
     ConsentStatus,
     Contact,
@@ -61,6 +62,7 @@ changes: st.SearchStrategy[Change] = st.one_of(
         marker=text,
         owner=st.none() | text,
     ),
+    st.builds(CloseTask, ref=refs, task=text, marker=text, reason=text),
     st.builds(MergeRecords, ref=refs, losers=st.lists(refs, max_size=3).map(tuple)),
     st.builds(ArchiveRecord, ref=refs, reason=text),
 )
@@ -146,10 +148,12 @@ def test_a_plan_that_was_altered_has_another_name(plan: Plan, extra: PlannedChan
 
 @given(changes, changes)
 def test_different_changes_have_different_keys(one: Change, other: Change) -> None:
-    """Two changes share a key only when they are the same, or the same task worded anew."""
+    """Two changes share a key only when they are the same, or one task worded or closed anew."""
     same = change_key(one) == change_key(other)
     if isinstance(one, CreateTask) and isinstance(other, CreateTask):
         assert same == ((one.ref, one.marker) == (other.ref, other.marker))
+    elif isinstance(one, CloseTask) and isinstance(other, CloseTask):
+        assert same == ((one.ref, one.task, one.marker) == (other.ref, other.task, other.marker))
     else:
         assert same == (
             json.dumps(change_to_json(one), sort_keys=True)

@@ -39,6 +39,7 @@ from crm_steward.report.render import LARGEST, headline, heights, label, render
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
 from crm_steward.rules import kinds
+from crm_steward.store.rulebooks import Broken
 from crm_steward.writing import Why
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -151,6 +152,33 @@ def test_a_week_without_snoozes_does_not_speak_of_them(digest: Digest) -> None:
         for text in (mail.text, _Page(mail.html).text):
             assert ("snoozes that end" in text) == bool(said)
             assert said in text
+
+
+def test_broken_rules_lead_the_report(digest: Digest) -> None:
+    """A manager whose edit does not run reads so first, with the place, in both languages."""
+    broken = Broken(
+        digest.until, ("rules/own.yaml:4:9: rule 'mine': unknown key 'sverity'", "<b>\u202e")
+    )
+    torn = replace(digest, coverage=replace(digest.coverage, broken=broken))
+    for language, said in (("en", "cannot be used"), ("fr", "inutilisables")):
+        mail = render(torn, language)
+        page = _Page(mail.html)
+        for text in (" ".join(page.text.split()), " ".join(mail.text.split())):
+            assert said in text
+            assert "rules/own.yaml:4:9: rule 'mine': unknown key 'sverity'" in text
+        assert "<b>" not in mail.html
+        assert "\u202e" not in mail.html + mail.text
+    words = Words("en", ZoneInfo("UTC"))
+    assert headline(torn, words) == "the rules need a correction before your edit can run"
+
+
+def test_rules_that_a_connection_cannot_run_are_counted(digest: Digest) -> None:
+    """What a connection lacks, and for how many rules, stands among what was left out."""
+    torn = replace(digest, coverage=Coverage(skipped=(("crm: informed_at", 3),)))
+    said = "3 rules not run in crm, which has no field “informed (GDPR art. 13/14)”"
+
+    assert said.partition(" “")[0] in " ".join(render(torn, "en").text.split())
+    assert "3 règles non appliquées dans crm" in " ".join(render(torn, "fr").text.split())
 
 
 def test_values_of_contacts_are_not_shown(digest: Digest) -> None:

@@ -262,3 +262,21 @@ def test_a_condition_costs_one_expression_and_only_bound_values(
     assert sorted(map(str, statement.values.values())) == sorted(
         ["Secret", "Secret", "/Secret", "Secret", "/Secret", "5.0", "FR"]
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "older"),
+    [
+        ("2026-11-21T12:30:00+02:00", True),
+        ("2026-11-21T12:30:00", False),
+        ("2026-11-21T12:30:00Z", False),
+        ("2026-11-21T13:30:00+02:00", True),
+        ("2026-11-21T07:30:00-05:00", False),
+    ],
+)
+def test_a_custom_date_keeps_its_offset(find: Find, *, written: str, older: bool) -> None:
+    """Text without an offset is UTC, wherever the machine stands; one with an offset is not."""
+    contact = Contact(ref=RecordRef("crm", "1"), extra={"score": written})
+    rule = "where: {field: extra.score, older_than: 24 hours}, check: {kind: required, fields: [email]}"
+
+    assert bool(find(rule, [contact])) is older

@@ -98,8 +98,9 @@ def test_every_mistake_of_a_file_comes_in_one_pass_in_order(mine: Path) -> None:
         "mine.yaml:23:36: rule 'third': not a usable regular expression: missing ): (a",
         "mine.yaml:24:5: rule 'third': no value here; leave the key out or fill it in",
         (
-            "mine.yaml:25:12: rule 'third': 'kind' is missing; it says which check this is: consent, "
-            "duplicates, format, required, stale"
+            "mine.yaml:25:12: rule 'third': 'kind' is missing; it says which check this is: "
+            "condition, conflict, consent, duplicates, format, required, retention, segment, stale, "
+            "unique"
         ),
     ]
 

@@ -87,7 +87,7 @@ def test_rules_read_periods_and_fields(read: Read) -> None:
 MANY = """\
 version: 1
 controler: {name: Acme}
-controller: {name: {en: Acme}, contact:}
+controller: {name: {en: Acme}, contact: }
 shared: {measures: []}
 activities:
   - id: Sales

@@ -132,4 +132,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+TestLife.settings = settings(max_examples=10, stateful_step_count=10, deadline=None)

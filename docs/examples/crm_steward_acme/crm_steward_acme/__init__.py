@@ -34,6 +34,7 @@ SPEC = ConnectorSpec(
             Capability.UPDATE,
             Capability.CONDITIONAL_UPDATE,
             Capability.TASK,
+            Capability.CLOSE_TASK,
             Capability.ARCHIVE,
             Capability.SUPPRESS_EMAIL,
             Capability.INCREMENTAL,
@@ -54,7 +55,7 @@ client_id: the id of your API client
 """,
     access=(
         "In Acme, as an administrator: Settings > API > New client.",
-        "Let it read and change contacts, and create tasks.",
+        "Let it read and change contacts, and create and close tasks.",
         "Copy its id and its secret.",
     ),
 )

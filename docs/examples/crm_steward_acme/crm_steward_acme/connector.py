@@ -13,6 +13,7 @@ from crm_steward.sdk import (
     ArchiveRecord,
     Change,
     Channel,
+    CloseTask,
     ConfigError,
     ConflictError,
     ConsentStatus,
@@ -203,6 +204,8 @@ class AcmeConnector:
                 return self._update(change)
             case CreateTask():
                 return self._create(change)
+            case CloseTask():
+                return self._known(change) or self._close(change)
             case SuppressChannel(channel=Channel.EMAIL):
                 return self._unsubscribe(change)
             case ArchiveRecord():
@@ -249,6 +252,26 @@ class AcmeConnector:
             return ended(task, Status.UNKNOWN, "the answer does not show the task")
         return ended(task, remote_id=str(made["id"]))
 
+    def _known(self, change: CloseTask) -> Outcome | None:
+        """Return the outcome that needs no call, or None for an open task of ours."""
+        try:
+            task = self._wire.get(f"/tasks/{change.task}")
+        except AcmeRejectedError as error:
+            if error.status not in _GONE:
+                raise
+            return ended(change, remote_id=change.task)
+        if task.get("done") is True:
+            return ended(change, remote_id=change.task)
+        if _line(change) not in str(task.get("notes")):
+            return ended(change, Status.REJECTED, "the task no longer bears our mark")
+        return None
+
+    def _close(self, change: CloseTask) -> Outcome:
+        task = self._wire.send("PATCH", f"/tasks/{change.task}", {"done": True})
+        if task.get("done") is not True:
+            return ended(change, Status.UNKNOWN, "the answer does not show it done")
+        return ended(change, remote_id=change.task)
+
     def _unsubscribe(self, change: SuppressChannel) -> Outcome:
         """Only ever restrict: this call of Acme has no other direction."""
         contact = self._contact(change.ref.id)
@@ -274,7 +297,10 @@ class AcmeConnector:
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether they took effect; nothing is written here."""
         for change in changes:
-            yield self._settled(change, self._contact(change.ref.id))
+            if isinstance(change, CloseTask):
+                yield self._known(change) or ended(change, Status.ABSENT)
+            else:
+                yield self._settled(change, self._contact(change.ref.id))
 
     def _settled(self, change: Change, contact: Contact | None) -> Outcome:
         same = contact is not None and contact.ref == change.ref
@@ -313,6 +339,6 @@ def _owner(user: Mapping[str, Any]) -> Owner:
     )
 
 
-def _line(task: CreateTask) -> str:
+def _line(task: CreateTask | CloseTask) -> str:
     """Return the last line of a task's notes, by which `settle` knows it."""
     return f"[crm-steward {task.marker}]"

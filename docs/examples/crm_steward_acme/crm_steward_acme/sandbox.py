@@ -187,6 +187,14 @@ class AcmeSandbox(Emulator):
         mailing = "no" if "no" in {merged["mailing"], row["mailing"]} else row["mailing"]
         return self.stamp(row, mailing=mailing)
 
+    def do_close_task(self, key: str) -> Any:
+        """Tick a task off."""
+        self.tables["tasks"][key] = {**self.tables["tasks"][key], "done": True}
+
+    def do_drop_task(self, key: str) -> Any:
+        """Delete a task."""
+        del self.tables["tasks"][key]
+
     def do_import(self) -> Any:
         """Touch every contact in the same instant."""
         moment = _iso(self.now())
@@ -288,9 +296,29 @@ def _create_task(crm: AcmeSandbox, request: Request) -> Response:
     crm.found(str(request.json.get("contact_id")))
     if request.meddling:
         return Response(200, {})
-    task = {"id": f"t{len(crm.tables['tasks']) + 1}", **request.json}
+    task = {"id": f"t{len(crm.tables['tasks']) + 1}", "done": False, **request.json}
     crm.tables["tasks"][task["id"]] = task
     return Response(201, task)
+
+
+@routes.add("GET", "/tasks/{key}")
+def _task(crm: AcmeSandbox, _: Request, key: str) -> Response:
+    return Response(200, _found_task(crm, key))
+
+
+@routes.add("PATCH", "/tasks/{key}", body=("done",))
+def _patch_task(crm: AcmeSandbox, request: Request, key: str) -> Response:
+    task = {**_found_task(crm, key), "done": request.json["done"]}
+    if request.meddling:
+        return Response(200, {})
+    crm.tables["tasks"][key] = task
+    return Response(200, task)
+
+
+def _found_task(crm: AcmeSandbox, key: str) -> dict[str, Any]:
+    if key not in crm.tables["tasks"]:
+        raise Refusal(_error(404, "gone"))
+    return dict(crm.tables["tasks"][key])
 
 
 @routes.add("GET", "/contacts/{key}/tasks")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, final
 
 import duckdb
 
@@ -19,6 +20,7 @@ from crm_steward.rules.sql import Statement, json_object
 from crm_steward.rules.steps import Step, looked_at
 
 _BATCH = 2000
+_WORD = re.compile(r"[a-z_0-9]+")
 
 Evidence = Mapping[str, Any]
 """What a check leaves about a finding: JSON-ready facts."""
@@ -184,6 +186,15 @@ class Check(Block, ABC):
         """The fields it looks at, beyond those written as field names under `check`."""
         return ()
 
+    @property
+    def alone(self) -> bool:
+        """Whether what it says of a contact depends on that contact and the time alone."""
+        return False
+
+    def columns(self, scope: Scope) -> Collection[str] | None:  # noqa: ARG002 -- for the kinds
+        """Return words among which are the columns it reads; None means all columns."""
+        return None
+
     @abstractmethod
     def find(self, scope: Scope) -> Iterator[Hit]:
         """Yield what is found, in the order of the records."""
@@ -211,10 +222,15 @@ class SqlCheck(Check):
     def query(self, scope: Scope) -> Query:
         """Return the statement; nothing of it is text of the rule's author, every value is bound."""
 
+    def columns(self, scope: Scope) -> Collection[str]:
+        """Return the words of its statement: values are bound, so that they are our own."""
+        return words_of(self.query(scope).sql)
+
     def not_examined(self, scope: Scope) -> Iterator[LeftOut]:  # noqa: ARG002 -- for the kinds
         """Yield what in scope cannot be examined."""
         yield from ()
 
+    @final
     def find(self, scope: Scope) -> Iterator[Hit]:
         """Yield what is found, in the order of the records."""
         query = self.query(scope)
@@ -231,8 +247,18 @@ class SqlCheck(Check):
                 yield Hit(named, json.loads(evidence), about, score)
 
 
+def words_of(sql: str) -> frozenset[str]:
+    """Return the words of a statement, the columns among them; values are bound, not in it."""
+    return frozenset(_WORD.findall(sql))
+
+
 class RowCheck(SqlCheck):
     """A check that looks at one contact at a time."""
+
+    @property
+    def alone(self) -> bool:
+        """It does, unless a kind says otherwise."""
+        return True
 
     @abstractmethod
     def tests(self, statement: Statement) -> tuple[Test, ...]:

@@ -53,7 +53,7 @@ _LINKS: Mapping[Link, Callable[[Scope, Statement], str]] = {
     "email": _by_email,
     "phone and name": _by_phone_and_name,
 }
-"""What makes two records one person → SQL for `connection`, `id` and what links them. Whatever
+"""What makes two records one person → SQL for `connection`, `id` and the links of each. Whatever
 links, people are made of it in one way, so that another kind of link is one more entry."""
 
 _PEOPLE = f"""
@@ -63,21 +63,23 @@ known AS (
         SELECT link FROM links GROUP BY link HAVING count(*) BETWEEN 2 AND {MAX_SHARED}
     ) AS shared USING (link)
 ),
-bridges AS (
-    SELECT one.link AS near, other.link AS far FROM known AS one JOIN known AS other
-    ON one.connection = other.connection AND one.id = other.id AND one.link <> other.link
+bridged AS (
+    SELECT min(link) AS low, max(link) AS high FROM known GROUP BY connection, id HAVING count(*) > 1
 ),
-reached AS (
-    SELECT DISTINCT near AS link, near AS root FROM bridges
+bridges AS (SELECT low AS near, high AS far FROM bridged UNION SELECT high, low FROM bridged),
+roots (link, root) USING KEY (link) AS (
+    SELECT DISTINCT near, near FROM bridges
     UNION
-    SELECT bridges.far, reached.root FROM reached JOIN bridges ON bridges.near = reached.link
+    SELECT bridges.far, min(roots.root) FROM roots JOIN bridges ON bridges.near = roots.link
+    JOIN recurring.roots AS so_far ON so_far.link = bridges.far
+    WHERE roots.root < so_far.root GROUP BY bridges.far
 ),
 people AS (
-    SELECT known.connection, known.id, min(coalesce(reached.root, known.link)) AS person
-    FROM known LEFT JOIN reached ON reached.link = known.link GROUP BY ALL
+    SELECT DISTINCT known.connection, known.id, coalesce(roots.root, known.link) AS person
+    FROM known LEFT JOIN roots ON roots.link = known.link
 )
 """
-"""The records of each person: those that links hold together, over several links if need be."""
+"""The records of each person: those that a link holds together, and links that a record joins."""
 
 
 class Conflict(SqlCheck):
@@ -121,18 +123,26 @@ class Conflict(SqlCheck):
         """Return the statement: people, their values field by field, and where those differ."""
         statement = Statement(scope.now)
         fields = tuple(dict.fromkeys(self.fields))
-        people = self._people(scope, statement)
-        values = ", ".join(_value(name, statement) for name in fields)
-        apart = " AND count(DISTINCT connection) > 1" if self.within == "connections" else ""
+        columns = [f"value{place}" for place in range(len(fields))]
+        values = ", ".join(
+            f"{_value(name, statement)} AS {column}"
+            for name, column in zip(fields, columns, strict=True)
+        )
+        some = " OR ".join(f"min({column}) <> max({column})" for column in columns)
+        apart = " AND min(connection) <> max(connection)" if self.within == "connections" else ""
         facts = {"field": "field", "connections": "connections", "values": "differing"}
         return Query(
-            f"{people}, held AS (SELECT person, connection, id, "
-            f"unnest({statement.bind(list(fields))}) AS field, unnest([{values}]) AS value "
+            f"{self._people(scope, statement)}, held AS (SELECT person, connection, id, {values} "
             "FROM contacts JOIN people USING (connection, id)), "
+            # Few people have any conflict: only theirs is looked at field by field.
+            f"doubted AS (SELECT person FROM held GROUP BY person HAVING ({some}){apart}), "
+            "listed AS (SELECT person, connection, id, "
+            f"unnest({statement.bind(list(fields))}) AS field, unnest([{', '.join(columns)}]) "
+            "AS value FROM held SEMI JOIN doubted USING (person)), "
             "found AS (SELECT list({'connection': connection, 'id': id} ORDER BY connection, id) "
             "AS refs, field, list_sort(list(DISTINCT connection)) AS connections, "
-            "count(DISTINCT value) AS differing FROM held WHERE value IS NOT NULL "
-            f"GROUP BY person, field HAVING count(DISTINCT value) > 1{apart}) "
+            "count(DISTINCT value) AS differing FROM listed WHERE value IS NOT NULL "
+            f"GROUP BY person, field HAVING min(value) <> max(value){apart}) "
             f"SELECT refs, field AS about, {json_object(facts, statement)} AS evidence, "
             "NULL::DOUBLE AS score FROM found",
             statement.values,

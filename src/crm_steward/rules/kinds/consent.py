@@ -165,6 +165,11 @@ class ConsentCheck(RowCheck):
         return length_of(period, info) or after
 
     @property
+    def alone(self) -> bool:
+        """What other records say counts for some problems."""
+        return self.problem not in _ACROSS
+
+    @property
     def _limit(self) -> Duration:
         if self.after is None:
             raise ConfigError([Problem(say("period_unread", "en", value=self.period))])

@@ -11,7 +11,15 @@ from pydantic import Field
 
 from crm_steward.matching import LEVELS, CappedBlock, Group, Pair, find_groups
 from crm_steward.model import RecordRef
-from crm_steward.rules.kinds.base import Check, Evidence, Hit, LeftOut, Scope, Wording
+from crm_steward.rules.kinds.base import (
+    Check,
+    Evidence,
+    Hit,
+    LeftOut,
+    Scope,
+    Wording,
+    words_of,
+)
 from crm_steward.rules.sql import Statement
 from crm_steward.rules.steps import Step
 
@@ -46,6 +54,11 @@ class Duplicates(Check):
     """What makes two records one person; one level is enough."""
     within: Literal["connection", "everywhere"] = "everywhere"
     """connection: compare records of one CRM account only. everywhere: across accounts too."""
+
+    def columns(self, scope: Scope) -> tuple[str, ...]:
+        """Return what matching reads, and the words of what narrows it."""
+        clause = scope.clause(Statement(scope.now))
+        return (*_READ.split(", "), *words_of(clause))
 
     def find(self, scope: Scope) -> Iterator[Hit]:
         """Yield the groups, sorted by their first record."""

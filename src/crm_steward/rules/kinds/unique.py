@@ -60,27 +60,38 @@ class Unique(SqlCheck):
         evidence = json_object(
             {"fields": statement.bind(list(self.fields)), "members": "members"}, statement
         )
+        # Counted first: lists are made of the few that are shared, not of all.
         sql = (
+            f"WITH held AS MATERIALIZED ({self._values(scope, statement)}), shared AS "
+            f"(SELECT {self._keys} FROM held GROUP BY ALL "
+            f"HAVING count(*) BETWEEN 2 AND {MAX_SHARED}) "
             f"SELECT refs, '' AS about, {evidence} AS evidence, NULL::DOUBLE AS score FROM ("
             "SELECT list({'connection': connection, 'id': id} ORDER BY connection, id) AS refs, "
-            f"count(*) AS members FROM ({self._values(scope, statement)}) GROUP BY shared "
-            f"HAVING count(*) BETWEEN 2 AND {MAX_SHARED})"
+            f"count(*) AS members FROM held JOIN shared USING ({self._keys}) GROUP BY {self._keys})"
         )
         return Query(sql, statement.values)
 
     def not_examined(self, scope: Scope) -> Iterator[LeftOut]:
         """Yield the values that too many share."""
         statement = Statement(scope.now)
-        sizes = f"SELECT count(*) AS size FROM ({self._values(scope, statement)}) GROUP BY shared"
+        sizes = (
+            f"SELECT count(*) AS size FROM ({self._values(scope, statement)}) GROUP BY {self._keys}"
+        )
         yield from crowds(scope, f"same {', '.join(self.fields)}", sizes, statement.values)
+
+    @property
+    def _keys(self) -> str:
+        places = [f"value{place}" for place in range(len(self.fields))]
+        return ", ".join([*places, "place"])
 
     def _values(self, scope: Scope, statement: Statement) -> str:
         """Return SQL for the contacts in scope that have a value, with what they may share."""
         values = [compared(name, statement) for name in self.fields]
-        parts = [*values, *(["connection"] if self.within == "connection" else [])]
-        filled = " AND ".join(f"({value}) IS NOT NULL" for value in values)
+        columns = ", ".join(f"{value} AS value{place}" for place, value in enumerate(values))
+        filled = " AND ".join(f"value{place} IS NOT NULL" for place in range(len(values)))
+        place = "connection" if self.within == "connection" else "''"
         return (
-            f"SELECT connection, id, row({', '.join(parts)}) AS shared FROM contacts "
+            f"SELECT connection, id, {place} AS place, {columns} FROM contacts "
             f"WHERE {scope.clause(statement)} AND {filled}"
         )
 
@@ -99,9 +110,9 @@ class Unique(SqlCheck):
         statement = Statement(scope.now)
         values = self._values(scope, statement)
         query = (
-            f"WITH held AS ({values}) SELECT count(*) FROM held WHERE shared = (SELECT shared "
+            f"WITH held AS ({values}) SELECT count(*) FROM held JOIN (SELECT {self._keys} "
             f"FROM held WHERE connection = {statement.bind(ref.connection)} "
-            f"AND id = {statement.bind(ref.id)})"
+            f"AND id = {statement.bind(ref.id)}) AS own USING ({self._keys})"
         )
         ((size,),) = scope.con.execute(query, statement.values).fetchall()
         return int(size)

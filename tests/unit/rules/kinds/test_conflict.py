@@ -178,6 +178,39 @@ def test_phone_and_name_link_over_several_numbers(find: Find) -> None:
     assert finding.evidence["values"] == 2
 
 
+_NUMBERS = st.none() | st.sampled_from([f"+336123456{last}" for last in range(70, 76)])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["Martin", "Élan"]), _NUMBERS, _NUMBERS), max_size=12))
+def test_people_are_what_numbers_hold_together(
+    relation: Relation, now: datetime, rows: list[tuple[str, str | None, str | None]]
+) -> None:
+    """Over whatever chain of numbers: the same people as following the chains in Python."""
+    contacts: list[Contact] = []
+    people: list[tuple[set[tuple[str, str]], set[RecordRef]]] = []
+    for number, (name, phone, mobile) in enumerate(rows):
+        phones = [Phone(phone)] if phone else []
+        phones += [Phone(mobile, PhoneKind.MOBILE)] if mobile else []
+        one = person(
+            f"crm:{number}", None, last_name=name, language=f"x{number}", phones=tuple(phones)
+        )
+        contacts.append(one)
+        links = {(name, each.number) for each in phones}
+        mine = [other for other in people if other[0] & links]
+        people = [other for other in people if other not in mine]
+        people.append(
+            (
+                links.union(*(other[0] for other in mine)),
+                {one.ref}.union(*(other[1] for other in mine)),
+            )
+        )
+    wanted = {tuple(sorted(refs)) for _, refs in people if len(refs) > 1}
+    check = {"fields": ["language"], "link": "phone and name", "within": "everywhere"}
+
+    assert {hit.refs for hit in hits(check, contacts, relation, now)} == wanted
+
+
 def test_a_placeholder_links_nobody_and_is_counted(
     load: Load, relation: Relation, now: datetime
 ) -> None:
