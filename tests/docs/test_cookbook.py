@@ -31,6 +31,7 @@ from crm_steward.rules.tasks import Routing
 from crm_steward.rules.trials import run_trials
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import Mirror
+from crm_steward.writing.foresee import asked
 
 PAGES = {"en": ROOT / "docs" / "cookbook.md", "fr": ROOT / "docs" / "fr" / "cookbook.md"}
 SETTINGS = """\
@@ -88,7 +89,8 @@ def read(parts: list[str]) -> Any:
 def test_every_rule_passes_its_test_and_catches_something(language: str, tmp_path: Path) -> None:
     """Each of thirty rules and more has a test, finds what the test says, and spares somebody."""
     path = write(tmp_path, language)
-    report = run_trials([path], relation_of, periods=load_register(shipped_register()).periods)
+    periods = load_register(shipped_register()).periods
+    report = run_trials([path], relation_of, asked=asked, periods=periods)
 
     assert [result for result in report.results if not result.passed] == []
     assert report.untested == ()
@@ -128,7 +130,10 @@ def _bare(part: Any) -> Any:
     if not isinstance(part, dict):
         return part
     words = _WORDS - {"name"} if "when" in part else _WORDS
-    return {key: "…" if key in words else _bare(value) for key, value in part.items()}
+    return {
+        key: "…" if key in words or (key == "task" and isinstance(value, str)) else _bare(value)
+        for key, value in part.items()
+    }
 
 
 def test_all_of_the_language_appears() -> None:

@@ -95,14 +95,6 @@ def _sources(paths: Sequence[Path] | None, config: Path, language: str | None) -
     return _Sources([*named, *settings.rules.paths], speak, settings.abilities, periods)
 
 
-def _periods(config: Path, language: str) -> Mapping[str, Period]:
-    """Return the periods of the register that the settings name; of the shipped one without any."""
-    from crm_steward.rules import load_register, shipped_register
-
-    named = open_settings(config).rules.register_file if config.exists() else None
-    return load_register(named or shipped_register(), language).periods
-
-
 def lint(
     paths: PathsArgument = None,
     config: ConfigOption = DEFAULT_CONFIG,
