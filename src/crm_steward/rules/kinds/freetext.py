@@ -15,7 +15,6 @@ from crm_steward.rules.kinds.base import (
     Query,
     Scope,
     SqlCheck,
-    Step,
     Wording,
     names_in,
 )
@@ -31,6 +30,7 @@ from crm_steward.rules.lexicons import (
 )
 from crm_steward.rules.operators import FieldName
 from crm_steward.rules.sql import EXTRA, Statement, held, json_object
+from crm_steward.rules.steps import Step
 
 _USUAL = ("notes", "job_title")
 _PHRASE = Annotated[str, Field(min_length=2, max_length=100)]
