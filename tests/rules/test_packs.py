@@ -135,6 +135,13 @@ def test_lengths_stand_in_the_register() -> None:
             assert rule.check.period in PERIODS, rule.id
 
 
+def test_nothing_is_written_on_what_was_true_weeks_ago() -> None:
+    """Lists may be a month old; what writes is looked at in each scan, duplicates each week."""
+    for rule in RULES:
+        if rule.active:
+            assert rule.every == ("week" if rule.kind == "duplicates" else "scan"), rule.id
+
+
 def test_no_rule_is_in_the_way_of_a_connection() -> None:
     """What a CRM cannot do or does not hold is left out there; a task stands in where there is one."""
     for rule in RULES:

@@ -33,6 +33,8 @@ connections:
 {example}
 rules:
   packs: [baseline, format, consent-eu, duplicates]
+  # Further ones: completeness, consent-fr, consent-de, consent-uk, casl (Canada), retention-fr,
+  # freetext, segments. Switch them on one at a time.
   paths: [rules]                      # your own, beside this file
 
 # The weekly report. Take away the marks, and keep the password in secrets/mail__password.

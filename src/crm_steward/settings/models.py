@@ -217,7 +217,8 @@ class Rules(_Block):
     """Which rules run."""
 
     packs: Texts = ("baseline", "format", "consent-eu", "duplicates")
-    """Shipped packs, by name."""
+    """Shipped packs, by name: baseline, format, consent-eu, duplicates, completeness, consent-fr,
+    consent-de, consent-uk, casl, retention-fr, freetext, segments."""
     paths: Annotated[tuple[Path, ...], BeforeValidator(read_texts)] = ()
     """Files or folders of your own rules, relative to the settings file."""
     # Every model has `register` already, from its metaclass: hence the longer name here.
