@@ -253,6 +253,20 @@ def test_new_asks_in_french_and_says_what_can_be_answered(folder: Path) -> None:
     assert call("rules", "test", "rules/own.yaml").stdout == "2 tests réussis, 0 en échec.\n"
 
 
+def test_new_asks_whether_to_skip_what_a_connection_lacks(folder: Path) -> None:
+    """In words: `oui` leaves the rule out there; anything else writes no rule."""
+    (folder / "crm-steward.yaml").write_text(SETTINGS.format(language="fr"))
+    answers = ["Notes de santé", "", "freetext", "fields", "notes", "", "", "report", ""]
+    broken_off = call("rules", "new", answers="\n".join([*answers, "non"]) + "\n")
+    assert isinstance(broken_off.exception, ConfigError)
+    assert not (folder / "rules/own.yaml").exists()
+    done = call("rules", "new", answers="\n".join([*answers, "oui"]) + "\n")
+
+    assert done.exit_code == 0, done.output
+    assert load_rules([folder / "rules/own.yaml"]).rule("notes-de-sante").if_unable == "skip"
+    assert call("rules", "test", "rules/own.yaml").stdout == "2 tests réussis, 0 en échec.\n"
+
+
 def test_a_rule_that_hangs_on_the_register_can_be_tested_alone(folder: Path) -> None:
     """`rules test FILE` knows the periods and the language of the settings beside it."""
     register = shipped_register().read_text().replace("id: prospects\n", "id: our-prospects\n")

@@ -228,7 +228,7 @@ class Interview:
                 return text, self._load(text)
             except ConfigError as error:
                 self._shown([problem.message for problem in error.problems])
-                if "if_unable" in self.parts or not typer.confirm(self._text("new_skip")):
+                if "if_unable" in self.parts or self._ask("new_skip").lower() not in _YES:
                     raise
                 self.parts["if_unable"] = "skip"
 
@@ -266,6 +266,8 @@ class Interview:
             console().print(f"  ✗ {mistake}", style="red", markup=False)
         return bool(mistakes)
 
+
+_YES = frozenset({"y", "yes", "o", "oui"})
 
 _ACTIONS = {
     "task": "",

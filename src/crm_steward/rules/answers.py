@@ -92,8 +92,8 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "Gravité : low (faible), medium (moyenne), high (grave), critical (critique)",
     ),
     "new_skip": (
-        "Leave it out in that connection, and say so?",
-        "L'ignorer dans cette connexion, et le dire ?",
+        "Leave it out in that connection, and say so (yes, no)?",
+        "L'ignorer dans cette connexion, et le dire (oui, non) ?",
     ),
     "new_not_caught": (
         "No invented contact was caught: add one to the test yourself.",

@@ -46,7 +46,13 @@ _VALUES: Mapping[str, Sequence[Any]] = {
     "source_type": ("direct", "third_party", "public"),
     "legal_hold": (True,),
     "purchases": (0, 1, 5),
-    "notes": ("Called back", "Mot de passe : secret1"),
+    "notes": (
+        "Called back",
+        "Mot de passe : secret1",
+        "Souffre de diabète",
+        "A menti, quel escroc",
+        "4111 1111 1111 1111",
+    ),
     "consent": tuple(
         {"email": said} for said in ("granted", "implied", "none", "withdrawn", "objected")
     ),

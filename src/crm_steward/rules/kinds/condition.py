@@ -22,7 +22,7 @@ class ConditionCheck(RowCheck):
 
     about: ClassVar[tuple[str, str]] = (
         "A condition of your own that should not hold",
-        "Une condition à vous qui ne devrait pas être vraie",
+        "Votre propre condition : ce qui ne devrait pas être vrai",
     )
     facts: ClassVar[Mapping[str, str]] = {
         "fields": "The fields that the condition looks at, in any order."
