@@ -251,6 +251,8 @@ def test_the_shipped_register_is_complete() -> None:
         "casl-inquiry": "6 months",
         "objections": "36 months",
         "rights-request": "1 month",
+        "fr-b2b-informed": "30 days",
+        "prospects-silent": "36 months",
         "logs": "12 months",
     }
     assert "[Name and address of the company]" in register.blanks("en")
