@@ -66,12 +66,13 @@ version: 1
 rules:
   - id: customers-without-company
     about:
-      en: Business customers without a company name
-      fr: Clients professionnels sans nom de société
+      en: Customers without a company name
+      fr: Clients sans nom de société
     severity: low
-    where: {all: [{field: stage, equals: customer}, {field: kind, equals: b2b}]}
+    where: {field: stage, equals: customer}
     check: {kind: required, fields: [company]}
     mode: report                      # report, propose (a person approves) or apply
+    if_unable: skip                   # in a connection without such fields; else that is a mistake
 """
 
 
