@@ -19,7 +19,7 @@ def filled_fields(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     statement = Statement(datetime.now(UTC))
     # What is worked out follows from the fields it is made of.
     names = [name for name, field in FIELDS.items() if not field.computed]
-    counts = [f"count(*) FILTER (WHERE {filled(name, statement)})" for name in names]
+    counts = [f"count(*) FILTER (WHERE {_kept(name, statement)})" for name in names]
     row = con.execute(f"SELECT {', '.join(counts)} FROM contacts", statement.values).fetchone()
     canonical = dict(zip(names, row or (), strict=True))
     value = trimmed("item.value ->> '$'")
@@ -29,3 +29,10 @@ def filled_fields(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     ).fetchall()
     found = {**canonical, **{EXTRA + name: count for name, count in custom}}
     return {name: count for name, count in found.items() if count}
+
+
+def _kept(name: str, statement: Statement) -> str:
+    """Return SQL for whether the CRM fills a field; a full name made of its parts is none of its own."""
+    if name == "full_name":
+        return f"coalesce({trimmed('full_name')} <> '', false)"
+    return filled(name, statement)
