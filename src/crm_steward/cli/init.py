@@ -72,6 +72,7 @@ rules:
     where: {all: [{field: stage, equals: customer}, {field: kind, equals: b2b}]}
     check: {kind: required, fields: [company]}
     mode: report                      # report, propose (a person approves) or apply
+    if_unable: skip                   # where the CRM lacks a field, such as an unmapped `kind`
 """
 
 
