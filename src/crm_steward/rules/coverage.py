@@ -19,7 +19,7 @@ def filled_fields(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
         con: A DuckDB connection that holds the table `contacts`.
     """
     statement = Statement(datetime.now(UTC))
-    counts = [f"count(*) FILTER (WHERE {filled(name, statement)})" for name in MAPPABLE]
+    counts = [f"count(*) FILTER (WHERE {_kept(name, statement)})" for name in MAPPABLE]
     row = con.execute(f"SELECT {', '.join(counts)} FROM contacts", statement.values).fetchone()
     canonical = dict(zip(MAPPABLE, row or (), strict=True))
     value = trimmed("item.value ->> '$'")
@@ -29,3 +29,10 @@ def filled_fields(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     ).fetchall()
     found = {**canonical, **{EXTRA + name: count for name, count in custom}}
     return {name: count for name, count in found.items() if count}
+
+
+def _kept(name: str, statement: Statement) -> str:
+    """Return SQL for whether the CRM fills a field; a full name made of its parts is none of its own."""
+    if name == "full_name":
+        return f"coalesce({trimmed('full_name')} <> '', false)"
+    return filled(name, statement)

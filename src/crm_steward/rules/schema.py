@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from crm_steward.model import Severity
+from crm_steward.rules.durations import Duration
 from crm_steward.rules.registerfile import RegisterFile
 from crm_steward.rules.rule import RuleFile
 
@@ -19,6 +21,16 @@ class _Plain(GenerateJsonSchema):
     def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
         """Name the dialect."""
         return {"$schema": _DIALECT, **super().generate(schema, mode)}
+
+    def encode_default(self, dft: Any) -> Any:
+        """Show a default as an author writes it."""
+        match dft:
+            case Severity():
+                return dft.label
+            case Duration():
+                return str(dft)
+            case _:
+                return super().encode_default(dft)
 
 
 def rules_schema() -> dict[str, Any]:
