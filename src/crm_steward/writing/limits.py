@@ -76,7 +76,7 @@ class Budget:
             self.admitted[connection] += 1
             self.by_rule[planned.rule] += 1
             self.by_rule_and_connection[planned.rule, connection] += 1
-            self.canaries.setdefault(planned.rule, set()).update(members(planned.change))
+            self.canaries.setdefault(planned.rule, set()).update(_counted(planned))
         return refused
 
     def _refused(
@@ -84,7 +84,7 @@ class Budget:
     ) -> tuple[Why, str] | None:
         connection = planned.change.ref.connection
         own = rule and (
-            self._canary(members(planned.change), rule, digest) or self._rule(connection, rule)
+            self._canary(_counted(planned), rule, digest) or self._rule(connection, rule)
         )
         return own or self.overall(connection, 1)
 
@@ -116,6 +116,11 @@ class Budget:
         if self.admitted.total() + more > limits.max_changes_per_run:
             return Why.RUN_LIMIT, str(limits.max_changes_per_run)
         return None
+
+
+def _counted(planned: PlannedChange) -> set[RecordRef]:
+    """Return the records a change counts for; closing a task counts for the one it is about."""
+    return {planned.change.ref, *members(planned.change)}
 
 
 def check_limits(budget: Budget, changes: Iterable[PlannedChange]) -> None:

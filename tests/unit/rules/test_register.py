@@ -234,7 +234,7 @@ def test_the_shipped_register_is_complete() -> None:
     """It covers every canonical field, speaks both languages, and names the periods of the law."""
     register = load_register(shipped_register())
 
-    assert register.fields == {name for name, field in FIELDS.items() if not field.computed}
+    assert register.fields >= {name for name, field in FIELDS.items() if not field.computed}
     lengths = {name: str(period.length) for name, period in register.periods.items()}
     assert lengths == {
         "prospects": "36 months",

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from tests.unit.writing.conftest import NAMES, PHONES, WIDE, World
 
 from crm_steward.connect.protocol import Capability, Cursor, Page
-from crm_steward.model import Contact, Finding, Phone, RecordRef, Severity
+from crm_steward.model import Ability, Contact, Finding, Phone, RecordRef, Severity
 from crm_steward.rules import RuleBook, load_rules
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
@@ -207,7 +207,7 @@ class Sleep(RuleBasedStateMachine):
             self.database,
             self.book,
             limits=WIDE,
-            capabilities={"crm": frozenset(Capability)},
+            abilities={"crm": Ability(fields=None, can=frozenset(Capability))},
             clock=lambda: self.now,
             save=False,
         )
