@@ -106,10 +106,13 @@ def opted_out(held: Mapping[str, Any]) -> bool:
     """Whether the record is kept from mail; where the flag cannot be seen, its date tells.
 
     Raises:
-        BadValueError: The flag is neither true nor false.
+        BadValueError: The flag is neither true nor false, or the date is not even text.
     """
     flag = flag_of(held, OPT_OUT)
-    return held.get("Unsubscribed_Time") not in {None, ""} if flag is None else flag
+    if flag is not None:
+        return flag
+    # A date that cannot be read still says that there was a no.
+    return time_of(held, "Unsubscribed_Time") is not None or bool(held.get("Unsubscribed_Time"))
 
 
 def known(basis: str) -> bool:

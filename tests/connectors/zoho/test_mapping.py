@@ -33,7 +33,7 @@ from crm_steward_zoho.errors import refusal_of
 from crm_steward_zoho.mapping import FIELD_NAMES, ContactMap, field_table, same
 from crm_steward_zoho.sandbox.schema import BASES
 from crm_steward_zoho.schema import Field, Schema
-from crm_steward_zoho.values import moment
+from crm_steward_zoho.values import BadValueError, moment
 
 SECRETS = {"client_id": "c", "client_secret": "s", "refresh_token": "r"}
 ANN = (Email("ann@example.com"),)
@@ -248,6 +248,9 @@ def test_where_the_flag_is_hidden_its_date_tells() -> None:
     """A field this user may not see is not a yes; a flag that is seen decides."""
     time = "2026-05-01T10:00:00+02:00"
     assert opted_out({"Unsubscribed_Time": time})
+    assert opted_out({"Unsubscribed_Time": "the day before"})
+    with pytest.raises(BadValueError):
+        opted_out({"Unsubscribed_Time": []})
     assert not opted_out({"Unsubscribed_Time": time, "Email_Opt_Out": False})
     assert not opted_out({})
 
