@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from crm_steward.rules import Rule, packs
+from crm_steward.rules import Rule, load_register, packs, shipped_register
 
 Raw = dict[str, Any]
+PERIODS = load_register(shipped_register()).periods
 
 SOME = (
     {"task": {"title": "Look at {full_name}"}},
@@ -51,7 +52,7 @@ def _plain(value: Any) -> Any:
 def made(raw: Raw) -> Rule | None:
     """Return the rule, or None where it is refused when it is read."""
     try:
-        return Rule.model_validate(raw)
+        return Rule.model_validate(raw, context={"periods": PERIODS})
     except ValidationError:
         return None
 

@@ -227,8 +227,8 @@ def _book(account: Account, paths: Sequence[Path] | None, language: str) -> Rule
     from crm_steward.settings import Rules
 
     shipped = [pack_path(name) for name in Rules().packs]
-    held = (one.field or f"extra.{one.source}" for one in account.mapping)
-    fields = frozenset(held) | {name for name, field in FIELDS.items() if field.computed}
+    # A column that a file lacks is an empty one: a file is all that is known of its contacts.
+    fields = frozenset(FIELDS) | {f"extra.{one.source}" for one in account.mapping if not one.field}
     abilities = {_CONNECTION: Ability(fields=fields, can=frozenset(Capability))}
     return load_rules(
         paths or shipped,

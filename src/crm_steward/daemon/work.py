@@ -140,8 +140,7 @@ class Work:
                 progress=lambda _rule, _number, _total: self._page_stored(lease),
             )
         _log.info(
-            "scanned",
-            changed_only=changed,
+            "scanned changes" if changed else "scanned",
             **_numbers(asdict(counts)),
             not_examined=counts.not_examined,
         )
