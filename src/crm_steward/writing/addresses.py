@@ -57,6 +57,8 @@ def same_address(contact: Contact, name: str, held: str, other: str) -> bool:
     """
     channel = CHANNELS[name][0]
     keys = [address_key(contact, channel, address) for address in (held, other)]
+    if not all(keys):  # what is no address is none that was there
+        return False
     if keys[0] == keys[1] or channel is Channel.EMAIL:
         return keys[0] == keys[1]
     bare, whole = (_DIGITS.sub("", address).lstrip("0") for address in (held, other))
