@@ -17,6 +17,7 @@ from crm_steward.rules import load_rules, pack_path, shipped_register
 from crm_steward.rules.drafting import draft
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.runs import Runs
 
 SETTINGS = """\
 version: 1
@@ -101,6 +102,19 @@ def test_impact_shows_what_an_edit_finds_and_writes(folder: Path) -> None:
     assert "the first run touches at most 10 of them" in quiet
     assert "0 before, 40 after: 40 gained, 0 lost" in no_owner
     assert "would be written" not in no_owner
+
+
+def test_a_scan_of_changes_does_not_make_an_edit_old(folder: Path) -> None:
+    """An edited rule waits for a whole scan, and so does what it is compared with."""
+    call("scan")
+    edit(folder, "18 months", "6 months")
+    changed = call("scan", "--changed")
+
+    assert changed.exit_code == 0, changed.output
+    assert "12 gained" in call("rules", "impact").output
+    with Database.open("sqlite:///crm-steward.db") as database:
+        runs = [run.verb for run in Runs(database).latest()]
+    assert runs == ["scan-changed", "scan"]
 
 
 def test_impact_for_programs_and_in_ci(folder: Path) -> None:

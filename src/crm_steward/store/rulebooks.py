@@ -72,11 +72,13 @@ class Rulebooks:
 
     def note(self, problems: Sequence[str], *, now: datetime) -> None:
         """Note that the rules on disk cannot be used, or, without problems, that they can."""
+        with self._database.read() as reading:
+            before = broken_rules(reading)
+        if (before.problems if before else ()) == tuple(problems):
+            return
         with self._database.write() as writing:
-            before = broken_rules(writing)
             if not problems:
-                if before is not None:
-                    writing.execute(sa.delete(meta).where(meta.c.key == _BROKEN))
+                writing.execute(sa.delete(meta).where(meta.c.key == _BROKEN))
                 return
             since = before.since if before else now
             value = json.dumps({"since": since.isoformat(), "problems": list(problems)})

@@ -222,7 +222,9 @@ runs = Table(
     "runs",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("verb", Text, nullable=False),  # pull, scan, plan, apply, settle, undo, report
+    Column(
+        "verb", Text, nullable=False
+    ),  # pull, scan, scan-changed, plan, apply, settle, undo, report
     Column("connection", Text),
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),
