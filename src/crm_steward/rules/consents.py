@@ -18,7 +18,7 @@ REFUSED = (ConsentStatus.COMPLAINT, ConsentStatus.WITHDRAWN, ConsentStatus.OBJEC
 
 _LABELS = "[" + ", ".join(f"'{status.label}'" for status in sorted(ConsentStatus)) + "]"
 _ADDRESSED = {Channel.EMAIL: "email_keys", Channel.SMS: "phone_keys", Channel.PHONE: "phone_keys"}
-"""Channel → the column with the keys of a record's own addresses."""
+"""Channel → the column with the key of each of a record's own addresses, in their order."""
 _CONSENT = ", ".join(
     f'"{name}":"{kind}"'
     for name, kind in {
@@ -103,7 +103,10 @@ def lacking(granted: str) -> str:
 
 
 def addressed(channel: str) -> str:
-    """Return SQL for the keys of a contact's own addresses on `channel`: a list, of its row."""
+    """Return SQL for the key of each of a contact's addresses on `channel`: a list, of its row.
+
+    The key is empty where the address cannot be compared.
+    """
     return f"from_json({_ADDRESSED[Channel(channel)]}, '[\"VARCHAR\"]')"
 
 
@@ -159,10 +162,18 @@ def binding(purpose: str | None) -> str:
 def refusals(channel: str, purpose: str | None, statement: Statement) -> str:
     """Return SQL for the contacts with an address of which somebody said no, on any record.
 
+    An e-mail address counts where it may be written to from the record: the first, which is the
+    one that CRMs use, and those that the record says something about. That a second address was
+    refused says nothing about the first: it may be a mailbox that many share.
+
     Columns: connection, id, no_rank (the strictest status), no_at (the first refusal that has a
-    date), no_records (other records that say no, as `connection:id`, at most 20), no_others (how
-    many there are of the address that most of them share).
+    date), no_places (which of the record's addresses, from 1), no_records (other records that say
+    no, as `connection:id`, at most 20), no_others (how many there are of the address that most of
+    them share).
     """
+    spoken_of = "(connection, id, key) IN (SELECT (connection, id, key) FROM said)"
+    counts = f"(place = 1 OR {spoken_of})" if channel == Channel.EMAIL.value else "true"
+    held = _ADDRESSED[Channel(channel)]
     no = ", ".join(str(int(status)) for status in REFUSED)
     among = "(connection, id) IN (SELECT (connection, id) FROM speaking)"
     return (
@@ -182,12 +193,12 @@ def refusals(channel: str, purpose: str | None, statement: Statement) -> str:
         "GROUP BY key), "
         "sorted AS (SELECT key, refused_at, rank, len(records) AS others, "
         f"list_sort(records)[1:{SHOWN + 1}] AS shown, records FROM said_no), "
-        f"reached AS (SELECT connection, id, unnest({addressed(channel)}) AS key "
-        f"FROM contacts WHERE {_ADDRESSED[Channel(channel)]} <> '[]') "
+        f"reached AS (SELECT connection, id, unnest({addressed(channel)}) AS key, "
+        f"generate_subscripts({addressed(channel)}, 1) AS place FROM contacts WHERE {held} <> '[]') "
         "SELECT *, greatest(most, len(no_records)) AS no_others FROM ("
         "SELECT connection, id, max(rank) AS no_rank, min(refused_at) AS no_at, "
-        "list_sort(list_distinct(list_filter(flatten(list(shown)), "
+        "list_sort(list_distinct(list(place))) AS no_places, list_sort(list_distinct(list_filter(flatten(list(shown)), "
         f"lambda one: one <> connection || ':' || id)))[1:{SHOWN}] AS no_records, "
         "max(others - list_contains(records, connection || ':' || id)::INTEGER) AS most "
-        "FROM reached JOIN sorted USING (key) GROUP BY connection, id)"
+        f"FROM reached JOIN sorted USING (key) WHERE {counts} GROUP BY connection, id)"
     )

@@ -84,6 +84,6 @@ def _addresses_of(con: duckdb.DuckDBPyConnection, ref: RecordRef, statement: Sta
     ).fetchone()
     if row is None:
         raise LookupError(str(ref))
-    keys = [key for held in row for key in held or ()]
+    keys = [key for held in row for key in held or () if key]
     own = f"connection = {statement.bind(ref.connection)} AND id = {statement.bind(ref.id)}"
     return f"(list_contains({statement.bind(keys)}::VARCHAR[], key) OR ({own}))"

@@ -207,13 +207,15 @@ def _clean_columns(contact: Contact, code: str | None) -> dict[str, Any]:
 
 
 def _key_columns(contact: Contact, region: str | None) -> dict[str, Any]:
-    """Return the keys of all addresses, and for each consent the keys it speaks of.
+    """Return the key of each address, and for each consent the keys it speaks of.
 
+    An address that cannot be compared has an empty key, so that places in both lists are the same.
     A consent that names no address, or one that cannot be compared, speaks of the record's own.
     """
-    emails = _distinct(n.email_key(one.address) for one in contact.emails)
-    phones = _distinct(n.phone_e164(one.number, region) for one in contact.phones)
-    own = {Channel.EMAIL: emails, Channel.SMS: phones, Channel.PHONE: phones, Channel.POST: []}
+    emails = [n.email_key(one.address) or "" for one in contact.emails]
+    phones = [n.phone_e164(one.number, region) or "" for one in contact.phones]
+    mail, numbers = _distinct(emails), _distinct(phones)
+    own = {Channel.EMAIL: mail, Channel.SMS: numbers, Channel.PHONE: numbers, Channel.POST: []}
 
     def spoken_of(consent: Consent) -> list[str]:
         if not consent.address or consent.channel is Channel.POST:
@@ -232,7 +234,7 @@ def _key_columns(contact: Contact, region: str | None) -> dict[str, Any]:
     }
 
 
-def _distinct(keys: Iterable[str | None]) -> list[str]:
+def _distinct(keys: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(key for key in keys if key))
 
 

@@ -163,8 +163,8 @@ contacts = Table(
     Column("consent_phone_given_at", UtcTime),
     Column("consent_phone_how", Text),
     # Who may be reached by which address, without regard to how it is written: JSON lists of keys.
-    Column("email_keys", Text),  # of all its e-mail addresses
-    Column("phone_keys", Text),  # of all its numbers
+    Column("email_keys", Text),  # of each of its e-mail addresses, in their order
+    Column("phone_keys", Text),  # of each of its numbers, in their order
     Column("consent_keys", Text),  # per consent, the keys it speaks of
     Column("consent_email_missing_proof", Text),  # comma-separated; "" means complete
     Column("consent_phone_missing_proof", Text),

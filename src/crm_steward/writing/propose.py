@@ -121,15 +121,15 @@ class Proposer:
         contact, evidence = part[0], stored.finding.evidence
         ability = self.abilities[contact.ref.connection]
         match action:
+            case _ if self._stale(stored, action, part):
+                yield Refused(Why.STALE, contact.ref)
             case UpdateAction():
                 yield from updated(action, evidence, contact, ability.consent_fields)
             case TagAction():
                 name = rule.check.names
                 yield from tagged(action, name, evidence, contact, ability.consent_fields)
             case SuppressAction():
-                yield from silenced(action, contact, rule.title(self.language))
-            case MergeAction() | ArchiveAction() if self._changed(stored, part):
-                yield Refused(Why.STALE, contact.ref)
+                yield from silenced(action, evidence, contact, rule.title(self.language))
             case ArchiveAction():
                 reason, keeps = rule.title(self.language), ability.keeps_optouts
                 yield from archived(contact, reason, keeps_optouts=keeps)
@@ -139,10 +139,19 @@ class Proposer:
             case TaskAction():
                 raise TypeError("tasks are given after everything else")
 
-    def _changed(self, stored: StoredFinding, part: Sequence[Contact]) -> bool:
-        """Whether a record changed since the scan: what cannot be taken back wants a new look."""
-        seen = stored.last_seen_at
-        return any(self.changed.get(contact.ref, seen) > seen for contact in part)
+    def _stale(self, stored: StoredFinding, action: Action, part: Sequence[Contact]) -> bool:
+        """Whether the action wants a new look, as a record changed since the scan.
+
+        What cannot be taken back does, and what rests on the order of a record's addresses.
+        """
+        match action:
+            case SuppressAction() if "addresses" not in stored.finding.evidence:
+                return False
+            case MergeAction() | ArchiveAction() | SuppressAction():
+                seen = stored.last_seen_at
+                return any(self.changed.get(contact.ref, seen) > seen for contact in part)
+            case _:
+                return False
 
     def _unable(
         self, stored: StoredFinding, rule: Rule, refused: Refused

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from crm_steward.model import Channel, Contact, SuppressChannel
 from crm_steward.rules import SuppressAction
@@ -11,19 +12,24 @@ from crm_steward.writing.proposed import Proposed, Refused
 from crm_steward.writing.withheld import Why
 
 
-def silenced(action: SuppressAction, contact: Contact, reason: str) -> Iterator[Proposed | Refused]:
+def silenced(
+    action: SuppressAction, evidence: Mapping[str, Any], contact: Contact, reason: str
+) -> Iterator[Proposed | Refused]:
     """Yield a change for each address that the channel uses and that is not silent already.
 
-    That is the primary address, on which CRMs hang the record's consent, and any other of the
-    record's addresses that the CRM keeps a consent under.
+    Those are the addresses that the check found refused, where it tells them. Otherwise the primary
+    address, on which CRMs hang the record's consent, and any other of the record's addresses that
+    the CRM keeps a consent under.
 
     Args:
         action: The action.
+        evidence: What the check left.
         contact: The record.
         reason: Why, for the CRM; no personal data.
     """
     channel = Channel(action.channel)
-    addresses = _used(contact, channel)
+    places = evidence.get("addresses") if evidence.get("channel") == channel.value else None
+    addresses = _used(contact, channel) if places is None else _refused(contact, channel, places)
     if not addresses:
         yield Refused(Why.NO_ADDRESS, contact.ref, channel.value)
     for address in addresses:
@@ -33,15 +39,30 @@ def silenced(action: SuppressAction, contact: Contact, reason: str) -> Iterator[
             )
 
 
-def _used(contact: Contact, channel: Channel) -> tuple[str, ...]:
+def _used(contact: Contact, channel: Channel) -> list[str]:
     known = {
         address_key(contact, channel, one.address)
         for one in contact.consents
         if one.channel is channel and one.address
     }
+    first, *others = addresses_by(contact, channel) or [""]
+    kept = (one for one in others if address_key(contact, channel, one) in known)
+    return _distinct(contact, channel, [first, *kept] if first else [])
+
+
+def _refused(contact: Contact, channel: Channel, places: Sequence[int]) -> list[str]:
+    """Return the addresses at some places, counted from 1, that the channel reaches."""
+    held = [one.address for one in contact.emails]
+    if channel is not Channel.EMAIL:
+        held = [one.number for one in contact.phones]
+    reached = addresses_by(contact, channel)
+    found = [held[place - 1] for place in places if 0 < place <= len(held)]
+    return _distinct(contact, channel, [address for address in found if address in reached])
+
+
+def _distinct(contact: Contact, channel: Channel, addresses: Iterable[str]) -> list[str]:
+    """Return each address once, as it is written first."""
     found: dict[str, str] = {}
-    for address in addresses_by(contact, channel):
-        key = address_key(contact, channel, address)
-        if not found or key in known:
-            found.setdefault(key, address)
-    return tuple(found.values())
+    for address in addresses:
+        found.setdefault(address_key(contact, channel, address), address)
+    return list(found.values())

@@ -148,7 +148,7 @@ def test_a_pull_that_brings_changes_calls_for_a_scan_of_them(
     work.scan_changed()
 
     assert nudged == ["scan", "apply", "scan-changed", "apply"]
-    (run, *_) = Runs(work._database).latest("scan")
+    (run, *_) = Runs(work._database).latest("scan-changed")
     counts = {name: run.counts[name] for name in ("contacts", "new", "resolved", "standing")}
     assert counts == {"contacts": 2, "new": 1, "resolved": 2, "standing": 0}
 

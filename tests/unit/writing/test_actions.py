@@ -263,6 +263,23 @@ def test_each_address_that_the_crm_keeps_a_consent_under_falls_silent(world: Wor
     assert why(result) == [("asked for twice", "one")] * 2
 
 
+def test_only_the_addresses_that_were_refused_fall_silent(world: World) -> None:
+    """No other of the record's; and where those changed since the scan, none until the next one."""
+    emails = tuple(map(Email, ("a@example.org", "b@example.org")))
+    here = said(ConsentStatus.GRANTED, "b@example.org")
+    world.crm.add(person("1", "b@example.org", said(ConsentStatus.OBJECTED)))
+    world.crm.add(Contact(ref=RecordRef("crm", "2"), emails=emails, consents=(here,)))
+    check = "{kind: consent, channel: email, problem: contradicted}"
+    result = planned(world, rule("suppress: {channel: email}", check=check))
+    assert [(one.ref.id, one.address) for one in changes(result)] == [("2", "b@example.org")]
+
+    world.clock.forward(seconds=1)
+    world.crm.edit("2", last_name="Martin")
+    pull(world.database, "crm", "fake", world.crm, clock=world.clock, full=True)
+    again = world.plan()
+    assert (changes(again), why(again)) == ([], [("stale", "")])
+
+
 def test_without_an_address_there_is_nothing_to_suppress(world: World) -> None:
     """The plan says so; a phone is suppressed by its number, an SMS by the mobile's."""
     world.crm.add("1", phone="+33199001234")

@@ -85,6 +85,7 @@ class ConsentCheck(RowCheck):
         "status": "The status that binds on this record; null when nothing is known.",
         "missing_proof": "What the proof lacks, in any order; null where nobody asked.",
         "strictest": "The strictest status of the same address on any record.",
+        "addresses": "Which of the record's addresses were refused, counted from 1.",
         "where": "The other records that say no, as connection:id.",
         "others": "How many other records say no.",
         "since": "The date it counts from: agreement, last use, or refusal.",
@@ -335,7 +336,7 @@ class ConsentCheck(RowCheck):
             evidence["limit"] = statement.bind(str(self._limit))
         if self.problem in _ACROSS:
             evidence |= {"strictest": label("no_rank"), "since": iso("no_at")}
-            evidence |= {"where": "no_records", "others": "no_others"}
+            evidence |= {"where": "no_records", "others": "no_others", "addresses": "no_places"}
         if self.problem == "ignored":
             evidence["mailed_at"] = iso("last_mailed_at")
         return evidence

@@ -271,12 +271,24 @@ def test_a_no_on_another_record_counts_for_every_address_they_share(find: Find) 
             "problem": "contradicted",
             "status": "granted",
             "strictest": "objected",
+            "addresses": [1, 2],
             "where": ["crm:3", "other:2"],
             "others": 2,
             "since": "2026-01-01T00:00:00+00:00",
         }
     }
     assert "example" not in str(evidence)
+
+
+def test_a_mailbox_that_many_share_silences_nobody_else(find: Find) -> None:
+    """A refused second address that the record says nothing about leaves the first alone."""
+    own, shared = Email("max@example.com"), Email("zoe@example.com")
+    no = person("1", said(WITHDRAWN), emails=(shared,))
+    first = [person("2", emails=(own, shared)), person("3", emails=(Email("none"), shared))]
+    second = person("4", said(GRANTED, address=shared.address), emails=(own, shared))
+    evidence = found(find, "channel: email, problem: contradicted", no, *first, second)
+
+    assert {name: one["addresses"] for name, one in evidence.items()} == {"4": [2]}
 
 
 @pytest.mark.parametrize("channel", ["sms", "phone"])
