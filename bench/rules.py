@@ -173,6 +173,7 @@ def book(folder: Path, copies: int) -> RuleBook:
     """
     from crm_steward.rules import RuleBook, load_rules
     from crm_steward.rules.loading import packs
+    from crm_steward.rules.register import load_register, shipped_register
 
     files = []
     for name, path in packs().items():
@@ -180,7 +181,7 @@ def book(folder: Path, copies: int) -> RuleBook:
             file = folder / f"{name}-{copy}.yaml"
             file.write_text(_varied(path.read_text("utf-8"), copy), "utf-8")
             files.append(file)
-    loaded = load_rules(files)
+    loaded = load_rules(files, periods=load_register(shipped_register()).periods)
     return RuleBook(tuple(rule for rule in loaded.rules if rule.kind != "duplicates"))
 
 
@@ -321,7 +322,7 @@ _DENSE = """\
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="*", default=_SIZES)
-    parser.add_argument("--copies", type=int, default=4, help="ask each shipped rule so often")
+    parser.add_argument("--copies", type=int, default=1, help="ask each shipped rule so often")
     parser.add_argument("--part", choices=["fill", "measure"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()

@@ -101,7 +101,8 @@ class Comparison:
             self._stood(pa.Table.from_pylist(self._about_changed(), schema=_STOOD), rules)
             return
         # Nearly all rules are asked: reading all is faster than looking for them.
-        with stream(self.database, sa.select(*(findings.c[name] for name in _STOOD.names))) as all_:
+        every = sa.select(*(findings.c[name] for name in _STOOD.names))
+        with stream(self.database, every, whole=True) as all_:
             self._stood(all_, rules)
 
     def _stood(self, read: pa.Table | pa.RecordBatchReader, rules: Collection[str]) -> None:

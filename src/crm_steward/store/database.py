@@ -23,7 +23,7 @@ T = TypeVar("T")
 HEAD = "0007"
 """The migration that this code reads and writes; a test keeps it equal to alembic's head."""
 
-_BUSY_TIMEOUT_MS = 30_000
+BUSY_TIMEOUT_MS = 30_000
 _WRITE = "steward_write"
 
 
@@ -200,7 +200,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         url,
         hide_parameters=True,
         connect_args={
-            "timeout": _BUSY_TIMEOUT_MS / 1000,
+            "timeout": BUSY_TIMEOUT_MS / 1000,
             "isolation_level": None,
             "check_same_thread": False,
         },

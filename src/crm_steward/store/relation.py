@@ -51,7 +51,7 @@ def open_relation(
     query = sa.select(*wanted).where(sa.func.coalesce(contacts.c.gone_at, none) == none)
     if connections is not None:
         query = query.where(contacts.c.connection.in_(sorted(connections)))
-    with stream(database, query) as reader:
+    with stream(database, query, whole=True) as reader:
         return _load(reader, wanted, memory_limit)
 
 

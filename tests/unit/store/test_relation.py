@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -16,6 +17,13 @@ from crm_steward.store.database import Database
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.relation import open_relation
 from crm_steward.store.tables import contacts
+
+
+@pytest.fixture(autouse=True, params=["here", "apart"])
+def read_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQLite be read in this process, and as large files are, in one of its own."""
+    if request.param == "apart":
+        monkeypatch.setattr("crm_steward.store.arrow._LARGE", 0)
 
 
 def save(database: Database, clock: Clock, *ids: str, gone: tuple[str, ...] = ()) -> None:
@@ -95,7 +103,8 @@ def test_a_database_locked_for_too_long_is_said(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A scan waits for a pull's page as long as everybody waits, and then says what to do."""
-    monkeypatch.setattr("crm_steward.store.database._BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("crm_steward.store.database.BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr("crm_steward.store.arrow.BUSY_TIMEOUT_MS", 50)
     with Database.open(f"sqlite:///{tmp_path}/steward.db") as database:
         save(database, clock, "1")
         with _locked(database), pytest.raises(StoreError, match="locked"):
@@ -110,3 +119,28 @@ def _locked(database: Database) -> Iterator[None]:
         raw.execute("BEGIN EXCLUSIVE")
         yield
         raw.execute("ROLLBACK")
+
+
+def test_a_reading_process_that_is_ended_is_no_end_of_the_contacts(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between two batches, as for want of memory: half a base is no base."""
+    killed = "import os, sys; sys.stdin.read(); os.kill(os.getpid(), 9)"
+    monkeypatch.setattr("crm_steward.store.arrow._LARGE", 0)
+    monkeypatch.setattr(
+        "crm_steward.store.arrow._command", lambda _: [sys.executable, "-c", killed]
+    )
+    with Database.open(f"sqlite:///{tmp_path}/steward.db") as database:
+        save(database, clock, "1")
+        with pytest.raises(StoreError, match=r"steward\.db"):
+            open_relation(database)
+
+
+def test_text_of_any_kind_comes_as_it_is(database: Database, clock: Clock) -> None:
+    """Emoji, other scripts and a note of ten million characters."""
+    save(database, clock, "1")
+    text = "🙂 مرحبا" + "x" * 10_000_000
+    with database.write() as writing:
+        writing.execute(sa.update(contacts).values(company=text))
+    with closing(open_relation(database, columns=["company"])) as con:
+        assert con.execute("SELECT company FROM contacts").fetchall() == [(text,)]
