@@ -203,16 +203,24 @@ class Journal:
     def written_since(self, moment: datetime) -> Counter[str]:
         """Return, by connection, how many changes took or may have taken effect after `moment`.
 
-        Undoing does not count: it gives back what a limit protects.
+        One whose answer was lost counts also when somebody edited the record before it was asked
+        about: whether it took effect is not known. Undoing does not count: it gives back what a
+        limit protects.
         """
         query = (
             sa.select(journal.c.key, journal.c.connection, journal.c.state)
             .where(journal.c.at > moment, journal.c.undoes.is_(None))
             .order_by(journal.c.seq)
         )
+        last: dict[str, tuple[str, State]] = {}
+        doubtful: Counter[str] = Counter()
         with self._database.read() as reading:
-            last = {row.key: (row.connection, State(row.state)) for row in reading.execute(query)}
-        return Counter(name for name, state in last.values() if state not in FRUITLESS)
+            for row in reading.execute(query):
+                state = State(row.state)
+                lost = last.get(row.key) == (row.connection, State.UNKNOWN)
+                doubtful[row.connection] += lost and state is State.CONFLICT
+                last[row.key] = (row.connection, state)
+        return doubtful + Counter(name for name, state in last.values() if state not in FRUITLESS)
 
     def proven(self) -> dict[str, str]:
         """Return, by rule, the digest under which its changes were last taken without complaint."""

@@ -26,7 +26,7 @@ from crm_steward.pull import pull
 from crm_steward.rules import Rule
 from crm_steward.settings import Limits
 from crm_steward.store.findings import Findings
-from crm_steward.store.journal import Journal
+from crm_steward.store.journal import Journal, State
 from crm_steward.store.plans import Plans, PlanStatus
 from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import Budget, Why, explain, share
@@ -260,6 +260,24 @@ def test_limits_of_day_and_rule(world: World, clock: Any) -> None:
     clock.forward(hours=24)
     world.look()
     assert len(world.plan().plan.changes) == 3
+
+
+def test_a_change_that_nobody_can_tell_any_more_counts_for_the_day(world: World) -> None:
+    """Its answer was lost, and somebody edited the record before it was asked about."""
+    world.limits = world.limits.model_copy(update={"max_changes_per_day": 2})
+    for number in range(3):
+        world.crm.add(str(number), first_name="JEANNE")
+    world.batch = 1
+    world.crm.fail(Fault.LOST_ANSWER)
+    world.run()
+    (lost,) = [line.ref.id for line in world.journal() if line.state is State.UNKNOWN]
+    world.crm.edit(lost, first_name="Zoé")
+    world.run()
+    world.run()
+
+    assert State.CONFLICT in world.states()
+    left = [one for one in world.crm.records.values() if one.first_name == "JEANNE"]
+    assert len(left) == 1
 
 
 def test_a_connection_that_cannot_is_left_out(world: World) -> None:
