@@ -157,10 +157,10 @@ def fill(database: Database, size: int) -> None:
 def _copied(name: str) -> str:
     if name == "id":
         return "concat_ws('-', id, copy)"
-    if name in {"email", "email_key", "email_clean"}:
+    if name in {"email", "email_key", "email_clean", "email_keys", "emails", "consent_keys"}:
         return f"replace({name}, '.x000', '.x' || copy)"
-    if name in {"phone", "phone_key"}:
-        return f"regexp_replace({name}, '000$', lpad(copy::VARCHAR, 3, '0'))"
+    if name in {"phone", "phone_key", "phone_keys"}:
+        return f"regexp_replace({name}, '000(\"]|)$', lpad(copy::VARCHAR, 3, '0') || '\\1')"
     return f'"{name}"'
 
 

@@ -20,7 +20,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BY_DEFAULT = (
     *(f"tests/acceptance/test_{name}.py" for name in ("audit", "four", "init", "report", "run")),
-    "tests/docs",
     "tests/packaging",
     "tests/rules",
 )

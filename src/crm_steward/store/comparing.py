@@ -167,17 +167,22 @@ class Comparison:
     def end(self) -> None:
         """Compare what was taken and not compared yet: only what differs is kept."""
         mark = fingerprint_sql("rule", "refs", "about")
+        # Most of what is found stood before: what is shown of it is not carried along.
         self.con.execute(
-            "CREATE OR REPLACE TEMP TABLE steward_beside AS SELECT DISTINCT ON (fingerprint) f.*, "
+            "CREATE OR REPLACE TEMP TABLE steward_beside AS SELECT f.*, "
             "s.fingerprint IS NOT NULL AS known, coalesce(s.stands, false) AS stands, "
-            f"coalesce(s.stands AND s.looks = {_LOOKS}, false) AS same "
-            f"FROM (SELECT *, {mark} AS fingerprint FROM steward_found) f "
+            "coalesce(s.stands AND s.looks = f.looks, false) AS same FROM ("
+            "SELECT fingerprint, any_value(rule) AS rule, arg_min(looks, place) AS looks, "
+            "min(place) AS place FROM ("
+            f"SELECT rowid AS place, rule, {_LOOKS} AS looks, {mark} AS fingerprint "
+            "FROM steward_found) GROUP BY fingerprint) f "
             "LEFT JOIN steward_stood s USING (fingerprint)"
         )
-        self.con.execute("DELETE FROM steward_found")
         self.con.execute(
-            "INSERT INTO steward_other BY NAME SELECT * EXCLUDE (same) FROM steward_beside WHERE NOT same"
+            "INSERT INTO steward_other BY NAME SELECT f.* EXCLUDE (place), fingerprint, known, stands "
+            "FROM (SELECT *, rowid AS place FROM steward_found) f JOIN steward_beside b USING (place) WHERE NOT same"
         )
+        self.con.execute("DELETE FROM steward_found")
         self.con.execute(
             "INSERT INTO steward_gone SELECT fingerprint, rule FROM steward_stood "
             "ANTI JOIN steward_beside USING (fingerprint) "
