@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from crm_steward.model import Problem
 from crm_steward.rules.kinds import KINDS
-from crm_steward.rules.messages import SENTENCES, quoted, say, suggestion
+from crm_steward.rules.messages import SENTENCES, quoted, say, shown, suggestion
 from crm_steward.rules.reading import Loc, Node, Place
 
 _WANTED = {
@@ -80,7 +80,7 @@ def rule_id(root: Node, loc: Sequence[str | int]) -> str:
         case ["rules", int(place), *_]:
             node = root.children["rules"].children.get(place)
             written = node.value.get("id") if node and isinstance(node.value, dict) else None
-            return written if isinstance(written, str) else ""
+            return shown(written) if isinstance(written, str) else ""
         case _:
             return ""
 
@@ -109,7 +109,7 @@ def _plain(
         return (sentence[1] if language == "fr" else sentence[0]).format(found=found)
     if kind in _BOUNDS:
         code, name = _BOUNDS[kind]
-        return say(code, language, limit=f"{context[name]:g}")
+        return say(code, language, limit=f"{context[name]:.15g}")
     if kind in SENTENCES:
         known = context.get("known") or context.get("expected") or ()
         hint = suggestion(str(context["value"]), known, language) if "value" in context else ""
@@ -143,7 +143,8 @@ def _not_one_of(detail: ErrorDetails, model: type[BaseModel], node: Node, langua
 def _types_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[Any]:
     types: list[Any] = [model]
     for part in loc:
-        types = [inner for type_ in types for inner in _step(type_, part)]
+        # Pydantic's label of a union's member, such as literal['a','b'], leads nowhere.
+        types = [inner for type_ in types for inner in _step(type_, part)] or types
     return types
 
 

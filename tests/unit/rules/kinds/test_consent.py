@@ -219,7 +219,7 @@ def test_without_a_register_a_period_is_said_to_be_unknown(
     """A rule that cannot know its length does not quietly find nothing."""
     text = "version: 1\nrules:\n  - {id: r, about: A, check: {kind: consent, channel: email, problem: expired, period: x}}\n"
     (rule,) = load(text).rules
-    with closing(relation([])) as con, pytest.raises(ConfigError, match="name no register"):
+    with closing(relation([])) as con, pytest.raises(ConfigError, match="no register"):
         list(rule.find(con, now))
 
 
