@@ -99,6 +99,10 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "No invented contact was caught: add one to the test yourself.",
         "Aucun contact inventé n'est retenu : ajoutez-en un au test vous-même.",
     ),
+    "new_no_room": (
+        "nothing can be added at the end of this file as it stands; name another with --into",
+        "rien ne peut être ajouté à la fin de ce fichier tel qu'il est ; indiquez-en un autre avec --into",
+    ),
     "new_written": ("{file}: the rule '{id}'", "{file} : la règle '{id}'"),
     "new_tested": ("{file}: its test", "{file} : son test"),
     "new_next": (

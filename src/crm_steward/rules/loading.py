@@ -224,7 +224,8 @@ def rule_files(paths: Sequence[Path], language: str, problems: list[Problem]) ->
             problems.append(_not_there(path, error, language))
             continue
         before = len(problems)
-        inside = sorted(_rule_files_in(path, language, problems)) if folder else [path]
+        found = _files_in(path, language, problems) if folder else [path]
+        inside = sorted(file for file in found if not (folder and is_test(file)))
         if not inside and len(problems) == before:
             problems.append(Problem(say("folder_empty", language), where=str(path)))
         for file in inside:
@@ -234,8 +235,21 @@ def rule_files(paths: Sequence[Path], language: str, problems: list[Problem]) ->
                 yield file
 
 
-def _rule_files_in(folder: Path, language: str, problems: list[Problem]) -> Iterator[Path]:
-    """Yield the rule files below a folder, also links to nowhere: whoever reads them says so."""
+def lonely_tests(paths: Sequence[Path], language: str) -> Iterator[Problem]:
+    """Yield tests in folders beside which there are no rules: they would never run."""
+    for folder in paths:
+        for file in sorted(_files_in(folder, language, [])):
+            if is_test(file) and not (rules := rules_beside(file)).exists():
+                yield Problem(say("lonely_test", language, rules=rules.name), where=str(file))
+
+
+def rules_beside(path: Path) -> Path:
+    """Return the rule file that a test file stands beside; any other path as it is."""
+    return path.with_name(path.name.replace(".test.", ".")) if is_test(path) else path
+
+
+def _files_in(folder: Path, language: str, problems: list[Problem]) -> Iterator[Path]:
+    """Yield the YAML files below a folder, also links to nowhere: whoever reads them says so."""
 
     def unread(error: OSError) -> None:
         problems.append(_not_there(Path(str(error.filename)), error, language))
@@ -244,7 +258,7 @@ def _rule_files_in(folder: Path, language: str, problems: list[Problem]) -> Iter
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             file = Path(place, name)
-            if file.suffix in _ENDINGS and not is_test(file) and not name.startswith("."):
+            if file.suffix in _ENDINGS and not name.startswith("."):
                 yield file
 
 

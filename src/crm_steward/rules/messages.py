@@ -275,6 +275,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "'{value}' is not a date or time; write 2026-01-31 or 2026-01-31T09:30:00Z",
         "'{value}' n'est ni une date ni une heure ; écrivez 2026-01-31 ou 2026-01-31T09:30:00Z",
     ),
+    "lonely_test": (
+        "there is no {rules} beside it, so that these tests never run",
+        "il n'y a pas de {rules} à côté, si bien que ces tests ne tournent jamais",
+    ),
     "unknown_pack": ("unknown pack '{value}'", "lot de règles inconnu '{value}'"),
     "unknown_rule": ("unknown rule '{value}'", "règle inconnue '{value}'"),
     "did_you_mean": (" (did you mean '{value}'?)", " (vouliez-vous dire '{value}' ?)"),

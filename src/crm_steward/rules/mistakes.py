@@ -35,6 +35,8 @@ _BOUNDS = {
     "too_long": ("too_long", "max_length"),
     "string_too_long": ("too_long", "max_length"),
 }
+_KEY = "[key]"
+"""How pydantic says that it means a key of a mapping, not the value there."""
 _AT_KEY = frozenset({"extra_forbidden", "operators_many"})
 
 
@@ -58,7 +60,7 @@ def problems_of(
         node, key_place = root.walk(loc)
         if _echo(kind, context, node):
             continue
-        place = key_place if kind in _AT_KEY else node.place
+        place = key_place if kind in _AT_KEY or loc[-1:] == (_KEY,) else node.place
         where = f"{path}:{place[0]}:{place[1]}"
         message = _sentence(detail, model, node, language)
         yield place, Problem(message, where=where, rule=rule_id(root, loc)), node.value
@@ -129,15 +131,15 @@ def _wrong_tag(detail: ErrorDetails, language: str) -> str:
 
 
 def _not_one_of(detail: ErrorDetails, model: type[BaseModel], node: Node, language: str) -> str:
-    expected = [
-        value
-        for type_ in _types_at(model, detail["loc"])
-        if get_origin(type_) is Literal
-        for value in get_args(type_)
-    ]
-    shown = [quoted(value).strip("'") for value in expected]
-    message = say("one_of", language, value=quoted(node.value).strip("'"), expected=shown)
-    return message + suggestion(str(node.value), shown, language)
+    loc = detail["loc"]
+    types, value = _types_at(model, loc), node.value
+    if loc[-1:] == (_KEY,):
+        types = [get_args(one)[0] for one in _types_at(model, loc[:-2]) if get_origin(one) is dict]
+        value = loc[-2]
+    literals = [one for one in types if get_origin(one) is Literal]
+    shown = [quoted(one).strip("'") for literal in literals for one in get_args(literal)]
+    message = say("one_of", language, value=quoted(value).strip("'"), expected=shown)
+    return message + suggestion(str(value), shown, language)
 
 
 def _types_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[Any]:

@@ -15,7 +15,16 @@ from typing import Any
 
 import duckdb
 
-from crm_steward.model import Change, ConfigError, Contact, Finding, Problem, change_to_json
+from crm_steward.model import (
+    Change,
+    ConfigError,
+    Contact,
+    Finding,
+    Problem,
+    RecordRef,
+    RecordRejectedError,
+    change_to_json,
+)
 from crm_steward.rules.loading import load_rules, validated
 from crm_steward.rules.messages import quoted, say, suggestion
 from crm_steward.rules.periods import Period
@@ -147,8 +156,13 @@ def _try_file(
         node = root.children["tests"].children[number]
         mistakes = list(_mistakes(trial, node, bench.rules, path, language))
         problems += mistakes
-        if file and not mistakes:
+        if not file or mistakes:
+            continue
+        try:
             yield _compared(trial, *bench.run(trial, file.now), _where(path, node))
+        except RecordRejectedError as error:
+            message = say("invalid", language, reason=error)
+            problems.append(Problem(message, where=_where(path, node.children["contacts"])))
 
 
 def _mistakes(
@@ -159,6 +173,11 @@ def _mistakes(
         hint = suggestion(trial.rule, rules, language)
         message = say("unknown_rule", language, value=trial.rule) + hint
         yield Problem(message, where=_where(path, node.children["rule"]))
+    places: dict[RecordRef, str] = {}
+    for number, person in enumerate(trial.contacts):
+        where = _where(path, node.children["contacts"].children[number].children["id"])
+        if (first := places.setdefault(RecordRef(person.connection, person.id), where)) != where:
+            yield Problem(say("duplicate_id", language, id=person.id, where=first), where=where)
     known = {person.id for person in trial.contacts}
     for number, expected in enumerate(trial.finds):
         for record in set(expected.records) - known:
