@@ -110,6 +110,22 @@ def test_a_failing_test_shows_the_difference(steward: Cli, mine: Path) -> None:
     assert result["missing"] == ["id: 2, missing: ['email', 'phone']"]
 
 
+def test_a_vague_expectation_makes_way_for_a_precise_one(tmp_path: Path) -> None:
+    """Each finding answers one expectation, in whichever way all are answered."""
+    (tmp_path / "mine.yaml").write_text(
+        "version: 1\nrules:\n  - {id: r, about: x, check: {kind: format, fields: [phone, mobile]}}\n"
+    )
+    number = "'01 99 00 12 34'"
+    (tmp_path / "mine.test.yaml").write_text(
+        "version: 1\nnow: 2026-11-22\ntests:\n  - name: both\n    rule: r\n"
+        f"    contacts: [{{id: 1, country: FR, phone: {number}, mobile: {number}}}]\n"
+        f"    finds: [{{id: 1, now: {number}}}, {{id: 1, field: mobile}}]\n"
+    )
+    (result,) = run_trials([tmp_path / "mine.yaml"], relation_of).results
+
+    assert result.passed, result
+
+
 def test_rules_without_a_test_are_named(steward: Cli, mine: Path) -> None:
     """A rule that nobody tests is said to be so."""
     (mine / "mine.test.yaml").unlink()

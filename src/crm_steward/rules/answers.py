@@ -18,9 +18,9 @@ ANSWERS: dict[str, tuple[str, str]] = {
     "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
     "column_rule": ("rule", "règle"),
     "column_severity": ("severity", "gravité"),
-    "column_open": ("open", "ouverts"),
+    "column_open": ("open", "ouvertes"),
     "column_ever": ("ever", "total"),
-    "column_written": ("written", "écrits"),
+    "column_written": ("written", "écrites"),
     "skipped_field": (
         "{rule}: not run in {connection}, which has no field '{field}'",
         "{rule} : pas appliquée dans {connection}, qui n'a pas le champ '{field}'",

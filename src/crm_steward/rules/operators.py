@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
@@ -14,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from crm_steward.model import FIELDS, FieldType, Value
 from crm_steward.normalize import country_code
 from crm_steward.rules.durations import Duration
-from crm_steward.rules.sql import EXTRA, Statement, comparable, filled, held, trimmed, type_of
+from crm_steward.rules.sql import EXTRA, Statement, comparable, filled, held, type_of
 
 MAX_PATTERN = 1000
 
@@ -209,14 +210,16 @@ def _in(field: str, value: Sequence[Any], statement: Statement) -> str:
 
 def _part(function: str) -> Callable[[str, Any, Statement], str]:
     def build(field: str, value: Any, statement: Statement) -> str:
-        text = f"lower({trimmed(held(field, statement))})"
-        return f"{function}({text}, lower({statement.bind(value)}::VARCHAR))"
+        # The spaces around what is looked for are part of it.
+        part = f"lower(nfc_normalize({statement.bind(value)}::VARCHAR))"
+        return f"{function}({comparable(held(field, statement))}, {part})"
 
     return build
 
 
 def _matches(field: str, value: Any, statement: Statement) -> str:
-    return f"regexp_matches({held(field, statement)}, {statement.bind(value)})"
+    pattern = statement.bind(unicodedata.normalize("NFC", value))
+    return f"regexp_matches(nfc_normalize({held(field, statement)}), {pattern})"
 
 
 def _number(sign: str) -> Callable[[str, Any, Statement], str]:

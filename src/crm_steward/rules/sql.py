@@ -83,8 +83,11 @@ def trimmed(expression: str) -> str:
 
 
 def comparable(expression: str) -> str:
-    """Return SQL for text compared without regard to case and the spaces around it."""
-    return f"lower({trimmed(expression)})"
+    """Return SQL for text compared without regard to case and the spaces around it.
+
+    Nor to how its accents are written: as one sign or, as some systems do, as two.
+    """
+    return f"lower(nfc_normalize({trimmed(expression)}))"
 
 
 _KEYS = {
@@ -113,7 +116,7 @@ def compared(name: str, statement: Statement) -> str:
     kind = type_of(name)
     if kind is FieldType.TIME:
         return f"strftime({expression}, '%Y-%m-%d')"
-    text = f"nullif(lower(nfc_normalize({trimmed(f'{expression}::VARCHAR')})), '')"
+    text = f"nullif({comparable(f'{expression}::VARCHAR')}, '')"
     if kind is FieldType.CHOICE:
         return f"nullif({text}, 'unknown')"
     return f"coalesce({_KEYS[name]}, {text})" if name in _KEYS else text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -357,3 +358,17 @@ def test_the_ends_of_the_calendar_are_days_everywhere(
     (rule,) = load_rules([path], zone=ZoneInfo(zone)).rules
     with closing(relation([ZOE])) as con:
         assert bool(list(rule.find(con, now))) is day.startswith("9999")
+
+
+@pytest.mark.parametrize("operator", ["equals", "contains", "starts_with", "ends_with", "matches"])
+@pytest.mark.parametrize("held", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_accents_written_in_two_ways_are_the_same(
+    find: Find, operator: str, held: Literal["NFC", "NFD"], written: Literal["NFC", "NFD"]
+) -> None:
+    """What looks the same is the same, on whatever system the contact or the rule was typed."""
+    city, text = (unicodedata.normalize(form, "Orl\u00e9ans") for form in (held, written))
+    contact = Contact(ref=RecordRef("crm", "1"), address=PostalAddress(city=city))
+    rule = f"where: {{field: city, {operator}: {text}}}, check: {{kind: required, fields: [email]}}"
+
+    assert len(find(rule, [contact])) == 1

@@ -176,9 +176,10 @@ class ConsentCheck(RowCheck):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The status of the channel, and the last mailing where it counts."""
+        """What alone makes the channel reach anybody, its status, the last mailing where it counts."""
+        reached = _REACHED_BY[self.channel]
         mailed = ("last_mailed_at",) if self.problem in {"unused", "ignored"} else ()
-        return (f"consent_{self.channel}", *mailed)
+        return (*(reached if len(reached) == 1 else ()), f"consent_{self.channel}", *mailed)
 
     # What is asked.
 
