@@ -285,6 +285,26 @@ def test_new_leaves_a_file_alone_that_has_no_room_at_its_end(folder: Path, text:
     assert not (folder / "own.test.yaml").exists()
 
 
+def test_new_writes_tests_for_the_day_that_their_file_names(folder: Path) -> None:
+    """A test added a year later holds on the day on which the others of its file take place."""
+    (folder / "rules/own.test.yaml").write_text("version: 1\nnow: 2019-05-31\ntests:\n")
+    answers = ["Silent for long", "", "stale", "18 months", "", "", "report", "", ""]
+    done = call("rules", "new", answers="\n".join(answers))
+
+    assert done.exit_code == 0, done.output
+    assert "never runs" not in done.output
+    assert call("rules", "test", "rules/own.yaml").stdout == "2 tests passed, 0 failed.\n"
+
+
+def test_new_says_when_the_settings_do_not_name_the_file(folder: Path) -> None:
+    """A rule that no settings name is never looked at, which nobody would notice."""
+    done = call("rules", "new", "--into", "elsewhere.yaml", answers="\n".join(PHONES))
+
+    assert done.exit_code == 0, done.output
+    assert "do not name elsewhere.yaml: add it under rules: paths:" in done.output
+    assert (folder / "elsewhere.yaml").exists()
+
+
 def test_new_asks_in_french_and_says_what_can_be_answered(folder: Path) -> None:
     """Questions, operators that fit, fields with their labels: nothing is left in English."""
     (folder / "crm-steward.yaml").write_text(SETTINGS.format(language="fr"))

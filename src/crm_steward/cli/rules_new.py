@@ -18,6 +18,8 @@ from crm_steward.cli.context import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from crm_steward.rules import Rule
     from crm_steward.rules.drafting import Draft, Fields
 
@@ -52,8 +54,8 @@ def new_command(
     language = settings.language
     taken = frozenset(rule.id for rule in open_rules(settings).rules)
     text, rule = Interview(settings, taken).hold()
-    today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
     test = into.with_name(f"{into.stem}.test{into.suffix}")
+    today = _today_in(test) or utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
     _add(into, "version: 1\nrules:\n", text, language)
     out = console()
     out.print(f"[green]✓[/] {say('new_written', language, file=into, id=rule.id)}")
@@ -64,7 +66,22 @@ def new_command(
         lines = _test_of(rule, drafted, language)
         _add(test, f"version: 1\nnow: {today:%Y-%m-%d}\ntests:\n", lines, language)
         out.print(f"[green]✓[/] {say('new_tested', language, file=test)}")
+    if not any(into.resolve().is_relative_to(path.resolve()) for path in settings.rules.paths):
+        out.print(f"[yellow]{say('new_not_named', language, file=into)}[/]")
     out.print(say("new_next", language, file=into))
+
+
+def _today_in(test: Path) -> datetime | None:
+    """Return the day on which the tests of a file take place; None where it names none."""
+    from crm_steward.rules.reading import read_yaml
+    from crm_steward.rules.trialfile import moment
+
+    root, _ = read_yaml(test, "en")
+    written = root.value.get("now") if root is not None and isinstance(root.value, dict) else None
+    try:
+        return moment(written)
+    except ValueError:
+        return None
 
 
 def _add(path: Path, head: str, text: str, language: str) -> None:

@@ -105,6 +105,10 @@ ANSWERS: dict[str, tuple[str, str]] = {
     ),
     "new_written": ("{file}: the rule '{id}'", "{file} : la règle '{id}'"),
     "new_tested": ("{file}: its test", "{file} : son test"),
+    "new_not_named": (
+        "The settings do not name {file}: add it under rules: paths:, or the rule never runs.",
+        "Les réglages ne nomment pas {file} : ajoutez-le sous rules: paths:, sinon la règle ne tourne jamais.",
+    ),
     "new_next": (
         "Next: crm-steward rules test {file}, then crm-steward rules impact",
         "Ensuite : crm-steward rules test {file}, puis crm-steward rules impact",

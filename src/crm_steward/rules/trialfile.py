@@ -48,19 +48,24 @@ from crm_steward.rules.durations import MAX_YEARS
 from crm_steward.rules.operators import CheckedDate
 
 
-def _moment(value: Any) -> datetime:
+def moment(value: Any) -> datetime:
+    """Return the time that is written; a day is its first moment in UTC.
+
+    Raises:
+        PydanticCustomError: It is none.
+    """
     try:
-        moment = datetime.fromisoformat(value)
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
         raise PydanticCustomError("moment", "not a moment", {"value": str(value)}) from None
 
 
-def _today(moment: datetime) -> datetime:
+def _today(now: datetime) -> datetime:
     """Refuse a day from which the longest duration leads out of the calendar."""
-    if not date.min.year + MAX_YEARS < moment.year < date.max.year - MAX_YEARS:
-        raise PydanticCustomError("moment", "not our time", {"value": moment.date().isoformat()})
-    return moment
+    if not date.min.year + MAX_YEARS < now.year < date.max.year - MAX_YEARS:
+        raise PydanticCustomError("moment", "not our time", {"value": now.date().isoformat()})
+    return now
 
 
 def _single(value: Any) -> Any:
@@ -73,7 +78,7 @@ def _record_id(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
+Moment = Annotated[datetime, BeforeValidator(moment), WithJsonSchema({"type": "string"})]
 Single = Annotated[Value, BeforeValidator(_single)]
 RecordId = Annotated[
     str, BeforeValidator(_record_id), WithJsonSchema({"type": ["string", "integer"]})
