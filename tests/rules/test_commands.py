@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 import pytest
+from typer.testing import CliRunner
 
+from crm_steward.cli.app import app
+from crm_steward.cli.rules import relation_of
 from crm_steward.connect.protocol import Page
 from crm_steward.model import ConfigError, Contact, Email, RecordRef
 from crm_steward.rules.trials import run_trials
@@ -108,6 +110,22 @@ def test_a_failing_test_shows_the_difference(steward: Cli, mine: Path) -> None:
     assert result["missing"] == ["id: 2, missing: ['email', 'phone']"]
 
 
+def test_a_vague_expectation_makes_way_for_a_precise_one(tmp_path: Path) -> None:
+    """Each finding answers one expectation, in whichever way all are answered."""
+    (tmp_path / "mine.yaml").write_text(
+        "version: 1\nrules:\n  - {id: r, about: x, check: {kind: format, fields: [phone, mobile]}}\n"
+    )
+    number = "'01 99 00 12 34'"
+    (tmp_path / "mine.test.yaml").write_text(
+        "version: 1\nnow: 2026-11-22\ntests:\n  - name: both\n    rule: r\n"
+        f"    contacts: [{{id: 1, country: FR, phone: {number}, mobile: {number}}}]\n"
+        f"    finds: [{{id: 1, now: {number}}}, {{id: 1, field: mobile}}]\n"
+    )
+    (result,) = run_trials([tmp_path / "mine.yaml"], relation_of).results
+
+    assert result.passed, result
+
+
 def test_rules_without_a_test_are_named(steward: Cli, mine: Path) -> None:
     """A rule that nobody tests is said to be so."""
     (mine / "mine.test.yaml").unlink()
@@ -125,6 +143,29 @@ def test_rules_without_a_test_are_named(steward: Cli, mine: Path) -> None:
         ("finds: [{id: 1", "finds: [{id: 9", "7:13: no contact '9' in this test"),
         ("finds: [{id: 1, ", "finds: [{", "7:13: write id: for one record, or ids: for a group"),
         ("now: 2026-11-22", "now: soon", "2:6: 'soon' is not a date or time"),
+        (
+            "now: 2026-11-22",
+            "now: 0001-01-01T00:00:00+14:00",
+            "2:6: '0001-01-01T00:00:00+14:00' is not",
+        ),
+        ("now: 2026-11-22", "now: 0150-01-01", "2:6: '0150-01-01' is not a date or time"),
+        ("{id: 2, ", "{id: '1', ", "6:44: the id '1' is already used at "),
+        (
+            "source: fair}",
+            f"source: {'x' * 10_001}}}",
+            "6:15: not usable here: source is 10001 characters",
+        ),
+        (
+            "source: fair}",
+            "consent: {fax: none}}",
+            "6:34: 'fax' is not one of email, sms, phone, post",
+        ),
+        ("source: fair}", "extra: {a: [b]}}", "6:35: text expected, found […]"),
+        (
+            "    finds",
+            "    changes: [{id: 1, task: x, due: soon}]\n    finds",
+            "7:37: 'soon' is not a date; write",
+        ),
         ("version: 1", "version: 2", "1:10: '2' is not one of 1"),
     ],
 )
@@ -132,9 +173,30 @@ def test_mistakes_in_tests_are_mistakes(mine: Path, old: str, new: str, message:
     """A test file is checked as strictly as a rule file."""
     (mine / "mine.test.yaml").write_text(TESTS.replace(old, new, 1))
     with pytest.raises(ConfigError) as raised:
-        run_trials([mine / "mine.yaml"], lambda _: duckdb.connect())
+        run_trials([mine / "mine.yaml"], relation_of)
 
     assert f"mine.test.yaml:{message}" in str(raised.value)
+    assert len(raised.value.problems) == 1
+
+
+def test_lint_takes_the_tests_of_a_folder_for_what_they_are(
+    mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`rules lint *.yaml` names the tests too: they are no rules with mistakes."""
+    monkeypatch.chdir(mine)
+    done = CliRunner().invoke(app, ["rules", "lint", "mine.test.yaml", "mine.yaml"])
+
+    assert (done.exit_code, done.stdout) == (0, "1 rule in 1 file: no mistakes.\n")
+
+
+def test_tests_without_rules_beside_them_are_a_mistake(mine: Path) -> None:
+    """Rules that were renamed leave tests behind that would never run again."""
+    (mine / "mine.yaml").rename(mine / "renamed.yaml")
+    done = CliRunner().invoke(app, ["rules", "test", str(mine), "--language", "fr"])
+
+    (problem,) = done.exception.problems
+    assert problem.where == f"{mine}/mine.test.yaml"
+    assert problem.message.startswith("il n'y a pas de mine.yaml à côté")
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ rules:
     check: {kind: required, fields: [owner]}
     mode: report
 """
+PHONES = ["Broken phones", "", "format", "phone, mobile", "", "", "report", "", ""]
+"""Answers to `rules new` that make the rule broken-phones."""
 RUNNER = CliRunner()
 
 
@@ -237,12 +239,70 @@ def test_new_adds_to_a_file_and_touches_nothing_in_it(folder: Path) -> None:
     path = folder / "rules/mine.yaml"
     before = "# Mine\n" + path.read_text()
     path.write_text(before)
-    answers = ["Broken phones", "", "format", "phone, mobile", "", "", "report", "", ""]
-    done = call("rules", "new", "--into", "rules/mine.yaml", answers="\n".join(answers))
+    done = call("rules", "new", "--into", "rules/mine.yaml", answers="\n".join(PHONES))
 
     assert done.exit_code == 0, done.output
     assert path.read_text().startswith(before)
     assert [rule.id for rule in load_rules([path]).rules] == ["quiet", "no-owner", "broken-phones"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("version: 1\nrules:\n- id: a\n  about: x\n{check}", id="not indented"),
+        pytest.param(
+            "version: 1\r\nrules:\r\n  - id: a\r\n    about: x\r\n  {check}", id="of Windows"
+        ),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_new_adds_a_rule_as_the_file_is_written(folder: Path, before: str) -> None:
+    """Lists that are not indented, line ends of Windows: the file still loads, and is still so."""
+    path = folder / "own.yaml"
+    text = before.format(check="  check: {kind: required, fields: [company]}")
+    path.write_bytes(text.encode())
+    done = call("rules", "new", "--into", "own.yaml", answers="\n".join(PHONES))
+
+    assert done.exit_code == 0, done.output
+    assert path.read_bytes().decode().startswith(text)
+    assert [rule.id for rule in load_rules([path]).rules][-1] == "broken-phones"
+    assert ("\r" in before) is (path.read_bytes().count(b"\n") == path.read_bytes().count(b"\r"))
+
+
+@pytest.mark.parametrize(
+    "text", ["version: 1\nrules: []\n", "rules:\n  - {RULE}\nversion: 1\n", "rules: [\n"]
+)
+def test_new_leaves_a_file_alone_that_has_no_room_at_its_end(folder: Path, text: str) -> None:
+    """Broken by what is added, it would stop every rule in it: nothing is written."""
+    path = folder / "own.yaml"
+    rule = "id: a, about: x, check: {kind: required, fields: [company]}"
+    path.write_text(text.replace("RULE", rule))
+    before = path.read_text()
+    done = call("rules", "new", "--into", "own.yaml", answers="\n".join(PHONES))
+
+    assert "nothing can be added at the end" in str(done.exception)
+    assert path.read_text() == before
+    assert not (folder / "own.test.yaml").exists()
+
+
+def test_new_writes_tests_for_the_day_that_their_file_names(folder: Path) -> None:
+    """A test added a year later holds on the day on which the others of its file take place."""
+    (folder / "rules/own.test.yaml").write_text("version: 1\nnow: 2019-05-31\ntests:\n")
+    answers = ["Silent for long", "", "stale", "18 months", "", "", "report", "", ""]
+    done = call("rules", "new", answers="\n".join(answers))
+
+    assert done.exit_code == 0, done.output
+    assert "never runs" not in done.output
+    assert call("rules", "test", "rules/own.yaml").stdout == "2 tests passed, 0 failed.\n"
+
+
+def test_new_says_when_the_settings_do_not_name_the_file(folder: Path) -> None:
+    """A rule that no settings name is never looked at, which nobody would notice."""
+    done = call("rules", "new", "--into", "elsewhere.yaml", answers="\n".join(PHONES))
+
+    assert done.exit_code == 0, done.output
+    assert "do not name elsewhere.yaml: add it under rules: paths:" in done.output
+    assert (folder / "elsewhere.yaml").exists()
 
 
 def test_new_asks_in_french_and_says_what_can_be_answered(folder: Path) -> None:

@@ -29,6 +29,7 @@ from crm_steward.cli.context import (
     open_rules,
     open_settings,
     print_json,
+    this_user,
 )
 from crm_steward.cli.outcomes import print_outcome
 
@@ -196,11 +197,9 @@ def _seen(database: Database, stored: StoredPlan) -> None:
 
 
 def _approve(database: Database, stored: StoredPlan, what: str, by: str | None, note: str) -> None:
-    from getpass import getuser
-
     from crm_steward.writing import approve
 
-    if not approve(database, stored, what, by=by or getuser(), note=note):
+    if not approve(database, stored, what, by=by or this_user(), note=note):
         rules = ", ".join(sorted({planned.rule for planned in stored.plan.changes})) or "none"
         raise typer.BadParameter(
             f"nothing in plan {stored.hash} is called '{what}'. Its rules: {rules}; or use all, "

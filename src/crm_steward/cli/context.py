@@ -76,6 +76,16 @@ def open_register(settings: Settings, language: str | None = None) -> Register:
     return load_register(path, language or settings.language)
 
 
+def this_user() -> str:
+    """Return who runs the command; a container may give its user a number and no name."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
 def chosen(settings: Settings, names: Sequence[str] | None) -> dict[str, ConnectionSettings]:
     """Return the enabled connections, or those named.
 

@@ -81,15 +81,18 @@ class _Sources:
 def _sources(paths: Sequence[Path] | None, config: Path, language: str | None) -> _Sources:
     """Return the rules meant: those named, those of the settings, or those shipped."""
     from crm_steward.rules import load_register, pack_path, packs, shipped_register
+    from crm_steward.rules.loading import rules_beside
 
+    # Whoever names all files of a folder, `rules/*.yaml`, names the tests too.
+    paths = [rules_beside(path) for path in paths or ()]
     if not config.exists() and config == DEFAULT_CONFIG:
         speak = language or "en"
         periods = load_register(shipped_register(), speak).periods
-        return _Sources(list(paths or packs().values()), speak, None, periods)
+        return _Sources(paths or list(packs().values()), speak, None, periods)
     settings = open_settings(config)
     speak = language or settings.language
     if paths:
-        return _Sources(list(paths), speak, None, open_register(settings, speak).periods)
+        return _Sources(paths, speak, None, open_register(settings, speak).periods)
     named = [pack_path(name, speak) for name in settings.rules.packs]
     periods = open_register(settings, speak).periods
     return _Sources([*named, *settings.rules.paths], speak, settings.abilities, periods)
@@ -163,25 +166,21 @@ def run_tests(
     """
     from crm_steward.cli.exits import Exit
     from crm_steward.model import ConfigError
-    from crm_steward.rules.loading import rule_files
+    from crm_steward.rules.loading import lonely_tests, rule_files
     from crm_steward.rules.trials import run_trials
     from crm_steward.writing.foresee import asked
 
     sources = _sources(paths, config, language)
     speak = sources.language
     problems: list[Problem] = []
-    files = list(rule_files([_rules_of(path) for path in sources.paths], speak, problems))
+    files = list(rule_files(sources.paths, speak, problems))
+    problems += lonely_tests(sources.paths, speak)
     if problems:
         raise ConfigError(problems)
     report = run_trials(files, relation_of, asked=asked, language=speak, periods=sources.periods)
     _print_report(report, speak, as_json=as_json)
     if not all(result.passed for result in report.results):
         raise typer.Exit(Exit.PARTIAL)
-
-
-def _rules_of(path: Path) -> Path:
-    """Return the rule file that a test file stands beside; any other path as it is."""
-    return path.with_name(path.name.replace(".test.", ".")) if ".test." in path.name else path
 
 
 def relation_of(contacts: Sequence[Contact]) -> duckdb.DuckDBPyConnection:

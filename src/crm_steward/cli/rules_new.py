@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import dedent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +18,8 @@ from crm_steward.cli.context import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from crm_steward.rules import Rule
     from crm_steward.rules.drafting import Draft, Fields
 
@@ -50,9 +54,9 @@ def new_command(
     language = settings.language
     taken = frozenset(rule.id for rule in open_rules(settings).rules)
     text, rule = Interview(settings, taken).hold()
-    today = utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
     test = into.with_name(f"{into.stem}.test{into.suffix}")
-    _add(into, "version: 1\nrules:\n", text)
+    today = _today_in(test) or utc_now().replace(hour=0, minute=0, second=0, microsecond=0)
+    _add(into, "version: 1\nrules:\n", text, language)
     out = console()
     out.print(f"[green]✓[/] {say('new_written', language, file=into, id=rule.id)}")
     drafted = draft(rule, relation_of, today)
@@ -60,22 +64,62 @@ def new_command(
         out.print(f"[yellow]{say('new_not_caught', language)}[/]")
     else:
         lines = _test_of(rule, drafted, language)
-        _add(test, f"version: 1\nnow: {today:%Y-%m-%d}\ntests:\n", lines)
+        _add(test, f"version: 1\nnow: {today:%Y-%m-%d}\ntests:\n", lines, language)
         out.print(f"[green]✓[/] {say('new_tested', language, file=test)}")
+    if not any(into.resolve().is_relative_to(path.resolve()) for path in settings.rules.paths):
+        out.print(f"[yellow]{say('new_not_named', language, file=into)}[/]")
     out.print(say("new_next", language, file=into))
 
 
-def _add(path: Path, head: str, text: str) -> None:
+def _today_in(test: Path) -> datetime | None:
+    """Return the day on which the tests of a file take place; None where it names none."""
+    from crm_steward.rules.reading import read_yaml
+    from crm_steward.rules.trialfile import moment
+
+    root, _ = read_yaml(test, "en")
+    written = root.value.get("now") if root is not None and isinstance(root.value, dict) else None
+    try:
+        return moment(written)
+    except ValueError:
+        return None
+
+
+def _add(path: Path, head: str, text: str, language: str) -> None:
     """Add `text` to the end of a file; what stands there is not touched."""
     from crm_steward.model import ConfigError, Problem
+    from crm_steward.rules.messages import say
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        there = path.read_text(encoding="utf-8") if path.exists() else head
-        gap = "" if there == head else "\n"
-        path.write_text(f"{there.rstrip()}\n{gap}{text}", encoding="utf-8")
+        there = (path.read_bytes().decode() if path.exists() else "").strip("\ufeff") or head
+        # Lists may be indented or not; what comes after the list leaves no room for more.
+        for piece in (text, dedent(text)):
+            whole = _joined(there, piece, new=there == head)
+            if _entries(there) >= 0 and _entries(whole) == _entries(there) + _entries(head + text):
+                path.write_bytes(whole.encode())
+                return
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(f"cannot be written: {error}.", where=str(path))]) from error
+    raise ConfigError([Problem(say("new_no_room", language), where=str(path))])
+
+
+def _joined(there: str, text: str, *, new: bool) -> str:
+    """Return a file's text with more at its end, and line ends as it has them."""
+    end = "\r\n" if "\r\n" in there else "\n"
+    return f"{there.rstrip()}{end}{'' if new else end}{text.replace(chr(10), end)}"
+
+
+def _entries(text: str) -> int:
+    """Return how many rules, or tests, a file of this text holds; -1 when it cannot be read."""
+    from crm_steward.rules.reading import read_yaml
+
+    with TemporaryDirectory(prefix="crm-steward-rule-") as folder:
+        path = Path(folder) / "whole.yaml"
+        path.write_bytes(text.encode())
+        root, problems = read_yaml(path, "en")
+    if root is None or problems or not isinstance(root.value, dict):
+        return -1
+    return sum(len(one) for one in root.value.values() if isinstance(one, list))
 
 
 def _test_of(rule: Rule, drafted: Draft, language: str) -> str:

@@ -17,6 +17,7 @@ from crm_steward.cli.context import (
     console,
     open_settings,
     print_json,
+    this_user,
 )
 from crm_steward.cli.findings import SHORT, day_of, print_findings
 from crm_steward.cli.snooze_input import check, digits_in, moment_in, only_one, reason_in
@@ -186,11 +187,9 @@ def _snooze(
     by: str | None,
     at: datetime,
 ) -> None:
-    from getpass import getuser
-
     from crm_steward.store.snoozes import Snooze, Snoozes
 
-    who = by or getuser()
+    who = by or this_user()
     named = [stored.finding for stored in found]
     Snoozes(database).snooze(
         Snooze(

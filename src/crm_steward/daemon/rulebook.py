@@ -46,6 +46,7 @@ def rules_in(paths: Sequence[Path], settings: Settings) -> RuleBook:
         language=settings.language,
         abilities=settings.abilities,
         periods=register.periods,
+        zone=settings.timezone,
     )
     return replace(book, texts={**book.texts, REGISTER: path.read_text(encoding="utf-8")})
 
@@ -70,6 +71,7 @@ def restored(kept: Mapping[str, str], settings: Settings) -> RuleBook:
             language=settings.language,
             abilities=settings.abilities,
             periods=load_register(paths[REGISTER], settings.language).periods,
+            zone=settings.timezone,
             excuse=True,
         )
 

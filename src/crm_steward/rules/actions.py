@@ -11,7 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from crm_steward.model import FIELDS, FieldType, Value
 from crm_steward.rules.block import Block
-from crm_steward.rules.operators import FieldName, literal
+from crm_steward.rules.operators import FieldName, Plain, literal
 from crm_steward.rules.sql import type_of
 from crm_steward.rules.tasks import Due, Recipient, Routing
 from crm_steward.rules.texts import LocalTemplate, Template
@@ -27,7 +27,7 @@ class UpdateAction(Block):
 
     normalise: Literal[True] | SkipJsonSchema[None] = None
     """Write each field as the check says it should read (check kind format)."""
-    set: dict[FieldName, Value] = Field(default={})
+    set: dict[FieldName, Plain] = Field(default={})
     """Field → the value to write. Not for e-mail addresses and phone numbers: consent hangs on
     them."""
     clear: tuple[FieldName, ...] = Field(default=(), max_length=50)

@@ -18,9 +18,9 @@ ANSWERS: dict[str, tuple[str, str]] = {
     "not_caught": ("{record} is not caught by {rule}", "{record} n'est pas retenu par {rule}"),
     "column_rule": ("rule", "règle"),
     "column_severity": ("severity", "gravité"),
-    "column_open": ("open", "ouverts"),
+    "column_open": ("open", "ouvertes"),
     "column_ever": ("ever", "total"),
-    "column_written": ("written", "écrits"),
+    "column_written": ("written", "écrites"),
     "skipped_field": (
         "{rule}: not run in {connection}, which has no field '{field}'",
         "{rule} : pas appliquée dans {connection}, qui n'a pas le champ '{field}'",
@@ -99,8 +99,16 @@ ANSWERS: dict[str, tuple[str, str]] = {
         "No invented contact was caught: add one to the test yourself.",
         "Aucun contact inventé n'est retenu : ajoutez-en un au test vous-même.",
     ),
+    "new_no_room": (
+        "nothing can be added at the end of this file as it stands; name another with --into",
+        "rien ne peut être ajouté à la fin de ce fichier tel qu'il est ; indiquez-en un autre avec --into",
+    ),
     "new_written": ("{file}: the rule '{id}'", "{file} : la règle '{id}'"),
     "new_tested": ("{file}: its test", "{file} : son test"),
+    "new_not_named": (
+        "The settings do not name {file}: add it under rules: paths:, or the rule never runs.",
+        "Les réglages ne nomment pas {file} : ajoutez-le sous rules: paths:, sinon la règle ne tourne jamais.",
+    ),
     "new_next": (
         "Next: crm-steward rules test {file}, then crm-steward rules impact",
         "Ensuite : crm-steward rules test {file}, puis crm-steward rules impact",

@@ -10,7 +10,9 @@ from typing import Annotated
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from crm_steward.rules.sql import EXTRA
+from crm_steward.model import FieldType
+from crm_steward.rules.operators import FieldName
+from crm_steward.rules.sql import EXTRA, type_of
 
 CLOCKS: Mapping[str, str] = MappingProxyType(
     {
@@ -40,16 +42,38 @@ def _clock(written: str) -> str:
     """Refuse what the law does not count as a sign of life, with the reason."""
     if written in CLOCKS:
         return written
-    words = [word.lower() for word in _WORDS.findall(written)]
-    for beginnings, code in ((_OPENS, "clock_open"), (_EDITS, "clock_edit"), (_OURS, "clock_ours")):
-        if _begins(words, beginnings) and not (code == "clock_open" and _ACCOUNT & set(words)):
-            raise PydanticCustomError(code, "refused", {"clock": written})
+    refuse_no_act(written)
     if re.fullmatch(_CUSTOM, written):
         return written
     if written == "created_at":
         raise PydanticCustomError("clock_created", "refused", {"clock": written})
     known = (*CLOCKS, _ALSO)
     raise PydanticCustomError("one_of", "clock", {"value": written, "expected": known})
+
+
+def refuse_no_act(written: str) -> None:
+    """Refuse opens, edits and our own doing, by what the field is called.
+
+    Raises:
+        PydanticCustomError: It is one of them.
+    """
+    words = [word.lower() for word in _WORDS.findall(written)]
+    for beginnings, code in ((_OPENS, "clock_open"), (_EDITS, "clock_edit"), (_OURS, "clock_ours")):
+        if _begins(words, beginnings) and not (code == "clock_open" and _ACCOUNT & set(words)):
+            raise PydanticCustomError(code, "refused", {"clock": written})
+
+
+def _act(field: str) -> str:
+    """Refuse what is no date, and what would renew it with every edit or mailing of ours."""
+    if type_of(field) not in {None, FieldType.TIME}:
+        about = {"field": field, "operator": "clock"}
+        raise PydanticCustomError("not_date_field", "no date", about)
+    refuse_no_act(field)
+    return field
+
+
+ActField = Annotated[FieldName, AfterValidator(_act)]
+"""A field that holds the date of something the person did."""
 
 
 def _begins(words: list[str], beginnings: tuple[str, ...]) -> bool:

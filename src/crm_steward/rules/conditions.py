@@ -99,9 +99,9 @@ class Comparison(Block):
     newer_than: Duration | SkipJsonSchema[None] = None
     """It is a date since then, for example 30 days. An unknown date is not."""
     before: CheckedDate | SkipJsonSchema[None] = None
-    """It is a date before this day (midnight UTC)."""
+    """It is a date before this day, which begins at midnight in the settings' time zone."""
     after: CheckedDate | SkipJsonSchema[None] = None
-    """It is a date on or after this day (midnight UTC)."""
+    """It is a date on or after this day, which begins at midnight in the settings' time zone."""
 
     @field_validator(*(name + "_" if name in {"is", "in"} else name for name in OPERATORS))
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
@@ -75,6 +75,10 @@ class Duration:
                 return _months(moment, 12 * count)
             case "month":
                 return _months(moment, count)
+            case "hour" if moment.tzinfo is not None:
+                # Hours pass while clocks are put forward or back.
+                passed = moment.astimezone(UTC) + timedelta(hours=count)
+                return passed.astimezone(moment.tzinfo)
             case unit:
                 return moment + timedelta(hours=count * _HOURS[unit])
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -83,6 +86,7 @@ def load_rules(
     language: str = "en",
     abilities: Mapping[str, Ability] | None = None,
     periods: Mapping[str, Period] | None = None,
+    zone: tzinfo = UTC,
     excuse: bool = False,
 ) -> RuleBook:
     """Read the rules in `paths`.
@@ -94,6 +98,7 @@ def load_rules(
             any custom field, connection and action pass.
         periods: Id → period of retention of the register; None when it is not known, which lets
             any id pass.
+        zone: Where the days begin that rules name (`before`, `after`).
         excuse: Leave out what a connection lacks, whatever a rule's `if_unable` says: somebody
             else's rules on somebody's file.
 
@@ -115,7 +120,8 @@ def load_rules(
         book, found = validated(RuleFile, root, path, language, context)
         problems.extend(found)
         for number, rule in enumerate(book.rules if book else ()):
-            rule._file = path  # noqa: SLF001 -- where it was read is the loader's to say
+            # Where it was read, and whose days it means, is the loader's to say.
+            rule._file, rule._zone = path, zone  # noqa: SLF001
             node = root.children["rules"].children[number]
             skipped += _fitted(rule, abilities or {}, node, language, None if excuse else problems)
             rules.append(rule)
@@ -203,31 +209,65 @@ def validated(
             for place, problem, value in mistakes
             if may_be_empty or value is not None
         ]
-    problems = [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
+    # A text that stands for both languages is wrong in both, which is one mistake.
+    problems = [problem for _, problem in sorted(dict.fromkeys(found), key=lambda pair: pair[0])]
     return (None if problems else content), problems
 
 
 def rule_files(paths: Sequence[Path], language: str, problems: list[Problem]) -> Iterator[Path]:
     """Yield the rule files among `paths`, each once; what is not there is added to `problems`."""
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in paths:
-        if not path.exists():
-            problems.append(Problem(say("file_missing", language), where=str(path)))
+        try:
+            folder = stat.S_ISDIR(path.stat().st_mode)
+        except OSError as error:
+            problems.append(_not_there(path, error, language))
             continue
-        inside = sorted(_rule_files_in(path)) if path.is_dir() else [path]
-        if not inside:
+        before = len(problems)
+        found = _files_in(path, language, problems) if folder else [path]
+        inside = sorted(file for file in found if not (folder and is_test(file)))
+        if not inside and len(problems) == before:
             problems.append(Problem(say("folder_empty", language), where=str(path)))
         for file in inside:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
+            # Not Path.resolve(), which fails on links that lead in a circle.
+            if (real := os.path.realpath(file)) not in seen:
+                seen.add(real)
                 yield file
 
 
-def _rule_files_in(folder: Path) -> Iterator[Path]:
-    for file in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix in _ENDINGS and not is_test(file) and not hidden and file.is_file():
-            yield file
+def lonely_tests(paths: Sequence[Path], language: str) -> Iterator[Problem]:
+    """Yield tests in folders beside which there are no rules: they would never run."""
+    for folder in paths:
+        for file in sorted(_files_in(folder, language, [])):
+            if is_test(file) and not (rules := rules_beside(file)).exists():
+                yield Problem(say("lonely_test", language, rules=rules.name), where=str(file))
+
+
+def rules_beside(path: Path) -> Path:
+    """Return the rule file that a test file stands beside; any other path as it is."""
+    return path.with_name(path.name.replace(".test.", ".")) if is_test(path) else path
+
+
+def _files_in(folder: Path, language: str, problems: list[Problem]) -> Iterator[Path]:
+    """Yield the YAML files below a folder, also links to nowhere: whoever reads them says so."""
+
+    def unread(error: OSError) -> None:
+        problems.append(_not_there(Path(str(error.filename)), error, language))
+
+    for place, folders, names in os.walk(folder, onerror=unread):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            file = Path(place, name)
+            if file.suffix in _ENDINGS and not name.startswith("."):
+                yield file
+
+
+def _not_there(path: Path, error: OSError, language: str) -> Problem:
+    """Say that a file or folder is missing or, being there, may not be looked at."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return Problem(say("file_missing", language), where=str(path))
+    reason = error.strerror or type(error).__name__
+    return Problem(say("file_unreadable", language, reason=reason), where=str(path))
 
 
 def is_test(path: Path) -> bool:

@@ -70,7 +70,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "le champ '{field}' ne contient pas de nombre ; '{operator}' en demande un",
     ),
     "not_text_field": (
-        "the field '{field}' holds no free text; '{operator}' needs one",
+        "the field '{field}' holds no free text; '{operator}' needs some",
         "le champ '{field}' ne contient pas de texte libre ; '{operator}' en demande un",
     ),
     "date_compared": (
@@ -254,14 +254,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "only: typos looks at the field email alone",
         "only: typos ne regarde que le champ email",
     ),
+    "looks_for_nothing": (
+        "looks for nothing; name categories: or words:",
+        "ne cherche rien ; indiquez categories: ou words:",
+    ),
     "no_word": ("'{value}' holds no word", "'{value}' ne contient aucun mot"),
     "length_once": (
         "'{problem}' needs a length: write period: with an id of the register, or after: 24 months",
         "'{problem}' demande une durée : écrivez period: avec un id du registre, ou after: 24 months",
-    ),
-    "period_unread": (
-        "the period '{value}' is not known: the settings name no register",
-        "la durée '{value}' est inconnue : les réglages ne nomment pas de registre",
     ),
     "id_or_ids": (
         "write id: for one record, or ids: for a group",
@@ -274,6 +274,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "moment": (
         "'{value}' is not a date or time; write 2026-01-31 or 2026-01-31T09:30:00Z",
         "'{value}' n'est ni une date ni une heure ; écrivez 2026-01-31 ou 2026-01-31T09:30:00Z",
+    ),
+    "lonely_test": (
+        "there is no {rules} beside it, so that these tests never run",
+        "il n'y a pas de {rules} à côté, si bien que ces tests ne tournent jamais",
     ),
     "unknown_pack": ("unknown pack '{value}'", "lot de règles inconnu '{value}'"),
     "unknown_rule": ("unknown rule '{value}'", "règle inconnue '{value}'"),
@@ -304,7 +308,7 @@ def shown(value: object) -> str:
 def suggestion(word: str, known: Iterable[str], language: str) -> str:
     """Return ` (did you mean '…'?)` when one of `known` is close to `word`, else nothing."""
     close = get_close_matches(word[:_LONGEST], list(known), n=1, cutoff=0.6)
-    return say("did_you_mean", language, value=close[0]) if close else ""
+    return say("did_you_mean", language, value=close[0]) if close and close[0] != word else ""
 
 
 def quoted(value: Any) -> str:

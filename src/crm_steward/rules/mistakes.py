@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from crm_steward.model import Problem
 from crm_steward.rules.kinds import KINDS
-from crm_steward.rules.messages import SENTENCES, quoted, say, suggestion
+from crm_steward.rules.messages import SENTENCES, quoted, say, shown, suggestion
 from crm_steward.rules.reading import Loc, Node, Place
 
 _WANTED = {
@@ -35,6 +35,8 @@ _BOUNDS = {
     "too_long": ("too_long", "max_length"),
     "string_too_long": ("too_long", "max_length"),
 }
+_KEY = "[key]"
+"""How pydantic says that it means a key of a mapping, not the value there."""
 _AT_KEY = frozenset({"extra_forbidden", "operators_many"})
 
 
@@ -58,7 +60,7 @@ def problems_of(
         node, key_place = root.walk(loc)
         if _echo(kind, context, node):
             continue
-        place = key_place if kind in _AT_KEY else node.place
+        place = key_place if kind in _AT_KEY or loc[-1:] == (_KEY,) else node.place
         where = f"{path}:{place[0]}:{place[1]}"
         message = _sentence(detail, model, node, language)
         yield place, Problem(message, where=where, rule=rule_id(root, loc)), node.value
@@ -80,7 +82,7 @@ def rule_id(root: Node, loc: Sequence[str | int]) -> str:
         case ["rules", int(place), *_]:
             node = root.children["rules"].children.get(place)
             written = node.value.get("id") if node and isinstance(node.value, dict) else None
-            return written if isinstance(written, str) else ""
+            return shown(written) if isinstance(written, str) else ""
         case _:
             return ""
 
@@ -109,7 +111,7 @@ def _plain(
         return (sentence[1] if language == "fr" else sentence[0]).format(found=found)
     if kind in _BOUNDS:
         code, name = _BOUNDS[kind]
-        return say(code, language, limit=f"{context[name]:g}")
+        return say(code, language, limit=f"{context[name]:.15g}")
     if kind in SENTENCES:
         known = context.get("known") or context.get("expected") or ()
         hint = suggestion(str(context["value"]), known, language) if "value" in context else ""
@@ -129,21 +131,22 @@ def _wrong_tag(detail: ErrorDetails, language: str) -> str:
 
 
 def _not_one_of(detail: ErrorDetails, model: type[BaseModel], node: Node, language: str) -> str:
-    expected = [
-        value
-        for type_ in _types_at(model, detail["loc"])
-        if get_origin(type_) is Literal
-        for value in get_args(type_)
-    ]
-    shown = [quoted(value).strip("'") for value in expected]
-    message = say("one_of", language, value=quoted(node.value).strip("'"), expected=shown)
-    return message + suggestion(str(node.value), shown, language)
+    loc = detail["loc"]
+    types, value = _types_at(model, loc), node.value
+    if loc[-1:] == (_KEY,):
+        types = [get_args(one)[0] for one in _types_at(model, loc[:-2]) if get_origin(one) is dict]
+        value = loc[-2]
+    literals = [one for one in types if get_origin(one) is Literal]
+    shown = [quoted(one).strip("'") for literal in literals for one in get_args(literal)]
+    message = say("one_of", language, value=quoted(value).strip("'"), expected=shown)
+    return message + suggestion(str(value), shown, language)
 
 
 def _types_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[Any]:
     types: list[Any] = [model]
     for part in loc:
-        types = [inner for type_ in types for inner in _step(type_, part)]
+        # Pydantic's label of a union's member, such as literal['a','b'], leads nowhere.
+        types = [inner for type_ in types for inner in _step(type_, part)] or types
     return types
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
@@ -11,10 +12,10 @@ import duckdb
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from crm_steward.model import FIELDS, FieldType
+from crm_steward.model import FIELDS, FieldType, Value
 from crm_steward.normalize import country_code
 from crm_steward.rules.durations import Duration
-from crm_steward.rules.sql import EXTRA, Statement, comparable, filled, held, trimmed, type_of
+from crm_steward.rules.sql import EXTRA, Statement, comparable, filled, held, type_of
 
 MAX_PATTERN = 1000
 
@@ -55,6 +56,9 @@ def _scalar(value: Any) -> Any:
         raise PydanticCustomError("want_text", "text", {"got": value})
     return value
 
+
+Plain = Annotated[Value, BeforeValidator(_scalar)]
+"""A single value: text, a number or a flag."""
 
 _NO_TEXT: Mapping[FieldType, LiteralString] = {
     FieldType.FLAG: "flag_value",
@@ -129,8 +133,6 @@ def _judge() -> duckdb.DuckDBPyConnection:
 
 
 def _pattern(text: str) -> str:
-    if len(text) > MAX_PATTERN:
-        raise PydanticCustomError("too_long", "too long", {"limit": MAX_PATTERN})
     try:
         _judge().execute("SELECT regexp_matches('', $pattern)", {"pattern": text})
     except duckdb.Error as error:
@@ -139,13 +141,19 @@ def _pattern(text: str) -> str:
     return text
 
 
-Pattern = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
+Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN), AfterValidator(_pattern)]
 """A regular expression in RE2's syntax, so that none can run away."""
 
 _FREE_TEXT = frozenset({FieldType.TEXT, FieldType.EMAIL, FieldType.PHONE, FieldType.URL})
 _DATED = frozenset({"older_than", "newer_than", "before", "after"})
 _NUMERIC = frozenset({"less_than", "greater_than"})
 _PART_OF_TEXT = frozenset({"contains", "starts_with", "ends_with", "matches"})
+
+
+def holds_text(field: str) -> bool:
+    """Whether `field` holds text in which anything may stand; a custom field may."""
+    kind = type_of(field)
+    return kind is None or kind in _FREE_TEXT
 
 
 def fits(field: str, operator: str) -> None:
@@ -202,20 +210,23 @@ def _in(field: str, value: Sequence[Any], statement: Statement) -> str:
 
 def _part(function: str) -> Callable[[str, Any, Statement], str]:
     def build(field: str, value: Any, statement: Statement) -> str:
-        text = f"lower({trimmed(held(field, statement))})"
-        return f"{function}({text}, lower({statement.bind(value)}::VARCHAR))"
+        # The spaces around what is looked for are part of it.
+        part = f"lower(nfc_normalize({statement.bind(value)}::VARCHAR))"
+        return f"{function}({comparable(held(field, statement))}, {part})"
 
     return build
 
 
 def _matches(field: str, value: Any, statement: Statement) -> str:
-    return f"regexp_matches({held(field, statement)}, {statement.bind(value)})"
+    pattern = statement.bind(unicodedata.normalize("NFC", value))
+    return f"regexp_matches(nfc_normalize({held(field, statement)}), {pattern})"
 
 
 def _number(sign: str) -> Callable[[str, Any, Statement], str]:
     def build(field: str, value: Any, statement: Statement) -> str:
-        expression = held(field, statement)
-        return f"try_cast({expression} AS DOUBLE) {sign} {statement.bind(float(value))}"
+        number = f"try_cast({held(field, statement)} AS DOUBLE)"
+        # The text "nan" in a custom field is no number, and to DuckDB more than any.
+        return f"(isfinite({number}) AND {number} {sign} {statement.bind(float(value))})"
 
     return build
 
@@ -239,8 +250,12 @@ def _age(sign: str) -> Callable[[str, Any, Statement], str]:
 
 def _day(sign: str) -> Callable[[str, Any, Statement], str]:
     def build(field: str, value: date, statement: Statement) -> str:
-        midnight = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        return f"{moment(field, statement)} {sign} {statement.bind_time(midnight)}"
+        time = moment(field, statement)
+        day = statement.bind_time(datetime(value.year, value.month, value.day, tzinfo=UTC))
+        begins = statement.bind_time(statement.midnight(value))
+        # CRMs hand over a day without a time as midnight UTC: it is that day wherever we are.
+        bare = f"{time} = date_trunc('day', {time})"
+        return f"(CASE WHEN {bare} THEN {time} {sign} {day} ELSE {time} {sign} {begins} END)"
 
     return build
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from crm_steward.model import FIELDS
+from crm_steward.model import FIELDS, ConfigError, Problem
 from crm_steward.rules.durations import Duration
+from crm_steward.rules.messages import say
 from crm_steward.rules.registerfile import Bound, Then
 from crm_steward.rules.sql import EXTRA
 
@@ -48,9 +49,20 @@ class Referred:
     id: str
     period: Period | None = None
 
+    @property
+    def found(self) -> Period:
+        """The register's entry.
+
+        Raises:
+            ConfigError: No register was at hand.
+        """
+        if self.period is None:
+            raise ConfigError([Problem(say("no_register", "en", value=self.id))])
+        return self.period
+
 
 def _referred(name: Any, info: ValidationInfo) -> Referred:
-    """Look the name up in the register, which is in the context; its clock must be a field."""
+    """Look the name up in the register, which is in the context."""
     if not isinstance(name, str):
         raise PydanticCustomError("want_text", "text", {"got": name})
     periods: Mapping[str, Period] | None = (info.context or {}).get("periods")
@@ -59,11 +71,16 @@ def _referred(name: Any, info: ValidationInfo) -> Referred:
     if name not in periods:
         known = tuple(periods)
         raise PydanticCustomError("unknown_period", "unknown", {"value": name, "known": known})
-    period = periods[name]
-    if not (period.clock in FIELDS or period.clock.startswith(EXTRA)):
-        about = {"period": name, "clock": period.clock}
+    return Referred(name, periods[name])
+
+
+def clocked(referred: Referred) -> Referred:
+    """Refuse a period that is counted from something that contacts have no field for."""
+    period = referred.period
+    if period and not (period.clock in FIELDS or period.clock.startswith(EXTRA)):
+        about = {"period": referred.id, "clock": period.clock}
         raise PydanticCustomError("period_clock", "no field", about)
-    return Referred(name, period)
+    return referred
 
 
 def _written(referred: Referred) -> dict[str, Any]:

@@ -200,6 +200,8 @@ class _Reader:
     def _node(self, event: Any, depth: int) -> Node:
         self._guard(event, depth)
         if isinstance(event, ScalarEvent):
+            if bad := _REFUSED.search(event.value):  # written as an escape, "\\0"
+                raise Refused(_place(event), "bad_character", point=f"{ord(bad[0]):04X}")
             value = _scalar(event.value) if event.implicit[0] else event.value
             return Node(value, _place(event))
         if isinstance(event, SequenceStartEvent):

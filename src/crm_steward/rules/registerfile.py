@@ -23,7 +23,7 @@ Bound = Literal["at_most", "at_least"]
 
 
 def _id(text: str) -> str:
-    if not re.match(_ID, text, re.ASCII):
+    if not re.fullmatch(_ID, text, re.ASCII):
         raise PydanticCustomError("register_id", "bad id", {"value": text})
     return text
 

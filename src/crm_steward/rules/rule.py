@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -47,7 +47,7 @@ Every = Literal["scan", "day", "week", "month", "quarter"]
 
 
 def _id(text: str) -> str:
-    if not re.match(_ID, text, re.ASCII):
+    if not re.fullmatch(_ID, text, re.ASCII):
         raise PydanticCustomError("rule_id", "bad id", {"value": text})
     return text
 
@@ -88,7 +88,7 @@ class Rule(Block):
     """How much it matters: low, medium, high or critical."""
     every: Every = "scan"
     """How often it is looked at."""
-    connections: tuple[str, ...] = ()
+    connections: Annotated[tuple[str, ...], Field(min_length=1)] = ()
     """Only contacts of these connections; without it, of all."""
     where: Condition | SkipJsonSchema[None] = None
     """Only contacts for which this holds."""
@@ -110,6 +110,7 @@ class Rule(Block):
 
     _file: Path = PrivateAttr(default=Path())
     _skipped: frozenset[str] = PrivateAttr(default=frozenset())
+    _zone: tzinfo = PrivateAttr(default=UTC)
 
     @field_validator("entries")
     @classmethod
@@ -219,7 +220,7 @@ class Rule(Block):
         leave_out: Callable[[LeftOut], None] | None = None,
     ) -> Scope:
         """Return where it looks; see `find` for the arguments."""
-        scope = Scope(con, now, self.where, self._only(con), self.exceptions)
+        scope = Scope(con, now.astimezone(self._zone), self.where, self._only(con), self.exceptions)
         return replace(scope, leave_out=leave_out) if leave_out else scope
 
     def _only(self, con: duckdb.DuckDBPyConnection) -> tuple[str, ...] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from crm_steward.model import FIELDS, FieldType
@@ -22,7 +22,7 @@ class Statement:
     """Collects the values of one statement while its SQL is put together.
 
     Args:
-        now: The moment durations are counted from, in UTC.
+        now: The moment durations are counted from; days begin at midnight of its time zone.
         values: Name of the parameter → value.
     """
 
@@ -34,6 +34,11 @@ class Statement:
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"${name}"
+
+    def midnight(self, day: date) -> datetime:
+        """Return when `day` begins; at the ends of the calendar, where zones do not reach, in UTC."""
+        inner = date.min.year < day.year < date.max.year
+        return datetime.combine(day, time(), tzinfo=self.now.tzinfo if inner else UTC)
 
     def bind_time(self, moment: datetime) -> str:
         """Return a placeholder for a time, in the mirror's naive UTC."""
@@ -78,8 +83,11 @@ def trimmed(expression: str) -> str:
 
 
 def comparable(expression: str) -> str:
-    """Return SQL for text compared without regard to case and the spaces around it."""
-    return f"lower({trimmed(expression)})"
+    """Return SQL for text compared without regard to case and the spaces around it.
+
+    Nor to how its accents are written: as one sign or, as some systems do, as two.
+    """
+    return f"lower(nfc_normalize({trimmed(expression)}))"
 
 
 _KEYS = {
@@ -108,7 +116,7 @@ def compared(name: str, statement: Statement) -> str:
     kind = type_of(name)
     if kind is FieldType.TIME:
         return f"strftime({expression}, '%Y-%m-%d')"
-    text = f"nullif(lower(nfc_normalize({trimmed(f'{expression}::VARCHAR')})), '')"
+    text = f"nullif({comparable(f'{expression}::VARCHAR')}, '')"
     if kind is FieldType.CHOICE:
         return f"nullif({text}, 'unknown')"
     return f"coalesce({_KEYS[name]}, {text})" if name in _KEYS else text

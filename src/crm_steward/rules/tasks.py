@@ -51,7 +51,7 @@ class Routing(Block):
 
     by_country: dict[Country, Person] = Field(default={})
     """The contact's country → who looks after it."""
-    owner: bool = False
+    owner: Annotated[bool, Field(strict=True)] = False
     """Whoever owns the record."""
     round_robin: tuple[Person, ...] = Field(default=(), max_length=100)
     """These in turn; who it is hangs on the finding, so that a new plan does not shift it."""

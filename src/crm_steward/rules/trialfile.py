@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -34,23 +41,45 @@ from crm_steward.model import (
     Stage,
     SuppressChannel,
     UpdateFields,
+    Value,
 )
 from crm_steward.rules.block import Block
+from crm_steward.rules.durations import MAX_YEARS
+from crm_steward.rules.operators import CheckedDate
 
 
-def _moment(value: Any) -> datetime:
+def moment(value: Any) -> datetime:
+    """Return the time that is written; a day is its first moment in UTC.
+
+    Raises:
+        PydanticCustomError: It is none.
+    """
     try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         raise PydanticCustomError("moment", "not a moment", {"value": str(value)}) from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
+def _today(now: datetime) -> datetime:
+    """Refuse a day from which the longest duration leads out of the calendar."""
+    if not date.min.year + MAX_YEARS < now.year < date.max.year - MAX_YEARS:
+        raise PydanticCustomError("moment", "not our time", {"value": now.date().isoformat()})
+    return now
+
+
+def _single(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        raise PydanticCustomError("want_text", "text", {"got": value})
+    return value
 
 
 def _record_id(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string"})]
+Moment = Annotated[datetime, BeforeValidator(moment), WithJsonSchema({"type": "string"})]
+Single = Annotated[Value, BeforeValidator(_single)]
 RecordId = Annotated[
     str, BeforeValidator(_record_id), WithJsonSchema({"type": ["string", "integer"]})
 ]
@@ -184,7 +213,7 @@ class Person(Block):
     """Whether free text is attached, though it is not read."""
     consent: dict[Literal["email", "sms", "phone", "post"], Agreements] = Field(default={})
     """Channel: status, or {status: …, given_at: …, …}, or a list of these."""
-    extra: dict[str, str | int | float | bool | None] = Field(default={})
+    extra: dict[str, Single] = Field(default={})
     """Custom fields."""
 
     def contact(self) -> Contact:
@@ -306,13 +335,13 @@ class ExpectedChange(Block):
 
     id: RecordId
     """The record that is written to."""
-    set: dict[str, str | int | float | bool | None] | SkipJsonSchema[None] = None
+    set: dict[str, Single] | SkipJsonSchema[None] = None
     """Field → what is written (update, tag); null empties it."""
     suppress: Literal["email", "sms", "phone"] | SkipJsonSchema[None] = None
     """The channel that falls silent."""
     task: str | SkipJsonSchema[None] = None
     """The title of a task, in English."""
-    due: date | SkipJsonSchema[None] = None
+    due: CheckedDate | SkipJsonSchema[None] = None
     """The day the task is due."""
     to: str | SkipJsonSchema[None] = None
     """The owner the task is for, by the CRM's id."""
@@ -362,7 +391,7 @@ class TrialFile(Block):
 
     version: Literal[1]
     """The version of the format: 1."""
-    now: Moment
+    now: Annotated[Moment, AfterValidator(_today)]
     """The day the tests take place: durations count from it."""
     tests: tuple[Trial, ...]
     """The tests."""

@@ -15,7 +15,16 @@ from typing import Any
 
 import duckdb
 
-from crm_steward.model import Change, ConfigError, Contact, Finding, Problem, change_to_json
+from crm_steward.model import (
+    Change,
+    ConfigError,
+    Contact,
+    Finding,
+    Problem,
+    RecordRef,
+    RecordRejectedError,
+    change_to_json,
+)
 from crm_steward.rules.loading import load_rules, validated
 from crm_steward.rules.messages import quoted, say, suggestion
 from crm_steward.rules.periods import Period
@@ -147,8 +156,13 @@ def _try_file(
         node = root.children["tests"].children[number]
         mistakes = list(_mistakes(trial, node, bench.rules, path, language))
         problems += mistakes
-        if file and not mistakes:
+        if not file or mistakes:
+            continue
+        try:
             yield _compared(trial, *bench.run(trial, file.now), _where(path, node))
+        except RecordRejectedError as error:
+            message = say("invalid", language, reason=error)
+            problems.append(Problem(message, where=_where(path, node.children["contacts"])))
 
 
 def _mistakes(
@@ -159,6 +173,11 @@ def _mistakes(
         hint = suggestion(trial.rule, rules, language)
         message = say("unknown_rule", language, value=trial.rule) + hint
         yield Problem(message, where=_where(path, node.children["rule"]))
+    places: dict[RecordRef, str] = {}
+    for number, person in enumerate(trial.contacts):
+        where = _where(path, node.children["contacts"].children[number].children["id"])
+        if (first := places.setdefault(RecordRef(person.connection, person.id), where)) != where:
+            yield Problem(say("duplicate_id", language, id=person.id, where=first), where=where)
     known = {person.id for person in trial.contacts}
     for number, expected in enumerate(trial.finds):
         for record in set(expected.records) - known:
@@ -180,15 +199,7 @@ def _compared(
     trial: Trial, found: Sequence[Finding], changes: Sequence[Change], where: str
 ) -> TrialResult:
     """Pair each expectation with one finding; what is left on either side is the difference."""
-    left = list(found)
-    missing: list[Expected] = []
-    # The most precise expectations choose first, so that a vague one does not take their finding.
-    for expected in sorted(trial.finds, key=lambda one: -len(one.facts)):
-        fitting = next((finding for finding in left if expected.fits(finding)), None)
-        if fitting is None:
-            missing.append(expected)
-        else:
-            left.remove(fitting)
+    missing, left = _unpaired(trial.finds, found)
     lacking, unasked = _changes(trial, changes)
     return TrialResult(
         trial.name,
@@ -200,6 +211,30 @@ def _compared(
             *unasked,
         ),
     )
+
+
+def _unpaired(
+    wanted: Sequence[Expected], found: Sequence[Finding]
+) -> tuple[list[Expected], list[Finding]]:
+    """Give each expectation a finding of its own as far as that goes; return what is left of both.
+
+    A vague expectation makes way where a finding is the only one that fits another.
+    """
+    taken: dict[int, int] = {}
+
+    def place(one: int, tried: set[int]) -> bool:
+        for number, finding in enumerate(found):
+            if number not in tried and wanted[one].fits(finding):
+                tried.add(number)
+                if number not in taken or place(taken[number], tried):
+                    taken[number] = one
+                    return True
+        return False
+
+    # The most precise choose first: what is left then says best what is wrong.
+    order = sorted(range(len(wanted)), key=lambda one: -len(wanted[one].facts))
+    missing = [wanted[one] for one in order if not place(one, set())]
+    return missing, [finding for number, finding in enumerate(found) if number not in taken]
 
 
 def _changes(trial: Trial, changes: Sequence[Change]) -> tuple[list[str], list[str]]:

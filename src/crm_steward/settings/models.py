@@ -257,7 +257,7 @@ class Settings(_Block):
     language: Language = "en"
     """Language of reports and tasks: en or fr."""
     timezone: TimeZone = ZoneInfo("UTC")
-    """IANA time zone of the report's hour, for example Europe/Paris."""
+    """IANA time zone of the report's hour and of the days that rules name, for example Europe/Paris."""
     database: Annotated[str, AfterValidator(_database), Field(repr=False)] = (
         "sqlite:///crm-steward.db"
     )

@@ -199,3 +199,19 @@ def test_a_reason_is_never_logged(typed: Typed, caplog: pytest.LogCaptureFixture
 
     assert "canary" not in done.output + caplog.text
     assert "canary" not in typed("findings").output
+
+
+def test_a_user_without_a_name_is_a_number(
+    typed: Typed, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may run as a user that the system has no name for."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+    said(typed("snooze", MARKS[0][:10], "--until", "6 weeks", *WHY))
+    (snooze,) = Snoozes(database).all().values()
+
+    assert snooze.by == "user 12345"

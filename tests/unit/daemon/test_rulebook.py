@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from structlog.testing import capture_logs
 
+from crm_steward.cli.rules import relation_of
 from crm_steward.daemon.rulebook import Rulebook, read_rules
-from crm_steward.model import ConfigError
+from crm_steward.model import ConfigError, Contact, RecordRef
 from crm_steward.settings import Rules, Settings
 
 RULE = """\
@@ -80,3 +84,18 @@ def test_a_restart_while_an_edit_is_broken_runs_the_rules_of_the_last_scan(file:
     file.write_text(RULE.format(id="second"), "utf-8")
     rules.reload()
     assert (ids(rules), rules.problems) == (["second"], ())
+
+
+def test_days_of_rules_begin_in_the_time_zone_of_the_settings(tmp_path: Path) -> None:
+    """Half past eleven at night in London is the next day in Paris, for a rule that names a day."""
+    rule = "check: {kind: condition, holds: {field: contract_end, after: 2026-01-31}}"
+    (tmp_path / "mine.yaml").write_text(
+        f"version: 1\nrules:\n  - {{id: r, about: x, if_unable: skip, {rule}}}\n"
+    )
+    late = Contact(ref=RecordRef("x", "1"), contract_end=datetime(2026, 1, 30, 23, 30, tzinfo=UTC))
+    for zone, found in (("UTC", 0), ("Europe/Paris", 1)):
+        paths = (tmp_path / "mine.yaml",)
+        settings = Settings(timezone=ZoneInfo(zone), rules=Rules(packs=(), paths=paths))
+        (asked,) = read_rules(settings).rules
+        with closing(relation_of([late])) as con:
+            assert len(list(asked.find(con, datetime(2026, 11, 22, tzinfo=UTC)))) == found

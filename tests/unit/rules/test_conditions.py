@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -280,3 +282,93 @@ def test_a_custom_date_keeps_its_offset(find: Find, *, written: str, older: bool
     rule = "where: {field: extra.score, older_than: 24 hours}, check: {kind: required, fields: [email]}"
 
     assert bool(find(rule, [contact])) is older
+
+
+@pytest.mark.parametrize("operator", ["less_than", "greater_than"])
+@pytest.mark.parametrize("written", ["nan", "inf", "-infinity", "", "twelve"])
+def test_text_that_is_no_number_is_neither_less_nor_more(
+    find: Find, operator: str, written: str
+) -> None:
+    """Words that databases read as numbers beyond all others are none in a custom field."""
+    contact = Contact(ref=RecordRef("crm", "1"), extra={"score": written})
+    rule = (
+        f"where: {{field: extra.score, {operator}: 5}}, check: {{kind: required, fields: [email]}}"
+    )
+
+    assert find(rule, [contact]) == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "time", "before"),
+    [
+        ("UTC", "2026-01-30T23:30:00+00:00", True),
+        ("Europe/Paris", "2026-01-30T22:30:00+00:00", True),
+        ("Europe/Paris", "2026-01-30T23:30:00+00:00", False),
+        ("America/Montreal", "2026-01-31T04:30:00+00:00", True),
+        ("America/Montreal", "2026-01-31T05:30:00+00:00", False),
+        # A day without a time is that day everywhere.
+        ("Europe/Paris", "2026-01-30T00:00:00+00:00", True),
+        ("Europe/Paris", "2026-01-31T00:00:00+00:00", False),
+        ("America/Montreal", "2026-01-30T00:00:00+00:00", True),
+        ("America/Montreal", "2026-01-31T00:00:00+00:00", False),
+    ],
+)
+@pytest.mark.parametrize("field", ["contract_end", "extra.until"])
+def test_days_begin_where_the_settings_say(
+    relation: Relation,
+    now: datetime,
+    tmp_path: Path,
+    *,
+    field: str,
+    zone: str,
+    time: str,
+    before: bool,
+) -> None:
+    """`before` and `after` split time at midnight of the zone, and each time is in one half."""
+    contact = Contact(
+        ref=RecordRef("crm", "1"),
+        contract_end=datetime.fromisoformat(time),
+        extra={"until": time},
+    )
+    path = tmp_path / "x.yaml"
+    rules = "".join(
+        f"  - {{id: {word}, about: x, where: {{field: {field}, {word}: 2026-01-31}}, "
+        "check: {kind: required, fields: [email]}}\n"
+        for word in ("before", "after")
+    )
+    path.write_text(f"version: 1\nrules:\n{rules}")
+    book = load_rules([path], zone=ZoneInfo(zone))
+    with closing(relation([contact])) as con:
+        found = [rule.id for rule in book.rules if list(rule.find(con, now))]
+
+    assert found == ["before" if before else "after"]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "0001-12-31", "9999-01-01", "9999-12-31"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_ends_of_the_calendar_are_days_everywhere(
+    relation: Relation, now: datetime, tmp_path: Path, zone: str, day: str
+) -> None:
+    """A day of which the zone would lie in no year is compared all the same."""
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "version: 1\nrules:\n"
+        f"  - {{id: r, about: x, check: {{kind: condition, holds: {{field: contract_end, before: {day}}}}}}}\n"
+    )
+    (rule,) = load_rules([path], zone=ZoneInfo(zone)).rules
+    with closing(relation([ZOE])) as con:
+        assert bool(list(rule.find(con, now))) is day.startswith("9999")
+
+
+@pytest.mark.parametrize("operator", ["equals", "contains", "starts_with", "ends_with", "matches"])
+@pytest.mark.parametrize("held", ["NFC", "NFD"])
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_accents_written_in_two_ways_are_the_same(
+    find: Find, operator: str, held: Literal["NFC", "NFD"], written: Literal["NFC", "NFD"]
+) -> None:
+    """What looks the same is the same, on whatever system the contact or the rule was typed."""
+    city, text = (unicodedata.normalize(form, "Orl\u00e9ans") for form in (held, written))
+    contact = Contact(ref=RecordRef("crm", "1"), address=PostalAddress(city=city))
+    rule = f"where: {{field: city, {operator}: {text}}}, check: {{kind: required, fields: [email]}}"
+
+    assert len(find(rule, [contact])) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -82,3 +83,11 @@ def test_twelve_months_are_a_year(moment: datetime, years: int) -> None:
 
     assert months.before(moment) == Duration(years, "year").before(moment)
     assert weeks.before(moment) == Duration(7 * years, "day").before(moment)
+
+
+def test_hours_pass_while_clocks_change() -> None:
+    """A day of 23 hours has 23 of them; days and months go by the calendar."""
+    after = datetime(2026, 3, 29, 12, tzinfo=ZoneInfo("Europe/Paris"))
+
+    assert Duration.parse("24 hours").before(after).isoformat() == "2026-03-28T11:00:00+01:00"
+    assert Duration.parse("1 day").before(after).isoformat() == "2026-03-28T12:00:00+01:00"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -148,7 +150,7 @@ def test_every_sentence_exists_in_both_languages_with_the_same_values() -> None:
         ("id: r, about: x, where: {field: last_activity, before: ‸31/12/2025}, check: {kind: stale, longer_than: 1 day}", "'31/12/2025' is not a date"),
         ("id: r, about: x, where: {field: stage, equals: ‸prospct}, check: {kind: stale, longer_than: 1 day}", "'prospct' is not one of prospect, customer, former, unknown (did you mean 'prospect'?)"),
         ("id: r, about: x, where: {field: country, in: [FR, ‸Frnce]}, check: {kind: stale, longer_than: 1 day}", "'Frnce' is not a country"),
-        ("id: r, about: x, where: {field: stage, contains: ‸pro}, check: {kind: stale, longer_than: 1 day}", "the field 'stage' holds no free text; 'contains' needs one"),
+        ("id: r, about: x, where: {field: stage, contains: ‸pro}, check: {kind: stale, longer_than: 1 day}", "the field 'stage' holds no free text; 'contains' needs some"),
         ("id: r, about: x, where: {field: ‸extra.scre, equals: 5}, check: {kind: stale, longer_than: 1 day}", "unknown field 'extra.scre'"),
         ("id: r, about: x, check: {kind: required, fields: [‸emial]}", "unknown field 'emial' (did you mean 'email'?)"),
         ("id: r, about: x, check: {kind: duplicates, levels: [‸same email]}", "'same email' is not one of same e-mail, same phone and similar name (did you mean 'same e-mail'?)"),
@@ -164,6 +166,18 @@ def test_every_sentence_exists_in_both_languages_with_the_same_values() -> None:
         ("id: r, about: x, check: {kind: stale, longer_than: 1 day}, actions: [task: {title: ‸'a { b'}]", "a single brace"),
         ("id: r, about: x, check: {kind: stale, longer_than: 1 day}, limits: {max_percent: ‸101}", "must be at most 100"),
         ("id: r, about: x, check: {kind: stale, longer_than: 1 day}, severity: ‸hgih", "'hgih' is not one of low, medium, high, critical (did you mean 'high'?)"),
+        ('id: ‸"r\\n", about: x, check: {kind: stale, longer_than: 1 day}', "cannot be a rule's id"),
+        ("id: r, about: ‸'', check: {kind: stale, longer_than: 1 day}", "at least 1 needed"),
+        ("id: r, about: x, connections: ‸[], check: {kind: stale, longer_than: 1 day}", "at least 1 needed"),
+        ("id: r, about: x, check: {kind: stale, longer_than: 1 day}, limits: {max_changes: ‸9000000}", "must be at most 1000000"),
+        ("id: r, about: x, check: {kind: stale, longer_than: 1 day}, actions: [update: {set: {city: ‸[a]}}]", "text expected, found […]"),
+        ("id: r, about: x, check: {kind: stale, longer_than: 1 day}, actions: [update: {normalise: ‸false}]", "'false' is not one of true"),
+        ("id: r, about: x, check: {kind: stale, longer_than: 1 day}, actions: [task: {to: {owner: ‸maybe}, title: x}]", "true or false expected, found 'maybe'"),
+        ("id: r, about: x, check: {kind: freetext, fields: [notes, ‸created_at]}", "the field 'created_at' holds no free text"),
+        ("id: r, about: x, check: {kind: freetext, categories: [‸helth]}", "'helth' is not one of health, religion, union, politics, sex_life, offence, family, insult, iban, card, nir, password (did you mean 'health'?)"),
+        ("id: r, about: x, check: ‸{kind: freetext, categories: []}", "looks for nothing"),
+        ("id: r, about: x, check: {kind: consent, channel: email, problem: expired, after: 1 year, clock: ‸city}", "the field 'city' holds no date; 'clock' needs one"),
+        ("id: r, about: x, check: {kind: consent, channel: email, problem: expired, after: 1 year, clock: ‸updated_at}", "what changes the record would renew it for ever"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_said_at_its_place(mine: Path, rule: str, expected: str) -> None:
@@ -192,6 +206,57 @@ def test_mistakes_of_all_files_come_together(tmp_path: Path) -> None:
         "gone.yaml: there is no such file or folder",
         "empty: the folder holds no rules (*.yaml, *.yml)",
     ]
+
+
+def test_a_pattern_that_is_too_long_is_a_mistake(mine: Path) -> None:
+    """It is said like any other, at its place."""
+    where = f"{{field: email, matches: {'x' * 1001}}}"
+    mine.write_text(
+        f"{_HEAD}  - {{id: r, about: x, where: {where}, check: {{kind: stale, longer_than: 1 day}}}}\n"
+    )
+
+    assert mistakes(mine) == ["mine.yaml:3:54: rule 'r': at most 1000 allowed"]
+
+
+def test_a_name_that_breaks_the_line_is_shown_on_one(mine: Path) -> None:
+    """A mistake stays one line, whatever the rule is called."""
+    mine.write_text(f'{_HEAD}  - {{id: "a\\nb", about: x, check: {{kind: required}}}}\n')
+
+    assert all("\n" not in one for one in mistakes(mine))
+
+
+def test_links_to_nowhere_and_what_cannot_be_looked_at_are_mistakes(tmp_path: Path) -> None:
+    """A rule file that cannot be reached is said, not left out; nothing crashes."""
+    good = f"{_HEAD}  - {{id: r, about: x, check: {{kind: stale, longer_than: 1 day}}}}\n"
+    (tmp_path / "good.yaml").write_text(good)
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "up").symlink_to("..")
+    long = tmp_path / ("x" * 300)
+
+    first, second, third = mistakes(tmp_path, long)
+    assert first.endswith("gone.yaml:1:1: there is no such file or folder")
+    assert "loop.yaml:1:1: cannot be read: " in second
+    assert third.endswith("x: cannot be read: File name too long")
+
+
+def test_a_folder_that_may_not_be_read_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules in it are missing, which nobody would notice otherwise."""
+    good = f"{_HEAD}  - {{id: r, about: x, check: {{kind: stale, longer_than: 1 day}}}}\n"
+    (tmp_path / "good.yaml").write_text(good)
+    (tmp_path / "shut").mkdir()
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:
+        if str(path).endswith("shut"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", guarded)
+
+    assert mistakes(tmp_path)[0].endswith("shut: cannot be read: Permission denied")
 
 
 def test_an_unknown_pack_is_named_with_the_nearest() -> None:

@@ -93,6 +93,8 @@ def test_scalars_mean_what_they_look_like(tmp_path: Path, written: str, value: o
         ("é: caf\u00e9".encode("cp1252"), "mine.yaml:1:1: not UTF-8 (byte 0xE9); save the file"),
         ("a: b\nc: d\u00e9".encode("cp1252"), "mine.yaml:2:5: not UTF-8 (byte 0xE9)"),
         ("a: b\nc: \0d", "mine.yaml:2:4: the character U+0000 is not allowed"),
+        ('a: b\nc: "d\\0"', "mine.yaml:2:4: the character U+0000 is not allowed"),
+        ('"\\e[31m": b', "mine.yaml:1:1: the character U+001B is not allowed"),
         ("a: b".encode("utf-16"), "mine.yaml:1:1: not UTF-8 (byte 0xFF)"),
         ("", "mine.yaml:1:1: the file is empty"),
         ("# nothing\n", "mine.yaml:1:1: the file is empty"),

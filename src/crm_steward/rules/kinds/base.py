@@ -49,7 +49,7 @@ class Scope:
 
     Args:
         con: A DuckDB connection with the table `contacts`.
-        now: The moment durations are counted from.
+        now: The moment durations are counted from; days begin at midnight of its time zone.
         where: The rule's condition, or None for every contact.
         connections: Only these; None means all.
         exceptions: Records, or a condition that says which contacts are left alone.

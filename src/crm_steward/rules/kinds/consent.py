@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from crm_steward.model import ConfigError, ConsentStatus, Problem
+from crm_steward.model import ConsentStatus
+from crm_steward.rules.clocks import ActField
 from crm_steward.rules.conditions import Test
 from crm_steward.rules.consents import (
     REFUSED,
@@ -33,9 +34,8 @@ from crm_steward.rules.kinds.base import (
     moment_of,
     names_in,
 )
-from crm_steward.rules.lengths import PeriodId, length_of
-from crm_steward.rules.messages import say
-from crm_steward.rules.operators import FieldName, moment
+from crm_steward.rules.operators import moment
+from crm_steward.rules.periods import PeriodName
 from crm_steward.rules.sql import Statement, filled, iso, json_object
 
 _REACHED_BY = {
@@ -123,11 +123,11 @@ class ConsentCheck(RowCheck):
     Without it, what binds the channel counts."""
     basis: Literal["purchase", "inquiry"] | SkipJsonSchema[None] = None
     """expiring, expired: only consent implied by a purchase or contract, or by an inquiry."""
-    clock: FieldName | SkipJsonSchema[None] = None
+    clock: ActField | SkipJsonSchema[None] = None
     """expiring, expired: the date of the purchase or inquiry; without it, the consent's own date."""
     warn: Duration = Duration(60, "day")
     """expiring: how long before the end."""
-    period: PeriodId | SkipJsonSchema[None] = None
+    period: PeriodName | SkipJsonSchema[None] = None
     """The id of a period of the register, whose length counts."""
     after: Duration | SkipJsonSchema[None] = Field(None, validate_default=True)
     """The length, where no period of the register gives it, for example 24 months. contradicted,
@@ -154,8 +154,7 @@ class ConsentCheck(RowCheck):
 
     @field_validator("after")
     @classmethod
-    def _length(cls, after: Duration | None, info: ValidationInfo) -> Duration | None:
-        """Return the length that counts, so that a rule changes when the register does."""
+    def _one_length(cls, after: Duration | None, info: ValidationInfo) -> Duration | None:
         problem, period = info.data.get("problem"), info.data.get("period")
         if problem is None or "period" not in info.data:
             return after
@@ -163,7 +162,7 @@ class ConsentCheck(RowCheck):
             raise _unfit("after")
         if problem in _TIMED and (after is None) is (period is None):
             raise PydanticCustomError("length_once", "once", {"problem": problem})
-        return length_of(period, info) or after
+        return after
 
     @property
     def alone(self) -> bool:
@@ -172,15 +171,15 @@ class ConsentCheck(RowCheck):
 
     @property
     def _limit(self) -> Duration:
-        if self.after is None:
-            raise ConfigError([Problem(say("period_unread", "en", value=self.period))])
-        return self.after
+        # What needs a length has one of the two: `_one_length` sees to it.
+        return self.period.found.length if self.period else cast("Duration", self.after)
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The status of the channel, and the last mailing where it counts."""
+        """What alone makes the channel reach anybody, its status, the last mailing where it counts."""
+        reached = _REACHED_BY[self.channel]
         mailed = ("last_mailed_at",) if self.problem in {"unused", "ignored"} else ()
-        return (f"consent_{self.channel}", *mailed)
+        return (*(reached if len(reached) == 1 else ()), f"consent_{self.channel}", *mailed)
 
     # What is asked.
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from crm_steward.rules.conditions import Test
 from crm_steward.rules.kinds.base import Evidence, Report, RowCheck, Wording
+from crm_steward.rules.operators import Mention
 from crm_steward.rules.sql import Statement, held
 
 _SHOWN = 200
 """Characters of a value shown where nothing is proposed for it."""
 
-_Field = Literal[
+_Named = Literal[
     "first_name",
     "last_name",
     "email",
@@ -29,6 +30,7 @@ _Field = Literal[
     "language",
     "website",
 ]
+_Field = Annotated[_Named, AfterValidator(Mention)]
 _PROPOSED = {
     "first_name": "first_name_cased",
     "last_name": "last_name_cased",

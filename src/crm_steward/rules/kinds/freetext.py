@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from crm_steward.model import RecordRef
+from crm_steward.rules.actions import refuse
 from crm_steward.rules.identifiers import IDENTIFIERS, Identifier, holds, shape
 from crm_steward.rules.kinds.base import (
     Evidence,
@@ -28,7 +29,7 @@ from crm_steward.rules.lexicons import (
     lexicon,
     pattern,
 )
-from crm_steward.rules.operators import FieldName
+from crm_steward.rules.operators import FieldName, holds_text
 from crm_steward.rules.sql import EXTRA, Statement, held, json_object
 from crm_steward.rules.steps import Step
 
@@ -66,14 +67,28 @@ class FreeText(SqlCheck):
     password. Without them all."""
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = LANGUAGES
     """The languages of the words: en, fr, de, es. Without them all."""
-    words: Annotated[tuple[_PHRASE, ...], Field(max_length=500)] = ()
+    words: Annotated[tuple[_PHRASE, ...], Field(max_length=500)] = Field(
+        default=(), validate_default=True
+    )
     """Words and phrases of your own, found under the category own; word* stands for every ending."""
     ignore: Annotated[tuple[_PHRASE, ...], Field(max_length=500)] = ()
     """Phrases that are harmless here, though they hold a word that is looked for."""
 
+    @field_validator("fields")
+    @classmethod
+    def _texts_only(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        refuse(
+            ((str(place),), PydanticCustomError("not_text_field", "no text", _about(name)))
+            for place, name in enumerate(fields)
+            if not holds_text(name)
+        )
+        return fields
+
     @field_validator("words", "ignore")
     @classmethod
-    def _letters(cls, phrases: tuple[str, ...]) -> tuple[str, ...]:
+    def _letters(cls, phrases: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.field_name == "words" and not phrases and info.data.get("categories") == ():
+            raise PydanticCustomError("looks_for_nothing", "nothing")
         for phrase in phrases:
             if not any(letter.isalnum() for letter in folded(phrase)):
                 raise PydanticCustomError("no_word", "no word", {"value": phrase})
@@ -165,6 +180,10 @@ class FreeText(SqlCheck):
         fields = words.listed([words.field(name) for name in names_in(evidence.get("fields"))])
         said = words.either(english, french)
         return words.either("{fields}: {said}", "{fields} : {said}", fields=fields, said=said)
+
+
+def _about(field: str) -> dict[str, str]:
+    return {"field": field, "operator": "freetext"}
 
 
 _SAID = {

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import AfterValidator
 from pydantic.json_schema import SkipJsonSchema
 
-from crm_steward.model import ConfigError, Problem
 from crm_steward.rules.conditions import Test
 from crm_steward.rules.durations import Duration
 from crm_steward.rules.kinds.base import Evidence, Report, RowCheck, Wording, moment_of
-from crm_steward.rules.messages import say
 from crm_steward.rules.operators import moment
-from crm_steward.rules.periods import Period, PeriodName
+from crm_steward.rules.periods import Period, PeriodName, clocked
 from crm_steward.rules.sql import Statement, held, iso
 
 
@@ -48,7 +47,7 @@ class Retention(RowCheck):
 
     kind: Literal["retention"]
     """What has been kept for as long as the register allows."""
-    period: PeriodName
+    period: Annotated[PeriodName, AfterValidator(clocked)]
     """The id of a period of the register, which says how long and counted from when."""
     grace: Duration | SkipJsonSchema[None] = None
     """How long after the period's end nothing is found yet, for example 30 days."""
@@ -61,9 +60,7 @@ class Retention(RowCheck):
 
     @property
     def _period(self) -> Period:
-        if self.period.period is None:
-            raise ConfigError([Problem(say("no_register", "en", value=self.period.id))])
-        return self.period.period
+        return self.period.found
 
     @property
     def reads(self) -> tuple[str, ...]:

@@ -13,7 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crm_steward.model import (
+    FIELDS,
+    Ability,
     AddressStatus,
+    Capability,
     Channel,
     ConfigError,
     Consent,
@@ -219,7 +222,7 @@ def test_without_a_register_a_period_is_said_to_be_unknown(
     """A rule that cannot know its length does not quietly find nothing."""
     text = "version: 1\nrules:\n  - {id: r, about: A, check: {kind: consent, channel: email, problem: expired, period: x}}\n"
     (rule,) = load(text).rules
-    with closing(relation([])) as con, pytest.raises(ConfigError, match="name no register"):
+    with closing(relation([])) as con, pytest.raises(ConfigError, match="no register"):
         list(rule.find(con, now))
 
 
@@ -444,3 +447,17 @@ def test_every_problem_is_said_in_both_languages() -> None:
         }
         assert all(said_of.values())
         assert len({said_of[problem] for problem in problems}) >= len(problems) - 2
+
+
+@pytest.mark.parametrize(("channel", "field"), [("sms", "mobile"), ("post", "street")])
+def test_the_only_field_that_reaches_anybody_must_be_there(
+    tmp_path: Path, channel: str, field: str
+) -> None:
+    """Where no contact can be reached nobody is found, which must not look as if all were well."""
+    path = tmp_path / "mine.yaml"
+    check = f"{{kind: consent, channel: {channel}, problem: missing}}"
+    path.write_text(f"version: 1\nrules:\n  - {{id: r, about: A, check: {check}}}\n")
+    ability = Ability(fields=frozenset(FIELDS) - {field}, can=frozenset(Capability))
+
+    with pytest.raises(ConfigError, match=f"'crm' has no field '{field}'"):
+        load_rules([path], abilities={"crm": ability})

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crm_steward.model import Contact, Email, PostalAddress, RecordRef
+import pytest
+
+from crm_steward.model import (
+    FIELDS,
+    Ability,
+    Capability,
+    ConfigError,
+    Contact,
+    Email,
+    PostalAddress,
+    RecordRef,
+)
+from crm_steward.rules import Skipped, load_rules
 
 if TYPE_CHECKING:
     from tests.unit.rules.conftest import Find
@@ -81,3 +94,17 @@ def test_a_mistyped_domain_is_told_and_never_written(find: Find) -> None:
         "meant": "gmail.com",
     }
     assert off(find, UNTIDY, "fields: [email]") == {}
+
+
+def test_a_field_that_a_connection_lacks_is_said(tmp_path: Path) -> None:
+    """A website that is not mapped reads as empty everywhere: that is no clean bill of health."""
+    path = tmp_path / "mine.yaml"
+    rule = "id: r, about: A, check: {kind: format, fields: [phone, website]}"
+    path.write_text(f"version: 1\nrules:\n  - {{{rule}}}\n")
+    lacking = {"crm": Ability(fields=frozenset(FIELDS) - {"website"}, can=frozenset(Capability))}
+
+    with pytest.raises(ConfigError, match=r":3:61: .*'crm' has no field 'website'"):
+        load_rules([path], abilities=lacking)
+
+    path.write_text(f"version: 1\nrules:\n  - {{{rule}, if_unable: skip}}\n")
+    assert load_rules([path], abilities=lacking).skipped == (Skipped("r", "crm", field="website"),)
