@@ -139,7 +139,7 @@ def _those_for_changes(
         scope = _scope(rule, examined)
         if rule.every != "scan" or not rule.check.alone:
             counts.waiting[rule.id] = "every" if rule.check.alone else "groups"
-        elif any(name not in looked or looked[name].digest != rule.digest for name in scope):
+        elif any(name not in looked or looked[name].digest != rule.sight for name in scope):
             counts.waiting[rule.id] = "new or edited"
         else:
             rules.append(rule)
@@ -175,9 +175,9 @@ def _scan(
         findings = Findings(database)
         stored = findings.store(
             comparison,
-            {rule.id: Look(rule.digest, _scope(rule, chosen.examined)) for rule in rules},
+            {rule.id: _look(rule, chosen.examined) for rule in rules},
             now=now,
-            retired=() if since else findings.rules() - {rule.id for rule in book.rules},
+            retired=() if since else findings.known_rules() - {rule.id for rule in book.rules},
         )
     if not since and not counts.not_examined:
         jobs = Jobs(database)
@@ -225,6 +225,11 @@ def _examined(mirror: Mirror) -> tuple[set[str], dict[str, str]]:
 
 def _scope(rule: Rule, examined: Collection[str]) -> set[str]:
     return {name for name in examined if rule.runs_in(name)}
+
+
+def _look(rule: Rule, examined: Collection[str]) -> Look:
+    scope = _scope(rule, examined)
+    return Look(rule.sight, scope, left={name for name in examined if not rule.names(name)})
 
 
 def _job(rule: Rule) -> str:

@@ -105,3 +105,31 @@ def test_an_edited_rule_is_due_at_once(database: Database, clock: Clock, book: B
     done = scan(database, edited, clock=clock, only_due=True)
 
     assert done.resolved == 1
+
+
+def test_what_a_rule_found_where_it_looks_no_more_is_resolved(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """A rule that is narrowed to some connections lets go of the others."""
+    fill(database, clock, "one", "1")
+    fill(database, clock, "two", "2")
+    scan(database, book(), clock=clock)
+    done = scan(database, book(connections="[one]"), clock=clock)
+
+    assert done.resolved == 1
+    assert [str(one.finding.refs[0]) for one in Findings(database).open()] == ["one:1"]
+
+
+def test_two_scans_at_once_open_a_finding_once(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """A finding that another scan opened meanwhile is not opened again: each opening gets a task."""
+    fill(database, clock, "crm", "1")
+    rules = book()
+
+    def meanwhile(_rule: str, _number: int, _total: int) -> None:
+        scan(database, rules, clock=clock)
+
+    scan(database, rules, clock=clock, progress=meanwhile)
+
+    assert [one.openings for one in Findings(database).open()] == [1]

@@ -25,7 +25,7 @@ from crm_steward.model import (
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database, chunked
-from crm_steward.store.findings import Findings, StoredFinding
+from crm_steward.store.findings import Findings, Looked, StoredFinding
 from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
@@ -168,6 +168,7 @@ def _candidates(
     for; those of rules that ask for nothing else come last in each round.
     """
     findings, mirror = Findings(database), Mirror(database)
+    looks = findings.looks()
     turns: list[tuple[int, int, int, Candidate]] = []
     withheld: list[Withheld] = []
     for place, rule in enumerate(rules):
@@ -176,6 +177,10 @@ def _candidates(
             contacts, changed = mirror.contacts(_refs(chunk)), mirror.changed(_refs(chunk))
             knowing = replace(proposer, contacts=contacts, changed=changed)
             for stored in chunk:
+                if _edited(rule, stored, looks.get(rule.id, {})):
+                    ref = stored.finding.refs[0]
+                    withheld.append(Withheld(rule.id, stored.finding.fingerprint, ref, Why.EDITED))
+                    continue
                 for proposal in knowing.propose(stored, rule):
                     if isinstance(proposal, Withheld):
                         withheld.append(proposal)
@@ -189,6 +194,14 @@ def _candidates(
         turns += [(turn, 0, place, one) for turn, one in enumerate(settled[name])]
     turns.sort(key=itemgetter(0, 1, 2))
     return [candidate for *_, candidate in turns], withheld
+
+
+def _edited(rule: Rule, stored: StoredFinding, looks: Mapping[str, Looked]) -> bool:
+    """Whether a finding is of the rule as it was before an edit: it may not find it any more."""
+    names = {ref.connection for ref in stored.finding.refs}
+    return any(map(rule.asks_in, names)) and any(
+        name not in looks or looks[name].digest != rule.sight for name in names
+    )
 
 
 def _snoozed(

@@ -76,10 +76,10 @@ class Proposer:
     def propose(self, stored: StoredFinding, rule: Rule) -> Iterator[Candidate | Withheld]:
         """Yield what the actions of `rule` make of a finding, or why they make nothing of it.
 
-        In a connection where the rule only reports, it asks for nothing.
+        In a connection where the rule only reports, or that it does not look at, it asks for nothing.
         """
         finding = stored.finding
-        refs = [ref for ref in finding.refs if rule.mode_in(ref.connection) != "report"]
+        refs = [ref for ref in finding.refs if rule.asks_in(ref.connection)]
         here = [self.contacts[ref] for ref in refs if ref in self.contacts]
         if refs and not here:
             yield self._told(stored, rule, Refused(Why.GONE, refs[0]))
