@@ -112,7 +112,17 @@ def _those_for_all(
     examined, counts.not_examined = _examined(Mirror(database))
     jobs = Jobs(database).states() if only_due else {}
     rules = [rule for rule in book.rules if not only_due or _due(rule, jobs, now)]
+    waiting = {rule.id for rule in book.rules} - {rule.id for rule in rules}
+    if waiting:
+        counts.left_out |= _left_out_before(Runs(database), waiting)
     return _Chosen(rules, examined)
+
+
+def _left_out_before(runs: Runs, rules: Collection[str]) -> dict[str, int]:
+    """Return what rules that are not asked now could not examine when they were: it still holds."""
+    last = next((run for run in runs.latest("scan") if run.status == "done"), None)
+    before: Mapping[str, int] = last.counts.get("left_out", {}) if last else {}
+    return {what: n for what, n in before.items() if what.partition(": ")[0] in rules}
 
 
 NEVER_SCANNED = "never scanned yet"
@@ -204,7 +214,8 @@ def _ask(comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts) 
     """Ask one rule what it finds."""
 
     def leave_out(left: LeftOut) -> None:
-        counts.left_out[f"{rule.id}: {left.reason}"] = left.contacts
+        what = f"{rule.id}: {left.reason}"
+        counts.left_out[what] = counts.left_out.get(what, 0) + left.contacts
 
     check: Check = rule.check
     if not isinstance(check, SqlCheck):

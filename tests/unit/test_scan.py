@@ -22,12 +22,12 @@ Book = Callable[..., RuleBook]
 def book(tmp_path: Path) -> Book:
     """Make a book with one rule: contacts need a company; keyword arguments add to it."""
 
-    def make(**more: str) -> RuleBook:
+    def make(check: str = "kind: required, fields: [company]", **more: str) -> RuleBook:
         lines = "".join(f"    {key}: {value}\n" for key, value in more.items())
         path = tmp_path / "rules.yaml"
         path.write_text(
             "version: 1\nrules:\n  - id: no-company\n    about: x\n    severity: low\n"
-            f"    check: {{kind: required, fields: [company]}}\n    mode: report\n{lines}",
+            f"    check: {{{check}}}\n    mode: report\n{lines}",
             "utf-8",
         )
         return load_rules([path])
@@ -35,9 +35,16 @@ def book(tmp_path: Path) -> Book:
     return make
 
 
-def fill(database: Database, clock: Clock, connection: str, *ids: str, whole: bool = True) -> None:
+def fill(
+    database: Database,
+    clock: Clock,
+    connection: str,
+    *ids: str,
+    whole: bool = True,
+    owner: str | None = None,
+) -> None:
     """Put contacts without a company into the mirror."""
-    contacts = [Contact(ref=RecordRef(connection, one)) for one in ids]
+    contacts = [Contact(ref=RecordRef(connection, one), owner=owner) for one in ids]
     page = Page(cursor=Cursor("c"), contacts=contacts, complete=True)
     mirror = Mirror(database)
     mirror.save_page(connection, "fake", page, now=clock(), full=True)
@@ -133,3 +140,21 @@ def test_two_scans_at_once_open_a_finding_once(
     scan(database, rules, clock=clock, progress=meanwhile)
 
     assert [one.openings for one in Findings(database).open()] == [1]
+
+
+def test_what_a_rule_could_not_examine_is_told_until_it_looks_again(
+    database: Database, clock: Clock, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report follows the last scan, in which a monthly rule was most likely not asked."""
+    monkeypatch.setattr("crm_steward.rules.kinds.base.MAX_SHARED", 1)
+    for connection in ("a", "b"):
+        fill(database, clock, connection, "1", "2", owner="42")
+    rules = book("kind: unique, fields: [owner], within: connection", every="month")
+    first = scan(database, rules, clock=clock, only_due=True)
+    second = scan(database, rules, clock=clock, only_due=True)
+    third = scan(database, rules, clock=clock, only_due=True)
+
+    told = {"no-company: same owner: 2 contacts share one value": 4}
+    assert (list(first.by_rule), second.by_rule) == (["no-company"], {})
+    assert [first.left_out, second.left_out, third.left_out] == [told] * 3
+    assert scan(database, book(), clock=clock).left_out == {}
