@@ -105,9 +105,7 @@ def test_rules_that_were_kept_without_a_register_take_the_present_one(
         text = shipped_register().read_text("utf-8") if own == "good" else "activities: 1\n"
         register.write_text(text, "utf-8")
     settings = Settings(
-        rules=Rules(
-            packs=(), paths=(file,), register=None if own == "none" else register
-        )
+        rules=Rules(packs=(), paths=(file,), register=None if own == "none" else register)
     )
     with capture_logs() as logs:
         book = restored({str(file): RULE.format(id="first")}, settings)
