@@ -224,6 +224,7 @@ class Work:
                 settled=sum(counts.settled.values()),
                 unsettled=counts.unsettled,
                 waiting=counts.waiting,
+                resolved=counts.resolved,
                 snoozed=counts.snoozed,
                 held=counts.held,
             )

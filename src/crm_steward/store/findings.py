@@ -183,6 +183,17 @@ class Findings:
         with self._database.read() as reading:
             return list(reading.execute(query).scalars())
 
+    def resolved(self, marks: Iterable[str]) -> set[str]:
+        """Return those of `marks` whose finding stands no more."""
+        gone: set[str] = set()
+        with self._database.read() as reading:
+            for chunk in chunked(marks):
+                here = findings.c.fingerprint.in_(chunk) & (findings.c.state == "resolved")
+                gone.update(
+                    reading.execute(sa.select(findings.c.fingerprint).where(here)).scalars()
+                )
+        return gone
+
     def rules(self) -> set[str]:
         """Return the ids of all rules that have open findings."""
         query = sa.select(findings.c.rule).where(findings.c.state == "open").distinct()

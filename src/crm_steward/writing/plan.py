@@ -181,7 +181,7 @@ def _candidates(
                     ref = stored.finding.refs[0]
                     withheld.append(Withheld(rule.id, stored.finding.fingerprint, ref, Why.EDITED))
                     continue
-                for proposal in knowing.propose(stored, rule):
+                for proposal in knowing.propose(_as_looked(stored, looks.get(rule.id, {})), rule):
                     if isinstance(proposal, Withheld):
                         withheld.append(proposal)
                     else:
@@ -202,6 +202,13 @@ def _edited(rule: Rule, stored: StoredFinding, looks: Mapping[str, Looked]) -> b
     return any(map(rule.asks_in, names)) and any(
         name not in looks or looks[name].digest != rule.sight for name in names
     )
+
+
+def _as_looked(stored: StoredFinding, looks: Mapping[str, Looked]) -> StoredFinding:
+    """Return a finding as seen when its rule last looked at what had changed: it stood then too."""
+    seen = stored.last_seen_at
+    ats = (looks[ref.connection].at for ref in stored.finding.refs if ref.connection in looks)
+    return replace(stored, last_seen_at=max(seen, min(ats, default=seen)))
 
 
 def _snoozed(

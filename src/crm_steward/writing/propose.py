@@ -142,12 +142,16 @@ class Proposer:
     def _stale(self, stored: StoredFinding, action: Action, part: Sequence[Contact]) -> bool:
         """Whether the action wants a new look, as a record changed since the scan.
 
-        What cannot be taken back does, and what rests on the order of a record's addresses.
+        What cannot be taken back does, and what rests on the order of a record's addresses. So does
+        a value that the rule gives without regard to what is there: what a person wrote since would
+        be taken for what the rule found.
         """
         match action:
+            case UpdateAction() if not (action.set or action.clear or action.fill_from):
+                return False
             case SuppressAction() if "addresses" not in stored.finding.evidence:
                 return False
-            case MergeAction() | ArchiveAction() | SuppressAction():
+            case MergeAction() | ArchiveAction() | SuppressAction() | UpdateAction() | TagAction():
                 seen = stored.last_seen_at
                 return any(self.changed.get(contact.ref, seen) > seen for contact in part)
             case _:

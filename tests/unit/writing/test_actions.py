@@ -732,3 +732,41 @@ def test_a_merge_under_way_keeps_its_records_from_other_changes(world: World) ->
     result = world.plan()
     assert changes(result) == []
     assert set(why(result)) == {("under way", "")}
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        "update: {set: {job_title: to be asked}}",
+        "update: {copy: {job_title: company}}",
+        "update: {clear: [job_title]}",
+        "tag: {field: extra.group, value: asked}",
+    ],
+)
+def test_what_a_person_wrote_since_the_scan_is_not_taken_for_what_was_found(
+    world: World, actions: str
+) -> None:
+    """A pull brings the salesperson's title before the next scan resolves the finding: it stays."""
+    world.crm.add("1", company="Acme", extra={"group": None})
+    planned(world, rule(actions))
+    world.clock.forward(minutes=10)
+    world.crm.edit("1", job_title="Buyer")
+    pull(world.database, "crm", "fake", world.crm, clock=world.clock)
+    result = world.plan()
+
+    assert result.plan.changes == ()
+    assert world.withheld(result) == ["stale"]
+
+
+def test_a_scan_of_changes_lets_a_record_that_changed_be_written(world: World) -> None:
+    """It looked, and the finding stands: nothing waits for the next scan of everything."""
+    world.crm.add("1", company="Acme")
+    planned(world, rule("update: {set: {job_title: to be asked}}"))
+    world.clock.forward(minutes=10)
+    world.crm.edit("1", company="Acme Ltd")
+    pull(world.database, "crm", "fake", world.crm, clock=world.clock)
+    assert world.withheld(world.plan()) == ["stale"]
+    world.clock.forward(minutes=1)
+    scan(world.database, world.book, clock=world.clock, changed=True)
+
+    assert len(world.plan().plan.changes) == 1
