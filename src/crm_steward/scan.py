@@ -13,7 +13,7 @@ from crm_steward.rules import LeftOut, Rule, RuleBook
 from crm_steward.rules.kinds import Check, SqlCheck
 from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
-from crm_steward.store.findings import FindingCounts, Findings, Look
+from crm_steward.store.findings import FindingCounts, Findings, Look, Looked
 from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.relation import open_relation, relation_of_rows
@@ -68,7 +68,8 @@ def scan(
         book: The rules.
         clock: The time.
         only_due: Leave out rules whose `every` says that their day, week, month or quarter has
-            had its scan; what they found before stands. A new or edited rule is always due.
+            had its scan; what they found before stands. A rule that is new, edited or back is
+            always due, and so is one that never looked at some connection.
         changed: Look only at contacts that changed since the last scan, with the rules for which
             that is enough. What changes by the passing of time alone is for the next whole scan,
             and so are the rules named in `ScanCounts.waiting`.
@@ -110,8 +111,14 @@ def _those_for_all(
     database: Database, book: RuleBook, counts: ScanCounts, *, now: datetime, only_due: bool
 ) -> _Chosen:
     examined, counts.not_examined = _examined(Mirror(database))
-    jobs = Jobs(database).states() if only_due else {}
-    rules = [rule for rule in book.rules if not only_due or _due(rule, jobs, now)]
+    rules = book.rules
+    if only_due:
+        jobs, looks = Jobs(database).states(), Findings(database).looks()
+        rules = tuple(
+            rule
+            for rule in book.rules
+            if _due(rule, jobs, now) or _unseen(rule, examined, looks.get(rule.id, {}))
+        )
     waiting = {rule.id for rule in book.rules} - {rule.id for rule in rules}
     if waiting:
         counts.left_out |= _left_out_before(Runs(database), waiting)
@@ -146,10 +153,9 @@ def _those_for_changes(
     rules = []
     for rule in book.rules:
         looked = looks.get(rule.id, {})
-        scope = _scope(rule, examined)
         if rule.every != "scan" or not rule.check.alone:
             counts.waiting[rule.id] = "every" if rule.check.alone else "groups"
-        elif any(name not in looked or looked[name].digest != rule.sight for name in scope):
+        elif _unseen(rule, examined, looked):
             counts.waiting[rule.id] = "new or edited"
         else:
             rules.append(rule)
@@ -251,6 +257,13 @@ def _due(rule: Rule, jobs: Mapping[str, JobState], now: datetime) -> bool:
     last = jobs.get(_job(rule), JobState()).last_success_at
     period = _PERIODS.get(rule.every)
     return period is None or last is None or period(last) != period(now)
+
+
+def _unseen(rule: Rule, examined: Collection[str], looked: Mapping[str, Looked]) -> bool:
+    """Whether there is a connection that the rule, as it stands, never looked at."""
+    return any(
+        name not in looked or looked[name].digest != rule.sight for name in _scope(rule, examined)
+    )
 
 
 _PERIODS: Mapping[str, Callable[[datetime], object]] = {

@@ -158,3 +158,28 @@ def test_what_a_rule_could_not_examine_is_told_until_it_looks_again(
     assert (list(first.by_rule), second.by_rule) == (["no-company"], {})
     assert [first.left_out, second.left_out, third.left_out] == [told] * 3
     assert scan(database, book(), clock=clock).left_out == {}
+
+
+def test_a_rule_that_comes_back_is_due_at_once(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """What it had found was resolved when it was taken away: that must not wait for next month."""
+    fill(database, clock, "crm", "1")
+    monthly = book(every="month")
+    scan(database, monthly, clock=clock, only_due=True)
+    gone = scan(database, RuleBook(()), clock=clock, only_due=True)
+    back = scan(database, monthly, clock=clock, only_due=True)
+
+    assert (gone.resolved, back.reopened) == (1, 1)
+
+
+def test_a_new_connection_is_looked_at_at_once(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """A rule that had its month has not had it there."""
+    fill(database, clock, "one", "1")
+    monthly = book(every="month")
+    scan(database, monthly, clock=clock, only_due=True)
+    fill(database, clock, "two", "2")
+
+    assert scan(database, monthly, clock=clock, only_due=True).new == 1
