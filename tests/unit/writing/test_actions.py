@@ -32,6 +32,7 @@ from crm_steward.pull import pull
 from crm_steward.scan import scan
 from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import PlanResult, make_plan, plan_undo
+from crm_steward.writing.addresses import same_address
 
 RULE = """
   - id: {id}
@@ -162,6 +163,23 @@ def test_an_address_is_emptied_only_where_no_refusal_is_lost(
     result = planned(world, rule("update: {clear: [email]}"))
     assert bool(changes(result)) is allowed
     assert why(result) == ([] if allowed else [("consent hangs on it", "email")])
+
+
+@pytest.mark.parametrize(
+    ("held", "other", "same"),
+    [
+        ("01 23 45 67 89", "+33 1 23 45 67 89", True),
+        ("06 1234 5678", "+39 06 1234 5678", True),
+        ("12", "+33 1 23 45 67 12", False),
+        ("555-0100", "+1 212 555 0100", False),
+        ("00", "+33 1 23 45 67 89", False),
+        ("", "+33 1 23 45 67 89", False),
+    ],
+)
+def test_the_end_of_a_number_is_not_the_number(held: str, other: str, same: bool) -> None:
+    """Only a country's code may come before it: consent to the rest was given by somebody else."""
+    contact = Contact(ref=RecordRef("crm", "1"))
+    assert same_address(contact, "phone", held, other) is same
 
 
 def test_a_field_that_holds_consent_is_written_by_no_rule(world: World) -> None:
