@@ -253,7 +253,9 @@ class _Sieve:
 
     def sift(self, candidates: Sequence[Candidate]) -> tuple[PlannedChange, ...]:
         """Return what is left."""
-        standings = self.journal.standings({candidate.planned.key for candidate in candidates})
+        standings = self.journal.standings(
+            {key for one in candidates for key in (one.planned.key, *one.instead)}
+        )
         busy = touched(standing.intent.change for standing in self.journal.under_way())
         taken: dict[object, str] = {}
         left: list[PlannedChange] = []
@@ -264,6 +266,7 @@ class _Sieve:
             refused = (
                 self._closed(planned)
                 or _tried(standings.get(planned.key), busy, planned)
+                or _elsewhere(standings.get(key) for key in candidate.instead)
                 or _contested(planned, self.wishes, taken)
                 or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
             )
@@ -298,6 +301,14 @@ def _tried(
             return Why.SET_ASIDE, str(standing.attempts)
     under_way = any(ref in busy for ref in members(planned.change))
     return (Why.UNDER_WAY, "") if under_way else None
+
+
+def _elsewhere(standings: Iterable[Standing | None]) -> tuple[Why, str] | None:
+    """Return that a finding's task stands at another of its records, or may: it gets one, ever."""
+    states = {standing.state for standing in standings if standing is not None}
+    if State.VERIFIED in states:
+        return Why.TASK_STANDS, ""
+    return (Why.UNDER_WAY, "") if states & UNDER_WAY else None
 
 
 def _wishes(candidates: Iterable[Candidate]) -> _Wishes:

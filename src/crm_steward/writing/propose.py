@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
     Ability,
     ArchiveRecord,
+    Change,
     Contact,
     CreateTask,
     MergeRecords,
     PlannedChange,
     RecordRef,
+    change_key,
 )
 from crm_steward.rules import (
     Action,
@@ -45,10 +47,17 @@ _NOBODY_KNOWN = People()
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A change that a rule asks for, and the rule; None where it no longer exists."""
+    """A change that a rule asks for.
+
+    Args:
+        planned: The change.
+        rule: The rule; None where it no longer exists.
+        instead: Keys under which the same task may stand at another record of a group.
+    """
 
     planned: PlannedChange
     rule: Rule | None
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +232,13 @@ class Proposer:
             automatic=rule.mode_in(change.ref.connection) == "apply" and not lasting,
             detail=one.detail,
         )
-        return Candidate(planned, rule)
+        return Candidate(planned, rule, _instead(change, stored.finding.refs))
+
+
+def _instead(change: Change, refs: Sequence[RecordRef]) -> tuple[str, ...]:
+    if not isinstance(change, CreateTask):
+        return ()
+    return tuple(change_key(replace(change, ref=ref)) for ref in refs if ref != change.ref)
 
 
 def _parts(action: Action, here: Sequence[Contact]) -> list[list[Contact]]:

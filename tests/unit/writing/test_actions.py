@@ -613,6 +613,21 @@ def test_a_rule_does_in_each_connection_what_its_mode_there_allows(two: Two) -> 
     assert why(result) == []
 
 
+def test_a_finding_has_one_task_wherever_it_stands(two: Two) -> None:
+    """A group whose task stands in one CRM gets no second one when the rule only reports there now."""
+    two.add(two.world.crm, "1")
+    two.add(two.other, "3")
+    text = rule("task: {title: Merge them}", check=TWICE)
+    first = two.plan(text)
+    assert [str(change.ref) for change in changes(first)] == ["crm:1"]
+    two.world.apply(first.plan, "all")
+    two.world.clock.forward(seconds=1)
+    again = two.plan(text.replace("mode: propose", "mode: {default: propose, crm: report}"))
+
+    assert changes(again) == []
+    assert [(str(one.ref), one.why.value) for one in again.withheld] == [("other:3", "task stands")]
+
+
 # -- tasks --------------------------------------------------------------------------------------
 
 STAFF = {
