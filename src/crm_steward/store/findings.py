@@ -35,8 +35,7 @@ class Look:
     Args:
         digest: Of what the rule finds: an edited rule has not looked yet.
         connections: Whose contacts it looked at.
-        left: Connections that the rule says are none of its business: what it found there before is
-            found no more.
+        left: Connections that the rule does not name: what it found there is found no more.
     """
 
     digest: str
