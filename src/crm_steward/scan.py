@@ -13,7 +13,7 @@ from crm_steward.rules import LeftOut, Rule, RuleBook
 from crm_steward.rules.kinds import Check, SqlCheck
 from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
-from crm_steward.store.findings import FindingCounts, Findings, Look
+from crm_steward.store.findings import FindingCounts, Findings, Look, Looked
 from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.relation import open_relation, relation_of_rows
@@ -68,7 +68,8 @@ def scan(
         book: The rules.
         clock: The time.
         only_due: Leave out rules whose `every` says that their day, week, month or quarter has
-            had its scan; what they found before stands. A new or edited rule is always due.
+            had its scan; what they found before stands. A rule that is new, edited or back is
+            always due, and so is one that never looked at some connection.
         changed: Look only at contacts that changed since the last scan, with the rules for which
             that is enough. What changes by the passing of time alone is for the next whole scan,
             and so are the rules named in `ScanCounts.waiting`.
@@ -110,9 +111,25 @@ def _those_for_all(
     database: Database, book: RuleBook, counts: ScanCounts, *, now: datetime, only_due: bool
 ) -> _Chosen:
     examined, counts.not_examined = _examined(Mirror(database))
-    jobs = Jobs(database).states() if only_due else {}
-    rules = [rule for rule in book.rules if not only_due or _due(rule, jobs, now)]
+    rules = book.rules
+    if only_due:
+        jobs, looks = Jobs(database).states(), Findings(database).looks()
+        rules = tuple(
+            rule
+            for rule in book.rules
+            if _due(rule, jobs, now) or _unseen(rule, examined, looks.get(rule.id, {}))
+        )
+    waiting = {rule.id for rule in book.rules} - {rule.id for rule in rules}
+    if waiting:
+        counts.left_out |= _left_out_before(Runs(database), waiting)
     return _Chosen(rules, examined)
+
+
+def _left_out_before(runs: Runs, rules: Collection[str]) -> dict[str, int]:
+    """Return what rules that are not asked now could not examine when they were: it still holds."""
+    last = next((run for run in runs.latest("scan") if run.status == "done"), None)
+    before: Mapping[str, int] = last.counts.get("left_out", {}) if last else {}
+    return {what: n for what, n in before.items() if what.partition(": ")[0] in rules}
 
 
 NEVER_SCANNED = "never scanned yet"
@@ -136,10 +153,9 @@ def _those_for_changes(
     rules = []
     for rule in book.rules:
         looked = looks.get(rule.id, {})
-        scope = _scope(rule, examined)
         if rule.every != "scan" or not rule.check.alone:
             counts.waiting[rule.id] = "every" if rule.check.alone else "groups"
-        elif any(name not in looked or looked[name].digest != rule.digest for name in scope):
+        elif _unseen(rule, examined, looked):
             counts.waiting[rule.id] = "new or edited"
         else:
             rules.append(rule)
@@ -175,9 +191,9 @@ def _scan(
         findings = Findings(database)
         stored = findings.store(
             comparison,
-            {rule.id: Look(rule.digest, _scope(rule, chosen.examined)) for rule in rules},
+            {rule.id: _look(rule, chosen.examined) for rule in rules},
             now=now,
-            retired=() if since else findings.rules() - {rule.id for rule in book.rules},
+            retired=() if since else findings.known_rules() - {rule.id for rule in book.rules},
         )
     if not since and not counts.not_examined:
         jobs = Jobs(database)
@@ -204,7 +220,8 @@ def _ask(comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts) 
     """Ask one rule what it finds."""
 
     def leave_out(left: LeftOut) -> None:
-        counts.left_out[f"{rule.id}: {left.reason}"] = left.contacts
+        what = f"{rule.id}: {left.reason}"
+        counts.left_out[what] = counts.left_out.get(what, 0) + left.contacts
 
     check: Check = rule.check
     if not isinstance(check, SqlCheck):
@@ -227,6 +244,11 @@ def _scope(rule: Rule, examined: Collection[str]) -> set[str]:
     return {name for name in examined if rule.runs_in(name)}
 
 
+def _look(rule: Rule, examined: Collection[str]) -> Look:
+    scope = _scope(rule, examined)
+    return Look(rule.sight, scope, left={name for name in examined if not rule.names(name)})
+
+
 def _job(rule: Rule) -> str:
     return f"rule:{rule.id}:{rule.digest[:12]}"
 
@@ -235,6 +257,13 @@ def _due(rule: Rule, jobs: Mapping[str, JobState], now: datetime) -> bool:
     last = jobs.get(_job(rule), JobState()).last_success_at
     period = _PERIODS.get(rule.every)
     return period is None or last is None or period(last) != period(now)
+
+
+def _unseen(rule: Rule, examined: Collection[str], looked: Mapping[str, Looked]) -> bool:
+    """Whether there is a connection that the rule, as it stands, never looked at."""
+    return any(
+        name not in looked or looked[name].digest != rule.sight for name in _scope(rule, examined)
+    )
 
 
 _PERIODS: Mapping[str, Callable[[datetime], object]] = {

@@ -22,12 +22,12 @@ Book = Callable[..., RuleBook]
 def book(tmp_path: Path) -> Book:
     """Make a book with one rule: contacts need a company; keyword arguments add to it."""
 
-    def make(**more: str) -> RuleBook:
+    def make(check: str = "kind: required, fields: [company]", **more: str) -> RuleBook:
         lines = "".join(f"    {key}: {value}\n" for key, value in more.items())
         path = tmp_path / "rules.yaml"
         path.write_text(
             "version: 1\nrules:\n  - id: no-company\n    about: x\n    severity: low\n"
-            f"    check: {{kind: required, fields: [company]}}\n    mode: report\n{lines}",
+            f"    check: {{{check}}}\n    mode: report\n{lines}",
             "utf-8",
         )
         return load_rules([path])
@@ -35,9 +35,16 @@ def book(tmp_path: Path) -> Book:
     return make
 
 
-def fill(database: Database, clock: Clock, connection: str, *ids: str, whole: bool = True) -> None:
+def fill(
+    database: Database,
+    clock: Clock,
+    connection: str,
+    *ids: str,
+    whole: bool = True,
+    owner: str | None = None,
+) -> None:
     """Put contacts without a company into the mirror."""
-    contacts = [Contact(ref=RecordRef(connection, one)) for one in ids]
+    contacts = [Contact(ref=RecordRef(connection, one), owner=owner) for one in ids]
     page = Page(cursor=Cursor("c"), contacts=contacts, complete=True)
     mirror = Mirror(database)
     mirror.save_page(connection, "fake", page, now=clock(), full=True)
@@ -105,3 +112,74 @@ def test_an_edited_rule_is_due_at_once(database: Database, clock: Clock, book: B
     done = scan(database, edited, clock=clock, only_due=True)
 
     assert done.resolved == 1
+
+
+def test_what_a_rule_found_where_it_looks_no_more_is_resolved(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """A rule that is narrowed to some connections lets go of the others."""
+    fill(database, clock, "one", "1")
+    fill(database, clock, "two", "2")
+    scan(database, book(), clock=clock)
+    done = scan(database, book(connections="[one]"), clock=clock)
+
+    assert done.resolved == 1
+    assert [str(one.finding.refs[0]) for one in Findings(database).open()] == ["one:1"]
+
+
+def test_two_scans_at_once_open_a_finding_once(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """A finding that another scan opened meanwhile is not opened again: each opening gets a task."""
+    fill(database, clock, "crm", "1")
+    rules = book()
+
+    def meanwhile(_rule: str, _number: int, _total: int) -> None:
+        scan(database, rules, clock=clock)
+
+    scan(database, rules, clock=clock, progress=meanwhile)
+
+    assert [one.openings for one in Findings(database).open()] == [1]
+
+
+def test_what_a_rule_could_not_examine_is_told_until_it_looks_again(
+    database: Database, clock: Clock, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report follows the last scan, in which a monthly rule was most likely not asked."""
+    monkeypatch.setattr("crm_steward.rules.kinds.base.MAX_SHARED", 1)
+    for connection in ("a", "b"):
+        fill(database, clock, connection, "1", "2", owner="42")
+    rules = book("kind: unique, fields: [owner], within: connection", every="month")
+    first = scan(database, rules, clock=clock, only_due=True)
+    second = scan(database, rules, clock=clock, only_due=True)
+    third = scan(database, rules, clock=clock, only_due=True)
+
+    told = {"no-company: same owner: 2 contacts share one value": 4}
+    assert (list(first.by_rule), second.by_rule) == (["no-company"], {})
+    assert [first.left_out, second.left_out, third.left_out] == [told] * 3
+    assert scan(database, book(), clock=clock).left_out == {}
+
+
+def test_a_rule_that_comes_back_is_due_at_once(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """What it had found was resolved when it was taken away: that must not wait for next month."""
+    fill(database, clock, "crm", "1")
+    monthly = book(every="month")
+    scan(database, monthly, clock=clock, only_due=True)
+    gone = scan(database, RuleBook(()), clock=clock, only_due=True)
+    back = scan(database, monthly, clock=clock, only_due=True)
+
+    assert (gone.resolved, back.reopened) == (1, 1)
+
+
+def test_a_new_connection_is_looked_at_at_once(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """A rule that had its month has not had it there."""
+    fill(database, clock, "one", "1")
+    monthly = book(every="month")
+    scan(database, monthly, clock=clock, only_due=True)
+    fill(database, clock, "two", "2")
+
+    assert scan(database, monthly, clock=clock, only_due=True).new == 1

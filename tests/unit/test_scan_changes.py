@@ -183,3 +183,28 @@ def test_the_database_is_free_while_rules_are_asked(
 
     assert done.by_rule["no-company"] == 1
     assert after.resolved == 1
+
+
+def test_a_rule_that_was_taken_away_and_comes_back_waits_for_a_whole_scan(
+    database: Database, clock: Clock
+) -> None:
+    """What it had found was resolved when it went: looking at changes would not find that again."""
+    save(database, clock(), Contact(ref=RecordRef("crm", "1")))
+    whole(database, clock())
+    scan(database, BOOK, clock=clock)
+    scan(database, book(RULES.replace("id: no-company", "id: other")), clock=clock)
+    clock.forward(days=1)  # type: ignore[attr-defined] # the clock of the tests can be moved
+    done = scan(database, BOOK, clock=clock, changed=True)
+
+    assert done.waiting["no-company"] == "new or edited"
+
+
+def test_what_a_rule_does_about_it_does_not_make_it_wait(database: Database, clock: Clock) -> None:
+    """Another mode finds the same: what changed is looked at as before."""
+    save(database, clock(), Contact(ref=RecordRef("crm", "1")))
+    whole(database, clock())
+    scan(database, BOOK, clock=clock)
+    edited = book(RULES.replace("fields: [company]}, mode: report", "fields: [company]}"))
+    done = scan(database, edited, clock=clock, changed=True)
+
+    assert "no-company" in done.by_rule

@@ -239,6 +239,7 @@ def _preview(
         "waiting": len(selection.waiting),
         "tried": len(selection.tried),
         "held": len(selection.held) + len(selection.under_way),
+        "resolved": len(selection.resolved),
         "snoozed": len(selection.snoozed),
     }
     said = [
@@ -258,6 +259,7 @@ def _selection(stored: StoredPlan, selection: Selection) -> dict[str, Any]:
         "waiting_for_approval": [planned.key for planned in selection.waiting],
         "tried": [planned.key for planned in selection.tried],
         "under_way": [planned.key for planned in selection.under_way],
+        "resolved": [planned.key for planned in selection.resolved],
         "snoozed": [planned.key for planned in selection.snoozed],
         "held": {planned.key: reason for planned, reason in selection.held},
     }

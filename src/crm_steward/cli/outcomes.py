@@ -53,6 +53,7 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
         held = f"Nothing is written to {plain(name)}: {plain(reason)}."
         out.print(held, style="yellow", markup=False)
     for number, what in (
+        (counts.resolved, "changes were left out: their findings were resolved meanwhile."),
         (counts.snoozed, "changes were left out: their findings were snoozed meanwhile."),
         (counts.left, "changes were not tried; crm-steward apply --yes goes on."),
         (counts.waiting, "changes wait for approval: crm-steward apply --approve …"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from crm_steward.model import ConfigError
+from crm_steward.model import ConfigError, Problem
 from crm_steward.rules import (
     RuleBook,
     load_register,
@@ -48,7 +48,7 @@ def rules_in(paths: Sequence[Path], settings: Settings) -> RuleBook:
         periods=register.periods,
         zone=settings.timezone,
     )
-    return replace(book, texts={**book.texts, REGISTER: path.read_text(encoding="utf-8")})
+    return replace(book, texts={**book.texts, REGISTER: register.text})
 
 
 def restored(kept: Mapping[str, str], settings: Settings) -> RuleBook:
@@ -61,12 +61,14 @@ def restored(kept: Mapping[str, str], settings: Settings) -> RuleBook:
     Raises:
         ConfigError: This version cannot read them any more.
     """
+    if REGISTER not in kept:
+        kept = {**kept, REGISTER: _present_register(settings)}
     with tempfile.TemporaryDirectory(prefix="crm-steward-rules-") as folder:
         paths = {name: Path(folder, f"{n:04d}", Path(name).name) for n, name in enumerate(kept)}
         for name, text in kept.items():
             paths[name].parent.mkdir()
             paths[name].write_text(text, encoding="utf-8")
-        return load_rules(
+        book = load_rules(
             [path for name, path in paths.items() if name != REGISTER],
             language=settings.language,
             abilities=settings.abilities,
@@ -74,6 +76,20 @@ def restored(kept: Mapping[str, str], settings: Settings) -> RuleBook:
             zone=settings.timezone,
             excuse=True,
         )
+    # As they were kept, for the next scan keeps them again.
+    return replace(book, texts=dict(kept))
+
+
+def _present_register(settings: Settings) -> str:
+    """Return the register for rules that were kept without one: the settings', else the shipped one."""
+    for path in filter(None, (settings.rules.register_file, shipped_register())):
+        try:
+            text = load_register(path, settings.language).text
+        except ConfigError:
+            continue
+        _log.warning("the last good rules were kept without a register", periods_from=str(path))
+        return text
+    raise ConfigError([Problem("no register of retention periods can be read.")])
 
 
 class Rulebook:
@@ -98,7 +114,13 @@ class Rulebook:
         except ConfigError as error:
             if not kept:
                 raise
-            self._current = restored(kept, settings)
+            try:
+                self._current = restored(kept, settings)
+            except ConfigError as other:
+                # What the manager can mend is the mistake on disk, not the copies of old files.
+                said = [problem.message for problem in other.problems]
+                _log.error("the rules of the last scan cannot be read any more", problems=said)
+                raise error from None
             self._complain(error)
 
     @property

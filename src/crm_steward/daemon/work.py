@@ -71,6 +71,7 @@ class Work:
             name: paced_calls(name, one, stop=stop) for name, one in self._enabled().items()
         }
         metrics.watch(self._calls)
+        self._measure(rules.current)
 
     def pull(self, name: str) -> None:
         """Bring what changed in one connection into the mirror; all of it when that is due."""
@@ -112,10 +113,13 @@ class Work:
     def _reload(self) -> RuleBook:
         """Read the rules again; what is wrong with them goes into the metrics and the report."""
         book = self._rules.reload()
-        self._metrics.rules.set(len(book.rules))
-        self._metrics.rules_broken.set(bool(self._rules.problems))
+        self._measure(book)
         Rulebooks(self._database).note(self._rules.problems, now=self._clock())
         return book
+
+    def _measure(self, book: RuleBook) -> None:
+        self._metrics.rules.set(len(book.rules))
+        self._metrics.rules_broken.set(bool(self._rules.problems))
 
     def scan(self) -> None:
         """Look at the mirror with the rules as they stand on disk."""
@@ -224,6 +228,7 @@ class Work:
                 settled=sum(counts.settled.values()),
                 unsettled=counts.unsettled,
                 waiting=counts.waiting,
+                resolved=counts.resolved,
                 snoozed=counts.snoozed,
                 held=counts.held,
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_steward.model import Plan, Reversibility
+from crm_steward.model import CloseTask, Plan, PlannedChange, Reversibility
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -24,6 +24,7 @@ from crm_steward.store.tables import (
     approvals,
     connections,
     contacts,
+    findings,
     journal,
     plans,
     quarantine,
@@ -141,11 +142,15 @@ def decision(
     asleep = set(
         reading.execute(sa.select(snoozes.c.fingerprint).where(snoozes.c.until > now)).scalars()
     )
+    gone = sa.select(findings.c.fingerprint).where(
+        findings.c.state == "resolved", findings.c.resolved_at >= row["created_at"]
+    )
+    resolved = set(reading.execute(gone).scalars())
     waiting: Counter[tuple[str, str, str]] = Counter()
     agreed = 0
     for planned in plan.changes:
         key = planned.key
-        if key in begun or planned.finding in asleep:
+        if key in begun or planned.finding in asleep or _settled(planned, resolved):
             continue
         if key in approved:
             agreed += 1
@@ -172,6 +177,11 @@ def decision(
         ),
         approved=agreed,
     )
+
+
+def _settled(planned: PlannedChange, resolved: Collection[str]) -> bool:
+    """Whether nothing is left to do; a task is closed because its finding is resolved."""
+    return planned.finding in resolved and not isinstance(planned.change, CloseTask)
 
 
 def _weight(reversibility: str) -> int:

@@ -33,10 +33,12 @@ class Register:
     Args:
         content: What the file says.
         file: Where it was read.
+        text: What stood there.
     """
 
     content: RegisterFile
     file: Path
+    text: str = ""
 
     @cached_property
     def periods(self) -> Mapping[str, Period]:
@@ -99,9 +101,9 @@ def load_register(path: Path, language: str = "en") -> Register:
     if root is not None:
         content, found = validated(RegisterFile, root, path, language)
         problems += [*found, *_twice(root, path, language)]
-    if content is None or problems:
+    if root is None or content is None or problems:
         raise ConfigError(sorted(problems, key=_place))
-    return Register(content, path)
+    return Register(content, path, root.text)
 
 
 def _place(problem: Problem) -> tuple[int, int]:

@@ -70,6 +70,10 @@ class Limits(Block):
     """At most this share of a connection's contacts, in percent."""
 
 
+_SIGHT = ("severity", "connections", "where", "exceptions", "check")
+"""What of a rule decides what it finds."""
+
+
 class Rule(Block):
     """One rule: which contacts it looks at, what it looks for, what it asks for."""
 
@@ -156,6 +160,10 @@ class Rule(Block):
         """Return what may be done in a connection: report, propose or apply."""
         return mode_in(self.modes, connection)
 
+    def asks_in(self, connection: str) -> bool:
+        """Whether it looks at a connection and does not only report what it finds there."""
+        return self.runs_in(connection) and self.mode_in(connection) != "report"
+
     @property
     def active(self) -> bool:
         """Whether it asks for anything anywhere."""
@@ -163,8 +171,11 @@ class Rule(Block):
 
     def runs_in(self, connection: str) -> bool:
         """Whether it looks at the contacts of a connection."""
-        named = not self.connections or connection in self.connections
-        return named and connection not in self._skipped
+        return self.names(connection) and connection not in self._skipped
+
+    def names(self, connection: str) -> bool:
+        """Whether a connection is among its `connections`, whatever that connection lacks."""
+        return not self.connections or connection in self.connections
 
     @property
     def pack(self) -> str:
@@ -180,6 +191,12 @@ class Rule(Block):
     def digest(self) -> str:
         """Changes whenever what the rule finds or does changes; its wording does not count."""
         content = self.model_dump_json(exclude={"about", "reference"}, by_alias=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @property
+    def sight(self) -> str:
+        """Changes whenever what the rule finds does; what it does about it does not count."""
+        content = self.model_dump_json(include=set(_SIGHT), by_alias=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def title(self, language: str) -> str:

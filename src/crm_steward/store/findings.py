@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -32,12 +33,14 @@ class Look:
     """How one rule looked at the contacts.
 
     Args:
-        digest: The rule's: an edited rule has not looked yet.
+        digest: Of what the rule finds: an edited rule has not looked yet.
         connections: Whose contacts it looked at.
+        left: Connections that the rule does not name: what it found there is found no more.
     """
 
     digest: str
     connections: Collection[str]
+    left: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Looked:
     """How a rule last looked at a connection.
 
     Args:
-        digest: The rule's, as it then was.
+        digest: Of what the rule found, as it then was.
         at: When it last looked at what had changed, or at all.
         whole_at: When it last looked at all its contacts.
     """
@@ -67,6 +70,9 @@ class StoredFinding:
     openings: int
 
 
+_NO_DIGESTS: Mapping[str, str] = MappingProxyType({})
+
+
 class Findings:
     """Writes and reads findings."""
 
@@ -80,6 +86,7 @@ class Findings:
         *,
         now: datetime,
         retired: Collection[str] = (),
+        digests: Mapping[str, str] = _NO_DIGESTS,
     ) -> FindingCounts:
         """Compare what a scan found with what stood before, and store it, all or nothing.
 
@@ -89,13 +96,14 @@ class Findings:
             found: Everything the scan found.
             now: When.
             retired: Rules that no longer exist: their findings are resolved.
+            digests: Rule id → of what it finds, where that is known.
         """
         with duckdb.connect(config={"threads": 1}) as con:
             comparison = Comparison(self._database, con)
             comparison.begin(examined)
             comparison.take(found, examined)
             comparison.end()
-            looks = {rule: Look("", connections) for rule, connections in examined.items()}
+            looks = {name: Look(digests.get(name, ""), here) for name, here in examined.items()}
             return self.store(comparison, looks, now=now, retired=retired)
 
     def store(
@@ -174,11 +182,29 @@ class Findings:
         with self._database.read() as reading:
             return list(reading.execute(query).scalars())
 
+    def resolved(self, marks: Iterable[str]) -> set[str]:
+        """Return those of `marks` whose finding stands no more."""
+        gone: set[str] = set()
+        with self._database.read() as reading:
+            for chunk in chunked(marks):
+                here = findings.c.fingerprint.in_(chunk) & (findings.c.state == "resolved")
+                gone.update(
+                    reading.execute(sa.select(findings.c.fingerprint).where(here)).scalars()
+                )
+        return gone
+
     def rules(self) -> set[str]:
         """Return the ids of all rules that have open findings."""
         query = sa.select(findings.c.rule).where(findings.c.state == "open").distinct()
         with self._database.read() as reading:
             return set(reading.execute(query).scalars())
+
+    def known_rules(self) -> set[str]:
+        """Return the ids of all rules that have open findings or that looked, if they found nothing."""
+        looked = sa.select(examinations.c.rule).distinct()
+        with self._database.read() as reading:
+            known = set(reading.execute(looked).scalars())
+        return known | self.rules()
 
     def looks(self) -> dict[str, dict[str, Looked]]:
         """Return how each rule last looked at each connection: rule id → connection → how."""
@@ -245,9 +271,12 @@ INSERT INTO findings (fingerprint, rule, kind, severity, about, score, evidence,
     state, first_seen_at, last_seen_at, openings)
 VALUES (?, ?, ?, ?, ?, ?, ?, 'open', {now}, {now}, 1)
 ON CONFLICT (fingerprint) DO UPDATE SET severity = excluded.severity, score = excluded.score,
-    evidence = excluded.evidence, state = 'open', first_seen_at = excluded.first_seen_at,
-    last_seen_at = excluded.last_seen_at, resolved_at = NULL, openings = findings.openings + 1
+    evidence = excluded.evidence, state = 'open', last_seen_at = excluded.last_seen_at,
+    resolved_at = NULL, first_seen_at = CASE findings.state
+        WHEN 'open' THEN findings.first_seen_at ELSE excluded.first_seen_at END,
+    openings = findings.openings + CASE findings.state WHEN 'open' THEN 0 ELSE 1 END
 """
+"""What another scan opened meanwhile is open once: each opening gets a task of its own."""
 _OPEN_REFS = """
 INSERT INTO finding_refs (fingerprint, connection, id) VALUES (?, ?, ?)
 ON CONFLICT (fingerprint, connection, id) DO NOTHING
@@ -293,7 +322,9 @@ class _Recording:
         return len(gone)
 
     def retire(self, rules: Collection[str]) -> int:
-        """Close all findings of rules that no longer exist."""
+        """Close all findings of rules that no longer exist; one that comes back has not looked."""
+        for chunk in chunked(rules):
+            self.writing.execute(sa.delete(examinations).where(examinations.c.rule.in_(chunk)))
         return sum(self._close(findings.c.rule.in_(chunk)) for chunk in chunked(rules))
 
     def _close(self, those: sa.ColumnElement[bool]) -> int:
@@ -335,18 +366,22 @@ def _roomy(database: Database, writing: sa.Connection) -> Iterator[None]:
 def _outside(
     writing: sa.Connection, gone: Mapping[str, str], examined: Mapping[str, Look]
 ) -> set[str]:
-    """Return those of `gone` that touch a connection which their rule was not run on."""
-    outside: set[str] = set()
+    """Return those of `gone` that touch a connection which their rule was not run on.
+
+    One that touches a connection which its rule left cannot be found again, whatever is there.
+    """
+    outside, left = set[str](), set[str]()
     for chunk in chunked(gone):
         query = sa.select(finding_refs.c.fingerprint, finding_refs.c.connection).where(
             finding_refs.c.fingerprint.in_(chunk)
         )
-        outside |= {
-            mark
-            for mark, connection in writing.execute(query)
-            if connection not in examined[gone[mark]].connections
-        }
-    return outside
+        for mark, connection in writing.execute(query):
+            look = examined[gone[mark]]
+            if connection in look.left:
+                left.add(mark)
+            elif connection not in look.connections:
+                outside.add(mark)
+    return outside - left
 
 
 _HISTORY = ("state", "first_seen_at", "last_seen_at", "resolved_at", "openings")

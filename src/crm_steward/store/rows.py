@@ -31,7 +31,7 @@ from crm_steward.model import (
 )
 from crm_steward.store.tables import to_micros
 
-_RULES_OF_NORMALIZE = "3"
+_RULES_OF_NORMALIZE = "4"
 """Raised when what is made of a contact changes, so that stored rows are made again."""
 
 _LONGEST = 10_000

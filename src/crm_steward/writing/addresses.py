@@ -25,6 +25,7 @@ CHANNELS: Mapping[str, tuple[Channel, ...]] = MappingProxyType(
 )
 """Field that holds an address → the channels that reach it."""
 
+_LONGEST_CODE = 3
 _DIGITS = re.compile(r"\D+")
 
 
@@ -62,7 +63,9 @@ def same_address(contact: Contact, name: str, held: str, other: str) -> bool:
     if keys[0] == keys[1] or channel is Channel.EMAIL:
         return keys[0] == keys[1]
     bare, whole = (_DIGITS.sub("", address).lstrip("0") for address in (held, other))
-    return bool(bare) and whole.endswith(bare)
+    # What comes before is a country's code, and the zero that some numbers keep: no more of it.
+    before = whole.removesuffix(bare).rstrip("0") if bare and whole.endswith(bare) else whole
+    return len(before) <= _LONGEST_CODE
 
 
 def statements(contact: Contact, channel: Channel, address: str) -> Iterator[Consent]:

@@ -102,6 +102,7 @@ class _Application:
         settler.settle(self.targets)
         selection = select(self.database, self.stored, now=self.clock())
         self.counts.waiting = len(selection.waiting)
+        self.counts.resolved = len(selection.resolved)
         self.counts.snoozed = len(selection.snoozed)
         self.counts.held = {p.change.ref.connection: reason for p, reason in selection.held}
         budget = Budget.of(self.database, limits, now=self.clock())

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from crm_steward.model import (
     Clock,
+    CloseTask,
     LimitExceededError,
     PlannedChange,
     utc_now,
 )
 from crm_steward.store.database import Database
+from crm_steward.store.findings import Findings
 from crm_steward.store.journal import MAX_ATTEMPTS, Journal, Standing, State
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.plans import Approval, Plans, PlanStatus, StoredPlan
@@ -101,6 +103,7 @@ class Selection:
         waiting: Waits for a person's approval.
         tried: Was tried before; how that ended is in the journal.
         under_way: An earlier write to the record is not settled.
+        resolved: Their finding was resolved since the plan was made: nothing is left to do about it.
         snoozed: Their finding was snoozed since the plan was made.
         held: Connection → why nothing is written to it.
         failed_before: Keys among `ready` whose earlier attempts failed.
@@ -110,6 +113,7 @@ class Selection:
     waiting: tuple[PlannedChange, ...] = ()
     tried: tuple[PlannedChange, ...] = ()
     under_way: tuple[PlannedChange, ...] = ()
+    resolved: tuple[PlannedChange, ...] = ()
     snoozed: tuple[PlannedChange, ...] = ()
     held: tuple[tuple[PlannedChange, str], ...] = ()
     failed_before: frozenset[str] = frozenset()
@@ -127,6 +131,9 @@ def select(database: Database, stored: StoredPlan, *, now: datetime) -> Selectio
     busy = touched(standing.intent.change for standing in journal.under_way())
     approvals = Plans(database).approvals(stored.hash)
     snoozes, closed = Snoozes(database).active(now), _closed(database)
+    # Tasks are closed because their finding is resolved.
+    asking = (p.finding for p in changes if not isinstance(p.change, CloseTask))
+    resolved = Findings(database).resolved(asking)
     sorted_: dict[str, list[PlannedChange]] = {}
     held: list[tuple[PlannedChange, str]] = []
     for planned in changes:
@@ -135,6 +142,8 @@ def select(database: Database, stored: StoredPlan, *, now: datetime) -> Selectio
             sorted_.setdefault("tried", []).append(planned)
         elif any(ref in busy for ref in members(planned.change)):
             sorted_.setdefault("under_way", []).append(planned)
+        elif planned.finding in resolved and not isinstance(planned.change, CloseTask):
+            sorted_.setdefault("resolved", []).append(planned)
         elif planned.finding in snoozes:
             sorted_.setdefault("snoozed", []).append(planned)
         elif not planned.automatic and planned.key not in approvals:

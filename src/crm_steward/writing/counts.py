@@ -24,6 +24,7 @@ class ApplyCounts:
         held: Why changes that were ready were not tried (connection → reason).
         left: How many changes that were ready were not tried: asked to stop, or not reachable.
         waiting: How many changes wait for approval.
+        resolved: How many changes were left out because their finding was resolved meanwhile.
         snoozed: How many changes were left out because their finding was snoozed meanwhile.
         lines: The outcomes of this run, in order.
         failures: Connection → what failed.
@@ -37,6 +38,7 @@ class ApplyCounts:
     held: dict[str, str] = field(default_factory=dict)
     left: int = 0
     waiting: int = 0
+    resolved: int = 0
     snoozed: int = 0
     lines: list[Line] = field(default_factory=list)
     failures: Mapping[str, StewardError] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class ApplyCounts:
             "held": self.held,
             "left": self.left,
             "waiting_for_approval": self.waiting,
+            "resolved": self.resolved,
             "snoozed": self.snoozed,
             "failed_connections": {name: type(e).__name__ for name, e in self.failures.items()},
         }

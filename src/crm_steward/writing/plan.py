@@ -25,7 +25,7 @@ from crm_steward.model import (
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database, chunked
-from crm_steward.store.findings import Findings, StoredFinding
+from crm_steward.store.findings import Findings, Looked, StoredFinding
 from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
@@ -168,6 +168,7 @@ def _candidates(
     for; those of rules that ask for nothing else come last in each round.
     """
     findings, mirror = Findings(database), Mirror(database)
+    looks = findings.looks()
     turns: list[tuple[int, int, int, Candidate]] = []
     withheld: list[Withheld] = []
     for place, rule in enumerate(rules):
@@ -176,7 +177,11 @@ def _candidates(
             contacts, changed = mirror.contacts(_refs(chunk)), mirror.changed(_refs(chunk))
             knowing = replace(proposer, contacts=contacts, changed=changed)
             for stored in chunk:
-                for proposal in knowing.propose(stored, rule):
+                if _edited(rule, stored, looks.get(rule.id, {})):
+                    ref = stored.finding.refs[0]
+                    withheld.append(Withheld(rule.id, stored.finding.fingerprint, ref, Why.EDITED))
+                    continue
+                for proposal in knowing.propose(_as_looked(stored, looks.get(rule.id, {})), rule):
                     if isinstance(proposal, Withheld):
                         withheld.append(proposal)
                     else:
@@ -189,6 +194,21 @@ def _candidates(
         turns += [(turn, 0, place, one) for turn, one in enumerate(settled[name])]
     turns.sort(key=itemgetter(0, 1, 2))
     return [candidate for *_, candidate in turns], withheld
+
+
+def _edited(rule: Rule, stored: StoredFinding, looks: Mapping[str, Looked]) -> bool:
+    """Whether a finding is of the rule as it was before an edit: it may not find it any more."""
+    names = {ref.connection for ref in stored.finding.refs}
+    return any(map(rule.asks_in, names)) and any(
+        name not in looks or looks[name].digest != rule.sight for name in names
+    )
+
+
+def _as_looked(stored: StoredFinding, looks: Mapping[str, Looked]) -> StoredFinding:
+    """Return a finding as seen when its rule last looked at what had changed: it stood then too."""
+    seen = stored.last_seen_at
+    ats = (looks[ref.connection].at for ref in stored.finding.refs if ref.connection in looks)
+    return replace(stored, last_seen_at=max(seen, min(ats, default=seen)))
 
 
 def _snoozed(
@@ -233,7 +253,9 @@ class _Sieve:
 
     def sift(self, candidates: Sequence[Candidate]) -> tuple[PlannedChange, ...]:
         """Return what is left."""
-        standings = self.journal.standings({candidate.planned.key for candidate in candidates})
+        standings = self.journal.standings(
+            {key for one in candidates for key in (one.planned.key, *one.instead)}
+        )
         busy = touched(standing.intent.change for standing in self.journal.under_way())
         taken: dict[object, str] = {}
         left: list[PlannedChange] = []
@@ -244,6 +266,7 @@ class _Sieve:
             refused = (
                 self._closed(planned)
                 or _tried(standings.get(planned.key), busy, planned)
+                or _elsewhere(standings.get(key) for key in candidate.instead)
                 or _contested(planned, self.wishes, taken)
                 or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
             )
@@ -278,6 +301,14 @@ def _tried(
             return Why.SET_ASIDE, str(standing.attempts)
     under_way = any(ref in busy for ref in members(planned.change))
     return (Why.UNDER_WAY, "") if under_way else None
+
+
+def _elsewhere(standings: Iterable[Standing | None]) -> tuple[Why, str] | None:
+    """Return that a finding's task stands at another of its records, or may: it gets one, ever."""
+    states = {standing.state for standing in standings if standing is not None}
+    if State.VERIFIED in states:
+        return Why.TASK_STANDS, ""
+    return (Why.UNDER_WAY, "") if states & UNDER_WAY else None
 
 
 def _wishes(candidates: Iterable[Candidate]) -> _Wishes:

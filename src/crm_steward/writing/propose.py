@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
     Ability,
     ArchiveRecord,
+    Change,
     Contact,
     CreateTask,
     MergeRecords,
     PlannedChange,
     RecordRef,
+    change_key,
 )
 from crm_steward.rules import (
     Action,
@@ -45,10 +47,17 @@ _NOBODY_KNOWN = People()
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A change that a rule asks for, and the rule; None where it no longer exists."""
+    """A change that a rule asks for.
+
+    Args:
+        planned: The change.
+        rule: The rule; None where it no longer exists.
+        instead: Keys under which the same task may stand at another record of a group.
+    """
 
     planned: PlannedChange
     rule: Rule | None
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +85,10 @@ class Proposer:
     def propose(self, stored: StoredFinding, rule: Rule) -> Iterator[Candidate | Withheld]:
         """Yield what the actions of `rule` make of a finding, or why they make nothing of it.
 
-        In a connection where the rule only reports, it asks for nothing.
+        In a connection where the rule only reports, or that it does not look at, it asks for nothing.
         """
         finding = stored.finding
-        refs = [ref for ref in finding.refs if rule.mode_in(ref.connection) != "report"]
+        refs = [ref for ref in finding.refs if rule.asks_in(ref.connection)]
         here = [self.contacts[ref] for ref in refs if ref in self.contacts]
         if refs and not here:
             yield self._told(stored, rule, Refused(Why.GONE, refs[0]))
@@ -142,12 +151,16 @@ class Proposer:
     def _stale(self, stored: StoredFinding, action: Action, part: Sequence[Contact]) -> bool:
         """Whether the action wants a new look, as a record changed since the scan.
 
-        What cannot be taken back does, and what rests on the order of a record's addresses.
+        What cannot be taken back does, and what rests on the order of a record's addresses. So does
+        a value that the rule gives without regard to what is there: what a person wrote since would
+        be taken for what the rule found.
         """
         match action:
+            case UpdateAction() if not (action.set or action.clear or action.fill_from):
+                return False
             case SuppressAction() if "addresses" not in stored.finding.evidence:
                 return False
-            case MergeAction() | ArchiveAction() | SuppressAction():
+            case MergeAction() | ArchiveAction() | SuppressAction() | UpdateAction() | TagAction():
                 seen = stored.last_seen_at
                 return any(self.changed.get(contact.ref, seen) > seen for contact in part)
             case _:
@@ -219,7 +232,13 @@ class Proposer:
             automatic=rule.mode_in(change.ref.connection) == "apply" and not lasting,
             detail=one.detail,
         )
-        return Candidate(planned, rule)
+        return Candidate(planned, rule, _instead(change, stored.finding.refs))
+
+
+def _instead(change: Change, refs: Sequence[RecordRef]) -> tuple[str, ...]:
+    if not isinstance(change, CreateTask):
+        return ()
+    return tuple(change_key(replace(change, ref=ref)) for ref in refs if ref != change.ref)
 
 
 def _parts(action: Action, here: Sequence[Contact]) -> list[list[Contact]]:

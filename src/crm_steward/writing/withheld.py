@@ -32,6 +32,7 @@ class Why(StrEnum):
     UNDER_WAY = "under way"
     SET_ASIDE = "set aside"
     STALE = "stale"
+    EDITED = "edited"
     GONE = "gone"
     NO_PROPOSAL = "no proposal"
     SNOOZED = "snoozed"
@@ -123,6 +124,7 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.UNDER_WAY: "an earlier write to this record is not settled yet",
         Why.SET_ASIDE: "set aside after {detail} attempts that the CRM did not take",
         Why.STALE: "the record changed since the scan",
+        Why.EDITED: "the rule was edited since its last scan; the next scan of all contacts tells",
         Why.GONE: "the record is gone",
         Why.NO_PROPOSAL: "no value to propose; a person has to look",
         Why.SNOOZED: "snoozed until {detail}",
@@ -165,6 +167,8 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.UNDER_WAY: "une écriture précédente sur cette fiche n'est pas encore éclaircie",
         Why.SET_ASIDE: "mis de côté après {detail} essais refusés par le CRM",
         Why.STALE: "la fiche a changé depuis l'analyse",
+        Why.EDITED: "la règle a été modifiée depuis sa dernière analyse ; "
+        "la prochaine analyse de toutes les fiches le dira",
         Why.GONE: "la fiche n'existe plus",
         Why.NO_PROPOSAL: "aucune valeur à proposer ; à regarder par une personne",
         Why.SNOOZED: "en sommeil jusqu'au {detail}",

@@ -11,9 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from crm_steward.cli.rules import relation_of
-from crm_steward.daemon.rulebook import Rulebook, read_rules
+from crm_steward.daemon.rulebook import Rulebook, read_rules, restored
 from crm_steward.model import ConfigError, Contact, RecordRef
+from crm_steward.rules import shipped_register
 from crm_steward.settings import Rules, Settings
+from crm_steward.store.rulebooks import REGISTER
 
 RULE = """\
 version: 1
@@ -99,3 +101,47 @@ def test_days_of_rules_begin_in_the_time_zone_of_the_settings(tmp_path: Path) ->
         (asked,) = read_rules(settings).rules
         with closing(relation_of([late])) as con:
             assert len(list(asked.find(con, datetime(2026, 11, 22, tzinfo=UTC)))) == found
+
+
+def test_the_rules_that_run_on_are_kept_as_they_were(file: Path) -> None:
+    """A scan keeps them again, the register among them: the next start while broken reads them too."""
+    settings = Settings(rules=Rules(packs=(), paths=(file,)))
+    kept = dict(read_rules(settings).texts)
+    file.write_text("rules: [{id: second, severty: low}]", "utf-8")
+    first = Rulebook(settings, kept)
+
+    assert first.current.texts == kept
+    assert ids(Rulebook(settings, first.current.texts)) == ["first"]
+
+
+@pytest.mark.parametrize("own", ["none", "good", "broken"])
+def test_rules_that_were_kept_without_a_register_take_the_present_one(
+    file: Path, tmp_path: Path, own: str
+) -> None:
+    """The settings' register, or the shipped one where that cannot be read; the log says which."""
+    register = tmp_path / "register.yaml"
+    if own != "none":
+        text = shipped_register().read_text("utf-8") if own == "good" else "activities: 1\n"
+        register.write_text(text, "utf-8")
+    settings = Settings(
+        rules=Rules(packs=(), paths=(file,), register=None if own == "none" else register)
+    )
+    with capture_logs() as logs:
+        book = restored({str(file): RULE.format(id="first")}, settings)
+
+    assert [rule.id for rule in book.rules] == ["first"]
+    used = register if own == "good" else shipped_register()
+    assert [(line["log_level"], line["periods_from"]) for line in logs] == [("warning", str(used))]
+    assert book.texts[REGISTER] == used.read_text("utf-8")
+
+
+def test_kept_rules_that_cannot_be_read_any_more_hide_no_mistake(file: Path) -> None:
+    """The start ends with the mistakes of the file that a person can mend; the log says the rest."""
+    settings = Settings(rules=Rules(packs=(), paths=(file,)))
+    kept = {**read_rules(settings).texts, str(file): "rules: [{id: old, chek: {}}]"}
+    file.write_text("rules: [{id: second, severty: low}]", "utf-8")
+    with capture_logs() as logs, pytest.raises(ConfigError, match="severty") as caught:
+        Rulebook(settings, kept)
+
+    assert all(str(file) in problem.where for problem in caught.value.problems)
+    assert [line["log_level"] for line in logs] == ["error"]

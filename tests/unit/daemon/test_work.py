@@ -19,6 +19,7 @@ from crm_steward.settings import load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, intent_of
 from crm_steward.store.lease import hold
+from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.runs import Runs
 
 SETTINGS = """\
@@ -63,7 +64,7 @@ def make_work(tmp_path: Path, clock: Any) -> MakeWork:
         return Work(
             settings,
             database,
-            Rulebook(settings),
+            Rulebook(settings, Rulebooks(database).last()),
             Metrics(database),
             clock=clock,
             stop=threading.Event(),
@@ -127,6 +128,22 @@ def test_a_scan_that_begins_when_the_lease_wants_renewing_does_not_wait_for_itse
     work._writer._clock = later  # each look at the lease finds it due
 
     work.scan()
+
+
+def test_rules_that_are_broken_at_the_start_are_measured_at_once(
+    make_work: MakeWork, tmp_path: Path
+) -> None:
+    """The next scan may be hours away: an alarm must not wait for it."""
+    work = make_work()
+    work.pull("people")
+    work.scan()
+    (tmp_path / "own.yaml").write_text("rules: [{}]", "utf-8")
+    metrics = make_work()._metrics
+
+    def gauge(name: str) -> float | None:
+        return metrics.registry.get_sample_value(f"crm_steward_{name}")
+
+    assert (gauge("rules_broken"), gauge("rules")) == (1, len(work._rules.current.rules))
 
 
 def test_a_pull_that_brings_changes_calls_for_a_scan_of_them(

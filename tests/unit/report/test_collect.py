@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,7 +36,10 @@ from crm_steward.model import (
 )
 from crm_steward.report import Digest, Week, as_document, collect, render
 from crm_steward.report.digest import Movement, Sleep, Trouble
-from crm_steward.rules import RuleBook
+from crm_steward.rules import RuleBook, load_rules
+from crm_steward.rules.kinds.base import MAX_SHARED
+from crm_steward.rules.loading import Skipped
+from crm_steward.scan import scan
 from crm_steward.settings import Report, Settings
 from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
@@ -426,3 +432,30 @@ def test_hundred_thousand_contacts_in_seconds(database: Database) -> None:
     assert time.process_time() - begun < 5
     assert digest.movement.open == 20_000
     assert len(html.encode()) < 100_000
+
+
+def test_what_could_not_be_examined_is_as_the_last_whole_scan_left_it(database: Database) -> None:
+    """A scan of changes compares nothing and looks at little: it must not make gaps disappear."""
+    _mirror(database, [_contact(1)])
+    text = (
+        "version: 1\nrules:\n"
+        "  - {id: twice, about: x, check: {kind: unique, fields: [owner]}, mode: report}\n"
+        "  - {id: no-mail, about: x, check: {kind: required, fields: [email]}, mode: report}\n"
+    )
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "rules.yaml")
+        path.write_text(text, "utf-8")
+        book = replace(load_rules([path]), skipped=(Skipped("no-mail", "crm", field="extra.x"),))
+    crowd = [_contact(number, owner="42") for number in range(MAX_SHARED + 1)]
+    _mirror(database, crowd)
+    scan(database, book, clock=lambda: NOW)
+    later = NOW + timedelta(hours=1)
+    plain = replace(book, skipped=())
+    changes = scan(database, plain, clock=lambda: later, changed=True)
+    coverage = _collect(database, now=later).coverage
+
+    assert (changes.left_out, changes.skipped) == ({}, {})
+    size = MAX_SHARED + 1
+    assert coverage.left_out == ((f"twice: same owner: {size} contacts share one value", size),)
+    assert coverage.skipped == (("crm: extra.x", 1),)
+    assert coverage.scanned_at == NOW

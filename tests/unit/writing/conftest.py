@@ -62,6 +62,11 @@ WIDE = Limits(canary=1000).model_copy(update={"max_percent_per_day": 10_000.0})
 """Limits that do not bite, for tests about something else."""
 
 
+def sights(book: RuleBook) -> dict[str, str]:
+    """Return what tells whether each rule of a book finds as it did."""
+    return {rule.id: rule.sight for rule in book.rules}
+
+
 class World:
     """Everything between a fake CRM and what is written to it."""
 

@@ -32,6 +32,7 @@ from crm_steward.pull import pull
 from crm_steward.scan import scan
 from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import PlanResult, make_plan, plan_undo
+from crm_steward.writing.addresses import same_address
 
 RULE = """
   - id: {id}
@@ -162,6 +163,23 @@ def test_an_address_is_emptied_only_where_no_refusal_is_lost(
     result = planned(world, rule("update: {clear: [email]}"))
     assert bool(changes(result)) is allowed
     assert why(result) == ([] if allowed else [("consent hangs on it", "email")])
+
+
+@pytest.mark.parametrize(
+    ("held", "other", "same"),
+    [
+        ("01 23 45 67 89", "+33 1 23 45 67 89", True),
+        ("06 1234 5678", "+39 06 1234 5678", True),
+        ("12", "+33 1 23 45 67 12", False),
+        ("555-0100", "+1 212 555 0100", False),
+        ("00", "+33 1 23 45 67 89", False),
+        ("", "+33 1 23 45 67 89", False),
+    ],
+)
+def test_the_end_of_a_number_is_not_the_number(held: str, other: str, same: bool) -> None:
+    """Only a country's code may come before it: consent to the rest was given by somebody else."""
+    contact = Contact(ref=RecordRef("crm", "1"))
+    assert same_address(contact, "phone", held, other) is same
 
 
 def test_a_field_that_holds_consent_is_written_by_no_rule(world: World) -> None:
@@ -595,6 +613,21 @@ def test_a_rule_does_in_each_connection_what_its_mode_there_allows(two: Two) -> 
     assert why(result) == []
 
 
+def test_a_finding_has_one_task_wherever_it_stands(two: Two) -> None:
+    """A group whose task stands in one CRM gets no second one when the rule only reports there now."""
+    two.add(two.world.crm, "1")
+    two.add(two.other, "3")
+    text = rule("task: {title: Merge them}", check=TWICE)
+    first = two.plan(text)
+    assert [str(change.ref) for change in changes(first)] == ["crm:1"]
+    two.world.apply(first.plan, "all")
+    two.world.clock.forward(seconds=1)
+    again = two.plan(text.replace("mode: propose", "mode: {default: propose, crm: report}"))
+
+    assert changes(again) == []
+    assert [(str(one.ref), one.why.value) for one in again.withheld] == [("other:3", "task stands")]
+
+
 # -- tasks --------------------------------------------------------------------------------------
 
 STAFF = {
@@ -732,3 +765,41 @@ def test_a_merge_under_way_keeps_its_records_from_other_changes(world: World) ->
     result = world.plan()
     assert changes(result) == []
     assert set(why(result)) == {("under way", "")}
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        "update: {set: {job_title: to be asked}}",
+        "update: {copy: {job_title: company}}",
+        "update: {clear: [job_title]}",
+        "tag: {field: extra.group, value: asked}",
+    ],
+)
+def test_what_a_person_wrote_since_the_scan_is_not_taken_for_what_was_found(
+    world: World, actions: str
+) -> None:
+    """A pull brings the salesperson's title before the next scan resolves the finding: it stays."""
+    world.crm.add("1", company="Acme", extra={"group": None})
+    planned(world, rule(actions))
+    world.clock.forward(minutes=10)
+    world.crm.edit("1", job_title="Buyer")
+    pull(world.database, "crm", "fake", world.crm, clock=world.clock)
+    result = world.plan()
+
+    assert result.plan.changes == ()
+    assert world.withheld(result) == ["stale"]
+
+
+def test_a_scan_of_changes_lets_a_record_that_changed_be_written(world: World) -> None:
+    """It looked, and the finding stands: nothing waits for the next scan of everything."""
+    world.crm.add("1", company="Acme")
+    planned(world, rule("update: {set: {job_title: to be asked}}"))
+    world.clock.forward(minutes=10)
+    world.crm.edit("1", company="Acme Ltd")
+    pull(world.database, "crm", "fake", world.crm, clock=world.clock)
+    assert world.withheld(world.plan()) == ["stale"]
+    world.clock.forward(minutes=1)
+    scan(world.database, world.book, clock=world.clock, changed=True)
+
+    assert len(world.plan().plan.changes) == 1

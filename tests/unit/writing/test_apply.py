@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.writing.conftest import World
+from tests.unit.writing.conftest import TASKS, World
 
 from crm_steward.model import (
     AuthError,
@@ -448,3 +448,26 @@ def test_a_bug_in_a_connector_is_not_swallowed(world: World) -> None:
     world.run()
     assert world.states()[-1] is State.VERIFIED
     assert world.crm.effects.total() == 1
+
+
+def test_what_was_approved_and_then_resolved_is_left_out(any_world: World) -> None:
+    """Somebody put the record right between the plan and its approval: no task is made for it."""
+    any_world.rules(TASKS)
+    any_world.crm.add("1")
+    any_world.crm.add("2")
+    any_world.look()
+    plan = any_world.plan().plan
+    any_world.clock.forward(minutes=10)
+    any_world.crm.edit("1", email="jeanne@example.org")
+    any_world.look()
+    counts = any_world.apply(plan, "all")
+
+    assert (counts.resolved, counts.to_json()["resolved"], counts.states[State.VERIFIED]) == (
+        1,
+        1,
+        1,
+    )
+    assert [task.change.ref.id for task in any_world.crm.tasks] == ["2"]
+    stored = Plans(any_world.database).get(plan.hash)
+    assert stored is not None
+    assert stored.status is PlanStatus.APPLIED

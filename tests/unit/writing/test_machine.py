@@ -24,6 +24,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.unit.writing.conftest import sights
 
 from crm_steward.connect.protocol import Capability, Page
 from crm_steward.model import (
@@ -175,7 +176,7 @@ class Machine(RuleBasedStateMachine):
             if not email:
                 found.append(self._finding("no-email", ref, "", {"missing": ["email"]}))
         examined = {one.id: {"crm"} for one in self.book.rules}
-        Findings(self.database).record(examined, found, now=self.now)
+        Findings(self.database).record(examined, found, now=self.now, digests=sights(self.book))
 
     def _finding(self, name: str, ref: Any, about: str, evidence: Any) -> Finding:
         return Finding(

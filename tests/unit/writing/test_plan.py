@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.writing.conftest import World
+from tests.unit.writing.conftest import World, sights
 
 from crm_steward.connect.protocol import Account, Capability, Owner
 from crm_steward.model import (
@@ -192,7 +192,10 @@ def test_rules_that_want_different_values_are_both_held_back(world: World) -> No
         about="first_name",
         evidence={"field": "first_name", "now": "JEANNE", "proposed": "JeAnne"},
     )
-    Findings(world.database).record({"other": {"crm"}}, [finding], now=world.clock())
+    digests = sights(world.book)
+    Findings(world.database).record(
+        {"other": {"crm"}}, [finding], now=world.clock(), digests=digests
+    )
 
     for options in ({}, {"rules": ["name-case"]}):
         result = world.plan(**options)
@@ -200,7 +203,7 @@ def test_rules_that_want_different_values_are_both_held_back(world: World) -> No
         assert set(world.withheld(result)) == {"conflict"}
 
     same = replace(finding, evidence={**finding.evidence, "proposed": "Jeanne"})
-    Findings(world.database).record({"other": {"crm"}}, [same], now=world.clock())
+    Findings(world.database).record({"other": {"crm"}}, [same], now=world.clock(), digests=digests)
     result = world.plan()
     assert [planned.rule for planned in result.plan.changes] == ["name-case"]
     assert [(one.rule, one.why, one.detail) for one in result.withheld] == [
@@ -395,3 +398,37 @@ def _rule(name: str, most: int | None, percent: float | None) -> Rule:
             "limits": {"max_changes": most, "max_percent": percent},
         }
     )
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "    except: [crm:1]\n",
+        "    where: {field: stage, equals: customer}\n",
+        "    connections: [crm, other]\n",
+    ],
+)
+def test_a_rule_that_was_edited_writes_nothing_of_what_it_found_before(
+    world: World, edit: str
+) -> None:
+    """It may not find it any more: who excepts a record and plans at once must not see it written."""
+    world.rules(NAMES)
+    world.crm.add("1", first_name="JEANNE")
+    world.look()
+    world.rules(NAMES + edit)
+    result = world.plan()
+
+    assert result.plan.changes == ()
+    assert world.withheld(result) == ["edited"]
+    for language in ("en", "fr"):
+        assert explain(Why.EDITED, "", language)
+
+
+def test_what_a_rule_does_may_be_edited_without_a_new_scan(world: World) -> None:
+    """Its mode, its actions and its limits say nothing about what it finds."""
+    world.rules(NAMES)
+    world.crm.add("1", first_name="JEANNE")
+    world.look()
+    world.rules(NAMES.replace("mode: apply", "mode: propose"))
+
+    assert [planned.automatic for planned in world.plan().plan.changes] == [False]

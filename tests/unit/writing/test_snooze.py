@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from tests.unit.writing.conftest import NAMES, PHONES, WIDE, World
+from tests.unit.writing.conftest import NAMES, PHONES, WIDE, World, sights
 
 from crm_steward.connect.protocol import Capability, Cursor, Page
 from crm_steward.model import Ability, Contact, Finding, Phone, RecordRef, Severity
@@ -168,7 +168,9 @@ class Sleep(RuleBasedStateMachine):
     def scan(self, found: set[str]) -> None:
         """Findings are new, standing, resolved and reopened."""
         findings = [self.finding(one) for one in sorted(found)]
-        Findings(self.database).record({"name-case": {"crm"}}, findings, now=self.now)
+        Findings(self.database).record(
+            {"name-case": {"crm"}}, findings, now=self.now, digests=sights(self.book)
+        )
         self.open = found
 
     @rule(number=st.sampled_from(ids), hours=st.sampled_from([1, 24, 100]))

@@ -299,6 +299,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.under way": "an earlier write is not settled yet",
         "withheld.set aside": "refused too often by the CRM",
         "withheld.stale": "the record changed since the scan",
+        "withheld.edited": "the rule was edited since its last scan",
         "withheld.gone": "the record is gone",
         "withheld.no proposal": "no value to propose; a person has to look",
         "withheld.snoozed": "the finding is snoozed",

@@ -304,6 +304,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.under way": "une écriture précédente n’est pas encore éclaircie",
         "withheld.set aside": "refusée trop souvent par le CRM",
         "withheld.stale": "la fiche a changé depuis l’analyse",
+        "withheld.edited": "la règle a été modifiée depuis sa dernière analyse",
         "withheld.gone": "la fiche n’existe plus",
         "withheld.no proposal": "aucune valeur à proposer ; à regarder par une personne",
         "withheld.snoozed": "l’anomalie est en sommeil",
