@@ -115,7 +115,7 @@ def test_a_scan_that_begins_when_the_lease_wants_renewing_does_not_wait_for_itse
     make_work: MakeWork, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each rule renews it: the scan holds no lock of the database while it asks."""
-    monkeypatch.setattr("crm_steward.store.database._BUSY_TIMEOUT_MS", 100)
+    monkeypatch.setattr("crm_steward.store.database.BUSY_TIMEOUT_MS", 100)
     work = make_work()
     work.pull("people")
     renewals = clock.now
