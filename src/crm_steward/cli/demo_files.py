@@ -12,7 +12,7 @@ CRMS = {
 }
 """Connection → kind and how many contacts its emulator has; they share people."""
 
-MORE: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+MORE: Mapping[str, Mapping[str, Mapping[str, str] | float]] = {
     "hubspot": {
         "consent": {
             "given_at": "consent_given_at",
@@ -27,6 +27,7 @@ MORE: Mapping[str, Mapping[str, Mapping[str, str]]] = {
         "stages": {"Prospect": "prospect", "Customer": "customer", "Former": "former"},
     },
     "pipedrive": {
+        "burst_share": 1.0,  # nobody else uses this account
         "fields": {"stage": "Stage", "kind": "Type of client", "source": "Source"},
         "stages": {"Prospect": "prospect", "Customer": "customer", "Former customer": "former"},
         "kinds": {"Company": "b2b", "Consumer": "b2c"},
