@@ -185,7 +185,7 @@ def test_list_names_what_a_connection_cannot_do(folder: Path) -> None:
     (folder / "crm-steward.yaml").write_text(SETTINGS.format(language="fr"))
     done = call("rules", "list")
 
-    assert "no-owner : pas appliquée dans crm, qui n'a pas le champ 'informed_at'" in done.output
+    assert "pas de champ 'informed_at' dans crm ; pas appliquées là : no-owner" in done.output
 
 
 def test_new_asks_checks_and_writes_a_rule_with_a_test_that_passes(folder: Path) -> None:

@@ -135,8 +135,8 @@ def lint(
     rules, there = _count(len(book.rules), "rule", speak), _count(len(files), "file", speak)
     out = console()
     out.print(say("no_mistakes", speak, rules=rules, files=there))
-    for one in book.skipped:
-        out.print(f"[yellow]{escape(rules_list.skipped(one, speak))}[/]")
+    for line in rules_list.left_out(book.skipped, speak):
+        out.print(f"[yellow]{escape(line)}[/]")
 
 
 def _count(number: int, thing: str, language: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +100,8 @@ def _show(book: RuleBook, fired: Mapping[str, Fired], language: str) -> None:
             )
     out = console()
     out.print(table)
-    for one in book.skipped:
-        out.print(Text(skipped(one, language), "yellow"))
+    for line in left_out(book.skipped, language):
+        out.print(Text(line, "yellow"))
 
 
 def _by_pack(book: RuleBook) -> dict[str, list[Rule]]:
@@ -117,10 +117,17 @@ def _mode(rule: Rule) -> str:
     return "\n".join(f"{name}: {mode}" for name, mode in rule.modes.items())
 
 
-def skipped(one: Skipped, language: str) -> str:
-    """Return what a rule leaves out in one connection, as a sentence."""
+def left_out(skipped: Iterable[Skipped], language: str) -> Iterator[str]:
+    """Yield what rules leave out where connections lack something: a sentence for each lack."""
     from crm_steward.rules.messages import say
 
-    if one.field:
-        return say("skipped_field", language, **asdict(one))
-    return say("skipped_action", language, **asdict(one))
+    rules: dict[tuple[str, str, str], list[str]] = {}
+    for one in skipped:
+        rules.setdefault((one.field, one.action, one.connection), []).append(one.rule)
+    places: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (name, action, connection), ids in sorted(rules.items()):
+        places.setdefault((name, action, tuple(ids)), []).append(connection)
+    for (name, action, those), connections in places.items():
+        code = "skipped_field" if name else "skipped_action"
+        about = {"field": name, "action": action, "connections": connections, "rules": those}
+        yield say(code, language, **about)

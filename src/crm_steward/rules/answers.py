@@ -22,12 +22,12 @@ ANSWERS: dict[str, tuple[str, str]] = {
     "column_ever": ("ever", "total"),
     "column_written": ("written", "écrites"),
     "skipped_field": (
-        "{rule}: not run in {connection}, which has no field '{field}'",
-        "{rule} : pas appliquée dans {connection}, qui n'a pas le champ '{field}'",
+        "no field '{field}' in {connections}; not run there: {rules}",
+        "pas de champ '{field}' dans {connections} ; pas appliquées là : {rules}",
     ),
     "skipped_action": (
-        "{rule}: no {action} in {connection}, which cannot do it",
-        "{rule} : pas de {action} dans {connection}, qui ne sait pas le faire",
+        "no {action} as asked in {connections}; left out there: {rules}",
+        "pas de {action} tel que demandé dans {connections} ; laissé de côté là : {rules}",
     ),
     "no_impact": (
         "No rule finds or does anything else than before.",
