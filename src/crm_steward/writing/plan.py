@@ -173,15 +173,16 @@ def _candidates(
     withheld: list[Withheld] = []
     for place, rule in enumerate(rules):
         found: list[tuple[datetime, str, Candidate]] = []
+        sight, looked = rule.sight, looks.get(rule.id, {})
         for chunk in chunked(findings.open(rule=rule.id, only=~asleep(now))):
             contacts, changed = mirror.contacts(_refs(chunk)), mirror.changed(_refs(chunk))
             knowing = replace(proposer, contacts=contacts, changed=changed)
             for stored in chunk:
-                if _edited(rule, stored, looks.get(rule.id, {})):
+                if _edited(rule, sight, stored, looked):
                     ref = stored.finding.refs[0]
                     withheld.append(Withheld(rule.id, stored.finding.fingerprint, ref, Why.EDITED))
                     continue
-                for proposal in knowing.propose(_as_looked(stored, looks.get(rule.id, {})), rule):
+                for proposal in knowing.propose(_as_looked(stored, looked), rule):
                     if isinstance(proposal, Withheld):
                         withheld.append(proposal)
                     else:
@@ -196,11 +197,11 @@ def _candidates(
     return [candidate for *_, candidate in turns], withheld
 
 
-def _edited(rule: Rule, stored: StoredFinding, looks: Mapping[str, Looked]) -> bool:
+def _edited(rule: Rule, sight: str, stored: StoredFinding, looks: Mapping[str, Looked]) -> bool:
     """Whether a finding is of the rule as it was before an edit: it may not find it any more."""
     names = {ref.connection for ref in stored.finding.refs}
     return any(map(rule.asks_in, names)) and any(
-        name not in looks or looks[name].digest != rule.sight for name in names
+        name not in looks or looks[name].digest != sight for name in names
     )
 
 
