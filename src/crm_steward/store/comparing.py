@@ -97,8 +97,13 @@ class Comparison:
         told = "fingerprint VARCHAR, known BOOLEAN, stands BOOLEAN"
         self.con.execute(f"CREATE TEMP TABLE steward_other ({_FOUND}, {told})")
         self.con.execute("CREATE TEMP TABLE steward_gone (fingerprint VARCHAR, rule VARCHAR)")
+        self.con.execute(
+            "CREATE TEMP TABLE steward_stood "
+            "(fingerprint VARCHAR, rule VARCHAR, stands BOOLEAN, looks UBIGINT)"
+        )
         if self.since is not None:
-            self._stood(pa.Table.from_pylist(self._about_changed(), schema=_STOOD), rules)
+            for rows in self._about_changed():
+                self._stood(pa.Table.from_pylist(rows, schema=_STOOD), rules)
             return
         # Nearly all rules are asked: reading all is faster than looking for them.
         every = sa.select(*(findings.c[name] for name in _STOOD.names))
@@ -108,27 +113,25 @@ class Comparison:
     def _stood(self, read: pa.Table | pa.RecordBatchReader, rules: Collection[str]) -> None:
         self.con.register("steward_read", read)
         self.con.execute(
-            f"CREATE TEMP TABLE steward_stood AS SELECT fingerprint, rule, state = 'open' AS stands, "
-            f"{_LOOKS} AS looks FROM steward_read WHERE rule IN (SELECT unnest($rules))",
+            f"INSERT INTO steward_stood SELECT fingerprint, rule, state = 'open', {_LOOKS} "
+            "FROM steward_read WHERE rule IN (SELECT unnest($rules))",
             {"rules": sorted(rules)},
         )
         self.con.unregister("steward_read")
 
-    def _about_changed(self) -> list[dict[str, Any]]:
-        """Return the findings about the contacts that were loaded, and about those that are gone."""
+    def _about_changed(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the findings about the contacts that were loaded, and about those that are gone."""
         looked = self.con.execute("SELECT connection, list(id) FROM looked_at GROUP BY connection")
         columns = (findings.c[name] for name in _STOOD.names[:-1])
         about = sa.select(*columns, sa.type_coerce(findings.c.evidence, sa.Text)).join(
             finding_refs, finding_refs.c.fingerprint == findings.c.fingerprint
         )
         here = finding_refs.c
-        rows: list[dict[str, Any]] = []
         with self.database.read() as reading:
             for connection, ids in looked.fetchall():
                 for chunk in chunked(ids):
                     those = about.where(here.connection == connection, here.id.in_(chunk))
-                    rows += [dict(row) for row in reading.execute(those.distinct()).mappings()]
-        return rows
+                    yield [dict(row) for row in reading.execute(those.distinct()).mappings()]
 
     def ask(self, source: Source) -> None:
         """Take what a rule finds in SQL, all of it."""
