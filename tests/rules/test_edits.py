@@ -188,6 +188,28 @@ def test_list_names_what_a_connection_cannot_do(folder: Path) -> None:
     assert "pas de champ 'informed_at' dans crm ; pas appliquées là : no-owner" in done.output
 
 
+@pytest.mark.parametrize("command", ["list", "lint"])
+def test_what_connections_lack_is_said_once(folder: Path, command: str) -> None:
+    """One line for all rules and connections that it concerns, and one for what differs."""
+    more = "  other: {kind: hubspot, token: pat-invented}\n"
+    (folder / "crm-steward.yaml").write_text(SETTINGS.format(language="en") + more)
+    skipping = (
+        "check: {{kind: required, fields: [{field}]}}\n    mode: report\n    if_unable: skip\n"
+    )
+    fields = {"a": "informed_at", "b": "informed_at", "c": "contract_end"}
+    rules = [
+        f"  - id: {name}\n    about: x\n    {skipping.format(field=field)}"
+        for name, field in fields.items()
+    ]
+    (folder / "rules/mine.yaml").write_text("version: 1\nrules:\n" + "".join(rules))
+    said = [line.strip() for line in call("rules", command).output.splitlines()]
+
+    assert [line for line in said if line.startswith("no field")] == [
+        "no field 'contract_end' in crm, other; not run there: c",
+        "no field 'informed_at' in crm, other; not run there: a, b",
+    ]
+
+
 def test_new_asks_checks_and_writes_a_rule_with_a_test_that_passes(folder: Path) -> None:
     """Wrong answers are explained and asked again; the rule and its test stand and pass."""
     answers = [

@@ -64,10 +64,12 @@ def test_a_connection_that_was_never_read_to_the_end_is_left_out_and_named(
     assert done.not_examined == {"half": "never read to the end yet"}
 
 
+@pytest.mark.parametrize("large", [0, 100_000_000])
 def test_the_same_mirror_gives_the_same_findings(
-    database: Database, clock: Clock, book: Book
+    database: Database, clock: Clock, book: Book, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second scan changes nothing."""
+    """A second scan changes nothing, also where a file is large enough to be read apart."""
+    monkeypatch.setattr("crm_steward.store.arrow._LARGE", large)
     fill(database, clock, "crm", "1", "2", "3")
     first, second = (scan(database, book(), clock=clock) for _ in range(2))
 

@@ -102,7 +102,8 @@ def _sqlite_apart(
 
 
 def _command(path: Path) -> list[str]:
-    return [sys.executable, "-m", f"{__package__}.apart", str(path), str(BUSY_TIMEOUT_MS)]
+    numbers = (str(BUSY_TIMEOUT_MS), str(_BATCH))
+    return [sys.executable, "-m", f"{__package__}.apart", str(path), *numbers]
 
 
 def _of_child(

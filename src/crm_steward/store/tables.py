@@ -222,9 +222,8 @@ runs = Table(
     "runs",
     metadata,
     Column("id", Text, primary_key=True),
-    Column(
-        "verb", Text, nullable=False
-    ),  # pull, scan, scan-changed, plan, apply, settle, undo, report
+    # pull, scan, scan-changed, plan, apply, settle, undo, report
+    Column("verb", Text, nullable=False),
     Column("connection", Text),
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),
