@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -103,12 +102,8 @@ def test_scalars_mean_what_they_look_like(tmp_path: Path, written: str, value: o
     ],
 )
 def test_what_a_rule_never_needs_is_refused_at_once(content: str | bytes, message: str) -> None:
-    """Bombs, foreign encodings, tabs, NUL: one message with the place, in a tenth of a second."""
-    start = time.process_time()
-    said = refused(content)
-
-    assert message in said
-    assert time.process_time() - start < 0.1
+    """Bombs, foreign encodings, tabs, NUL: one message with the place."""
+    assert message in refused(content)
 
 
 def test_too_many_values_are_refused() -> None:

@@ -179,14 +179,14 @@ def test_an_error_that_is_called_a_success(server: Server) -> None:
 
 def test_slow_waits_without_holding_up_others(server: Server) -> None:
     """A slow call delays its own answer only."""
-    _script(server, path="/notes/1", slow=0.5)
+    _script(server, path="/notes/1", slow=2)
     started = time.perf_counter()
     slow = threading.Thread(target=_write, args=(server, "1"))
     slow.start()
     _write(server, "2")
-    assert time.perf_counter() - started < 0.4
+    assert slow.is_alive()
     slow.join()
-    assert time.perf_counter() - started >= 0.5
+    assert time.perf_counter() - started >= 2
 
 
 def test_a_silent_no_op_says_ok_and_does_nothing(server: Server) -> None:
