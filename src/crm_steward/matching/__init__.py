@@ -1,14 +1,31 @@
 """Duplicates: block, compare, score, cluster; set-based, in DuckDB, on comparable values.
 
-Each step is a module: `levels` says what makes two contacts duplicates, `pairs` finds the pairs
-that qualify, `cluster` makes groups of them.
+Each step is a module and a query: `rows` makes contacts comparable, `blocking` says which pairs are
+worth comparing, `comparing` names what they have in common, `scoring` weighs it with the `weights`,
+`levels` are what rules may ask for by name, `clustering` makes groups of pairs. `matches` is the
+whole way.
 """
 
 from __future__ import annotations
 
-from crm_steward.matching.cluster import Group
-from crm_steward.matching.levels import LEVELS
-from crm_steward.matching.matches import MAX_BLOCK, Matches, find_groups
-from crm_steward.matching.pairs import CappedBlock, Pair
+from crm_steward.matching.blocking import CappedBlock
+from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
+from crm_steward.matching.matches import Group, Matches, Pair, Wanted, find_groups, matched
+from crm_steward.matching.rows import COLUMNS
+from crm_steward.matching.weights import SHIPPED, Weights
 
-__all__ = ["LEVELS", "MAX_BLOCK", "CappedBlock", "Group", "Matches", "Pair", "find_groups"]
+__all__ = [
+    "ALL_EVIDENCE",
+    "COLUMNS",
+    "DECIDED",
+    "LEVELS",
+    "SHIPPED",
+    "CappedBlock",
+    "Group",
+    "Matches",
+    "Pair",
+    "Wanted",
+    "Weights",
+    "find_groups",
+    "matched",
+]

@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
-from crm_steward.matching.names import SIMILAR_NAME
+_SIMILAR: Final = "(swapped IN (1, 2) OR (first IN (1, 2, 3) AND last IN (1, 2)))"
+"""The same name, a nickname of it, or a slip in it; first and last name may be swapped."""
+_EMAIL: Final = "greatest(email, email_moved)"
+_PLACE: Final = "greatest(place, place_moved)"
 
-AGREES: Final = 1.0
-"""Score of an identifier and a name that say the same."""
-NAME_MISSING: Final = 0.95
-"""Score of one mailbox where a record has no name to confirm or deny it."""
-NAME_DIFFERS: Final = 0.75
-"""Score of one personal mailbox under two names: a marriage, a couple, a successor. A person decides."""
-BY_PHONE: Final = 0.98
-"""What a similar name counts for where a telephone, which a family may share, is the identifier."""
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One way for two contacts to be duplicates.
-
-    Args:
-        name: As rules write it.
-        keys: Columns whose values block: contacts are compared when they share one.
-        qualifies: SQL over `similarity`, `nameless` (neither has a name) and `role` (all they share
-            is a mailbox of a function): whether the pair belongs to the level.
-        score: SQL over the same: 0 to 1, an order of certainty and not a probability.
-    """
-
-    name: str
-    keys: tuple[str, ...]
-    qualifies: str
-    score: str
-
-
-_SAME_EMAIL: Final = Level(
-    name="same e-mail",
-    keys=("email_key",),
-    # A mailbox of a function (info@) is many people's: the names must agree. Two records that
-    # have no name at all are both the function.
-    qualifies=f"(NOT role OR nameless OR similarity >= {SIMILAR_NAME})",
-    score=f"""CASE WHEN similarity IS NULL THEN {NAME_MISSING}
-        WHEN similarity >= {SIMILAR_NAME} THEN {AGREES} ELSE {NAME_DIFFERS} END""",
+LEVELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "same e-mail and similar name": f"{_EMAIL} IN (1, 2, 3) AND {_SIMILAR}",
+        "same birth date and similar name": f"born = 1 AND {_SIMILAR}",
+        "same phone and similar name": f"number = 1 AND {_SIMILAR}",
+        "similar e-mail and similar name": f"{_EMAIL} IN (4, 5) AND {_SIMILAR}",
+        "same address and similar name": f"{_PLACE} = 1 AND {_SIMILAR}",
+        "same company and similar name": f"company IN (1, 2) AND {_SIMILAR}",
+        # A mailbox of a function (info@) is many people's: it says nothing without a name, unless
+        # both records are the function.
+        "same e-mail": f"{_EMAIL} IN (1, 2) OR ({_EMAIL} = 3 AND ({_SIMILAR} OR nameless))",
+    }
 )
+"""Every level by name, the strongest first → SQL over `matching.compared`."""
 
-_SAME_PHONE: Final = Level(
-    name="same phone and similar name",
-    keys=("phone_key", "mobile_key"),
-    qualifies=f"similarity >= {SIMILAR_NAME}",
-    score=f"{BY_PHONE} * similarity",
-)
+ALL_EVIDENCE: Final = "all evidence together"
+"""The level of a pair that no level names and that the score finds."""
 
-LEVELS: Final = {level.name: level for level in (_SAME_EMAIL, _SAME_PHONE)}
-"""Every level by name, the strongest first."""
+DECIDED: Final = "decided by a person"
+"""The level of a pair that somebody said is one person."""

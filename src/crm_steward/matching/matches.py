@@ -2,20 +2,185 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from math import inf, log2
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from crm_steward.matching.cluster import Group, cluster
-from crm_steward.matching.levels import LEVELS, Level
-from crm_steward.matching.pairs import CappedBlock, Scope, capped_blocks, qualifying_pairs
+from crm_steward.matching.blocking import CappedBlock, block, capped
+from crm_steward.matching.clustering import cluster
+from crm_steward.matching.comparing import compare
+from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
+from crm_steward.matching.rows import prepare
+from crm_steward.matching.scoring import score
+from crm_steward.matching.weights import SHIPPED, Weights
+from crm_steward.matching.work import Work, working
+from crm_steward.model import RecordRef
 
 if TYPE_CHECKING:
     import duckdb
 
-MAX_BLOCK: Final = 50
-"""Holders of one value beyond which it identifies nobody: a switchboard, a placeholder. Two or three
-are a family; comparing all pairs of fifty is 1,225 comparisons, of five thousand twelve million."""
+Scope = Literal["connection", "everywhere"]
+"""Which contacts are compared: those of one connection, or all."""
+
+_SAID: Final = 99
+"""Bits of a pair that a person decided."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What makes two contacts duplicates.
+
+    Args:
+        levels: Names out of LEVELS: a pair that qualifies for one is found.
+        at_least: The probability from which a pair is found without any level; None: levels only.
+        sure_from: The probability from which a pair is sure enough to be merged.
+        within: `connection` never groups records of two connections.
+        weights: What evidence weighs.
+    """
+
+    levels: Sequence[str] = ()
+    at_least: float | None = 0.5
+    sure_from: float = 0.99
+    within: Scope = "everywhere"
+    weights: Weights = SHIPPED
+
+    def __post_init__(self) -> None:
+        """Refuse what would find nothing, or what nobody knows.
+
+        Raises:
+            ValueError: A level is unknown, or there is nothing to find pairs by.
+        """
+        unknown = [name for name in self.levels if name not in LEVELS]
+        if unknown or (not self.levels and self.at_least is None):
+            known = ", ".join(f"'{name}'" for name in LEVELS)
+            raise ValueError(f"levels are among {known}; got {list(self.levels)}")
+
+
+def bits_of(probability: float) -> float:
+    """Return a probability as log2 of its odds."""
+    if probability in (0, 1):
+        return inf if probability else -inf
+    return log2(probability / (1 - probability))
+
+
+_DECIDED: Final = f"""
+CREATE TABLE matching.decided AS
+SELECT least(a.n, b.n) AS l, greatest(a.n, b.n) AS r,
+    CASE d.verdict WHEN 'same' THEN {_SAID} ELSE -{_SAID} END AS bits
+FROM {{decisions}} d
+JOIN matching.plain a ON a.connection = d.left_connection AND a.id = d.left_id
+JOIN matching.plain b ON b.connection = d.right_connection AND b.id = d.right_id
+WHERE {{scope}}
+"""
+_NOBODY: Final = (
+    "(SELECT NULL AS left_connection, NULL AS left_id, NULL AS right_connection, NULL AS right_id, "
+    "NULL AS verdict LIMIT 0)"
+)
+
+_PAIRS: Final = f"""
+CREATE TABLE matching.pairs AS
+SELECT l, r, bits, level FROM (
+    SELECT l, r, bits, CASE {{levels}} WHEN bits >= $least THEN {len(LEVELS)} END AS level
+    FROM matching.scored
+) ANTI JOIN matching.decided USING (l, r) WHERE level IS NOT NULL
+UNION ALL SELECT l, r, bits, {len(LEVELS) + 1} FROM matching.decided WHERE bits > 0
+"""
+_LEVEL: Final = [*LEVELS, ALL_EVIDENCE, DECIDED]
+
+_GROUPS: Final = """
+CREATE TABLE matching.groups AS
+WITH held AS (
+    -- A pair that no level and no score found may still lie in a group that others hold together.
+    SELECT a.group_n, count(*) AS pairs, min(p.bits) AS weakest, min(p.level) AS level
+    FROM matching.pairs p JOIN matching.members a ON a.n = p.l JOIN matching.members b ON b.n = p.r
+    WHERE a.group_n = b.group_n GROUP BY a.group_n
+),
+sized AS (SELECT group_n, count(*) AS size FROM matching.members GROUP BY group_n)
+SELECT group_n, size, pairs, weakest, level, pairs < size * (size - 1) // 2 AS chained,
+    pairs = size * (size - 1) // 2 AND weakest >= $sure AS sure
+FROM held JOIN sized USING (group_n)
+"""
+
+
+@contextmanager
+def matched(con: duckdb.DuckDBPyConnection, wanted: Wanted) -> Iterator[Work]:
+    """Give the tables of a search: `plain`, `scored`, `pairs`, `members`, `groups` and what led there.
+
+    Args:
+        con: Holds `contacts` with the columns `rows.COLUMNS`, and `decisions` where people decided.
+        wanted: What makes two contacts duplicates.
+    """
+    with working(con) as work:
+        prepare(work)
+        block(work, apart=wanted.within == "connection")
+        compare(work)
+        score(work, wanted.weights)
+        _decided(work, wanted.within)
+        cases = " ".join(
+            f"WHEN {sql} THEN {list(LEVELS).index(name)}"
+            for name, sql in LEVELS.items()
+            if name in wanted.levels
+        )
+        least = inf if wanted.at_least is None else bits_of(wanted.at_least)
+        work.run(_PAIRS.format(levels=cases), least=least)
+        cluster(work, wanted.weights)
+        work.run(_GROUPS, sure=bits_of(wanted.sure_from))
+        yield work
+
+
+def _decided(work: Work, within: Scope) -> None:
+    known = work.con.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decisions'"
+    ).fetchall()[0][0]
+    scope = "true" if within == "everywhere" else "d.left_connection = d.right_connection"
+    work.run(_DECIDED.format(decisions="decisions" if known else _NOBODY, scope=scope))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two contacts that are probably one person.
+
+    Args:
+        left, right: The records, `left` before `right`.
+        level: The strongest level they qualify for.
+        probability: How likely it is that they are one person.
+        sure: Whether that is enough to merge them.
+    """
+
+    left: RecordRef
+    right: RecordRef
+    level: str
+    probability: float
+    sure: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Contacts that are probably one person.
+
+    Args:
+        refs: The members, sorted.
+        pairs: What holds them together, in order of their records.
+        chained: Whether some two members were not found as a pair and hang together by others only.
+        sure: Whether every two members are sure to be one person.
+    """
+
+    refs: tuple[RecordRef, ...]
+    pairs: tuple[Pair, ...]
+    chained: bool
+    sure: bool
+
+    @property
+    def level(self) -> str:
+        """The strongest level any of its pairs qualifies for."""
+        return min((pair.level for pair in self.pairs), key=_LEVEL.index)
+
+    @property
+    def weakest(self) -> Pair:
+        """The pair that is least certain: what to look at first."""
+        return min(self.pairs, key=lambda pair: pair.probability)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,34 +196,45 @@ class Matches:
     capped: list[CappedBlock]
 
 
-def find_groups(
-    con: duckdb.DuckDBPyConnection,
-    levels: Sequence[str],
-    *,
-    within: Scope = "everywhere",
-    max_block: int = MAX_BLOCK,
-) -> Matches:
+PROBABILITY: Final = "round(1 / (1 + pow(2, -bits::DOUBLE)), 4)"
+"""SQL of a pair's probability."""
+
+_FOUND: Final = f"""
+SELECT m.group_n, g.chained, g.sure, a.connection, a.id, b.connection, b.id, level, {PROBABILITY},
+    bits >= $sure
+FROM matching.pairs p JOIN matching.members m ON m.n = p.l
+JOIN matching.members o ON o.n = p.r AND o.group_n = m.group_n
+JOIN matching.groups g ON g.group_n = m.group_n
+JOIN matching.plain a ON a.n = p.l JOIN matching.plain b ON b.n = p.r
+ORDER BY m.group_n, p.l, p.r
+"""
+
+
+def find_groups(con: duckdb.DuckDBPyConnection, wanted: Wanted) -> Matches:
     """Group the rows of table `contacts` that are probably one person.
 
     Args:
-        con: Holds `contacts` with connection, id, email_key, phone_key, mobile_key,
-            first_name_key, last_name_key, name_key. Nothing is left behind in it.
-        levels: Names out of LEVELS; a pair that qualifies for several counts for the strongest.
-        within: `connection` never groups records of two connections.
-        max_block: Values with more holders are not compared but reported in `capped`.
-
-    Raises:
-        ValueError: A level is unknown, or none is given.
+        con: As for `matched`. Nothing is left behind in it.
+        wanted: What makes two contacts duplicates.
     """
-    wanted = _ordered(levels)
-    pairs = qualifying_pairs(con, wanted, within=within, max_block=max_block)
-    capped = capped_blocks(con, wanted, within=within, max_block=max_block)
-    return Matches(groups=cluster(pairs), capped=capped)
+    with matched(con, wanted) as work:
+        rows = work.run(_FOUND.replace(" level,", " p.level,"), sure=bits_of(wanted.sure_from))
+        found: dict[int, list[tuple[Any, ...]]] = {}
+        for row in rows.fetchall():
+            found.setdefault(row[0], []).append(row)
+        return Matches(groups=[_group(pairs) for pairs in found.values()], capped=capped(work))
 
 
-def _ordered(levels: Sequence[str]) -> list[Level]:
-    unknown = [name for name in levels if name not in LEVELS]
-    if unknown or not levels:
-        known = ", ".join(f"'{name}'" for name in LEVELS)
-        raise ValueError(f"levels are among {known}; got {list(levels)}")
-    return [level for name, level in LEVELS.items() if name in levels]
+def _group(rows: Sequence[tuple[Any, ...]]) -> Group:
+    pairs = tuple(
+        Pair(
+            left=RecordRef(*row[3:5]),
+            right=RecordRef(*row[5:7]),
+            level=_LEVEL[row[7]],
+            probability=row[8],
+            sure=row[9],
+        )
+        for row in rows
+    )
+    refs = tuple(sorted({ref for pair in pairs for ref in (pair.left, pair.right)}))
+    return Group(refs=refs, pairs=pairs, chained=rows[0][1], sure=rows[0][2])

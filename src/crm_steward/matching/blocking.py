@@ -1,0 +1,176 @@
+"""Block: which pairs of contacts are worth comparing, out of all there are.
+
+Two contacts are compared when they share a key. A key that too many share is no reason to compare
+them all; they are found by narrower keys or are said not to have been compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from crm_steward.matching.work import Work
+
+_FIRST: Final = "first IS NOT NULL"
+_LAST: Final = "last IS NOT NULL"
+_BOTH: Final = f"{_FIRST} AND {_LAST}"
+_ANY_ORDER: Final = "least(first, last), greatest(first, last)"
+_GIVEN: Final = "coalesce(set1::VARCHAR, first_word, first)"
+_SOUND: Final = "translate(last, 'aeiouyh ', '')"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A reason to compare two contacts.
+
+    Args:
+        name: What they share.
+        values: SQL of what is shared, over `matching.rows`.
+        when: SQL: which contacts have it.
+        most: Contacts that may share one value; of more, none are compared for it.
+        alone: Whether nothing narrower finds what is left out: each such value is reported.
+        kind: Keys of one kind have values in common; by default the name.
+    """
+
+    name: str
+    values: str
+    when: str
+    most: int
+    alone: bool = False
+    kind: str = ""
+
+    def hashed(self, values: str, apart: bool) -> str:  # noqa: FBT001 -- told apart by its name where it is given
+        """Return SQL of the number that stands for `values`; keys of one kind have them in common."""
+        scope = ", connection" if apart else ""
+        return f"hash('{self.kind or self.name}', {values}{scope})"
+
+
+KEYS: Final = (
+    Key("e-mail", "email", "email IS NOT NULL", 50, alone=True),
+    Key("phone", "number1", "number1 IS NOT NULL", 20, alone=True, kind="number"),
+    Key("mobile", "number2", "number2 IS NOT NULL", 20, alone=True, kind="number"),
+    Key("mailbox name", "local", "length(local) > 4 AND NOT role", 20),
+    Key("birth date", "born", "born IS NOT NULL", 6),
+    Key("birth date and first name", "born, first[1]", f"born IS NOT NULL AND {_FIRST}", 10),
+    Key("birth date and last name", "born, last[1]", f"born IS NOT NULL AND {_LAST}", 10),
+    Key("name", _ANY_ORDER, _BOTH, 25),
+    Key("name and city", f"{_ANY_ORDER}, city", f"{_BOTH} AND city IS NOT NULL", 25),
+    Key("name and company", f"{_ANY_ORDER}, company", f"{_BOTH} AND company IS NOT NULL", 25),
+    Key("name and domain", f"{_ANY_ORDER}, domain", f"{_BOTH} AND domain IS NOT NULL", 25),
+    Key("last name and initial", "last, first[1]", _BOTH, 8),
+    Key("first name and sound of last name", f"{_GIVEN}, {_SOUND}", _BOTH, 12),
+    Key("last name and city", "last, city, first[1]", f"{_LAST} AND city IS NOT NULL", 10),
+    Key("first name and city", f"{_GIVEN}, city, last[:3]", f"{_FIRST} AND city IS NOT NULL", 12),
+    Key("last name and company", "company, last", f"{_LAST} AND company IS NOT NULL", 12),
+    Key("first name and company", f"company, {_GIVEN}", f"{_FIRST} AND company IS NOT NULL", 8),
+    Key("last name and domain", "domain, last", f"{_LAST} AND domain IS NOT NULL AND NOT private", 12),
+    Key("first name and domain", f"domain, {_GIVEN}", f"{_FIRST} AND domain IS NOT NULL AND NOT private", 8),
+    Key("first name and postcode", f"postcode, {_GIVEN}", f"{_FIRST} AND postcode IS NOT NULL", 6),
+    Key("last name and postcode", "postcode, last[:4]", f"{_LAST} AND postcode IS NOT NULL", 6),
+    Key("street", "street", "length(street) > 8", 4),
+    Key("first name and street", f"street, {_GIVEN}", f"{_FIRST} AND length(street) > 5", 12),
+    Key("last name and street", "street, last", f"{_LAST} AND length(street) > 5", 12),
+)
+"""Every key. What each is worth was measured: see bench/duplicates.py."""
+
+_NUMBER: Final = {key.name: number for number, key in enumerate(KEYS)}
+EMAIL, PHONE, MOBILE, LOCAL, BORN = (
+    1 << _NUMBER[name] for name in ("e-mail", "phone", "mobile", "mailbox name", "birth date")
+)
+"""Bits of `shared` in `matching.candidates`."""
+
+_HELD: Final = """
+INSERT INTO matching.held SELECT {hashed}, n, {number} FROM matching.rows WHERE {when}
+"""
+
+_HELD_TOO: Final = """
+INSERT INTO matching.held SELECT DISTINCT {hashed}, n, {number} FROM (
+    SELECT n, connection, {own}, unnest(from_json({column}, '["VARCHAR"]')) AS value
+    FROM matching.plain WHERE {column} LIKE '{several}'
+) WHERE value <> '' AND {own_too}
+"""
+
+_KEPT: Final = """
+CREATE TABLE matching.kept AS
+SELECT key, n, kind, size FROM matching.held JOIN (
+    SELECT key, count(*)::USMALLINT AS size FROM matching.held GROUP BY key
+    HAVING count(*) BETWEEN 2 AND CASE any_value(kind) {most} END
+) USING (key)
+"""
+
+_CANDIDATES: Final = f"""
+CREATE TABLE matching.candidates AS
+SELECT a.n AS l, b.n AS r, bit_or(1::INTEGER << a.kind::INTEGER) AS shared,
+    min(CASE a.kind WHEN {_NUMBER["e-mail"]} THEN a.size END) AS email_holders,
+    min(CASE WHEN a.kind IN ({_NUMBER["phone"]}, {_NUMBER["mobile"]}) THEN a.size END)
+        AS number_holders,
+    min(CASE a.kind WHEN {_NUMBER["mailbox name"]} THEN a.size END) AS local_holders
+FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n
+GROUP BY a.n, b.n
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CappedBlock:
+    """A value shared by so many contacts that they were not compared for it.
+
+    Args:
+        key: What they share: a key's name.
+        holders: How many contacts share one value, or, where narrower keys take over, how many
+            share any such value.
+        value: Whether it is one value.
+    """
+
+    key: str
+    holders: int
+    value: bool
+
+
+def block(work: Work, *, apart: bool) -> None:
+    """Make `matching.candidates`: the pairs that share a key, and which.
+
+    Args:
+        work: Holds `matching.rows`.
+        apart: Never compare contacts of two connections.
+    """
+    work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER, kind UTINYINT)")
+    for number, key in enumerate(KEYS):
+        work.run(_HELD.format(hashed=key.hashed(key.values, apart), number=number, when=key.when))
+    for name, column, own, several in (
+        ("e-mail", "email_keys", ("email",), "%,%"),
+        ("phone", "phone_keys", ("number1", "number2"), "%,%"),
+    ):
+        key = KEYS[_NUMBER[name]]
+        differs = " AND ".join(f"value IS DISTINCT FROM {one}" for one in own)
+        work.run(
+            _HELD_TOO.format(
+                hashed=key.hashed("value", apart),
+                number=_NUMBER[name],
+                column=column,
+                own=", ".join(own),
+                own_too=differs,
+                several=several,
+            )
+        )
+    work.run(_KEPT.format(most=" ".join(f"WHEN {n} THEN {k.most}" for n, k in enumerate(KEYS))))
+    work.run(_CANDIDATES)
+    work.run("DROP TABLE matching.kept")
+
+
+def capped(work: Work) -> list[CappedBlock]:
+    """Return what was not compared because too many share it, the largest first."""
+    rows = work.run(
+        "SELECT kind, size FROM (SELECT any_value(kind) AS kind, count(*) AS size "
+        "FROM matching.held GROUP BY key) "
+        f"WHERE size > CASE kind {' '.join(f'WHEN {n} THEN {k.most}' for n, k in enumerate(KEYS))} END "
+        "ORDER BY kind, size DESC"
+    ).fetchall()
+    found = [
+        CappedBlock(key=KEYS[kind].name, holders=size, value=True)
+        for kind, size in rows
+        if KEYS[kind].alone
+    ]
+    names = sum(size for kind, size in rows if KEYS[kind].name == "name")
+    if names:
+        found.append(CappedBlock(key="name", holders=names, value=False))
+    return found

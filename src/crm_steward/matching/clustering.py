@@ -1,0 +1,155 @@
+"""Cluster: groups of contacts that the pairs which were found hold together, and where to cut them.
+
+Most groups are two contacts and one pair. Where pairs form chains (a resembles b, b resembles c),
+the surest pairs are joined first, and two parts are only joined when, all in all, their members
+speak for it and no two of them contradict each other: correlation clustering, greedily, by average
+linkage (Bansal, Blum and Chawla, Correlation Clustering, Machine Learning 56, 2004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+from crm_steward.matching.comparing import compare
+from crm_steward.matching.scoring import score
+from crm_steward.matching.weights import Weights
+from crm_steward.matching.work import Work
+
+CONTRADICTS: Final = -12.0
+"""Bits at which two contacts contradict each other: one to four thousand that they are one person."""
+_MOST: Final = 8.0
+_LEAST: Final = -6.0
+"""Bits beyond which one pair weighs no more: no pair outvotes all others."""
+_LARGEST: Final = 60
+"""Contacts in a chain beyond which the pairs that were not compared are not asked for."""
+_UNKNOWN: Final = -3.0
+"""What a pair weighs that was not compared."""
+
+_Pair = tuple[int, int]
+
+_KNOTTED: Final = """
+WITH ends AS (SELECT unnest([l, r]) AS n FROM matching.pairs),
+several AS (SELECT n FROM ends GROUP BY n HAVING count(*) > 1)
+SELECT l, r, bits FROM matching.pairs
+WHERE l IN (SELECT n FROM several) OR r IN (SELECT n FROM several)
+ORDER BY bits DESC, l, r
+"""
+
+
+@dataclass(slots=True)
+class _Parts:
+    """The parts that contacts were joined into so far."""
+
+    of: dict[int, int] = field(default_factory=dict)
+    members: dict[int, list[int]] = field(default_factory=dict)
+
+    def part(self, n: int) -> int:
+        if n not in self.of:
+            self.of[n] = n
+            self.members[n] = [n]
+        return self.of[n]
+
+    def join(self, one: int, other: int) -> None:
+        if len(self.members[one]) < len(self.members[other]):
+            one, other = other, one
+        for n in self.members[other]:
+            self.of[n] = one
+        self.members[one] += self.members.pop(other)
+
+
+def cluster(work: Work, weights: Weights) -> None:
+    """Make `matching.members` (n, group_n) of `matching.pairs`; a group is named by its first member.
+
+    Args:
+        work: Holds `matching.pairs` (l, r, bits), `matching.decided` (l, r, bits: what a person said)
+            and, of all pairs compared, `matching.scored`.
+        weights: What the pairs were scored with: some are compared only now.
+    """
+    work.run("CREATE TABLE matching.members (n INTEGER, group_n INTEGER)")
+    edges = work.run(_KNOTTED).fetchall()
+    chained = _Parts()
+    for l, r, _ in edges:  # noqa: E741 -- left and right
+        one, other = chained.part(l), chained.part(r)
+        if one != other:
+            chained.join(one, other)
+    known = _known(work, chained, weights)
+    parts = _joined(edges, known)
+    _store(work, parts)
+    work.run(_SIMPLE)
+    work.run("DROP TABLE matching.chained")
+
+
+_SIMPLE: Final = """
+INSERT INTO matching.members
+SELECT unnest([l, r]), l FROM matching.pairs ANTI JOIN matching.chained ON chained.n = pairs.l
+"""
+
+
+def _known(work: Work, chained: _Parts, weights: Weights) -> Mapping[_Pair, float]:
+    """Return the bits of every two contacts of a chain, comparing those that were not compared."""
+    table = pa.table(
+        {
+            "n": pa.array(chained.of.keys(), pa.int32()),
+            "chain": pa.array(chained.of.values(), pa.int32()),
+        }
+    )
+    work.con.register("steward_chained", table)
+    work.run("CREATE TABLE matching.chained AS SELECT * FROM steward_chained")
+    work.con.unregister("steward_chained")
+    work.run(
+        "CREATE OR REPLACE TABLE matching.candidates AS SELECT a.n AS l, b.n AS r, 0 AS shared, "
+        "NULL::INTEGER AS email_holders, NULL::INTEGER AS number_holders, "
+        "NULL::INTEGER AS local_holders "
+        "FROM matching.chained a JOIN matching.chained b ON a.chain = b.chain AND a.n < b.n "
+        "ANTI JOIN matching.scored s ON s.l = a.n AND s.r = b.n "
+        f"WHERE a.chain IN (SELECT chain FROM matching.chained GROUP BY chain HAVING count(*) BETWEEN 3 AND {_LARGEST})"
+    )
+    compare(work, all_=True)
+    score(work, weights, into="scored_too")
+    rows = work.run(
+        "SELECT l, r, bits FROM matching.scored_too UNION ALL "
+        "SELECT l, r, bits FROM matching.scored "
+        "JOIN matching.chained a ON a.n = l JOIN matching.chained b ON b.n = r "
+        # What a person decided comes last, and counts.
+        "WHERE a.chain = b.chain UNION ALL SELECT l, r, bits FROM matching.decided"
+    ).fetchall()
+    return {(l, r): bits for l, r, bits in rows}  # noqa: E741 -- left and right
+
+
+def _joined(edges: Iterable[tuple[int, int, float]], known: Mapping[_Pair, float]) -> _Parts:
+    parts = _Parts()
+    for l, r, _ in edges:  # noqa: E741 -- left and right
+        one, other = parts.part(l), parts.part(r)
+        if one != other and _belong(parts.members[one], parts.members[other], known):
+            parts.join(one, other)
+    return parts
+
+
+def _belong(left: Iterable[int], right: Iterable[int], known: Mapping[_Pair, float]) -> bool:
+    total = 0.0
+    others = list(right)
+    for one in left:
+        for other in others:
+            bits = known.get((one, other) if one < other else (other, one), _UNKNOWN)
+            if bits <= CONTRADICTS:
+                return False
+            total += min(max(bits, _LEAST), _MOST)
+    return total >= 0
+
+
+def _store(work: Work, parts: _Parts) -> None:
+    first = {part: min(members) for part, members in parts.members.items() if len(members) > 1}
+    rows = [(n, first[part]) for n, part in parts.of.items() if part in first]
+    table = pa.table(
+        {
+            "n": pa.array([n for n, _ in rows], pa.int32()),
+            "group_n": pa.array([group for _, group in rows], pa.int32()),
+        }
+    )
+    work.con.register("steward_parts", table)
+    work.run("INSERT INTO matching.members SELECT * FROM steward_parts")
+    work.con.unregister("steward_parts")

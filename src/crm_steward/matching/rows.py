@@ -1,0 +1,173 @@
+"""Rows: each contact as matching compares it, with how common its values are in this base.
+
+A name that a thousand people bear proves less than one that two bear. Every count here is of this
+base, so that what is evidence among ten thousand contacts is not taken for it among ten million.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crm_steward.matching.given_names import given_names
+from crm_steward.matching.providers import PRIVATE_PROVIDERS
+from crm_steward.matching.work import Work
+from crm_steward.normalize import ROLE_NAMES
+
+COLUMNS: Final = (
+    "connection",
+    "id",
+    "country_code",
+    "first_name_key",
+    "last_name_key",
+    "name_key",
+    "email_key",
+    "email_keys",
+    "phone_key",
+    "mobile_key",
+    "phone_keys",
+    "company_key",
+    "street_key",
+    "postcode_key",
+    "city_key",
+    "birth_date",
+)
+"""What matching reads of a contact."""
+
+BACKGROUND: Final = 1_000
+"""People whose names count without being in the base: among three contacts too, a name is no proof
+just because nobody else there bears it."""
+
+_PROVIDES: Final = (20, 0.002)
+"""A domain of more contacts than this, and this share of the base, is a provider's, not a firm's."""
+
+_TITLES: Final = (
+    "^((dr|prof|pr|mr|mrs|ms|miss|m|mm|mme|mlle|me|herr|frau|hr|fr|ing|dipl|sr|sra|srta|d|dna|don"
+    "|dona|sir|lady|rev|sig|dott) )+"
+)
+_FAMILIES: Final = ["family", "famille", "familie", "familia", "famiglia"]
+_FOLD: Final = r"'([aou])e+', '\1', 'g'"
+"""What `normalize.name_key` does to umlauts, so that a name is found in an address."""
+
+_PEOPLE: Final = f"""
+CREATE TABLE matching.plain AS
+WITH named AS (
+    SELECT connection, id, country_code AS country,
+        CASE WHEN first_name_key IS NULL
+                THEN CASE WHEN last_name_key IS NULL THEN split_part(name_key, ' ', 1) END
+            WHEN contains(first_name_key, ' ') THEN regexp_replace(first_name_key, $titles, '')
+            ELSE first_name_key END AS first,
+        CASE WHEN last_name_key IS NOT NULL THEN last_name_key
+            WHEN first_name_key IS NULL AND contains(name_key, ' ')
+                THEN substr(name_key, strpos(name_key, ' ') + 1) END AS last,
+        email_key AS email, email_keys, split_part(email_key, '@', 1) AS local,
+        split_part(email_key, '@', 2) AS domain,
+        phone_key AS number1, nullif(mobile_key, phone_key) AS number2, phone_keys,
+        company_key AS company, street_key AS street, postcode_key AS postcode, city_key AS city,
+        birth_date::DATE AS born
+    FROM contacts
+),
+parted AS (
+    SELECT *, split_part(local, '.', 1) AS before, split_part(local, '.', 2) AS after,
+        (first IS NULL OR length(first) = 1) AND contains(local, '.') AND last IS NOT NULL AS lacks
+    FROM named
+)
+SELECT (row_number() OVER (ORDER BY connection, id))::INTEGER AS n, * EXCLUDE (before, after, lacks) REPLACE (
+    -- The address says the given name that the record lacks: zoe.martin@, martin.zoe12@.
+    CASE WHEN lacks IS NOT TRUE THEN first
+        WHEN starts_with(after, last[:6]) AND regexp_full_match(before, $word)
+            AND NOT list_contains($families, before) AND coalesce(first, before[1]) = before[1]
+            THEN regexp_replace(before, {_FOLD})
+        WHEN starts_with(before, last[:6]) AND regexp_full_match(after, $word_and_number)
+            AND coalesce(first, after[1]) = after[1]
+            THEN regexp_replace(regexp_extract(after, '[a-z]+'), {_FOLD})
+        ELSE first END AS first)
+FROM parted
+"""
+
+
+def _holders(value: str) -> str:
+    """Return SQL for how many contacts hold each value of a column, where they are several."""
+    return (
+        f"(SELECT {value} AS value, count(*) AS holders FROM matching.plain "
+        f"WHERE {value} IS NOT NULL GROUP BY {value} HAVING count(*) > 1)"
+    )
+
+
+_ADDRESS: Final = "hash(street, coalesce(postcode, city))"
+
+_ROWS: Final = f"""
+CREATE TABLE matching.rows AS
+WITH lettered AS (
+    SELECT *, CASE WHEN contains(local, '.') OR contains(local, '_') OR contains(local, '-')
+            THEN translate(local, '._-', '') ELSE local END AS letters,
+        CASE WHEN street IS NOT NULL AND coalesce(postcode, city) IS NOT NULL THEN {_ADDRESS} END
+            AS address
+    FROM matching.plain
+),
+folded AS (
+    SELECT * REPLACE (CASE WHEN contains(letters, 'e') THEN regexp_replace(letters, {_FOLD})
+        ELSE letters END AS letters) FROM lettered
+),
+sizes AS (SELECT country, count(*) AS size FROM matching.plain WHERE country IS NOT NULL GROUP BY country)
+SELECT p.n, p.connection, p.first, p.last,
+    CASE WHEN contains(p.first, ' ') THEN split_part(p.first, ' ', 1) END AS first_word,
+    CASE WHEN contains(p.first, ' ')
+        THEN p.first[1] || split_part(p.first, ' ', 2)[1] END AS initials,
+    g.set1, g.set2, g.set3,
+    -- log2 of one in how many people of the country bears the name.
+    log2((coalesce(sizes.size, $size) + {BACKGROUND}) / (coalesce(f.holders, 1) + 1.0))::FLOAT AS first_bits,
+    log2((coalesce(sizes.size, $size) + {BACKGROUND}) / (coalesce(l.holders, 1) - 0.8))::FLOAT AS last_bits,
+    log2(coalesce(sizes.size, $size) + {BACKGROUND})::FLOAT AS base_bits,
+    p.email, p.local, coalesce(list_contains($roles, p.local), false) AS role,
+    nullif(regexp_replace(p.local, '[^0-9]', '', 'g'), '') AS digits,
+    -- Whose mailbox it is: jdoe@, john.doe@, doej@ for John Doe, not family.doe@.
+    coalesce((length(p.first) > 2 AND contains(p.letters, split_part(p.first, ' ', 1)))
+        OR starts_with(p.letters, p.first[1] || p.last[:5])
+        OR starts_with(p.letters, p.last || p.first[1])
+        OR (starts_with(p.letters, p.first[:2]) AND contains(p.letters, p.last[:5])), false) AS own,
+    p.domain, coalesce(d.holders, 1)::INTEGER AS domain_holders,
+    coalesce(list_contains($providers, p.domain)
+        OR d.holders > {_PROVIDES[0]} + {_PROVIDES[1]} * $size, false) AS private,
+    p.number1, p.number2, p.company, coalesce(c.holders, 1)::INTEGER AS company_holders,
+    p.street, p.address, coalesce(a.holders, 1)::INTEGER AS address_holders,
+    p.city, coalesce(t.holders, 1)::INTEGER AS city_holders,
+    p.postcode, coalesce(z.holders, 1)::INTEGER AS postcode_holders, p.born
+FROM folded p
+LEFT JOIN sizes USING (country)
+LEFT JOIN {_holders("first")} f ON f.value = p.first
+LEFT JOIN {_holders("last")} l ON l.value = p.last
+LEFT JOIN {_holders("domain")} d ON d.value = p.domain
+LEFT JOIN {_holders("company")} c ON c.value = p.company
+LEFT JOIN (SELECT address AS value, count(*) AS holders FROM lettered WHERE address IS NOT NULL
+    GROUP BY address HAVING count(*) > 1) a ON a.value = p.address
+LEFT JOIN {_holders("city")} t ON t.value = p.city
+LEFT JOIN {_holders("postcode")} z ON z.value = p.postcode
+LEFT JOIN matching.given_names g ON g.name = split_part(p.first, ' ', 1)
+"""
+
+
+def prepare(work: Work) -> None:
+    """Make `matching.plain` (each contact's values, numbered) and `matching.rows` of `contacts`."""
+    names = given_names()
+    work.run(
+        "CREATE TABLE matching.given_names AS SELECT unnest($names) AS name, unnest($set1) AS set1, "
+        "unnest($set2) AS set2, unnest($set3) AS set3",
+        names=list(names),
+        **{
+            f"set{place + 1}": [sets[place] if place < len(sets) else None for sets in names.values()]
+            for place in range(3)
+        },
+    )
+    work.run(
+        _PEOPLE,
+        titles=_TITLES,
+        families=_FAMILIES,
+        word="[a-z]{3,}",
+        word_and_number="[a-z]{3,}[0-9]*",
+    )
+    work.run(
+        _ROWS,
+        size=work.value("SELECT count(*) FROM matching.plain"),
+        roles=sorted(ROLE_NAMES),
+        providers=sorted(PRIVATE_PROVIDERS),
+    )
