@@ -13,9 +13,10 @@ from crm_steward.rules import LeftOut, Rule, RuleBook
 from crm_steward.rules.kinds import Check, SqlCheck
 from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
-from crm_steward.store.findings import FindingCounts, Findings, Look, Looked
+from crm_steward.store.findings import Findings, Looked
 from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.recording import FindingCounts, Look, store
 from crm_steward.store.relation import open_relation, relation_of_rows
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.runs import Runs
@@ -189,7 +190,8 @@ def _scan(
         comparison.end()
         counts.by_rule = {rule.id: comparison.found[rule.id] for rule in rules}
         findings = Findings(database)
-        stored = findings.store(
+        stored = store(
+            database,
             comparison,
             {rule.id: _look(rule, chosen.examined) for rule in rules},
             now=now,
