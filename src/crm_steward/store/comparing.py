@@ -17,6 +17,7 @@ from crm_steward.store.arrow import stream
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.fingerprints import fingerprint_sql
 from crm_steward.store.identity import known_as
+from crm_steward.store.linking import begin_linking, keep_pairs
 from crm_steward.store.tables import finding_refs, findings, regrouped
 
 _FOUND = """
@@ -91,10 +92,18 @@ class Comparison:
     found: dict[str, int] = field(default_factory=dict)
     standing: int = 0
     _asked: set[str] = field(default_factory=set)
+    _linking: frozenset[str] = frozenset()
     _waiting: int = 0
 
-    def begin(self, rules: Collection[str]) -> None:
-        """Read what stood before of the rules that are going to be asked."""
+    def begin(self, rules: Collection[str], linking: Collection[str] = ()) -> None:
+        """Read what stood before of the rules that are going to be asked.
+
+        Args:
+            rules: The rules.
+            linking: Those of them whose pairs are kept: they say who is one person.
+        """
+        self._linking = frozenset(linking)
+        begin_linking(self.con)
         self.con.execute(f"CREATE TEMP TABLE steward_found ({_FOUND})")
         told = "fingerprint VARCHAR, known BOOLEAN, stands BOOLEAN, moved BOOLEAN"
         self.con.execute(f"CREATE TEMP TABLE steward_other ({_FOUND}, {told})")
@@ -175,6 +184,8 @@ class Comparison:
         self._took(rules, count)
 
     def _took(self, rules: Collection[str], count: int) -> None:
+        if linking := self._linking.intersection(rules):
+            keep_pairs(self.con, "steward_found", linking)
         self._asked |= set(rules)
         self._waiting += count
         if self._waiting >= _AT_ONCE:

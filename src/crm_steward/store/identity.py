@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Hashable, Iterable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -15,13 +15,6 @@ from crm_steward.store.tables import finding_refs, findings
 
 Group = TypeVar("Group", bound=Hashable)
 Identity = TypeVar("Identity", bound=Hashable)
-
-
-class Seen(Protocol):
-    """How a rule looked: the connections it looked at, and those it does not name any more."""
-
-    connections: Collection[str]
-    left: Collection[str]
 
 
 def heirs(claims: Iterable[tuple[Group, Identity]]) -> dict[Group, Identity]:
@@ -61,7 +54,9 @@ def _again(mark: str) -> str:
 
 
 def inherit(
-    con: duckdb.DuckDBPyConnection, writing: sa.Connection, examined: Mapping[str, Seen]
+    con: duckdb.DuckDBPyConnection,
+    writing: sa.Connection,
+    looked_at: Callable[[str, str], bool],
 ) -> int:
     """Let new groups take over the identity of findings that would be resolved, and return how many.
 
@@ -71,7 +66,7 @@ def inherit(
     Args:
         con: Holds `steward_other` and `steward_gone`, as `Comparison` left them.
         writing: The transaction in which the findings are stored.
-        examined: Rule id → how it looked.
+        looked_at: Whether a rule, by its id, would have found again what stands on a connection.
     """
     rules = con.execute(
         "SELECT DISTINCT rule FROM steward_other WHERE NOT stands AND len(refs) > 1 "
@@ -83,8 +78,8 @@ def inherit(
         "SELECT fingerprint FROM steward_gone WHERE list_contains($rules, rule)",
         {"rules": [rule for (rule,) in rules]},
     ).fetchall()
-    _load_gone(con, writing, [mark for (mark,) in gone], examined)
-    found = heirs(con.execute(_CLAIMS).fetchall())
+    _load_gone(con, writing, [mark for (mark,) in gone], looked_at)
+    found: dict[str, str] = heirs(con.execute(_CLAIMS).fetchall())
     if found:
         names = {"new": list(found), "old": list(found.values())}
         con.register("steward_heirs", pa.table(names))
@@ -126,7 +121,7 @@ def _load_gone(
     con: duckdb.DuckDBPyConnection,
     writing: sa.Connection,
     marks: Collection[str],
-    examined: Mapping[str, Seen],
+    looked_at: Callable[[str, str], bool],
 ) -> None:
     """Load the members of groups that were not found again, unless some were not looked at."""
     con.execute(f"CREATE OR REPLACE TEMP TABLE steward_lost ({_columns(_LOST)})")
@@ -140,7 +135,9 @@ def _load_gone(
     ).join(finding_refs, finding_refs.c.fingerprint == findings.c.fingerprint)
     for chunk in chunked(marks):
         rows = writing.execute(members.where(findings.c.fingerprint.in_(chunk))).mappings().all()
-        unseen = {row["fingerprint"] for row in rows if not _looked_at(row, examined)}
+        unseen = {
+            row["fingerprint"] for row in rows if not looked_at(row["rule"], row["connection"])
+        }
         those = [dict(row) for row in rows if row["fingerprint"] not in unseen]
         con.register("steward_read", pa.Table.from_pylist(those, schema=_LOST))
         con.execute("INSERT INTO steward_lost SELECT * FROM steward_read")
@@ -150,8 +147,3 @@ def _load_gone(
 def _columns(schema: pa.Schema) -> str:
     kinds = {pa.string(): "VARCHAR", pa.int64(): "BIGINT"}
     return ", ".join(f"{of.name} {kinds[of.type]}" for of in schema)
-
-
-def _looked_at(row: Mapping[str, str], examined: Mapping[str, Seen]) -> bool:
-    seen = examined[row["rule"]]
-    return row["connection"] in seen.connections or row["connection"] in seen.left

@@ -42,6 +42,10 @@ class Look:
     connections: Collection[str]
     left: Collection[str] = ()
 
+    def finds_again(self, connection: str) -> bool:
+        """Whether what the rule finds there and does not find again is there no more."""
+        return connection in self.connections or connection in self.left
+
 
 def store(
     database: Database,
@@ -65,9 +69,11 @@ def store(
         beside: What else is written in the transaction.
     """
     with database.write() as writing, _roomy(database, writing):
-        standing = comparison.standing + inherit(comparison.con, writing, examined)
+        inherited = inherit(
+            comparison.con, writing, lambda rule, name: examined[rule].finds_again(name)
+        )
         new, reopened = comparison.opened()
-        counts = FindingCounts(new=new, standing=standing, reopened=reopened)
+        counts = FindingCounts(new=new, standing=comparison.standing + inherited, reopened=reopened)
         recording = _Recording(database, writing, now)
         recording.open(comparison)
         recording.refresh(comparison)

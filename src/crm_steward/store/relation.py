@@ -15,6 +15,7 @@ from crm_steward.store.arrow import arrow_type, batch_of, stream
 from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import Database
 from crm_steward.store.decisions import Decisions
+from crm_steward.store.people import People
 from crm_steward.store.tables import contacts
 
 MEMORY_LIMIT = "1200MB"
@@ -39,7 +40,8 @@ def open_relation(
 
     Beside it stands `decisions` (left_connection, left_id, right_connection, right_id, verdict):
     what people decided about pairs of records and holds, `same` or `different`, the lower record
-    on the left; also about records that are not among the contacts.
+    on the left; also about records that are not among the contacts. And `people` (connection, id,
+    person): the records of each person, across connections; empty where `columns` does not name it.
 
     Args:
         database: The store.
@@ -51,12 +53,25 @@ def open_relation(
     """
     wanted = [c for c in contacts.columns if columns is None or c.name in {*columns, *_NAMES}]
     decided = _decided(database)
+    known = People(database).all() if columns is None or "people" in columns else {}
     if since is not None:
         con = _changed(database, wanted, since, connections, memory_limit)
     else:
         con = _whole(database, wanted, connections, memory_limit)
     _insert(con, "decisions", decided)
+    set_people(con, known)
     return con
+
+
+def set_people(con: duckdb.DuckDBPyConnection, known: Mapping[tuple[str, str], str]) -> None:
+    """Let the table `people` say who is one person.
+
+    Args:
+        con: What `open_relation` returned.
+        known: The record, as connection and id → the person.
+    """
+    con.execute("DELETE FROM people")
+    _insert(con, "people", [(*record, person) for record, person in known.items()])
 
 
 def _whole(
@@ -100,7 +115,7 @@ def relation_of_rows(
 ) -> duckdb.DuckDBPyConnection:
     """Return the same for rows made by `rows.row_of`, without a database (rule tests).
 
-    Nobody decided anything about them.
+    Nobody decided anything about them, and nobody knows who is one person.
 
     Args:
         rows: Columns by name; missing ones are NULL.
@@ -152,11 +167,16 @@ def _load(
             raise failures[0] from None
         raise
     con.unregister("arrow_contacts")
-    con.execute(f"CREATE TABLE decisions ({', '.join(f'{name} VARCHAR' for name in _DECISIONS)})")
+    for table, names in _BESIDE.items():
+        con.execute(f"CREATE TABLE {table} ({', '.join(f'{name} VARCHAR' for name in names)})")
     return con
 
 
-_DECISIONS = ("left_connection", "left_id", "right_connection", "right_id", "verdict")
+_BESIDE = {
+    "decisions": ("left_connection", "left_id", "right_connection", "right_id", "verdict"),
+    "people": ("connection", "id", "person"),
+}
+"""The tables beside `contacts`."""
 
 
 def _decided(database: Database) -> list[tuple[str, ...]]:
