@@ -122,9 +122,10 @@ def fill(database: Database, size: int) -> None:
     import pyarrow as pa
     import sqlalchemy as sa
 
+    from crm_steward.store.columns import to_micros
     from crm_steward.store.mirror import Mirror
     from crm_steward.store.rows import content_of, row_of
-    from crm_steward.store.tables import contacts, to_micros
+    from crm_steward.store.tables import contacts
 
     rng = random.Random(7)  # noqa: S311 -- invented contacts
     people = [_template(number, rng) for number in range(min(size, _TEMPLATES))]
@@ -205,7 +206,7 @@ def timed(figures: dict[str, float], name: str) -> Iterator[None]:
 
 def change(database: Database, at: datetime) -> None:
     """Let a thousand contacts change: some lose their owner, some their e-mail, some neither."""
-    from crm_steward.store.tables import to_micros
+    from crm_steward.store.columns import to_micros
 
     with database.write() as writing:
         writing.exec_driver_sql(

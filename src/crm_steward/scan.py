@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
+
+import duckdb
 
 from crm_steward.model import Clock
 from crm_steward.rules import LeftOut, Rule, RuleBook
 from crm_steward.rules.kinds import Check, SqlCheck
 from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
-from crm_steward.store.findings import FindingCounts, Findings, Look, Looked
+from crm_steward.store.findings import Findings, Looked
 from crm_steward.store.jobs import Jobs, JobState
+from crm_steward.store.linking import keep_pairs_of_before, linked
 from crm_steward.store.mirror import Mirror
-from crm_steward.store.relation import open_relation, relation_of_rows
+from crm_steward.store.people import People, Record
+from crm_steward.store.recording import FindingCounts, Look, store
+from crm_steward.store.relation import open_relation, relation_of_rows, set_people
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.runs import Runs
 
@@ -181,19 +188,30 @@ def _scan(
     with open_relation(database, connections=chosen.examined, columns=columns, since=since) as con:
         counts.contacts = con.execute("SELECT count(*) FROM contacts").fetchall()[0][0]
         comparison = Comparison(database, con, since)
-        comparison.begin([rule.id for rule in rules])
-        for number, rule in enumerate(rules, start=1):
-            if progress:
-                progress(rule.id, number, len(rules))
-            _ask(comparison, rule, now, counts)
+        linking = [rule for rule in rules if rule.check.links]
+        comparison.begin([rule.id for rule in rules], [rule.id for rule in linking])
+        numbers = count(1)
+
+        def ask(some: Iterable[Rule]) -> None:
+            for rule in some:
+                if progress:
+                    progress(rule.id, next(numbers), len(rules))
+                _ask(comparison, rule, now, counts)
+
+        # Who is one person is known before the others ask.
+        ask(linking)
+        groups = None if since else _people(database, con, book, linking)
+        ask(rule for rule in rules if not rule.check.links)
         comparison.end()
         counts.by_rule = {rule.id: comparison.found[rule.id] for rule in rules}
         findings = Findings(database)
-        stored = findings.store(
+        stored = store(
+            database,
             comparison,
             {rule.id: _look(rule, chosen.examined) for rule in rules},
             now=now,
             retired=() if since else findings.known_rules() - {rule.id for rule in book.rules},
+            beside=None if groups is None else partial(People(database).save, groups, now=now),
         )
     if not since and not counts.not_examined:
         jobs = Jobs(database)
@@ -202,6 +220,25 @@ def _scan(
                 jobs.save(_job(rule), JobState(last_success_at=now, last_attempt_at=now))
     for name, value in asdict(stored).items():
         setattr(counts, name, value)
+
+
+def _people(
+    database: Database, con: duckdb.DuckDBPyConnection, book: RuleBook, asked: Sequence[Rule]
+) -> list[list[Record]] | None:
+    """Let the rules to come know who is one person, and return the records of each person.
+
+    None when nobody was asked: what was known stands. Rules that are not due keep what they found;
+    where no rule says who is one person any more, nobody is known to be.
+    """
+    linking = {rule.id for rule in book.rules if rule.check.links}
+    if linking and not asked:
+        return None
+    groups = []
+    if linking:
+        keep_pairs_of_before(con, database, linking - {rule.id for rule in asked})
+        groups = linked(con)
+    set_people(con, People(database).named(groups))
+    return groups
 
 
 def columns_read(rules: Sequence[Rule], now: datetime) -> set[str] | None:

@@ -22,6 +22,7 @@ from crm_steward.model.change import (
     kind_of,
 )
 from crm_steward.model.clock import Clock, utc_now
+from crm_steward.model.compared import COMPARED
 from crm_steward.model.consent import Channel, Consent, ConsentStatus, binding_consent
 from crm_steward.model.contact import (
     AddressStatus,
@@ -56,6 +57,7 @@ from crm_steward.model.finding import Finding, Severity, fingerprint
 from crm_steward.model.plan import Plan, PlannedChange
 
 __all__ = [
+    "COMPARED",
     "FIELDS",
     "KEPT",
     "MAPPABLE",

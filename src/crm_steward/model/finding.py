@@ -62,6 +62,8 @@ class Finding:
         about: What tells apart several findings of one rule on one record (a field's name).
         evidence: JSON-ready facts that explain it (`{"field": "phone", "now": …, "proposed": …}`).
         score: Certainty between 0 and 1, where the check knows one.
+        known_as: The fingerprint under which the store knows it: a group that gained or lost
+            members keeps its own. Without one, it is worked out from the records.
     """
 
     rule: str
@@ -71,8 +73,9 @@ class Finding:
     about: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     score: float | None = None
+    known_as: str = field(default="", compare=False)
 
     @property
     def fingerprint(self) -> str:
         """The identity of this finding across runs."""
-        return fingerprint(self.rule, self.refs, self.about)
+        return self.known_as or fingerprint(self.rule, self.refs, self.about)

@@ -2,7 +2,9 @@
 
 A consent hangs on an address. People are linked across records and connections by the addresses
 they share, compared by key; for each address, channel and purpose the most restrictive status of
-all records counts. `model.binding_consent` says the same of one record.
+all records counts. `model.binding_consent` says the same of one record. A refusal that names no
+address is the person's: it concerns the addresses of all records that are known to be theirs (the
+table `people`). Nothing but refusals passes from address to address.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterable
 
 from crm_steward.model import Channel, ConsentStatus
 from crm_steward.model.consent import GENERAL
+from crm_steward.normalize import ROLE_NAMES
 from crm_steward.rules.sql import Statement
 
 REFUSED = (ConsentStatus.COMPLAINT, ConsentStatus.WITHDRAWN, ConsentStatus.OBJECTED)
@@ -34,7 +37,10 @@ _CONSENT = ", ".join(
         "withdrawn_at": "TIMESTAMP",
     }.items()
 )
-_SAID = '{"channel":"VARCHAR","status":"VARCHAR","purpose":"VARCHAR","withdrawn_at":"TIMESTAMP"}'
+_SAID = (
+    '{"channel":"VARCHAR","status":"VARCHAR","purpose":"VARCHAR","address":"VARCHAR",'
+    '"withdrawn_at":"TIMESTAMP"}'
+)
 _GROUNDS = {
     "purchase": "purchase|contract|sale|customer|achat|contrat|vente|client|kauf|vertrag|kunde",
     "inquiry": "inquir|enquir|request|application|demande|anfrage|candidature|bewerbung",
@@ -123,20 +129,49 @@ def statements(
         purpose: Only what speaks of this purpose, or of the channel as a whole; None for all.
         rows: SQL for the contacts whose consents are read: reading them is what takes time.
     """
-    asked = ["true"]
-    if channel is not None:
-        asked.append(f"said.channel = {statement.bind(channel)}")
-    if purpose is not None:
-        asked.append(_speaks_of(purpose, "said.purpose", statement))
+    asked = _asked(statement, channel, purpose)
     return (
         "SELECT connection, id, said.channel AS channel, said.purpose AS purpose, "
         f"unnest(keys) AS key, {rank('said.status')} AS rank, said.withdrawn_at AS refused_at FROM ("
         f"SELECT connection, id, unnest(from_json(consents, '[{_SAID}]')) AS said, "
         "unnest(from_json(consent_keys, '[[\"VARCHAR\"]]')) AS keys "
-        f"FROM contacts WHERE consents <> '[]' AND {rows}) WHERE {' AND '.join(asked)}"
+        f"FROM contacts WHERE consents <> '[]' AND {rows}) WHERE {asked}"
     )
 
 
+def _asked(statement: Statement, channel: str | None, purpose: str | None) -> str:
+    asked = ["true"]
+    if channel is not None:
+        asked.append(f"said.channel = {statement.bind(channel)}")
+    if purpose is not None:
+        asked.append(_speaks_of(purpose, "said.purpose", statement))
+    return " AND ".join(asked)
+
+
+def refused_by_people(
+    statement: Statement, channel: str | None = None, purpose: str | None = None
+) -> str:
+    """Return SQL for the refusals that name no address, for every address of the person.
+
+    Columns and arguments as for `statements`. A mailbox of a function (info@) is nobody's own.
+    """
+    roles = statement.bind(sorted(ROLE_NAMES))
+    return (
+        "SELECT connection, id, channel, purpose, key, rank, refused_at FROM ("
+        "SELECT person, connection, id, said.channel AS channel, said.purpose AS purpose, "
+        f"{rank('said.status')} AS rank, said.withdrawn_at AS refused_at FROM (SELECT person, "
+        f"connection, id, unnest(from_json(consents, '[{_SAID}]')) AS said FROM contacts "
+        f"JOIN people USING (connection, id) WHERE {_REFUSES}) WHERE said.address IS NULL "
+        f"AND said.status IN ({listed(REFUSED)}) AND {_asked(statement, channel, purpose)}) "
+        f"JOIN (SELECT person, unnest({_CHANNELS}) AS channel, unnest({_HELD}) AS keys FROM contacts "
+        "JOIN people USING (connection, id)) USING (person, channel), unnest(keys) AS each(key) "
+        f"WHERE key <> '' AND NOT list_contains({roles}, split_part(key, '@', 1))"
+    )
+
+
+_CHANNELS = "[" + ", ".join(f"'{channel.value}'" for channel in _ADDRESSED) + "]"
+_HELD = "[" + ", ".join(f"from_json({of}, '[\"VARCHAR\"]')" for of in _ADDRESSED.values()) + "]"
+"""SQL for the keys of a contact's addresses, channel by channel."""
 _REFUSES = " OR ".join(f"contains(consents, '\"{status.label}\"')" for status in REFUSED)
 """SQL for the contacts that refuse something: the others need not be read to know who does."""
 _SPEAKING = (
@@ -177,11 +212,13 @@ def refusals(channel: str, purpose: str | None, statement: Statement) -> str:
     no = ", ".join(str(int(status)) for status in REFUSED)
     among = "(connection, id) IN (SELECT (connection, id) FROM speaking)"
     return (
-        f"WITH refused AS ({statements(statement, channel, purpose, f'({_REFUSES})')}), "
+        f"WITH of_people AS MATERIALIZED ({refused_by_people(statement, channel, purpose)}), "
+        f"refused AS ({statements(statement, channel, purpose, f'({_REFUSES})')} "
+        "UNION ALL SELECT * FROM of_people), "
         f"keys AS MATERIALIZED (SELECT DISTINCT key FROM refused WHERE rank IN ({no})), "
         f"speaking AS (SELECT DISTINCT connection, id FROM ({_SPEAKING}) SEMI JOIN keys USING (key)), "
         f"said AS MATERIALIZED (SELECT * FROM ({statements(statement, channel, purpose, among)}) "
-        "SEMI JOIN keys USING (key)), "
+        "SEMI JOIN keys USING (key) UNION ALL SELECT * FROM of_people), "
         "strictest AS (SELECT key, purpose, max(rank) AS rank FROM said GROUP BY ALL), "
         f"verdict AS (SELECT key, {binding(purpose)} AS rank, "
         f"bool_or(purpose = '{GENERAL}') AS general "

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import duckdb
 
 from crm_steward.model import Channel, RecordRef
-from crm_steward.rules.consents import REFUSED, SHOWN, addressed, label, statements
+from crm_steward.rules.consents import (
+    REFUSED,
+    SHOWN,
+    addressed,
+    label,
+    refused_by_people,
+    statements,
+)
 from crm_steward.rules.sql import Statement
 
 
@@ -51,7 +58,7 @@ def standings(
     no = ", ".join(str(int(status)) for status in REFUSED)
     disagree = f"strictest IN ({no}) AND mildest NOT IN ({no})" if ref is None else "true"
     sql = (
-        f"WITH said AS ({statements(statement)}), "
+        f"WITH said AS ({statements(statement)} UNION ALL {refused_by_people(statement)}), "
         "each AS (SELECT channel, key, purpose, connection, id, max(rank) AS rank FROM said "
         f"WHERE {asked} GROUP BY ALL), "
         "ranked AS (SELECT *, max(rank) OVER same AS strictest, min(rank) OVER same AS mildest "

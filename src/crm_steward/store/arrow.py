@@ -13,8 +13,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from crm_steward.model import StoreError
+from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, store_error
-from crm_steward.store.tables import UtcTime
 
 _BATCH = 16_384
 """Rows per batch: large enough to amortise, small enough to keep memory flat."""

@@ -16,7 +16,9 @@ from crm_steward.model import Finding, Severity
 from crm_steward.store.arrow import stream
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.fingerprints import fingerprint_sql
-from crm_steward.store.tables import finding_refs, findings
+from crm_steward.store.identity import known_as
+from crm_steward.store.linking import begin_linking, keep_pairs
+from crm_steward.store.tables import finding_refs, findings, regrouped
 
 _FOUND = """
 rule VARCHAR, kind VARCHAR, severity BIGINT, about VARCHAR, score DOUBLE, evidence VARCHAR,
@@ -40,6 +42,7 @@ _ARROW = pa.schema(
 )
 
 
+_NAMES = pa.schema([("own", pa.string()), ("name", pa.string())])
 _STOOD = pa.schema(
     [
         *((name, pa.string()) for name in ("fingerprint", "rule", "state")),
@@ -89,18 +92,27 @@ class Comparison:
     found: dict[str, int] = field(default_factory=dict)
     standing: int = 0
     _asked: set[str] = field(default_factory=set)
+    _linking: frozenset[str] = frozenset()
     _waiting: int = 0
 
-    def begin(self, rules: Collection[str]) -> None:
-        """Read what stood before of the rules that are going to be asked."""
+    def begin(self, rules: Collection[str], linking: Collection[str] = ()) -> None:
+        """Read what stood before of the rules that are going to be asked.
+
+        Args:
+            rules: The rules.
+            linking: Those of them whose pairs are kept: they say who is one person.
+        """
+        self._linking = frozenset(linking)
+        begin_linking(self.con)
         self.con.execute(f"CREATE TEMP TABLE steward_found ({_FOUND})")
-        told = "fingerprint VARCHAR, known BOOLEAN, stands BOOLEAN"
+        told = "fingerprint VARCHAR, known BOOLEAN, stands BOOLEAN, moved BOOLEAN"
         self.con.execute(f"CREATE TEMP TABLE steward_other ({_FOUND}, {told})")
         self.con.execute("CREATE TEMP TABLE steward_gone (fingerprint VARCHAR, rule VARCHAR)")
         self.con.execute(
             "CREATE TEMP TABLE steward_stood "
             "(fingerprint VARCHAR, rule VARCHAR, stands BOOLEAN, looks UBIGINT)"
         )
+        self._names()
         if self.since is not None:
             for rows in self._about_changed():
                 self._stood(pa.Table.from_pylist(rows, schema=_STOOD), rules)
@@ -117,6 +129,16 @@ class Comparison:
             "FROM steward_read WHERE rule IN (SELECT unnest($rules))",
             {"rules": sorted(rules)},
         )
+        self.con.unregister("steward_read")
+
+    def _names(self) -> None:
+        """Read which groups are known by another fingerprint than that of their members."""
+        with self.database.read() as reading:
+            rows = reading.execute(sa.select(regrouped.c.fingerprint, regrouped.c.members)).all()
+        names = known_as({row.fingerprint: row.members for row in rows})
+        table = pa.table({"own": list(names), "name": list(names.values())}, schema=_NAMES)
+        self.con.register("steward_read", table)
+        self.con.execute("CREATE TEMP TABLE steward_names AS SELECT * FROM steward_read")
         self.con.unregister("steward_read")
 
     def _about_changed(self) -> Iterator[list[dict[str, Any]]]:
@@ -162,6 +184,8 @@ class Comparison:
         self._took(rules, count)
 
     def _took(self, rules: Collection[str], count: int) -> None:
+        if linking := self._linking.intersection(rules):
+            keep_pairs(self.con, "steward_found", linking)
         self._asked |= set(rules)
         self._waiting += count
         if self._waiting >= _AT_ONCE:
@@ -175,14 +199,14 @@ class Comparison:
             "CREATE OR REPLACE TEMP TABLE steward_beside AS SELECT f.*, "
             "s.fingerprint IS NOT NULL AS known, coalesce(s.stands, false) AS stands, "
             "coalesce(s.stands AND s.looks = f.looks, false) AS same FROM ("
-            "SELECT fingerprint, any_value(rule) AS rule, arg_min(looks, place) AS looks, "
-            "min(place) AS place FROM ("
-            f"SELECT rowid AS place, rule, {_LOOKS} AS looks, {mark} AS fingerprint "
-            "FROM steward_found) GROUP BY fingerprint) f "
+            "SELECT coalesce(name, own) AS fingerprint, name IS NOT NULL AS moved, rule, looks, "
+            "place FROM (SELECT own, any_value(rule) AS rule, arg_min(looks, place) AS looks, "
+            f"min(place) AS place FROM (SELECT rowid AS place, rule, {_LOOKS} AS looks, {mark} AS own "
+            "FROM steward_found) GROUP BY own) LEFT JOIN steward_names USING (own)) f "
             "LEFT JOIN steward_stood s USING (fingerprint)"
         )
         self.con.execute(
-            "INSERT INTO steward_other BY NAME SELECT f.* EXCLUDE (place), fingerprint, known, stands "
+            "INSERT INTO steward_other BY NAME SELECT f.* EXCLUDE (place), fingerprint, known, stands, moved "
             "FROM (SELECT *, rowid AS place FROM steward_found) f JOIN steward_beside b USING (place) WHERE NOT same"
         )
         self.con.execute("DELETE FROM steward_found")
@@ -209,17 +233,17 @@ class Comparison:
         ).fetchall()
         return new, back
 
-    def rows(self, columns: str, *, stands: bool) -> Iterator[list[tuple[Any, ...]]]:
+    def rows(self, columns: str, when: str) -> Iterator[list[tuple[Any, ...]]]:
         """Yield `columns` of what is to be written, in chunks, in the order of the indexes.
 
         Args:
             columns: What to select.
-            stands: What stands and shows something else than before; else what is new or back.
+            when: SQL for which; `stands` is what stands and shows something else than before, the
+                others are new or back.
         """
         # A cursor of its own does not see temporary tables; the caller takes one kind at a time.
         result = self.con.execute(
-            f"SELECT {columns} FROM steward_other WHERE stands = $stands ORDER BY rule, fingerprint",
-            {"stands": stands},
+            f"SELECT {columns} FROM steward_other WHERE {when} ORDER BY rule, fingerprint"
         )
         while rows := result.fetchmany(_CHUNK):
             yield rows

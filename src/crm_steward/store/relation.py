@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,12 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from crm_steward.model import StoreError
-from crm_steward.store.arrow import arrow_type, stream
+from crm_steward.store.arrow import arrow_type, batch_of, stream
+from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import Database
-from crm_steward.store.tables import UtcTime, contacts
+from crm_steward.store.decisions import Decisions
+from crm_steward.store.people import People
+from crm_steward.store.tables import contacts
 
 MEMORY_LIMIT = "1200MB"
 """What DuckDB may use before it spills to disk: with Python and the batches, below 2 GB."""
@@ -35,6 +38,11 @@ def open_relation(
     columns are text. It is a snapshot: what is pulled later does not reach it, and the database
     is free as soon as this returns.
 
+    Beside it stands `decisions` (left_connection, left_id, right_connection, right_id, verdict):
+    what people decided about pairs of records and holds, `same` or `different`, the lower record
+    on the left; also about records that are not among the contacts. And `people` (connection, id,
+    person): the records of each person, across connections; empty where `columns` does not name it.
+
     Args:
         database: The store.
         connections: Only contacts of these connections; None means all.
@@ -44,8 +52,34 @@ def open_relation(
         memory_limit: How much memory DuckDB may use before it spills to disk.
     """
     wanted = [c for c in contacts.columns if columns is None or c.name in {*columns, *_NAMES}]
+    decided = _decided(database)
+    known = People(database).all() if columns is None or "people" in columns else {}
     if since is not None:
-        return _changed(database, wanted, since, connections, memory_limit)
+        con = _changed(database, wanted, since, connections, memory_limit)
+    else:
+        con = _whole(database, wanted, connections, memory_limit)
+    _insert(con, "decisions", decided)
+    set_people(con, known)
+    return con
+
+
+def set_people(con: duckdb.DuckDBPyConnection, known: Mapping[tuple[str, str], str]) -> None:
+    """Let the table `people` say who is one person.
+
+    Args:
+        con: What `open_relation` returned.
+        known: The record, as connection and id → the person.
+    """
+    con.execute("DELETE FROM people")
+    _insert(con, "people", [(*record, person) for record, person in known.items()])
+
+
+def _whole(
+    database: Database,
+    wanted: Collection[sa.Column[Any]],
+    connections: Collection[str] | None,
+    memory_limit: str,
+) -> duckdb.DuckDBPyConnection:
     # Not through the index: nearly all rows are read, in the order in which they lie.
     none: Any = sa.literal_column("0")
     query = sa.select(*wanted).where(sa.func.coalesce(contacts.c.gone_at, none) == none)
@@ -80,6 +114,8 @@ def relation_of_rows(
     rows: Iterable[Mapping[str, Any]], *, memory_limit: str = MEMORY_LIMIT
 ) -> duckdb.DuckDBPyConnection:
     """Return the same for rows made by `rows.row_of`, without a database (rule tests).
+
+    Nobody decided anything about them, and nobody knows who is one person.
 
     Args:
         rows: Columns by name; missing ones are NULL.
@@ -131,7 +167,32 @@ def _load(
             raise failures[0] from None
         raise
     con.unregister("arrow_contacts")
+    for table, names in _BESIDE.items():
+        con.execute(f"CREATE TABLE {table} ({', '.join(f'{name} VARCHAR' for name in names)})")
     return con
+
+
+_BESIDE = {
+    "decisions": ("left_connection", "left_id", "right_connection", "right_id", "verdict"),
+    "people": ("connection", "id", "person"),
+}
+"""The tables beside `contacts`."""
+
+
+def _decided(database: Database) -> list[tuple[str, ...]]:
+    return [
+        (one.left.connection, one.left.id, one.right.connection, one.right.id, one.verdict.value)
+        for one in Decisions(database).holding()
+    ]
+
+
+def _insert(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[str, ...]]) -> None:
+    """Insert rows of text all at once."""
+    if rows:
+        schema = pa.schema([(str(place), pa.string()) for place, _ in enumerate(rows[0])])
+        con.register("arrow_rows", pa.Table.from_batches([batch_of(rows, schema)]))
+        con.execute(f"INSERT INTO {table} SELECT * FROM arrow_rows")
+        con.unregister("arrow_rows")
 
 
 def _columns(wanted: Iterable[sa.Column[Any]]) -> str:

@@ -29,7 +29,7 @@ from crm_steward.model import (
     Stage,
     binding_consent,
 )
-from crm_steward.store.tables import to_micros
+from crm_steward.store.columns import to_micros
 
 _RULES_OF_NORMALIZE = "4"
 """Raised when what is made of a contact changes, so that stored rows are made again."""

@@ -1,20 +1,10 @@
-"""The schema, one for SQLite and PostgreSQL. Migrations create it; this module reads and writes it.
-
-Times are whole microseconds since 1970 in UTC, the same on both databases, so that a scan hands
-them to DuckDB without touching each row. JSON columns are text for the same reason.
-"""
+"""The schema, one for SQLite and PostgreSQL. Migrations create it; this module reads and writes it."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -22,12 +12,10 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from crm_steward.store.columns import Json, UtcTime
 
 metadata = MetaData(
     naming_convention={
@@ -37,43 +25,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-def to_micros(moment: datetime) -> int:
-    """Return `moment` as whole microseconds since 1970-01-01 UTC."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def from_micros(micros: int) -> datetime:
-    """Return the UTC time `micros` microseconds after 1970-01-01."""
-    return _EPOCH + timedelta(microseconds=micros)
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A timezone-aware UTC datetime, kept as whole microseconds."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002, D102 -- SQLAlchemy's signature
-        return None if value is None else to_micros(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102 -- SQLAlchemy's signature
-        return None if value is None else from_micros(value)
-
-
-class Json(TypeDecorator[Any]):
-    """A JSON value kept as text, keys sorted, non-ASCII readable."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002, D102 -- SQLAlchemy's signature
-        return None if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002, D102 -- SQLAlchemy's signature
-        return None if value is None else json.loads(value)
-
 
 meta = Table(
     "meta",
@@ -265,6 +216,20 @@ finding_refs = Table(
     Index(None, "connection", "id"),
 )
 
+regrouped = Table(
+    "regrouped",
+    metadata,
+    Column(
+        "fingerprint",
+        Text,
+        ForeignKey("findings.fingerprint", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("members", Text, nullable=False),  # the fingerprint that they would have of their own
+    UniqueConstraint("members"),
+)
+"""Findings about groups whose members are no longer those they were first found with."""
+
 snoozes = Table(
     "snoozes",
     metadata,
@@ -276,6 +241,33 @@ snoozes = Table(
     Column("by", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
 )
+
+decisions = Table(
+    "decisions",
+    metadata,
+    # Two records, the lower one on the left; no foreign key: one may be gone for a while.
+    Column("left_connection", Text, primary_key=True),
+    Column("left_id", Text, primary_key=True),
+    Column("right_connection", Text, primary_key=True),
+    Column("right_id", Text, primary_key=True),
+    Column("verdict", Text, nullable=False),  # same, different
+    Column("lasting", Boolean, nullable=False),  # else until what is compared changes
+    Column("digest", Text, nullable=False),  # of what was compared of both when it was taken
+    Column("reason", Text, nullable=False),  # a person's own words: shown, never logged
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Index(None, "person"),
+)
+"""The records of each person, across connections. Who has one record is not in it."""
+
 examinations = Table(
     "examinations",
     metadata,

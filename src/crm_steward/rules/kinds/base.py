@@ -191,6 +191,11 @@ class Check(Block, ABC):
         """Whether what it says of a contact depends on that contact and the time alone."""
         return False
 
+    @property
+    def links(self) -> bool:
+        """Whether the pairs in its evidence say which records, everywhere, are one person."""
+        return False
+
     def columns(self, scope: Scope) -> Collection[str] | None:  # noqa: ARG002 -- for the kinds
         """Return words among which are the columns it reads; None means all columns."""
         return None

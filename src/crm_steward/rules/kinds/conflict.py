@@ -24,9 +24,13 @@ from crm_steward.rules.operators import FieldName
 from crm_steward.rules.sql import Statement, compared, held, json_object, type_of
 from crm_steward.rules.steps import Step, as_json
 
-Link = Literal["email", "phone and name"]
+Link = Literal["email", "phone and name", "person"]
 
-_READ = {"email": ("email",), "phone and name": ("phone",)}
+_READ: Mapping[Link, tuple[str, ...]] = {
+    "email": ("email",),
+    "phone and name": ("phone",),
+    "person": (),
+}
 
 
 def _by_email(scope: Scope, statement: Statement) -> str:
@@ -49,9 +53,18 @@ def _by_phone_and_name(scope: Scope, statement: Statement) -> str:
     )
 
 
+def _by_person(scope: Scope, statement: Statement) -> str:
+    """Return SQL for the person that a contact is known to be."""
+    return (
+        "SELECT connection, id, person AS link FROM contacts JOIN people USING (connection, id) "
+        f"WHERE {scope.clause(statement)}"
+    )
+
+
 _LINKS: Mapping[Link, Callable[[Scope, Statement], str]] = {
     "email": _by_email,
     "phone and name": _by_phone_and_name,
+    "person": _by_person,
 }
 """What makes two records one person → SQL for `connection`, `id` and the links of each. Whatever
 links, people are made of it in one way, so that another kind of link is one more entry."""
@@ -74,7 +87,7 @@ roots (link, root) USING KEY (link) AS (
     JOIN recurring.roots AS so_far ON so_far.link = bridges.far
     WHERE roots.root < so_far.root GROUP BY bridges.far
 ),
-people AS (
+grouped AS (
     SELECT DISTINCT known.connection, known.id, coalesce(roots.root, known.link) AS person
     FROM known LEFT JOIN roots ON roots.link = known.link
 )
@@ -110,7 +123,8 @@ class Conflict(SqlCheck):
     """The fields to compare; each that differs gives a finding of its own."""
     link: Link = "email"
     """What makes two records one person. email: the same address. phone and name: the same number,
-    phone or mobile, and the same name."""
+    phone or mobile, and the same name. person: what rules of the kind duplicates, with `within:
+    everywhere`, are sure of (`crm-steward people`); in tests of rules nobody is known."""
     within: Literal["connections", "everywhere"] = "connections"
     """connections: records of different CRM accounts. everywhere: of one account too."""
 
@@ -133,7 +147,7 @@ class Conflict(SqlCheck):
         facts = {"field": "field", "connections": "connections", "values": "differing"}
         return Query(
             f"{self._people(scope, statement)}, held AS (SELECT person, connection, id, {values} "
-            "FROM contacts JOIN people USING (connection, id)), "
+            "FROM contacts JOIN grouped USING (connection, id)), "
             # Few people have any conflict: only theirs is looked at field by field.
             f"doubted AS (SELECT person FROM held GROUP BY person HAVING ({some}){apart}), "
             "listed AS (SELECT person, connection, id, "
@@ -178,7 +192,7 @@ class Conflict(SqlCheck):
         ]
         return scope.con.execute(
             f"{people} SELECT connection, id, {', '.join(columns)} FROM contacts "
-            "JOIN people USING (connection, id) WHERE person = (SELECT person FROM people "
+            "JOIN grouped USING (connection, id) WHERE person = (SELECT person FROM grouped "
             f"WHERE connection = {statement.bind(ref.connection)} AND id = {statement.bind(ref.id)}) "
             "ORDER BY connection, id",
             statement.values,

@@ -55,6 +55,11 @@ class Duplicates(Check):
     within: Literal["connection", "everywhere"] = "everywhere"
     """connection: compare records of one CRM account only. everywhere: across accounts too."""
 
+    @property
+    def links(self) -> bool:
+        """It does where it looks across accounts."""
+        return self.within == "everywhere"
+
     def columns(self, scope: Scope) -> tuple[str, ...]:
         """Return what matching reads, and the words of what narrows it."""
         clause = scope.clause(Statement(scope.now))
