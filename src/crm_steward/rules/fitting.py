@@ -162,7 +162,7 @@ def capability(action: Action) -> Capability:
 def written(action: Action) -> tuple[str, ...]:
     """Return the fields that `action` names to be written."""
     match action:
-        case UpdateAction():
+        case UpdateAction() | MergeAction():
             return action.writes
         case TagAction():
             return (action.field,)

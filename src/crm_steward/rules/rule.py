@@ -33,9 +33,8 @@ from crm_steward.rules.actions import (
     SuppressAction,
     TagAction,
     UpdateAction,
-    refuse,
 )
-from crm_steward.rules.block import Block
+from crm_steward.rules.block import Block, refuse
 from crm_steward.rules.conditions import Condition
 from crm_steward.rules.kinds import AnyCheck, Check, LeftOut, Scope
 from crm_steward.rules.scope import DEFAULT, Except, Mode, Modes, Unable, mode_in
