@@ -265,7 +265,7 @@ class ConnectorSpec:
     access: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
     merge_max: int = 2
-    merging: MergeHabits = MergeHabits()
+    merging: MergeHabits = field(default_factory=MergeHabits)
     fixed: frozenset[str] = frozenset()
     fields: frozenset[str] | None = None
     consent_sources: frozenset[str] = frozenset()

@@ -62,4 +62,4 @@ class Ability:
     keeps_optouts: bool = False
     fixed: frozenset[str] = frozenset()
     sources: Mapping[str, str] = field(default_factory=dict)
-    merging: MergeHabits = MergeHabits()
+    merging: MergeHabits = field(default_factory=MergeHabits)

@@ -1,0 +1,139 @@
+"""Redirects: where a record lives on that was merged away, for systems that know its old id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from crm_steward.model import MergeRecords, RecordRef, change_from_json
+from crm_steward.store.database import Database, chunked
+from crm_steward.store.journal import State
+from crm_steward.store.tables import contacts, journal
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Redirect:
+    """An old id, and the record that stands for it now.
+
+    Args:
+        at: When we learnt of the last merge on the way from one to the other.
+        old: The record that is gone.
+        survivor: The record it lives on in; in the same connection.
+    """
+
+    at: datetime
+    old: RecordRef
+    survivor: RecordRef
+
+
+def redirects(
+    database: Database, *, since: datetime | None = None, connections: Iterable[str] = ()
+) -> list[Redirect]:
+    """Return every redirect, those we learnt of first coming first.
+
+    Merges that people made are known as far as the CRM tells of them; of our own the journal
+    tells as well. A chain leads to its end. A record that is there (again) leads nowhere else.
+
+    Args:
+        database: The store.
+        since: Only those that are new or lead elsewhere since then, the moment itself included.
+        connections: Only of these; none means all.
+
+    Raises:
+        StoreError: The database cannot be read.
+    """
+    steps = _steps(database)
+    only = set(connections)
+    found = (_followed(old, steps) for old in steps if not only or old.connection in only)
+    return sorted(one for one in found if one is not None and (since is None or one.at >= since))
+
+
+_Steps = Mapping[RecordRef, tuple[RecordRef, datetime]]
+
+
+def _steps(database: Database) -> _Steps:
+    """Return by record the one it went into, and when we learnt it: the latest word counts."""
+    known = [*_mirrored(database), *_merged(database)]
+    known.sort(key=lambda step: (step[2], step[0], step[1]))
+    steps = {old: (into, at) for old, into, at in known if old != into}
+    for old, seen in _there(database).items():
+        if old in steps and seen > steps[old][1]:
+            del steps[old]
+    return steps
+
+
+_Step = tuple[RecordRef, RecordRef, datetime]
+
+
+def _mirrored(database: Database) -> Iterator[_Step]:
+    """Yield what the CRMs told."""
+    c = contacts.c
+    query = sa.select(c.connection, c.id, c.survivor, c.gone_at).where(
+        c.survivor.is_not(None), c.gone_at.is_not(None)
+    )
+    with database.read() as reading:
+        for connection, old, survivor, at in reading.execute(query):
+            yield RecordRef(connection, old), RecordRef(connection, survivor), at
+
+
+def _merged(database: Database) -> Iterator[_Step]:
+    """Yield what we merged ourselves: some CRMs do not tell afterwards who went into whom."""
+    intent, done = journal.alias("intent"), journal
+    newest = (
+        sa.select(sa.func.max(intent.c.seq))
+        .where(
+            intent.c.key == done.c.key,
+            intent.c.state == State.INTENT.value,
+            intent.c.seq < done.c.seq,
+        )
+        .scalar_subquery()
+    )
+    query = (
+        sa.select(intent.c.change, done.c.remote_id, done.c.at)
+        .select_from(done)
+        .join(intent, intent.c.seq == newest)
+        .where(done.c.kind == "merge", done.c.state == State.VERIFIED.value)
+    )
+    with database.read() as reading:
+        for content, remote_id, at in reading.execute(query):
+            yield from _steps_of(content, remote_id, at)
+
+
+def _steps_of(content: Mapping[str, Any], remote_id: str, at: datetime) -> Iterator[_Step]:
+    change = change_from_json(content)
+    if isinstance(change, MergeRecords):
+        # Some CRMs give what is left a new id, to which the survivor's own old one leads too.
+        into = RecordRef(change.ref.connection, remote_id or change.ref.id)
+        for old in (change.ref, *change.losers):
+            yield old, into, at
+
+
+def _there(database: Database) -> dict[RecordRef, datetime]:
+    """Return when each record was last seen that the mirror holds and that we merged away."""
+    merged = {old for old, _, _ in _merged(database)}
+    c = contacts.c
+    query = sa.select(c.connection, c.id, c.seen_at).where(c.gone_at.is_(None))
+    found: dict[RecordRef, datetime] = {}
+    with database.read() as reading:
+        for chunk in chunked(merged):
+            ids = [ref.id for ref in chunk]
+            for connection, name, seen in reading.execute(query.where(c.id.in_(ids))):
+                found[RecordRef(connection, name)] = seen
+    return found
+
+
+def _followed(old: RecordRef, steps: _Steps) -> Redirect | None:
+    """Follow a record to where its way ends; one that leads back to itself leads nowhere."""
+    into, at = steps[old]
+    passed = {old}
+    while into in steps:
+        if into in passed:
+            return None
+        passed.add(into)
+        into, learnt = steps[into]
+        at = max(at, learnt)
+    return Redirect(at, old, into)
