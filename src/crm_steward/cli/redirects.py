@@ -49,8 +49,9 @@ def redirects_command(
 
     For systems that know a contact by its CRM id: a shop, a data warehouse, an e-mailing tool. A
     chain of merges leads to its end. Lines come in the order in which the merges became known;
-    give the `at` of the last line as --since the next time: nothing is left out, and what was
-    read at that very moment comes once more. A line whose old id was read before replaces it.
+    give the `at` of the last line as --since the next time: nothing is left out, and what became
+    known in the quarter of an hour before comes once more. A line replaces an earlier one of the
+    same old id.
     """
     from crm_steward.cli.exports import replacing
     from crm_steward.store.database import Database

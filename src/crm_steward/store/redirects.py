@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,10 @@ from crm_steward.model import MergeRecords, RecordRef, change_from_json
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.journal import State
 from crm_steward.store.tables import contacts, journal
+
+
+OVERLAP = timedelta(minutes=15)
+"""How long before `since` what we learnt is told once more."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,7 +44,8 @@ def redirects(
 
     Args:
         database: The store.
-        since: Only those that are new or lead elsewhere since then, the moment itself included.
+        since: Only those that are new or lead elsewhere since then, and a little longer: what one
+            process learns may become visible after what another learnt later.
         connections: Only of these; none means all.
 
     Raises:
@@ -49,7 +54,7 @@ def redirects(
     steps = _steps(database)
     only = set(connections)
     found = (_followed(old, steps) for old in steps if not only or old.connection in only)
-    return sorted(one for one in found if one is not None and (since is None or one.at >= since))
+    return sorted(one for one in found if one is not None and (since is None or one.at >= since - OVERLAP))
 
 
 _Steps = Mapping[RecordRef, tuple[RecordRef, datetime]]
@@ -59,7 +64,10 @@ def _steps(database: Database) -> _Steps:
     """Return by record the one it went into, and when we learnt it: the latest word counts."""
     known = [*_mirrored(database), *_merged(database)]
     known.sort(key=lambda step: (step[2], step[0], step[1]))
-    steps = {old: (into, at) for old, into, at in known if old != into}
+    steps: dict[RecordRef, tuple[RecordRef, datetime]] = {}
+    for old, into, at in known:
+        if old != into and (old not in steps or steps[old][0] != into):  # else nothing new
+            steps[old] = (into, at)
     for old, seen in _there(database).items():
         if old in steps and seen > steps[old][1]:
             del steps[old]

@@ -93,17 +93,16 @@ def refusals(consents: Iterable[Consent]) -> tuple[Consent, ...]:
     return tuple(one for one in consents if one.status >= ConsentStatus.COMPLAINT)
 
 
-def lends(survivor: Contact, donor: Contact, name: str, channel: Channel) -> bool:
-    """Whether an address could be used more freely on `survivor` than on the record that has it.
+def lends(survivor: Contact, other: Contact, channel: Channel, address: str) -> bool:
+    """Whether an address could be used more freely on `survivor` than on a record that has it.
 
     Args:
         survivor: Would take the address over.
-        donor: Has it.
-        name: The field of CHANNELS that holds it.
+        other: Has it.
         channel: One that reaches it.
+        address: As it would be written.
     """
-    (address, *_) = held_addresses(donor, name)
-    said = list(statements(donor, channel, address))
+    said = list(statements(other, channel, address))
     heard = list(statements(survivor, channel, address))
     agreed = binding_consent(said, channel)
     if any(one.status.mailable for one in heard) and not (agreed and agreed.status.mailable):

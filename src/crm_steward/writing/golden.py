@@ -30,6 +30,7 @@ from crm_steward.rules import MergeAction
 from crm_steward.writing.addresses import (
     CHANNELS,
     address_key,
+    addresses_by,
     held_addresses,
     lends,
 )
@@ -158,13 +159,18 @@ class _Making:
             return False
         return not same(self._kept(name), golden.value)
 
-    def lent(self, fill: Collection[str]) -> Iterator[Channel]:
-        """Yield the channels by which somebody could be reached at a new address who was not."""
-        found: set[Channel] = set()
-        for name in CHANNELS.keys() & fill:
-            donor = next(one for one in self.others if _filled(one, name))
-            found |= {one for one in CHANNELS[name] if lends(self.survivor, donor, name, one)}
-        yield from sorted(found)
+    def lent(self, fill: Mapping[str, Value]) -> list[Channel]:
+        """Return the channels by which somebody could be reached at a new address who was not."""
+        return sorted(
+            {
+                channel
+                for name in CHANNELS.keys() & fill.keys()
+                for channel in CHANNELS[name]
+                for other in self.others
+                if _reached(other, channel, str(fill[name]))
+                and lends(self.survivor, other, channel, str(fill[name]))
+            }
+        )
 
     # -- one field ----------------------------------------------------------------------------
 
@@ -267,6 +273,11 @@ def _filled(contact: Contact, name: str) -> bool:
 
 def _comparable(value: Value) -> str:
     return unicodedata.normalize("NFC", str(value)).strip().casefold()
+
+
+def _reached(contact: Contact, channel: Channel, address: str) -> bool:
+    keys = (address_key(contact, channel, one) for one in addresses_by(contact, channel))
+    return address_key(contact, channel, address) in keys
 
 
 def _one_place(one: Contact, other: Contact) -> bool:
