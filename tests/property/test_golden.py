@@ -185,8 +185,7 @@ def test_an_address_that_a_survivor_is_given_is_not_more_mailable(
     new = {
         place: use
         for place, use in after.items()
-        if set(addresses_by(given, place[0])) > known[place[0]]
-        and place not in mailability([own])
+        if set(addresses_by(given, place[0])) > known[place[0]] and place not in mailability([own])
     }
     assert looser(before, new) == []
 

@@ -54,7 +54,9 @@ def redirects(
     steps = _steps(database)
     only = set(connections)
     found = (_followed(old, steps) for old in steps if not only or old.connection in only)
-    return sorted(one for one in found if one is not None and (since is None or one.at >= since - OVERLAP))
+    return sorted(
+        one for one in found if one is not None and (since is None or one.at >= since - OVERLAP)
+    )
 
 
 _Steps = Mapping[RecordRef, tuple[RecordRef, datetime]]
