@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 
-from crm_steward.model import MergeRecords, RecordRef, change_from_json
+from crm_steward.model import MergeRecords, RecordRef
 from crm_steward.store.database import Database, chunked
-from crm_steward.store.journal import State
+from crm_steward.store.journal import Journal, State
 from crm_steward.store.tables import contacts, journal
-
 
 OVERLAP = timedelta(minutes=15)
 """How long before `since` what we learnt is told once more."""
@@ -92,34 +90,19 @@ def _mirrored(database: Database) -> Iterator[_Step]:
 
 def _merged(database: Database) -> Iterator[_Step]:
     """Yield what we merged ourselves: some CRMs do not tell afterwards who went into whom."""
-    intent, done = journal.alias("intent"), journal
-    newest = (
-        sa.select(sa.func.max(intent.c.seq))
-        .where(
-            intent.c.key == done.c.key,
-            intent.c.state == State.INTENT.value,
-            intent.c.seq < done.c.seq,
-        )
-        .scalar_subquery()
-    )
-    query = (
-        sa.select(intent.c.change, done.c.remote_id, done.c.at)
-        .select_from(done)
-        .join(intent, intent.c.seq == newest)
-        .where(done.c.kind == "merge", done.c.state == State.VERIFIED.value)
+    query = sa.select(journal.c.key, journal.c.remote_id, journal.c.at).where(
+        journal.c.kind == "merge", journal.c.state == State.VERIFIED.value
     )
     with database.read() as reading:
-        for content, remote_id, at in reading.execute(query):
-            yield from _steps_of(content, remote_id, at)
-
-
-def _steps_of(content: Mapping[str, Any], remote_id: str, at: datetime) -> Iterator[_Step]:
-    change = change_from_json(content)
-    if isinstance(change, MergeRecords):
-        # Some CRMs give what is left a new id, to which the survivor's own old one leads too.
-        into = RecordRef(change.ref.connection, remote_id or change.ref.id)
-        for old in (change.ref, *change.losers):
-            yield old, into, at
+        done = reading.execute(query).all()
+    standings = Journal(database).standings(row.key for row in done)
+    for row in done:
+        change = standings[row.key].intent.change
+        if isinstance(change, MergeRecords):
+            # Some CRMs give what is left a new id, to which the survivor's own old one leads too.
+            into = RecordRef(change.ref.connection, row.remote_id or change.ref.id)
+            for old in (change.ref, *change.losers):
+                yield old, into, row.at
 
 
 def _there(database: Database) -> dict[RecordRef, datetime]:
