@@ -51,16 +51,16 @@ def redirects(
     """
     steps = _steps(database)
     only = set(connections)
-    found = (_followed(old, steps) for old in steps if not only or old.connection in only)
+    found = (followed(old, steps) for old in steps if not only or old.connection in only)
     return sorted(
         one for one in found if one is not None and (since is None or one.at >= since - OVERLAP)
     )
 
 
-_Steps = Mapping[RecordRef, tuple[RecordRef, datetime]]
+Steps = Mapping[RecordRef, tuple[RecordRef, datetime]]
 
 
-def _steps(database: Database) -> _Steps:
+def _steps(database: Database) -> Steps:
     """Return by record the one it went into, and when we learnt it: the latest word counts."""
     known = [*_mirrored(database), *_merged(database)]
     known.sort(key=lambda step: (step[2], step[0], step[1]))
@@ -119,7 +119,7 @@ def _there(database: Database) -> dict[RecordRef, datetime]:
     return found
 
 
-def _followed(old: RecordRef, steps: _Steps) -> Redirect | None:
+def followed(old: RecordRef, steps: Steps) -> Redirect | None:
     """Follow a record to where its way ends; one that leads back to itself leads nowhere."""
     into, at = steps[old]
     passed = {old}
