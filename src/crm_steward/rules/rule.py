@@ -29,7 +29,6 @@ from crm_steward.rules.actions import (
     Action,
     ActionEntry,
     ArchiveAction,
-    MergeAction,
     SuppressAction,
     TagAction,
     UpdateAction,
@@ -37,6 +36,7 @@ from crm_steward.rules.actions import (
 from crm_steward.rules.block import Block, refuse
 from crm_steward.rules.conditions import Condition
 from crm_steward.rules.kinds import AnyCheck, Check, LeftOut, Scope
+from crm_steward.rules.merging import MergeAction
 from crm_steward.rules.scope import DEFAULT, Except, Mode, Modes, Unable, mode_in
 from crm_steward.rules.texts import LocalText
 

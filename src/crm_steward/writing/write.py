@@ -219,8 +219,8 @@ class Writer:
             self._unsent.pop(item.key)
         writes = combined(items)
         changes = [write.change for write in writes]
-        answers, error = self._ask(target, changes, check)
-        answers = self._read_back(target, changes, answers)
+        told, error = self._ask(target, changes, check)
+        answers = self._read_back(target, changes, told)
         late = [
             item
             for write in writes
