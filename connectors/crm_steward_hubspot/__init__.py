@@ -20,6 +20,7 @@ from crm_steward.sdk import (
     CrmSettings,
     DurationOrZero,
     FieldName,
+    MergeHabits,
     ProofPart,
     Quota,
 )
@@ -101,6 +102,9 @@ SPEC = ConnectorSpec(
     ),
     settle_after=timedelta(seconds=10),
     batch=100,
+    # Blanks are filled; of numbers there is one, of e-mail addresses as many as there are
+    # (knowledge.hubspot.com/records/merge-records).
+    merging=MergeHabits(fills=frozenset({*MAPPABLE, "extra"}), unites=frozenset({"email"})),
     sandbox="crm_steward_hubspot.sandbox:HubSpotSandbox",
     example="""\
 # token: keep it out of this file, in secrets/ or in the environment

@@ -34,6 +34,9 @@ from crm_steward_hubspot.reading import Reader
 from crm_steward_hubspot.values import read_text
 from crm_steward_hubspot.wire import Wire
 
+IDENTITIES = 250
+"""Most records, merged ones and their former ids included, that may be in one."""
+
 _REASON = "withdrawn under another address of the same person"
 
 
@@ -218,7 +221,23 @@ def _unfit(change: MergeRecords, records: Mapping[str, Any]) -> Outcome | None:
         if id_of(records[loser.id]) not in {loser.id, survivor}:
             elsewhere = id_of(records[loser.id])
             return ended(change, Status.CONFLICT, f"{loser.id} was merged into {elsewhere}")
+    count = _identities(change, records)
+    if count > IDENTITIES:
+        reason = f"it would come to {count} identities, and HubSpot takes {IDENTITIES} in a contact"
+        return ended(change, Status.REJECTED, reason)
     return None
+
+
+def _identities(change: MergeRecords, records: Mapping[str, Any]) -> int:
+    """Return how many ids the merged record might answer to: each merge may cost both of its own.
+
+    Counted before the first merge, as a chain that ends half way cannot be taken back.
+    """
+    found = {id_of(record): record for record in records.values()}
+    held = (read_text(held_by(one).get("hs_merged_object_ids")) or "" for one in found.values())
+    before = sum(len(list(filter(None, merged.split(";")))) for merged in held)
+    left = [one for one in change.losers if id_of(records[one.id]) != id_of(records[change.ref.id])]
+    return before + 2 * len(left)
 
 
 def _stopped(

@@ -10,7 +10,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from crm_steward.sdk import KEPT, MAPPABLE, Capability, ConnectorSpec, CrmSettings, Quota
+from crm_steward.sdk import (
+    KEPT,
+    MAPPABLE,
+    Capability,
+    ConnectorSpec,
+    CrmSettings,
+    MergeHabits,
+    Quota,
+)
 
 DAILY = Quota(name="daily", calls=30_000, per=timedelta(days=1))
 """In tokens: what the smallest plan has for one seat."""
@@ -75,6 +83,13 @@ SPEC = ConnectorSpec(
     sandbox="crm_steward_pipedrive.sandbox:PipedriveSandbox",
     credentials=("api_token",),
     merge_max=2,
+    # A name and an address are one value each there, and taken over whole or not at all.
+    merging=MergeHabits(
+        fills=frozenset({"company", "job_title", "extra"}),
+        unites=frozenset({"email", "phone", "mobile"}),
+    ),
+    # The company is an organisation, a record of its own.
+    fixed=frozenset({"company"}),
     fields=frozenset(MAPPABLE) - set(KEPT) - {"language", "website", "source", "kind"}
     | {"consent_email", "consent_email_basis", "has_notes"},
     consent_sources=frozenset({"marketing_status", "doi_status"}),

@@ -63,6 +63,8 @@ client_id: 3MVG9...             # consumer key of the External Client App
     ),
     credentials=("client_secret",),
     merge_max=3,
+    # The company is an account, a record of its own.
+    fixed=frozenset({"company"}),
     fields=frozenset(MAPPABLE)
     - set(KEPT)
     - {"full_name", "language", "website", "stage", "kind"}

@@ -101,6 +101,8 @@ SPEC = ConnectorSpec(
     settle_after=timedelta(seconds=60),
     batch=10,
     merge_max=3,
+    # The company is an account, a record of its own.
+    fixed=frozenset({"company"}),
     fields=frozenset(MAPPABLE)
     - set(KEPT)
     - {"language", "website", "stage", "kind", "last_person_act"}

@@ -97,7 +97,9 @@ class _Pull:
             for owner in account.owners.values()
         }
         facts = {"id": account.id, "name": account.name, "time_zone": account.time_zone}
-        self.note(account={**facts, "owners": owners})
+        # By both names: settings may give the one on screen.
+        fixed = {n for one in account.fields.values() if not one.writable for n in one.names}
+        self.note(account={**facts, "owners": owners, "read_only": sorted(fixed)})
 
     def read(self, connector: Connector, since: Cursor | None) -> None:
         """Store each page with its cursor as it comes."""

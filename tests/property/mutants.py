@@ -69,7 +69,8 @@ def acting(raw: Raw, action: Raw) -> Raw:
 
 def actions_of(raw: Raw) -> list[Raw]:
     """Return a rule's own actions and those that others could give it."""
-    group = {"merge": {"keep": ["customer first", "most complete", "oldest"]}}
+    keep = ["customer first", "most complete", "oldest"]
+    group = {"merge": {"keep": keep, "fields": {"city": "longest", "extra.tag": "union"}}}
     return [*raw.get("actions", ()), *SOME, group]
 
 

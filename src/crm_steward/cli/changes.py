@@ -314,9 +314,9 @@ def _rows(
         case Update(values=values, expected=expected):
             return [
                 (
-                    _label(name, language),
-                    _value(expected.get(name), language, "red"),
-                    _value(value, language, "green"),
+                    label(name, language),
+                    valued(expected.get(name), language, "red"),
+                    valued(value, language, "green"),
                 )
                 for name, value in values.items()
             ]
@@ -329,10 +329,10 @@ def _rows(
             return [(word("task", language), none, Text(", ".join(said), "green"))]
         case CloseTask(reason=why):
             return [(word("close", language, why=plain(why)), none, none)]
-        case MergeRecords(losers=losers):
-            kept = (word("merge", language), none, Text(plain(planned.detail), "green"))
-            gone = [(word("loser", language), who(ref, contacts), none) for ref in losers]
-            return [kept, *gone]
+        case MergeRecords():
+            from crm_steward.cli.merges import merge_rows
+
+            return merge_rows(planned, contacts, language)
         case ArchiveRecord():
             return [(word("archive", language), none, Text(word("archive-to", language), "red"))]
         case SuppressChannel(channel=channel, address=address):
@@ -340,7 +340,8 @@ def _rows(
             return [(silence, none, Text(plain(address), "green"))]
 
 
-def _label(name: str, language: str) -> str:
+def label(name: str, language: str) -> str:
+    """Return what a field is called on screen."""
     from rich.markup import escape
 
     from crm_steward.model import FIELDS
@@ -348,7 +349,8 @@ def _label(name: str, language: str) -> str:
     return FIELDS[name].label(language) if name in FIELDS else escape(plain(name))
 
 
-def _value(value: object, language: str, style: str) -> Text:
+def valued(value: object, language: str, style: str) -> Text:
+    """Return a value as it is shown, or that there is none."""
     from rich.text import Text
 
     if value is None or value == "":

@@ -114,7 +114,7 @@ def _table(lines: list[Line]) -> Table:
 
 def _what(line: Line) -> str:
     """Return what the line says, on one line."""
-    from crm_steward.model import CloseTask, CreateTask, UpdateFields
+    from crm_steward.model import CloseTask, CreateTask, MergeRecords, UpdateFields
 
     undoes = f"undoes {line.undoes}: " if line.undoes is not None else ""
     match line.change:
@@ -123,6 +123,8 @@ def _what(line: Line) -> str:
                 f"{name}: {plain(expected.get(name))} → {plain(value)}"
                 for name, value in values.items()
             )
+        case MergeRecords(losers=losers):
+            said = f"merge: {', '.join(plain(loser) for loser in losers)} into it"
         case CreateTask(title=title):
             said = f"task: {plain(title)}"
         case CloseTask(task=task, reason=why):

@@ -37,9 +37,9 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
         if counts.states[State(state)] or state == "verified"
     ]
     out.print(Text(f"Run {counts.run}: {', '.join(said)}.", "bold"))
-    for line in counts.lines:
-        if line.state not in (State.VERIFIED, State.INTENT):
-            out.print(_outcome(line))
+    well = (State.VERIFIED, State.INTENT)
+    for line in (*(one for one in counts.lines if one.state not in well), *counts.otherwise):
+        out.print(_outcome(line))
     settled = ", ".join(f"{number:,} {_ENDS[state]}" for state, number in counts.settled.items())
     if settled:
         out.print(f"Settled from earlier runs: {settled}.")

@@ -101,6 +101,11 @@ class SourceField:
     writable: bool = True
     options: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Both its names: the technical one and the one on screen."""
+        return self.name, self.label
+
 
 @dataclass(frozen=True, slots=True)
 class MappedField:

@@ -24,7 +24,16 @@ from pydantic import (
 
 from crm_steward.connect.protocol import Connector
 from crm_steward.connect.tokens import MemoryVault, Token, Tokens, Vault
-from crm_steward.model import FIELDS, Ability, Capability, Clock, ConfigError, Problem, utc_now
+from crm_steward.model import (
+    FIELDS,
+    Ability,
+    Capability,
+    Clock,
+    ConfigError,
+    MergeHabits,
+    Problem,
+    utc_now,
+)
 
 if TYPE_CHECKING:
     from crm_steward.connect.calls import Calls
@@ -229,6 +238,10 @@ class ConnectorSpec:
         credentials: Names of the secret settings that the recommended way in needs; left empty,
             those of the secret settings that must be given.
         merge_max: How many records one merge of the vendor takes, the survivor included.
+        merging: What the vendor's own merge keeps of the losers; what it would lose is written to
+            the survivor before.
+        fixed: Canonical fields that changes cannot write as long as the settings do not say where
+            they are (a company that is a record of its own).
         fields: Canonical fields that it reads without being told where they are, worked-out ones
             that it can fill included; None: not known before the source is read.
         consent_sources: The CRM's own names of fields that hold consent or an opt-out; one that
@@ -252,6 +265,8 @@ class ConnectorSpec:
     access: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()
     merge_max: int = 2
+    merging: MergeHabits = field(default_factory=MergeHabits)
+    fixed: frozenset[str] = frozenset()
     fields: frozenset[str] | None = None
     consent_sources: frozenset[str] = frozenset()
     keeps_optouts: bool = False
@@ -273,6 +288,9 @@ class ConnectorSpec:
             can=self.can,
             consent_fields=frozenset(told),
             keeps_optouts=self.keeps_optouts,
+            fixed=self.fixed - settings.mapped.keys(),
+            sources=settings.mapped,
+            merging=self.merging,
         )
 
     def holds_consent(self, source: str) -> bool:

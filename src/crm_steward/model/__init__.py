@@ -6,7 +6,7 @@ timezone-aware UTC. Names are those of docs/glossary.md.
 
 from __future__ import annotations
 
-from crm_steward.model.ability import Ability, Capability
+from crm_steward.model.ability import Ability, Capability, MergeHabits
 from crm_steward.model.change import (
     ArchiveRecord,
     Change,
@@ -54,6 +54,7 @@ from crm_steward.model.errors import (
 )
 from crm_steward.model.fields import FIELDS, KEPT, MAPPABLE, Field, FieldType
 from crm_steward.model.finding import Finding, Severity, fingerprint
+from crm_steward.model.golden import Chosen, GoldenValue
 from crm_steward.model.plan import Plan, PlannedChange
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "Capability",
     "Change",
     "Channel",
+    "Chosen",
     "Clock",
     "CloseTask",
     "ConfigError",
@@ -81,10 +83,12 @@ __all__ = [
     "Field",
     "FieldType",
     "Finding",
+    "GoldenValue",
     "InputError",
     "Kind",
     "LimitExceededError",
     "MailError",
+    "MergeHabits",
     "MergeRecords",
     "Phone",
     "PhoneKind",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -22,6 +23,24 @@ class Capability(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MergeHabits:
+    """What the CRM's own merge does with the losers' values; what it does not keep is lost.
+
+    Args:
+        fills: Fields in which the survivor takes over what it lacks, from the first loser that has
+            it; `extra` stands for all custom ones.
+        unites: Fields (email, phone, mobile) of which the survivor keeps everybody's addresses.
+    """
+
+    fills: frozenset[str] = frozenset()
+    unites: frozenset[str] = frozenset()
+
+    def keeps(self, name: str) -> bool:
+        """Whether a survivor without a value in the field `name` takes over a loser's."""
+        return ("extra" if name.startswith("extra.") else name) in self.fills | self.unites
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ability:
     """What one connection holds and can do, known before it is opened.
 
@@ -32,9 +51,15 @@ class Ability:
         consent_fields: Fields (mostly `extra.<name>`) that are mapped to a field of the CRM that
             holds consent, its proof or an opt-out: no rule may set them.
         keeps_optouts: Whether an opt-out from e-mail hangs on the address and outlives the record.
+        fixed: Fields that changes write elsewhere and not here.
+        sources: Our field → the CRM's, as far as the settings map it: the CRM may call it read-only.
+        merging: What its own merge keeps.
     """
 
     fields: frozenset[str] | None
     can: frozenset[Capability]
     consent_fields: frozenset[str] = frozenset()
     keeps_optouts: bool = False
+    fixed: frozenset[str] = frozenset()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    merging: MergeHabits = field(default_factory=MergeHabits)

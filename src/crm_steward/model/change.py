@@ -16,6 +16,7 @@ from typing import Any, assert_never
 
 from crm_steward.model.consent import Channel
 from crm_steward.model.contact import RecordRef, Value
+from crm_steward.model.golden import GoldenValue
 
 
 class Reversibility(StrEnum):
@@ -107,14 +108,28 @@ class MergeRecords:
     Args:
         ref: The survivor.
         losers: The records that disappear into it, in order.
-        expected: Member id → field → value the plan was made from.
+        expected: Member id → field → value the plan was made from; of the survivor's, what it
+            holds once it was given `fill`.
+        fill: Field → value that the survivor is given before: the CRM's own merge would lose it.
+        had: The same fields → what the survivor held there.
+        golden: Field → what the survivor holds afterwards, and why.
     """
 
     ref: RecordRef
     losers: tuple[RecordRef, ...]
     expected: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    fill: Mapping[str, Value] = field(default_factory=dict)
+    had: Mapping[str, Value] = field(default_factory=dict)
+    golden: Mapping[str, GoldenValue] = field(default_factory=dict)
 
     reversibility = Reversibility.IRREVERSIBLE
+
+    @property
+    def filling(self) -> UpdateFields | None:
+        """What is written to the survivor before, as a change of its own; None for nothing."""
+        return (
+            UpdateFields(ref=self.ref, values=self.fill, expected=self.had) if self.fill else None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +174,9 @@ def change_to_json(change: Change) -> dict[str, Any]:
     content["ref"] = str(change.ref)
     if isinstance(change, MergeRecords):
         content["losers"] = [str(ref) for ref in change.losers]
+        content["golden"] = {name: one.to_json() for name, one in change.golden.items()}
+        # A merge without them reads as it did before there were any.
+        content = {k: v for k, v in content.items() if v or k not in ("fill", "had", "golden")}
     if isinstance(change, CreateTask):
         content["due"] = change.due.isoformat()
     return {"kind": kind_of(change), **content}
@@ -181,6 +199,8 @@ def change_from_json(content: Mapping[str, Any]) -> Change:
     values["ref"] = RecordRef.parse(values["ref"])
     if content["kind"] == "merge":
         values["losers"] = tuple(RecordRef.parse(ref) for ref in values["losers"])
+        golden = values.get("golden", {})
+        values["golden"] = {name: GoldenValue.from_json(one) for name, one in golden.items()}
     if content["kind"] == "task":
         values["due"] = date.fromisoformat(values["due"])
     if content["kind"] == "suppress":

@@ -8,7 +8,6 @@ from __future__ import annotations
 from crm_steward.rules.actions import (
     Action,
     ArchiveAction,
-    MergeAction,
     SuppressAction,
     TagAction,
     TaskAction,
@@ -17,6 +16,7 @@ from crm_steward.rules.actions import (
 from crm_steward.rules.durations import Duration
 from crm_steward.rules.kinds import LeftOut
 from crm_steward.rules.loading import RuleBook, Skipped, load_rules, pack_path, packs
+from crm_steward.rules.merging import Criterion, InFront, MergeAction
 from crm_steward.rules.periods import Period
 from crm_steward.rules.register import Register, load_register, shipped_register
 from crm_steward.rules.rule import Limits, Rule
@@ -26,8 +26,10 @@ from crm_steward.rules.texts import Template, Text
 __all__ = [
     "Action",
     "ArchiveAction",
+    "Criterion",
     "Due",
     "Duration",
+    "InFront",
     "LeftOut",
     "Limits",
     "MergeAction",

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
 from crm_steward.model import FIELDS, FieldType, Value
-from crm_steward.rules.block import Block
+from crm_steward.rules.block import Block, Mistake, refuse
+from crm_steward.rules.merging import ADDRESSES, MergeAction
 from crm_steward.rules.operators import FieldName, Plain, literal
 from crm_steward.rules.sql import type_of
 from crm_steward.rules.tasks import Due, Recipient, Routing
 from crm_steward.rules.texts import LocalTemplate, Template
-
-_ADDRESSES = frozenset({"email", "phone", "mobile"})
-"""Consent hangs on them: a new address could be one that may be written to where the old was not."""
-
-Mistake = tuple[tuple[str, ...], PydanticCustomError]
 
 
 class UpdateAction(Block):
@@ -76,7 +72,7 @@ class UpdateAction(Block):
 def _not_writable(place: tuple[str, ...], name: str, *, loosens: bool) -> Iterator[Mistake]:
     if name in FIELDS and not FIELDS[name].writable:
         yield place, PydanticCustomError("not_writable", "not writable", {"field": name})
-    elif name in _ADDRESSES and loosens:
+    elif name in ADDRESSES and loosens:
         yield place, PydanticCustomError("address_written", "address", {"field": name})
 
 
@@ -85,24 +81,6 @@ def _wrong_value(place: tuple[str, ...], name: str, value: Value) -> Iterator[Mi
         literal(name, value)
     except PydanticCustomError as error:
         yield place, error
-
-
-def refuse(mistakes: Iterator[Mistake]) -> None:
-    """Raise all of `mistakes` at once, each with its place inside the block.
-
-    Raises:
-        ValidationError: There are some.
-    """
-    details = [
-        InitErrorDetails(type=error, loc=tuple(map(_index, place)), input=None)
-        for place, error in mistakes
-    ]
-    if details:
-        raise ValidationError.from_exception_data("rule", details)
-
-
-def _index(part: str) -> str | int:
-    return int(part) if part.isdecimal() else part
 
 
 class SuppressAction(Block):
@@ -128,31 +106,6 @@ class TaskAction(Block):
     def texts(self) -> tuple[Template, ...]:
         """Everything with placeholders in it."""
         return (self.title,) if self.body is None else (self.title, self.body)
-
-
-Criterion = Literal[
-    "customer first",
-    "latest act of the person",
-    "latest activity",
-    "oldest",
-    "newest",
-    "most complete",
-    "has owner",
-    "strictest consent",
-]
-
-
-class MergeAction(Block):
-    """Fold the records of a group into one, inside one connection. Always a person's decision."""
-
-    keep: Annotated[tuple[Criterion, ...], Field(min_length=1)] = (
-        "customer first",
-        "latest act of the person",
-        "most complete",
-        "oldest",
-    )
-    """Which record survives: the first criterion that names one decides. Without a clear winner
-    the group is not merged, and listed."""
 
 
 class ArchiveAction(Block):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+Mistake = tuple[tuple[str, ...], PydanticCustomError]
+"""The way from a block to what is wrong in it, and what that is."""
 
 
 class Block(BaseModel):
@@ -19,3 +25,21 @@ class Block(BaseModel):
         populate_by_name=False,
         serialize_by_alias=True,
     )
+
+
+def refuse(mistakes: Iterator[Mistake]) -> None:
+    """Raise all of `mistakes` at once, each with its place inside the block.
+
+    Raises:
+        ValidationError: There are some.
+    """
+    details = [
+        InitErrorDetails(type=error, loc=tuple(map(_index, place)), input=None)
+        for place, error in mistakes
+    ]
+    if details:
+        raise ValidationError.from_exception_data("rule", details)
+
+
+def _index(part: str) -> str | int:
+    return int(part) if part.isdecimal() else part

@@ -14,13 +14,13 @@ from crm_steward.model import Ability, Capability
 from crm_steward.rules.actions import (
     Action,
     ArchiveAction,
-    MergeAction,
     SuppressAction,
     TagAction,
     TaskAction,
     UpdateAction,
 )
 from crm_steward.rules.block import Block
+from crm_steward.rules.merging import MergeAction
 from crm_steward.rules.operators import Mention
 from crm_steward.rules.reading import Loc
 from crm_steward.rules.rule import Rule
@@ -162,7 +162,7 @@ def capability(action: Action) -> Capability:
 def written(action: Action) -> tuple[str, ...]:
     """Return the fields that `action` names to be written."""
     match action:
-        case UpdateAction():
+        case UpdateAction() | MergeAction():
             return action.writes
         case TagAction():
             return (action.field,)

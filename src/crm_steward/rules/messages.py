@@ -181,6 +181,41 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "'{source}' does not hold what '{field}' needs",
         "'{source}' ne contient pas ce que demande '{field}'",
     ),
+    "keep_connection": (
+        "a merge happens inside one connection, so that no record is in front by where it is from",
+        (
+            "une fusion se fait à l'intérieur d'une connexion : aucune fiche n'y est en tête par sa "
+            "provenance"
+        ),
+    ),
+    "keep_deals": (
+        (
+            "deals are known only by a field of yours; map it under extra: and write "
+            "{{field: extra.open_deals, greater_than: 0}}"
+        ),
+        (
+            "les affaires ne sont connues que par un champ à vous ; déclarez-le sous extra: et écrivez "
+            "{{field: extra.open_deals, greater_than: 0}}"
+        ),
+    ),
+    "merge_consent": (
+        "of '{field}' the strictest holds after a merge, always; there is nothing to choose",
+        "de '{field}' le plus strict vaut après une fusion, toujours ; il n'y a rien à choisir",
+    ),
+    "merge_address": (
+        "consent hangs on '{field}': the survivor keeps its own, and takes one over only if it has none",
+        (
+            "le consentement est attaché à '{field}' : la fiche gardée conserve le sien, et n'en reprend "
+            "un que si elle n'en a pas"
+        ),
+    ),
+    "merge_union": (
+        "'{field}' holds one value; a union is for a custom field, extra.<name>, that may hold several",
+        (
+            "'{field}' contient une seule valeur ; union est pour un champ personnalisé, extra.<nom>, qui "
+            "peut en contenir plusieurs"
+        ),
+    ),
     "tag_field": (
         "a tag goes into a custom field, extra.<name>, not into '{field}'",
         "une étiquette va dans un champ personnalisé, extra.<nom>, pas dans '{field}'",

@@ -24,6 +24,7 @@ from crm_steward.rules.conditions import AllOf, AnyOf, Comparison, NotIt
 from crm_steward.rules.durations import MAX_YEARS
 from crm_steward.rules.kinds import KINDS
 from crm_steward.rules.kinds.segment import Segment
+from crm_steward.rules.merging import InFront
 from crm_steward.rules.registerfile import (
     Activity,
     Controller,
@@ -158,6 +159,9 @@ def _actions() -> Iterator[str]:
         if name == "task":
             yield f"`to` may say more: {_one_line(inspect.getdoc(Routing) or '')}\n"
             yield from _keys(Routing)
+        if name == "merge":
+            yield f"A criterion may be a field: {_one_line(inspect.getdoc(InFront) or '')}\n"
+            yield from _keys(InFront)
 
 
 def _fields() -> Iterator[str]:
@@ -314,6 +318,8 @@ def _named(name: str) -> str:
         return "[condition](#conditions)"
     if name == "Routing":
         return "person, or routing"
+    if name == "InFront":
+        return "a field and what holds of it"
     word = _BLOCKS[name]
     return f"[{word}](#{word})"
 

@@ -29,15 +29,14 @@ from crm_steward.rules.actions import (
     Action,
     ActionEntry,
     ArchiveAction,
-    MergeAction,
     SuppressAction,
     TagAction,
     UpdateAction,
-    refuse,
 )
-from crm_steward.rules.block import Block
+from crm_steward.rules.block import Block, refuse
 from crm_steward.rules.conditions import Condition
 from crm_steward.rules.kinds import AnyCheck, Check, LeftOut, Scope
+from crm_steward.rules.merging import MergeAction
 from crm_steward.rules.scope import DEFAULT, Except, Mode, Modes, Unable, mode_in
 from crm_steward.rules.texts import LocalText
 

@@ -187,6 +187,19 @@ class Journal:
             if found[key].intent.seq == seq and found[key].state is State.VERIFIED
         }
 
+    def merged(self, findings: Iterable[str]) -> set[tuple[str, RecordRef]]:
+        """Return the findings among these whose group was merged, each with the survivor."""
+        found: set[tuple[str, RecordRef]] = set()
+        for chunk in chunked(dict.fromkeys(findings)):
+            query = sa.select(journal.c.finding, journal.c.connection, journal.c.id).where(
+                journal.c.finding.in_(chunk),
+                journal.c.kind == "merge",
+                journal.c.state == State.VERIFIED.value,
+            )
+            with self._database.read() as reading:
+                found |= {(row[0], RecordRef(row[1], row[2])) for row in reading.execute(query)}
+        return found
+
     def undone(self, seqs: Iterable[int]) -> dict[int, State]:
         """Return, by seq of the intent taken back, where its undo stands."""
         found: dict[int, State] = {}

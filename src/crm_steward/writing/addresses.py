@@ -12,6 +12,7 @@ from crm_steward.model import (
     ConsentStatus,
     Contact,
     PhoneKind,
+    binding_consent,
 )
 from crm_steward.model.consent import GENERAL
 from crm_steward.normalize import country_code, email_key, phone_e164
@@ -90,3 +91,23 @@ def suppressed(contact: Contact, channel: Channel, address: str) -> bool:
 def refusals(consents: Iterable[Consent]) -> tuple[Consent, ...]:
     """Return those by which a person said no, a complaint included; a bounce is not the person's."""
     return tuple(one for one in consents if one.status >= ConsentStatus.COMPLAINT)
+
+
+def lends(survivor: Contact, other: Contact, channel: Channel, address: str) -> bool:
+    """Whether an address could be used more freely on `survivor` than on a record that has it.
+
+    Args:
+        survivor: Would take the address over.
+        other: Has it.
+        channel: One that reaches it.
+        address: As it would be written.
+    """
+    said = list(statements(other, channel, address))
+    heard = list(statements(survivor, channel, address))
+    agreed = binding_consent(said, channel)
+    if any(one.status.mailable for one in heard) and not (agreed and agreed.status.mailable):
+        return True
+    return any(
+        not any(own.purpose == one.purpose and own.status >= one.status for own in heard)
+        for one in refusals(said)
+    )

@@ -48,11 +48,7 @@ def difference(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
         return _update(change, fresh[change.ref])
     if isinstance(change, ArchiveRecord):
         return _changed(_held(fresh[change.ref], change.expected), change.expected)
-    if isinstance(change, MergeRecords):
-        by_id = {ref.id: fresh[ref] for ref in members(change)}
-        found = (_changed(_held(by_id[i], names), names) for i, names in change.expected.items())
-        return next(filter(None, found), "")
-    return ""
+    return _merge(change, fresh) if isinstance(change, MergeRecords) else ""
 
 
 def _update(change: UpdateFields, contact: Contact) -> str:
@@ -60,6 +56,23 @@ def _update(change: UpdateFields, contact: Contact) -> str:
     if all(same(now[name], value) for name, value in change.values.items()):
         return "the record already holds it"
     return _changed(now, change.expected)
+
+
+def _merge(change: MergeRecords, fresh: Mapping[RecordRef, Contact]) -> str:
+    lacking = [n for n, value in change.fill.items() if _as_before(fresh, change, n, value)]
+    if lacking:
+        return f"the survivor was not given what the merge would lose: {', '.join(lacking)}"
+    by_id = {ref.id: fresh[ref] for ref in members(change)}
+    found = (_changed(_held(by_id[i], names), names) for i, names in change.expected.items())
+    return next(filter(None, found), "")
+
+
+def _as_before(
+    fresh: Mapping[RecordRef, Contact], change: MergeRecords, name: str, value: Value
+) -> bool:
+    """Whether the survivor still holds what it held before it was to be given a value."""
+    held = fresh[change.ref].value(name)
+    return same(held, change.had.get(name)) and not same(held, value)
 
 
 def _held(contact: Contact, names: Iterable[str]) -> dict[str, Value]:

@@ -28,6 +28,8 @@ class ApplyCounts:
         snoozed: How many changes were left out because their finding was snoozed meanwhile.
         lines: The outcomes of this run, in order.
         failures: Connection → what failed.
+        otherwise: Merges that took effect, of this run or an earlier one, and left another survivor
+            than planned.
     """
 
     run: str = ""
@@ -42,15 +44,18 @@ class ApplyCounts:
     snoozed: int = 0
     lines: list[Line] = field(default_factory=list)
     failures: Mapping[str, StewardError] = field(default_factory=dict)
+    otherwise: list[Line] = field(default_factory=list)
 
     def add(self, lines: Sequence[Line]) -> None:
         """Count the outcomes of a batch."""
         self.lines.extend(lines)
         self.states.update(line.state for line in lines)
+        self.otherwise.extend(filter(_otherwise, lines))
 
     def resettle(self, lines: Sequence[Line]) -> None:
         """Count what settling found out; an answer that this run had lost is corrected."""
         ours = {line.key: at for at, line in enumerate(self.lines) if line.state is State.UNKNOWN}
+        self.otherwise.extend(filter(_otherwise, lines))
         for line in lines:
             if line.key in ours:
                 self.states[State.UNKNOWN] -= 1
@@ -61,8 +66,9 @@ class ApplyCounts:
 
     @property
     def needs_a_look(self) -> bool:
-        """Whether something was refused or remains unknown."""
-        return bool(self.states[State.REJECTED] or self.unsettled or self.states[State.ABSENT])
+        """Whether something was refused, remains unknown, or did not end as it was planned."""
+        refused = self.states[State.REJECTED] or self.states[State.ABSENT]
+        return bool(refused or self.unsettled or self.otherwise)
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as JSON-ready values: ids and numbers, no values of records."""
@@ -77,5 +83,10 @@ class ApplyCounts:
             "waiting_for_approval": self.waiting,
             "resolved": self.resolved,
             "snoozed": self.snoozed,
+            "merged_otherwise": len(self.otherwise),
             "failed_connections": {name: type(e).__name__ for name, e in self.failures.items()},
         }
+
+
+def _otherwise(line: Line) -> bool:
+    return line.kind == "merge" and line.state is State.VERIFIED and bool(line.reason)

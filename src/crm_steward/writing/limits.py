@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from crm_steward.model import LimitExceededError, PlannedChange, RecordRef
+from crm_steward.model import LimitExceededError, MergeRecords, PlannedChange, RecordRef
 from crm_steward.rules import Rule
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database
@@ -73,7 +73,7 @@ class Budget:
         refused = self._refused(planned, rule, digest)
         if refused is None:
             connection = planned.change.ref.connection
-            self.admitted[connection] += 1
+            self.admitted[connection] += writes(planned)
             self.by_rule[planned.rule] += 1
             self.by_rule_and_connection[planned.rule, connection] += 1
             self.canaries.setdefault(planned.rule, set()).update(_counted(planned))
@@ -86,7 +86,7 @@ class Budget:
         own = rule and (
             self._canary(_counted(planned), rule, digest) or self._rule(connection, rule)
         )
-        return own or self.overall(connection, 1)
+        return own or self.overall(connection, writes(planned))
 
     def _canary(self, refs: Iterable[RecordRef], rule: Rule, digest: str) -> tuple[Why, str] | None:
         touched = self.canaries.get(rule.id, set())
@@ -123,13 +123,21 @@ def _counted(planned: PlannedChange) -> set[RecordRef]:
     return {planned.change.ref, *members(planned.change)}
 
 
+def writes(planned: PlannedChange) -> int:
+    """Return how often a change writes: a merge twice where its survivor is given something."""
+    change = planned.change
+    return 2 if isinstance(change, MergeRecords) and change.fill else 1
+
+
 def check_limits(budget: Budget, changes: Iterable[PlannedChange]) -> None:
     """Refuse to write `changes` at all when together they exceed a limit of the settings.
 
     Raises:
         LimitExceededError: Nothing was written.
     """
-    wanted = Counter(planned.change.ref.connection for planned in changes)
+    wanted = Counter[str]()
+    for planned in changes:
+        wanted[planned.change.ref.connection] += writes(planned)
     for connection, count in wanted.items():
         exceeded = budget.overall(connection, count)
         if exceeded is not None:

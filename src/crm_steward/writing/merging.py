@@ -6,16 +6,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from crm_steward.model import (
+    Ability,
     Channel,
     Consent,
     Contact,
     MergeRecords,
     RecordRef,
-    Value,
     binding_consent,
 )
 from crm_steward.rules import MergeAction
-from crm_steward.writing.addresses import address_key, addresses_by, statements
+from crm_steward.writing.addresses import CHANNELS, address_key, addresses_by, statements
+from crm_steward.writing.golden import Golden, golden_record, latest_first
 from crm_steward.writing.proposed import Proposed, Refused
 from crm_steward.writing.survivor import because, survivor_of
 from crm_steward.writing.withheld import Why
@@ -48,6 +49,7 @@ def merged(
     members: Sequence[Contact],
     evidence: Mapping[str, Any],
     *,
+    ability: Ability,
     left: Collection[str],
     language: str,
 ) -> Iterator[Proposed | Refused]:
@@ -57,24 +59,53 @@ def merged(
         action: The action.
         members: The records, two at least.
         evidence: What the check left.
+        ability: What their connection holds and can do.
         left: Owners who are no longer active.
         language: Of what a person reads.
     """
     first = min(contact.ref for contact in members)
     if evidence.get("chained"):
         yield Refused(Why.CHAINED, first)
+    elif evidence.get("certainty") == "review":
+        yield Refused(Why.UNSURE, first)
     elif any(contact.legal_hold for contact in members):
         yield Refused(Why.LEGAL_HOLD, first)
     elif channels := conflicts(members):
         yield Refused(Why.CONSENT_CONFLICT, first, ", ".join(channels))
     elif (survivor := survivor_of(members, action.keep, left)) is None:
-        yield Refused(Why.NO_SURVIVOR, first, ", ".join(action.keep))
+        yield Refused(Why.NO_SURVIVOR, first, ", ".join(map(str, action.keep)))
     else:
-        kept = survivor.contact.ref
-        losers = tuple(sorted(contact.ref for contact in members if contact.ref != kept))
-        expected = {contact.ref.id: _snapshot(contact) for contact in members}
-        change = MergeRecords(ref=kept, losers=losers, expected=expected)
-        yield Proposed(change, because(survivor.criterion, language))
+        kept = survivor.contact
+        others = latest_first([contact for contact in members if contact.ref != kept.ref])
+        golden = golden_record(action, kept, others, ability)
+        if golden.fixed:
+            yield Refused(Why.READ_ONLY, kept.ref, ", ".join(golden.fixed))
+        elif golden.lent:
+            yield Refused(Why.CONSENT_CONFLICT, first, ", ".join(golden.lent))
+        else:
+            change = _change(kept, others, golden)
+            yield Proposed(change, because(survivor.criterion, language))
+
+
+def _change(kept: Contact, others: Sequence[Contact], golden: Golden) -> MergeRecords:
+    """Return the merge, with all that nobody may have edited meanwhile."""
+    names = dict.fromkeys((*_MATTERS, *golden.values))
+    expected = {
+        contact.ref.id: {name: contact.value(name) for name in names}
+        for contact in sorted((kept, *others), key=lambda contact: contact.ref)
+    }
+    # What is said of an address shows once the survivor has it; before, there is none to speak of.
+    spoken = {f"consent_{one}" for name in CHANNELS.keys() & golden.fill for one in CHANNELS[name]}
+    mine = {name: held for name, held in expected[kept.ref.id].items() if name not in spoken}
+    expected[kept.ref.id] = {**mine, **golden.fill}
+    return MergeRecords(
+        ref=kept.ref,
+        losers=tuple(contact.ref for contact in others),
+        expected=expected,
+        fill=golden.fill,
+        had={name: kept.value(name) for name in golden.fill},
+        golden=golden.values,
+    )
 
 
 def conflicts(members: Sequence[Contact]) -> list[str]:
@@ -123,7 +154,3 @@ def _all_covered(members: Sequence[Contact], channel: Channel) -> bool:
                 covered.add(key)
     silent = any(binding_consent(contact.consents, channel) is None for contact in members)
     return all_ <= covered and not (silent and not all_)
-
-
-def _snapshot(contact: Contact) -> dict[str, Value]:
-    return {name: contact.value(name) for name in _MATTERS}

@@ -12,7 +12,6 @@ from crm_steward.model import (
     Ability,
     ArchiveRecord,
     Clock,
-    CreateTask,
     MergeRecords,
     Plan,
     PlannedChange,
@@ -26,7 +25,7 @@ from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.findings import Findings, Looked, StoredFinding
-from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
+from crm_steward.store.journal import Journal
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
@@ -36,6 +35,7 @@ from crm_steward.writing.compare import canonical, members, touched
 from crm_steward.writing.limits import Budget
 from crm_steward.writing.propose import Candidate, Proposer
 from crm_steward.writing.routing import Nobody, People
+from crm_steward.writing.tried import elsewhere, first_keys, first_tried, tried
 from crm_steward.writing.withheld import Why, Withheld
 
 
@@ -93,14 +93,14 @@ def make_plan(
     """
     now = clock()
     mirror = Mirror(database)
-    version = mirror.version()
+    version, states = mirror.version(), mirror.states()
     # In the order of their ids: that of files and of rules in them must not matter.
     active = sorted((rule for rule in book.rules if rule.active), key=lambda rule: rule.id)
     nobody: set[Nobody] = set()
     proposer = Proposer(
         contacts={},
-        abilities=abilities,
-        people={name: _people(state) for name, state in mirror.states().items()},
+        abilities={name: _as_learnt(able, states.get(name)) for name, able in abilities.items()},
+        people={name: _people(state) for name, state in states.items()},
         language=language,
         now=now.astimezone(zone),
         nobody=nobody,
@@ -117,7 +117,7 @@ def make_plan(
 
     digests = {rule.id: rule.digest for rule in book.rules}
     budget = Budget.of(database, limits, now=now)
-    sieve = _Sieve(mirror.states(), Journal(database), budget, wishes, digests)
+    sieve = _Sieve(states, Journal(database), budget, wishes, digests)
     changes = sieve.sift([c for c in found if asked(c.planned.rule, c.planned.change.ref)])
     withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
     plan = Plan(
@@ -229,6 +229,13 @@ def _snoozed(
     return withheld
 
 
+def _as_learnt(ability: Ability, state: ConnectionState | None) -> Ability:
+    """Return an ability without the fields that the CRM called read-only, or said nothing of yet."""
+    told = None if state is None else state.account.get("read_only")
+    fixed = {ours for ours, source in ability.sources.items() if told is None or source in told}
+    return replace(ability, fixed=ability.fixed | fixed)
+
+
 def _people(state: ConnectionState) -> People:
     """Return the users of a connection, as far as the last full read knew."""
     return People(state.account.get("owners", {}))
@@ -256,6 +263,7 @@ class _Sieve:
         """Return what is left."""
         standings = self.journal.standings(
             {key for one in candidates for key in (one.planned.key, *one.instead)}
+            | {key for one in candidates for key in first_keys(one.planned)}
         )
         busy = touched(standing.intent.change for standing in self.journal.under_way())
         taken: dict[object, str] = {}
@@ -266,8 +274,9 @@ class _Sieve:
                 standings |= self.journal.standings({planned.key})
             refused = (
                 self._closed(planned)
-                or _tried(standings.get(planned.key), busy, planned)
-                or _elsewhere(standings.get(key) for key in candidate.instead)
+                or tried(standings.get(planned.key), busy, planned)
+                or first_tried(planned, standings, busy)
+                or elsewhere(standings.get(key) for key in candidate.instead)
                 or _contested(planned, self.wishes, taken)
                 or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
             )
@@ -287,29 +296,6 @@ class _Sieve:
         if state is not None and state.paused_reason:
             return Why.PAUSED, state.paused_reason
         return None
-
-
-def _tried(
-    standing: Standing | None, busy: Collection[RecordRef], planned: PlannedChange
-) -> tuple[Why, str] | None:
-    """Return why the journal forbids a change: a key takes effect once, ever."""
-    if standing is not None:
-        if standing.state is State.VERIFIED:
-            return Why.TASK_STANDS if isinstance(planned.change, CreateTask) else Why.DONE, ""
-        if standing.state in UNDER_WAY:
-            return Why.UNDER_WAY, ""
-        if standing.attempts >= MAX_ATTEMPTS and standing.state is not State.CONFLICT:
-            return Why.SET_ASIDE, str(standing.attempts)
-    under_way = any(ref in busy for ref in members(planned.change))
-    return (Why.UNDER_WAY, "") if under_way else None
-
-
-def _elsewhere(standings: Iterable[Standing | None]) -> tuple[Why, str] | None:
-    """Return that a finding's task stands at another of its records, or may: it gets one, ever."""
-    states = {standing.state for standing in standings if standing is not None}
-    if State.VERIFIED in states:
-        return Why.TASK_STANDS, ""
-    return (Why.UNDER_WAY, "") if states & UNDER_WAY else None
 
 
 def _wishes(candidates: Iterable[Candidate]) -> _Wishes:

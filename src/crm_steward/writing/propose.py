@@ -144,7 +144,9 @@ class Proposer:
                 yield from archived(contact, reason, keeps_optouts=keeps)
             case MergeAction():
                 left = self._people(contact.ref).left
-                yield from merged(action, part, evidence, left=left, language=self.language)
+                yield from merged(
+                    action, part, evidence, ability=ability, left=left, language=self.language
+                )
             case TaskAction():
                 raise TypeError("tasks are given after everything else")
 

@@ -16,6 +16,7 @@ from crm_steward.store.journal import Journal, Line, Standing, State
 from crm_steward.store.lease import Lease, hold
 from crm_steward.store.runs import Runs
 from crm_steward.writing.counts import ApplyCounts
+from crm_steward.writing.readback import read_back
 from crm_steward.writing.targets import Target, Targets
 
 LOST = "the process ended before the answer was written down"
@@ -104,6 +105,7 @@ class Settler:
         for batch in _chunks(ripe, target.batch):
             changes = [intent.change for intent in batch if intent.change is not None]
             answers = {answer.key: answer for answer in target.connector.settle(changes)}
+            answers = read_back(target.connector, changes, answers)
             lines = list(_settled(batch, answers, self.clock))
             self.journal.append(lines, self.lease)
             self.counts.resettle(lines)

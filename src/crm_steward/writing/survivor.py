@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from crm_steward.model import FIELDS, Channel, Contact, Stage, binding_consent
+from crm_steward.rules import Criterion, InFront
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 _FILLED = tuple(name for name, field in FIELDS.items() if field.writable or name == "owner")
@@ -24,11 +25,11 @@ class Survivor:
     """
 
     contact: Contact
-    criterion: str
+    criterion: Criterion
 
 
 def survivor_of(
-    members: Sequence[Contact], criteria: Sequence[str], left: Collection[str]
+    members: Sequence[Contact], criteria: Sequence[Criterion], left: Collection[str]
 ) -> Survivor | None:
     """Return the one record that comes first by `criteria`, or None where none is alone in front.
 
@@ -47,8 +48,10 @@ def survivor_of(
     return None
 
 
-def _rank(criterion: str, contact: Contact, left: Collection[str]) -> Any:
+def _rank(criterion: Criterion, contact: Contact, left: Collection[str]) -> Any:
     """Return how well a record meets a criterion: the greater, the better."""
+    if isinstance(criterion, InFront):
+        return criterion.holds(contact)
     if criterion == "has owner":
         return bool(contact.owner) and contact.owner not in left
     return _RANKS[criterion](contact)
@@ -110,6 +113,8 @@ _FR: Mapping[str, str] = MappingProxyType(
 )
 
 
-def because(criterion: str, language: str) -> str:
+def because(criterion: Criterion, language: str) -> str:
     """Say what decided, in `language` ("en" or "fr")."""
+    if isinstance(criterion, InFront):
+        return f"{'critère' if language == 'fr' else 'criterion'} {criterion}"
     return (_FR if language == "fr" else _EN)[criterion]

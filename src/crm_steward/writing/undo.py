@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -34,6 +34,7 @@ BUSY = "an earlier write to this record is not settled yet"
 TASK = "a task is not taken back: close it in the CRM"
 SUPPRESSED = "nothing is loosened by machine: a person lifts it in the CRM, if they may"
 ARCHIVED = "restore the record from the CRM's recycle bin"
+FILLED = "the record was merged with others that held this; a merge cannot be taken back"
 MERGED = "a merge cannot be taken back"
 CLOSED = "a closed task is not taken back: open it again in the CRM"
 _WHY_NOT: Mapping[type, str] = MappingProxyType(
@@ -75,12 +76,13 @@ def plan_undo(database: Database, what: str) -> UndoResult:
     effective = journal.took_effect(intents)
     undone = journal.undone(effective)
     busy = {standing.intent.ref for standing in journal.under_way()}
+    merged = journal.merged(line.finding for line in intents if line.seq in effective)
     items: list[Item] = []
     impossible: list[tuple[Line, str]] = []
     for line in intents:
         if line.seq not in effective or undone.get(line.seq, State.ABSENT) not in FRUITLESS:
             continue
-        why = BUSY if line.ref in busy else _impossible(line)
+        why = BUSY if line.ref in busy else _impossible(line, merged)
         if why:
             impossible.append((line, why))
         else:
@@ -164,7 +166,10 @@ def _named(journal: Journal, what: str) -> Sequence[Line]:
     return journal.lines(key=what, state=State.INTENT)
 
 
-def _impossible(line: Line) -> str:
+def _impossible(line: Line, merged: Collection[tuple[str, RecordRef]]) -> str:
+    """Return why a change is not taken back; of a group's records only a merge writes fields."""
+    if isinstance(line.change, UpdateFields) and (line.finding, line.ref) in merged:
+        return FILLED
     return _WHY_NOT[type(line.change)]
 
 

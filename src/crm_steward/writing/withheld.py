@@ -47,6 +47,8 @@ class Why(StrEnum):
     LEGAL_HOLD = "legal hold"
     SUPPRESSION_KEPT = "suppression kept"
     CLASH = "clash"
+    UNSURE = "unsure"
+    READ_ONLY = "read-only"
 
 
 OVER_LIMIT = frozenset(
@@ -72,8 +74,7 @@ class Withheld:
         ref: The record it is about.
         why: Why it is left out.
         detail: What the reason hangs on: a limit's value, the other rule, the connection's state,
-            a snooze's date and reason.
-            names of fields or channels.
+            a snooze's date and reason, names of fields or channels.
     """
 
     rule: str
@@ -134,6 +135,8 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.NO_ADDRESS: "the record has no address for {detail}",
         Why.APART: "each record is in another connection, and a merge happens only inside one",
         Why.CHAINED: "some of the records hang together by others only; a person has to look first",
+        Why.UNSURE: "these may be different people; a person has to look first",
+        Why.READ_ONLY: "{detail} cannot be written there, so that no merge can choose it",
         Why.NO_SURVIVOR: "no record is alone in front by {detail}; a person has to choose in the CRM",
         Why.CONSENT_CONFLICT: "the records disagree on consent ({detail}); "
         "a person has to settle it in the CRM",
@@ -181,6 +184,8 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.APART: "chaque fiche est dans une autre connexion, et on ne fusionne qu'à l'intérieur d'une",
         Why.CHAINED: "certaines fiches ne tiennent ensemble que par d'autres ; "
         "à regarder d'abord par une personne",
+        Why.UNSURE: "ce sont peut-être des personnes différentes ; à regarder d'abord par une personne",
+        Why.READ_ONLY: "{detail} ne s'y écrit pas : aucune fusion ne peut en choisir la valeur",
         Why.NO_SURVIVOR: "aucune fiche n'est seule en tête selon {detail} ; "
         "à choisir par une personne dans le CRM",
         Why.CONSENT_CONFLICT: "les fiches se contredisent sur le consentement ({detail}) ; "

@@ -6,6 +6,9 @@
    however long the CRM's quota let it wait: what comes too late is read and compared again.
 4. The answer is taken apart row by row. What it does not show is `unknown`, and is settled by
    asking the CRM, never by sending again.
+
+A merge takes two such writes: its survivor is first given what the CRM's own merge would lose. The
+merge expects it there, so that it does not happen without. Afterwards the survivor is read back.
 """
 
 from __future__ import annotations
@@ -25,8 +28,10 @@ from crm_steward.model import (
     CloseTask,
     Contact,
     CreateTask,
+    MergeRecords,
     PlannedChange,
     RecordRef,
+    StewardError,
     StoreError,
     UpdateFields,
     change_key,
@@ -34,13 +39,16 @@ from crm_steward.model import (
 from crm_steward.store.journal import Journal, Line, State, intent_of
 from crm_steward.store.lease import Lease
 from crm_steward.writing.compare import difference, members
+from crm_steward.writing.readback import read_back, unread
 from crm_steward.writing.targets import Target, Targets
+from crm_steward.writing.tried import first_keys
 
 FRESH = timedelta(seconds=5)
 """How old the reading may be that a write is compared with."""
 
 _TRIES = 3
 """How often one change is read anew when its turn to be written comes too late."""
+_TOO_EARLY = "nothing was sent: what the survivor is given before has no answer yet"
 _TOO_SLOW = "nothing was sent: the CRM answers too slowly to compare just before writing"
 
 
@@ -94,6 +102,8 @@ class Writer:
     seen: Callable[[Sequence[Line]], None]
     _unsent: dict[str, Item] = field(default_factory=dict, init=False)
     """What of the batch under way was certainly not handed over to the connector."""
+    _doubtful: set[str] = field(default_factory=set, init=False)
+    """Keys of what was sent in this run and has no answer yet."""
 
     def write_all(self, targets: Targets, items: Iterable[Item]) -> None:
         """Write `items`, connection by connection; one that fails does not stop the others."""
@@ -111,7 +121,7 @@ class Writer:
             StoreError: The journal cannot be written; nothing was sent after that.
             BusyError: Another process took over.
         """
-        for batch in batches(items, target.batch):
+        for batch in batches(self._with_fillings(items), target.batch):
             if self.stop.is_set():
                 return
             self.journal.append([self._intent(item) for item in batch], self.lease)
@@ -127,9 +137,24 @@ class Writer:
             finally:
                 self._unsent.clear()
 
+    def _with_fillings(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield `items`, before each merge what its survivor is to be given and was not yet."""
+        for item in items:
+            change = item.planned.change
+            filling = change.filling if isinstance(change, MergeRecords) else None
+            if filling is not None:
+                first = replace(item, planned=replace(item.planned, change=filling), alone=False)
+                standing = self.journal.standings([first.key]).get(first.key)
+                if standing is None or standing.state is not State.VERIFIED:
+                    yield first
+            yield item
+
     def _send(self, target: Target, batch: Sequence[Item], tries: int = _TRIES) -> None:
         """Read, compare, and send what still holds."""
         read_at, fresh = self._read(target, batch)
+        early = [item for item in batch if self._doubtful.intersection(first_keys(item.planned))]
+        self._end([(item, _TOO_EARLY) for item in early], State.ABSENT)
+        batch = [item for item in batch if item not in early]
         differing = {
             item.key: why for item in batch if (why := difference(item.planned.change, fresh))
         }
@@ -193,7 +218,9 @@ class Writer:
         for item in items:
             self._unsent.pop(item.key)
         writes = combined(items)
-        answers, error = self._ask(target, [write.change for write in writes], check)
+        changes = [write.change for write in writes]
+        told, error = self._ask(target, changes, check)
+        answers = self._read_back(target, changes, told)
         late = [
             item
             for write in writes
@@ -228,6 +255,15 @@ class Writer:
             return answers, error
         return answers, None
 
+    def _read_back(
+        self, target: Target, changes: Sequence[Change], answers: Mapping[str, Outcome]
+    ) -> Mapping[str, Outcome]:
+        """Look at the survivors of merges that took effect; what cannot be read is settled later."""
+        try:
+            return read_back(target.connector, changes, answers)
+        except StewardError:
+            return unread(changes, answers)
+
     def _end(self, items: Sequence[tuple[Item, str]], state: State) -> None:
         """Write down why items were not sent."""
         for item, _ in items:
@@ -241,6 +277,7 @@ class Writer:
 
     def _note(self, lines: Sequence[Line]) -> None:
         self.journal.append(lines, self.lease)
+        self._doubtful.update(line.key for line in lines if line.state is State.UNKNOWN)
         self.seen(lines)
 
     def _intent(self, item: Item) -> Line:

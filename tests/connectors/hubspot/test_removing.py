@@ -265,8 +265,7 @@ def test_a_chain_that_breaks_says_how_far_it_came(
     server, crm, connect = account
     ids = [make(crm, lastname=f"N{n}") for n in range(4)]
     if broken == "414":
-        many = ";".join(str(n) for n in range(1, 250))
-        crm.by_hand({"do": "edit", "id": ids[2], "values": {"hs_merged_object_ids": many}})
+        server.faults.add(parse_faults({"path": "/merge$", "nth": 2, "status": 414}))
     else:
         server.faults.add(parse_faults({"path": "/merge$", "nth": 2, "reset": "after"}))
     connector = connect()
@@ -285,11 +284,28 @@ def test_a_chain_that_breaks_says_how_far_it_came(
 def test_too_many_identities_are_refused_before_anything_is_merged(
     account: tuple[Server, HubSpotSandbox, Open],
 ) -> None:
-    """HubSpot's 414, in JSON: the merge is rejected, and both records stay."""
-    _server, crm, connect = account
+    """The last of a chain would be one too many: not even the first is merged; 250 are."""
+    server, crm, connect = account
+    ids = [make(crm, lastname=f"N{n}") for n in range(3)]
+    many = [str(n) for n in range(1, 248)]
+    crm.by_hand({"do": "edit", "id": ids[2], "values": {"hs_merged_object_ids": ";".join(many)}})
+    outcome = one(connect().apply([merge(*ids)]))
+    assert outcome.status is Status.REJECTED
+    assert outcome.reason.startswith("it would come to 251 identities, and HubSpot takes 250")
+    assert calls_to(server, "/merge$") == 0
+    assert {str(i) for i in crm.active} == set(ids)
+    fewer = ";".join(many[:-1])
+    crm.by_hand({"do": "edit", "id": ids[2], "values": {"hs_merged_object_ids": fewer}})
+    assert one(connect().apply([merge(*ids)])).status is Status.VERIFIED
+
+
+def test_what_hubspot_counts_is_what_holds(
+    account: tuple[Server, HubSpotSandbox, Open],
+) -> None:
+    """HubSpot's own 414, whatever we counted: the merge is rejected, and both records stay."""
+    server, crm, connect = account
     ids = [make(crm, lastname=f"N{n}") for n in range(2)]
-    many = ";".join(str(n) for n in range(1, 250))
-    crm.by_hand({"do": "edit", "id": ids[0], "values": {"hs_merged_object_ids": many}})
+    server.faults.add(parse_faults({"path": "/merge$", "status": 414}))
     outcome = one(connect().apply([merge(*ids)]))
     assert outcome.status is Status.REJECTED
     assert "414" in outcome.reason

@@ -311,6 +311,8 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.chained": "some records hang together by others only; a person has to look",
         "withheld.no survivor": "no record is clearly the one to keep; a person has to choose",
         "withheld.consent conflict": "the records disagree on consent; a person has to settle it",
+        "withheld.unsure": "these may be different people; a person has to look first",
+        "withheld.read-only": "the CRM does not let the field be written, so that no merge chooses it",
         "withheld.legal hold": "a record is kept for legal reasons",
         "withheld.suppression kept": "the person refused, and the CRM would forget it with the record",
         "withheld.clash": "two rules want to merge or archive the same record in different ways",

@@ -316,6 +316,8 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.chained": "certaines fiches ne tiennent ensemble que par d’autres ; à regarder par une personne",
         "withheld.no survivor": "aucune fiche n’est clairement celle à garder ; à choisir par une personne",
         "withheld.consent conflict": "les fiches se contredisent sur le consentement ; à régler par une personne",
+        "withheld.unsure": "ce sont peut-être des personnes différentes ; à regarder d’abord",
+        "withheld.read-only": "le CRM ne laisse pas écrire ce champ : aucune fusion n’en choisit la valeur",
         "withheld.legal hold": "une fiche est conservée pour des raisons juridiques",
         "withheld.suppression kept": "la personne a refusé, et le CRM l’oublierait avec la fiche",
         "withheld.clash": "deux règles veulent fusionner ou archiver autrement la même fiche",

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from crm_steward.model import RecordRef
-from crm_steward.rules.actions import refuse
+from crm_steward.rules.block import refuse
 from crm_steward.rules.identifiers import IDENTIFIERS, Identifier, holds, shape
 from crm_steward.rules.kinds.base import (
     Evidence,

@@ -11,8 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from crm_steward.model import RecordRef
-from crm_steward.rules.actions import refuse
-from crm_steward.rules.block import Block
+from crm_steward.rules.block import Block, refuse
 from crm_steward.rules.conditions import AllOf, AnyOf, Comparison, Condition, compiled_condition
 from crm_steward.rules.durations import Duration
 from crm_steward.rules.kinds.base import Evidence, Query, Scope, SqlCheck, Wording
