@@ -71,7 +71,7 @@ def _one(con: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, int]:
 
 def _cluster(con: duckdb.DuckDBPyConnection) -> None:
     """Create `label` (record, least record it is connected with) by union and find."""
-    edges = con.execute("SELECT a, b FROM links").to_arrow_table()
+    edges = con.sql("SELECT a, b FROM links").to_arrow_table()
     above: dict[int, int] = {}
 
     def root(of: int) -> int:

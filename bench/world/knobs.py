@@ -22,20 +22,20 @@ _UNITS: Final = {
     "individual": 0.780,
     "spouses": 0.120,
     "parent and child": 0.055,
-    "father and son": 0.012,
+    "father and son": 0.014,
     "twins": 0.012,
     "siblings": 0.015,
-    "homonyms": 0.006,
+    "homonyms": 0.008,
 }
 
 _CORRUPTIONS: Final = {
-    "typo in first name": 0.05,
-    "typo in last name": 0.06,
-    "typo in email": 0.03,
+    "typo in first name": 0.035,
+    "typo in last name": 0.04,
+    "typo in email": 0.015,
     "typo in phone": 0.03,
     "typo in street": 0.10,
     "typo in company": 0.05,
-    "nickname": 0.10,
+    "nickname": 0.07,
     "other spelling": 0.25,
     "swapped names": 0.02,
     "accents lost": 0.25,
@@ -43,21 +43,21 @@ _CORRUPTIONS: Final = {
     "capitals": 0.06,
     "small letters": 0.02,
     "compound shortened": 0.30,
-    "last name cut": 0.35,
-    "initial only": 0.03,
+    "last name cut": 0.25,
+    "initial only": 0.02,
     "middle name": 0.03,
     "title in name": 0.03,
-    "new mobile": 0.06,
+    "new mobile": 0.04,
     "mobile as phone": 0.10,
     "gmail variant": 0.15,
-    "other email": 0.12,
-    "new job": 0.06,
-    "moved": 0.05,
-    "married": 0.04,
+    "other email": 0.018,
+    "new job": 0.018,
+    "moved": 0.02,
+    "married": 0.03,
     "other legal form": 0.35,
     "company shortened": 0.05,
     "street abbreviated": 0.25,
-    "everything changed": 0.02,
+    "everything changed": 0.01,
 }
 
 
@@ -81,9 +81,10 @@ class World:
         cities: Number of cities of a country.
         companies: Companies for every record.
         employed: Share of the persons known with their company.
-        shared_mailboxes: Share of the employed whose e-mail is a mailbox of a small company.
+        shared_mailboxes: Share of the small companies where all share the mailboxes.
         family_mailboxes: Share of the families that share one mailbox.
         rare_first_names: Share of the first names made up of parts.
+        one_profile: Share of the records with the fields that most records of their person have.
     """
 
     seed: int = 1
@@ -96,16 +97,17 @@ class World:
     corruptions: Mapping[str, float] = field(default_factory=lambda: _CORRUPTIONS)
     first_record: float = 0.15
     name_shift: int = 0
-    flatness: float = 15.0
-    local_names: float = 0.25
+    flatness: float = 8.0
+    local_names: float = 0.45
     names_of_a_city: int = 40
-    city_flatness: float = 1.5
-    cities: int = 1_500
+    city_flatness: float = 0.35
+    cities: int = 1_200
     companies: float = 0.12
     employed: float = 0.65
-    shared_mailboxes: float = 0.03
-    family_mailboxes: float = 0.10
+    shared_mailboxes: float = 0.06
+    family_mailboxes: float = 0.28
     rare_first_names: float = 0.08
+    one_profile: float = 0.9
 
     @classmethod
     def held_out(cls, seed: int = 9_001) -> World:

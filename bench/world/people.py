@@ -68,7 +68,7 @@ def _placed(world: World, count: int) -> str:
                     WHEN 'twins' THEN born
                     ELSE born + place * pick(unit, 'gap', 7) END AS born,
                 CASE WHEN kind IN ('homonyms', 'siblings') THEN person ELSE unit * {MOST_IN_UNIT} END AS home,
-                u(person, 'employed') < {world.employed} AS employed,
+                u(person, 'employed') < CASE WHEN kind IN ('individual', 'homonyms') THEN {world.employed} ELSE {world.employed} * 0.5 END AS employed,
                 u(unit, 'family mailbox') < {world.family_mailboxes} AND kind IN
                     ('spouses', 'parent and child', 'twins', 'father and son') AS family_mailbox
             FROM members)
@@ -84,7 +84,7 @@ def _placed(world: World, count: int) -> str:
 def _named(world: World) -> str:
     ranks = LAST_NAMES_OF_AN_ORIGIN
     own = f"""CASE WHEN u(i, 'local name') < {world.local_names} AND origin = country
-        THEN zipf(u(city * 1000 + zipf(u(i, 'which local'), 2, {world.names_of_a_city}),
+        THEN zipf(u(city * 1000 + zipf(u(i, 'which local'), 2, {world.names_of_a_city} * (1 + 5 / (city + 1))),
             'local' || country), {world.flatness}, {ranks})
         ELSE zipf(u(i, 'last name'), {world.flatness}, {ranks}) END"""
 
@@ -137,7 +137,7 @@ def _persons(world: World, count: int) -> str:
             SELECT w.*, h.name AS city_name, h.base, h.several,
                 street_of(w.country, w.city, w.home) AS street,
                 postcode_of(w.country, h.base, h.several, w.home) AS postcode,
-                CASE WHEN u(w.home, 'landline') < 0.45
+                CASE WHEN u(w.home, 'landline') < 0.6
                     THEN landline_number(w.country, h.area, w.home) END AS landline,
                 mobile_number(w.country, w.person * 3) AS mobile,
                 mobile_number(w.country, w.person * 3 + 1) AS next_mobile,
@@ -155,8 +155,8 @@ def _persons(world: World, count: int) -> str:
                 END AS private_email,
             {_private("p.person + 5000000000", "(pick(p.person, 'more digits', 100000))::TEXT")}
                 || '@' || freemail(p.country, pick(p.person, 'second freemail', 100000)) AS second_email,
-            CASE WHEN company > 3000 / {COMPANY_FLATNESS} AND company > companies // 50
-                THEN u(p.person, 'shared mailbox') < {world.shared_mailboxes} * 1.3 ELSE false END AS shared_mailbox,
+            coalesce(company > companies * 0.06 AND u(company, 'mailbox firm' || p.country) < {world.shared_mailboxes}
+                AND kind <> 'homonyms', false) AS shared_mailbox,
             n.name AS next_city_name,
             street_of(p.country, p.next_city, p.person + 3000000000) AS next_street,
             postcode_of(p.country, n.base, n.several, p.person) AS next_postcode,

@@ -45,14 +45,15 @@ def _drawn(world: World) -> str:
         ELSE CASE WHEN c < 0.66 THEN 'private' ELSE 'sparse' END END"""
     return f"""
         SELECT *, {", ".join(flags)}, {profile} AS profile
-        FROM (SELECT *, person * {MOST_OF_A_PERSON} + nth AS record, u(person * {MOST_OF_A_PERSON} + nth, 'profile') AS c,
+        FROM (SELECT *, person * {MOST_OF_A_PERSON} + nth AS record, CASE WHEN u(person * {MOST_OF_A_PERSON} + nth, 'own profile') < {world.one_profile} THEN u(person, 'profile')
+                    ELSE u(person * {MOST_OF_A_PERSON} + nth, 'profile') END AS c,
                 CASE WHEN nth = 0 THEN {world.first_record} ELSE 1.0 END AS often
             FROM (SELECT * EXCLUDE c, unnest(range({weighted("u(person, 'group')", world.groups)})) AS nth FROM persons))"""
 
 
 def _situated() -> str:
     """Records with the company, home and numbers of the time they were written."""
-    work = """CASE WHEN shared_mailbox THEN mailbox(s.country, pick(company, 'mailbox', 5))
+    work = """CASE WHEN shared_mailbox THEN mailbox(s.country, pick(person, 'mailbox', 2))
         WHEN f = '' OR l1 = '' THEN f || l1 || person
         ELSE CASE c.pattern WHEN 0 THEN left(f, 1) || l1 WHEN 1 THEN left(f, 1) || '.' || l1 WHEN 2 THEN l1
             WHEN 3 THEN f || l1 WHEN 4 THEN l1 || '.' || f WHEN 5 THEN f || '_' || l1 ELSE f || '.' || l1 END
@@ -101,18 +102,18 @@ def _spelt() -> str:
             CASE WHEN x_initial_only THEN left(first_1, 1) || CASE WHEN record % 2 = 0 THEN '.' ELSE '' END
                 WHEN x_middle_name THEN first_1 || ' ' || CASE WHEN record % 3 = 0 THEN left(middle, 1) || '.' ELSE middle END
                 ELSE first_1 END AS first_2, last_1 AS last_2,
-            CASE WHEN u(record, 'no email') < CASE profile WHEN 'business' THEN 0.14 WHEN 'private' THEN 0.2 ELSE 0.04 END THEN NULL
+            CASE WHEN u(record, 'no email') < CASE profile WHEN 'business' THEN 0.05 WHEN 'private' THEN 0.07 ELSE 0.02 END THEN NULL
                 WHEN employed AND profile <> 'private' AND NOT x_other_email AND work_email IS NOT NULL THEN work_email
                 WHEN employed AND profile <> 'private' THEN private_email
                 WHEN x_other_email AND employed AND work_email IS NOT NULL THEN work_email
                 WHEN x_other_email THEN second_email ELSE private_email END AS email_1,
-            CASE WHEN u(record, 'no mobile') < CASE profile WHEN 'business' THEN 0.55 WHEN 'private' THEN 0.45 ELSE 0.95 END THEN NULL
+            CASE WHEN u(person, 'no mobile') < 0.35 OR u(record, 'no mobile') < CASE profile WHEN 'sparse' THEN 0.93 ELSE 0.2 END THEN NULL
                 WHEN x_new_mobile THEN next_mobile ELSE mobile END AS mobile_1,
             CASE profile WHEN 'business' THEN CASE WHEN u(record, 'phone') < 0.42 THEN switchboard
                     WHEN u(record, 'phone') < 0.6 THEN direct END
-                WHEN 'private' THEN CASE WHEN u(record, 'phone') < 0.6 THEN home_line END END AS phone_1,
+                WHEN 'private' THEN CASE WHEN u(record, 'phone') < 0.75 THEN home_line END END AS phone_1,
             CASE profile WHEN 'business' THEN CASE WHEN u(record, 'no company') < 0.96 THEN company_name END END AS company_1,
-            CASE WHEN u(record, 'no address') > CASE profile WHEN 'business' THEN 0.6 WHEN 'private' THEN 0.65 ELSE 0.0 END THEN 0
+            CASE WHEN u(record, 'no address') > CASE profile WHEN 'business' THEN 0.8 WHEN 'private' THEN 0.85 ELSE 0.0 END THEN 0
                 WHEN profile = 'business' THEN 2 ELSE 1 END AS where_
         FROM firsts"""
 
@@ -129,7 +130,7 @@ def _slipped() -> str:
                 x_mobile_as_phone AND mobile_1 IS NOT NULL AS y_mobile_as_phone,
                 CASE where_ WHEN 2 THEN work_street WHEN 1 THEN home_street END AS street_1,
                 CASE where_ WHEN 2 THEN work_postcode WHEN 1 THEN home_postcode END AS postcode_1,
-                CASE where_ WHEN 2 THEN work_city WHEN 1 THEN home_city ELSE CASE WHEN u(record, 'city alone') < 0.25
+                CASE where_ WHEN 2 THEN work_city WHEN 1 THEN home_city ELSE CASE WHEN u(record, 'city alone') < 0.65
                     THEN CASE WHEN profile = 'business' THEN work_city ELSE home_city END END END AS city_1,
                 CASE WHEN x_typo_in_email AND u(record, 'email slip') < 0.6 THEN slip({local}, record, 'local') || '@' || {domain}
                     WHEN x_typo_in_email AND u(record, 'email slip') < 0.9 THEN {local} || '@' || slip({label}, record, 'label') || {rest}
