@@ -73,7 +73,7 @@ def define(con: duckdb.DuckDBPyConnection, seed: int) -> None:
             pick(i, salt || 'key', 3)) END""",
         "without_accents(t)": """strip_accents(replace(replace(replace(replace(replace(t,
             'ß', 'ss'), 'ł', 'l'), 'Ł', 'L'), 'ı', 'i'), 'İ', 'I'))""",
-        "slug(t)": "regexp_replace(lower(without_accents(t)), '[^a-z0-9]', '', 'g')",
+        "slug(t)": "translate(lower(without_accents(t)), ' .&-/''', '')",
     }
     for head, body in macros.items():
         con.execute(f"CREATE OR REPLACE MACRO {head} AS ({body})")

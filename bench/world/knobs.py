@@ -31,7 +31,7 @@ _UNITS: Final = {
 _CORRUPTIONS: Final = {
     "typo in first name": 0.035,
     "typo in last name": 0.04,
-    "typo in email": 0.015,
+    "typo in email": 0.014,
     "typo in phone": 0.03,
     "typo in street": 0.10,
     "typo in company": 0.05,
@@ -47,7 +47,7 @@ _CORRUPTIONS: Final = {
     "initial only": 0.02,
     "middle name": 0.03,
     "title in name": 0.03,
-    "new mobile": 0.04,
+    "new mobile": 0.035,
     "mobile as phone": 0.10,
     "gmail variant": 0.15,
     "other email": 0.018,
@@ -104,7 +104,7 @@ class World:
     cities: int = 1_200
     companies: float = 0.12
     employed: float = 0.65
-    shared_mailboxes: float = 0.06
+    shared_mailboxes: float = 0.085
     family_mailboxes: float = 0.28
     rare_first_names: float = 0.08
     one_profile: float = 0.9
@@ -131,13 +131,13 @@ class World:
             },
             first_record=0.2,
             name_shift=37,
-            flatness=20.0,
-            local_names=0.3,
-            names_of_a_city=50,
-            city_flatness=2.0,
-            cities=1_100,
+            flatness=11.0,
+            local_names=0.4,
+            names_of_a_city=45,
+            city_flatness=0.5,
+            cities=900,
             companies=0.15,
             employed=0.58,
-            family_mailboxes=0.12,
+            family_mailboxes=0.33,
             rare_first_names=0.1,
         )

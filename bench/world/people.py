@@ -30,8 +30,8 @@ def create(con: duckdb.DuckDBPyConnection, world: World, count: int, first: int,
         end: Number after the last.
     """
     con.execute(f"CREATE OR REPLACE TABLE units AS {_units(world, first, end)}")
-    con.execute(f"CREATE OR REPLACE TABLE placed AS {_placed(world, count)}")
-    con.execute(f"CREATE OR REPLACE TABLE named AS {_named(world)}")
+    con.execute(f"CREATE OR REPLACE VIEW placed AS {_placed(world, count)}")
+    con.execute(f"CREATE OR REPLACE VIEW named AS {_named(world)}")
     con.execute(f"CREATE OR REPLACE TABLE persons AS {_persons(world, count)}")
 
 
@@ -103,8 +103,8 @@ def _named(world: World) -> str:
                 CASE WHEN same_name THEN {unit} ELSE person END AS given
             FROM placed),
         texts AS (
-            SELECT *, last_name(origin, last_rank) AS one_last, last_name(origin, second_rank) AS other_last,
-                last_name(origin, maiden_rank) AS maiden,
+            SELECT *, last_name(origin, last_rank) AS one_last, CASE WHEN origin = 'ES' THEN last_name(origin, second_rank) END AS other_last,
+                CASE WHEN gender = 'f' THEN last_name(origin, maiden_rank) END AS maiden,
                 CASE WHEN u(given, 'rare first') < {world.rare_first_names}
                     THEN first_beginning(origin, pick(given, 'rare beginning', 100000))
                         || first_ending(origin, pick(given, 'rare ending', 100000))
@@ -140,7 +140,6 @@ def _persons(world: World, count: int) -> str:
                 CASE WHEN u(w.home, 'landline') < 0.6
                     THEN landline_number(w.country, h.area, w.home) END AS landline,
                 mobile_number(w.country, w.person * 3) AS mobile,
-                mobile_number(w.country, w.person * 3 + 1) AS next_mobile,
                 CASE WHEN namesakes < 0.003 AND u(w.person, 'digits') < 0.6 THEN ''
                     ELSE pick(w.person, 'digits value', (10 ** greatest(2, ceil(log10(namesakes * 300 + 1))))::BIGINT)::TEXT
                     END AS digits
@@ -151,29 +150,23 @@ def _persons(world: World, count: int) -> str:
                 THEN ['famille.', 'family.', 'los', 'the', 'x'][1 + pick(unit, 'family word', 3)]
                     || l1 || pick(unit, 'family digits', 100000)
                     || '@' || freemail(p.country, pick(unit, 'freemail', 100000))
-                ELSE {_private("p.person", "digits")} || '@' || freemail(p.country, pick(p.person, 'freemail', 100000))
+                ELSE {private("p.person", "digits")} || '@' || freemail(p.country, pick(p.person, 'freemail', 100000))
                 END AS private_email,
-            {_private("p.person + 5000000000", "(pick(p.person, 'more digits', 100000))::TEXT")}
-                || '@' || freemail(p.country, pick(p.person, 'second freemail', 100000)) AS second_email,
-            coalesce(company > companies * 0.06 AND u(company, 'mailbox firm' || p.country) < {world.shared_mailboxes}
+            coalesce(company > companies * 0.12 AND u(company, 'mailbox firm' || p.country) < {world.shared_mailboxes}
                 AND kind <> 'homonyms', false) AS shared_mailbox,
-            n.name AS next_city_name,
-            street_of(p.country, p.next_city, p.person + 3000000000) AS next_street,
-            postcode_of(p.country, n.base, n.several, p.person) AS next_postcode,
             of_list(k.short, pick(p.person, 'nickname', 1000)) AS nickname,
             of_list(s.others, pick(p.person, 'spelling', 1000)) AS other_first,
             of_list(t.others, pick(p.person, 'spelling', 1000)) AS other_last,
             make_date((p.born)::INT, 1 + pick(CASE WHEN kind = 'twins' THEN unit ELSE p.person + 100 END, 'month', 12)::INT,
                 1 + pick(CASE WHEN kind = 'twins' THEN unit ELSE p.person + 100 END, 'day', 28)::INT) AS birth_date
         FROM homes AS p
-        JOIN cities AS n ON n.country = p.country AND n.i = p.next_city
         LEFT JOIN nicknames AS k ON k.language = {language} AND k.name = p.stock_name
         LEFT JOIN spellings AS s ON s.name = p.stock_name
         LEFT JOIN spellings AS t ON t.name = p.stock_last"""
 
 
-def _private(who: str, digits: str) -> str:
-    """Return SQL of the local part of a private address."""
+def private(who: str, digits: str) -> str:
+    """Return SQL of the local part of a private address: `f`, `l1` and `born` are its owner's."""
     return f"""CASE pick({who}, 'local part', 10)
         WHEN 0 THEN f || l1 || {digits} WHEN 1 THEN left(f, 1) || l1 || {digits} || '.' || left(f, 3)
         WHEN 2 THEN l1 || '.' || f || {digits}

@@ -6,9 +6,9 @@ from typing import Final
 
 import duckdb
 
-from world.chance import by_case, weighted
+from world.chance import weighted
 from world.knobs import World
-from world.people import MOST_IN_UNIT
+from world.people import private
 
 MOST_OF_A_PERSON: Final = 8
 """A person has at most so many records."""
@@ -19,10 +19,10 @@ _WITH_EVERYTHING: Final = ("new mobile", "other email", "new job", "moved", "mar
 
 def create(con: duckdb.DuckDBPyConnection, world: World) -> None:
     """Create the table `written` of the records of `persons`, in order of their number."""
-    con.execute(f"CREATE OR REPLACE TABLE drawn AS {_drawn(world)}")
-    con.execute(f"CREATE OR REPLACE TABLE situated AS {_situated()}")
-    con.execute(f"CREATE OR REPLACE TABLE spelt AS {_spelt()}")
-    con.execute(f"CREATE OR REPLACE TABLE slipped AS {_slipped()}")
+    con.execute(f"CREATE OR REPLACE VIEW drawn AS {_drawn(world)}")
+    con.execute(f"CREATE OR REPLACE VIEW situated AS {_situated()}")
+    con.execute(f"CREATE OR REPLACE VIEW spelt AS {_spelt()}")
+    con.execute(f"CREATE OR REPLACE VIEW slipped AS {_slipped()}")
     con.execute(f"CREATE OR REPLACE TABLE written AS {_written(world)}")
 
 
@@ -65,16 +65,19 @@ def _situated() -> str:
             {work} AS work_email,
             left(c.switchboard, length(c.switchboard) - 3) || lpad(pick(person, 'extension', 1000)::TEXT, 3, '0') AS direct,
             c.city_name AS work_city, c.street AS work_street, c.postcode AS work_postcode,
-            CASE WHEN x_moved THEN next_street ELSE s.street END AS home_street,
-            CASE WHEN x_moved THEN next_postcode ELSE s.postcode END AS home_postcode,
-            CASE WHEN x_moved THEN next_city_name ELSE s.city_name END AS home_city,
+            CASE WHEN x_moved THEN street_of(s.country, next_city, person + 3000000000) ELSE s.street END AS home_street,
+            CASE WHEN x_moved THEN postcode_of(s.country, n.base, n.several, person) ELSE s.postcode END AS home_postcode,
+            CASE WHEN x_moved THEN n.name ELSE s.city_name END AS home_city,
             CASE WHEN x_moved THEN NULL ELSE landline END AS home_line
         FROM drawn AS s LEFT JOIN companies AS c ON c.country = s.country
-            AND c.rank = CASE WHEN employed THEN CASE WHEN x_new_job THEN next_company ELSE company END END"""
+            AND c.rank = CASE WHEN employed THEN CASE WHEN x_new_job THEN next_company ELSE company END END
+        LEFT JOIN cities AS n ON n.country = s.country AND n.i = CASE WHEN x_moved THEN next_city END"""
 
 
 def _spelt() -> str:
     """Records with names as another person would spell them, and the values each profile holds."""
+    second = private("person + 5000000000", "(pick(person, 'more digits', 100000))::TEXT")
+    second += " || '@' || freemail(country, pick(person, 'second freemail', 100000))"
     return f"""
         WITH names AS (
             SELECT *,
@@ -106,14 +109,14 @@ def _spelt() -> str:
                 WHEN employed AND profile <> 'private' AND NOT x_other_email AND work_email IS NOT NULL THEN work_email
                 WHEN employed AND profile <> 'private' THEN private_email
                 WHEN x_other_email AND employed AND work_email IS NOT NULL THEN work_email
-                WHEN x_other_email THEN second_email ELSE private_email END AS email_1,
+                WHEN x_other_email THEN {second} ELSE private_email END AS email_1,
             CASE WHEN u(person, 'no mobile') < 0.35 OR u(record, 'no mobile') < CASE profile WHEN 'sparse' THEN 0.93 ELSE 0.2 END THEN NULL
-                WHEN x_new_mobile THEN next_mobile ELSE mobile END AS mobile_1,
+                WHEN x_new_mobile THEN mobile_number(country, person * 3 + 1) ELSE mobile END AS mobile_1,
             CASE profile WHEN 'business' THEN CASE WHEN u(record, 'phone') < 0.42 THEN switchboard
                     WHEN u(record, 'phone') < 0.6 THEN direct END
                 WHEN 'private' THEN CASE WHEN u(record, 'phone') < 0.75 THEN home_line END END AS phone_1,
             CASE profile WHEN 'business' THEN CASE WHEN u(record, 'no company') < 0.96 THEN company_name END END AS company_1,
-            CASE WHEN u(record, 'no address') > CASE profile WHEN 'business' THEN 0.8 WHEN 'private' THEN 0.85 ELSE 0.0 END THEN 0
+            CASE WHEN u(record, 'no address') > CASE profile WHEN 'business' THEN 0.84 WHEN 'private' THEN 0.88 ELSE 0.0 END THEN 0
                 WHEN profile = 'business' THEN 2 ELSE 1 END AS where_
         FROM firsts"""
 
@@ -177,13 +180,17 @@ def _written(world: World) -> str:
             "typo in company": "company_1 IS NOT NULL AND x_typo_in_company",
             "nickname": "y_nickname",
             "other spelling": "y_other_spelling",
-            "compound shortened": "y_compound_shortened",
+            "compound shortened": "y_compound_shortened AND NOT y_nickname",
             "last name cut": "y_last_name_cut",
             "married": "y_married",
             "mobile as phone": "y_mobile_as_phone",
             "new mobile": "x_new_mobile AND (mobile_1 IS NOT NULL)",
             "other email": "x_other_email AND email_1 IS NOT NULL",
-            "new job": "x_new_job AND employed",
+            "new job": "x_new_job AND (company_1 IS NOT NULL OR email_1 = work_email)",
+            "moved": "x_moved AND profile <> 'business' AND city_1 IS NOT NULL",
+            "small letters": "x_small_letters AND NOT x_capitals",
+            "middle name": "x_middle_name AND NOT x_initial_only",
+            "title in name": "x_title_in_name AND NOT x_swapped_names",
             "other legal form": "x_other_legal_form AND company_1 IS NOT NULL",
             "company shortened": "x_company_shortened AND contains(company_1, ' ')",
             "street abbreviated": "x_street_abbreviated AND street_2 <> street_1",
@@ -223,7 +230,7 @@ def _written(world: World) -> str:
             {weighted("u(record, 'connection')", {"crm-a": 0.52, "crm-b": 0.3, "crm-c": 0.15, "crm-d": 0.03})} AS connection,
             ((record * 2654435761) % 4294967296)::TEXT AS id,
             CASE WHEN x_swapped_names THEN last_5 WHEN x_title_in_name THEN {title} || ' ' || first_5
-                WHEN u(record, 'no first name') < 0.03 THEN NULL ELSE first_5 END AS first_name,
+                WHEN u(record, 'no first name') < 0.02 THEN NULL ELSE first_5 END AS first_name,
             CASE WHEN x_swapped_names THEN first_5 ELSE last_5 END AS last_name,
             CASE WHEN u(record, 'email case') < 0.03 THEN upper(left(email_3, 1)) || substr(email_3, 2)
                 WHEN x_capitals AND record % 4 = 0 THEN upper(email_3) ELSE email_3 END AS email,

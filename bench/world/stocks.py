@@ -129,9 +129,9 @@ def _define_streets(con: duckdb.DuckDBPyConnection) -> None:
     _macro(
         con,
         "street_of(c, city, i)",
-        """street_line(c, street_kind(c, zipf(u(i, 'street kind'), 1, 7)),
-        street_name(c, pick(city * 1000 + pick(i, 'street', 250), 'street of city', 1000000)),
-        1 + zipf(u(i, 'house'), 20, 180))""",
+        """list_transform([{'kind': street_kind(c, zipf(u(i, 'street kind'), 1, 7)), 'called':
+        street_name(c, pick(city * 1000 + pick(i, 'street', 250), 'street of city', 1000000))}],
+        lambda s: street_line(c, s.kind, s.called, 1 + zipf(u(i, 'house'), 20, 180)))[1]""",
     )
     _macro(
         con,
