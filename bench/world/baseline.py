@@ -86,7 +86,9 @@ def _cluster(con: duckdb.DuckDBPyConnection) -> None:
     import pyarrow as pa
 
     known = list(above)
-    labels = pa.table({"n": pa.array(known, pa.int64()), "l": pa.array(map(root, known), pa.int64())})
+    labels = pa.table(
+        {"n": pa.array(known, pa.int64()), "l": pa.array(map(root, known), pa.int64())}
+    )
     con.register("found", labels)
     con.execute("CREATE TABLE label AS SELECT * FROM found")
     con.unregister("found")

@@ -8,7 +8,11 @@ from typing import Final
 import duckdb
 
 _KEYS: Final = "abcdefghijklmnopqrstuvwxyz"
-_BESIDE: Final = ("snvfrdghuhjknjipwtdygbesuz", "qvxsdghjojklmboolaertyvqzt", "zbfewcfyikmpkmkltfdrhcsdhx")
+_BESIDE: Final = (
+    "snvfrdghuhjknjipwtdygbesuz",
+    "qvxsdghjojklmboolaertyvqzt",
+    "zbfewcfyikmpkmkltfdrhcsdhx",
+)
 """Letters beside each of `_KEYS` on a keyboard: three tables to choose from."""
 
 

@@ -150,12 +150,30 @@ FIRST_NAMES: Final = {
 """(origin, gender) → born before 1965, before 1985, later."""
 
 FIRST_PARTS: Final = {
-    "FR": ("Ma Lou Ael Thi Gwen Yan Ela Na Mel Tao Noé Cyr Aude Lil Ty Éva Or Flo", "éa ine bault an a wen is elle ien ane ys éo aud ric oé"),
-    "DE": ("Jor Mar Lin Hen Tjar Fre Mai Leo Wil Ro Aria Enn Gis Ida Ker Lo Thea", "rik ke na ja mut bert linde a o vin hild ne drik le wig"),
-    "ES": ("Ad Az Fer Gra Ler Nor Xa Yer Om Ur Val Ari Bel Car Dam El", "iana ucena nán iela oy ma bier ay ar tzi erio adna inda men ián oísa"),
-    "GB": ("Al Bran Car El Fin Gar Har Is Jem Ken Lor Mar Row Tam Wil", "fie don ys lie lay ric ley la ima zie na low an sin der"),
-    "US": ("Ja Ka Shay Bray Ty La De Mc Aly Tre Bri Cay Dar Ja Mar Que", "den lee la ton son shawn kayla iah von elle anna lin rell ric nna"),
-    "AR": ("Ab Nou Fa Ha Ka Mou Ra Sa Ta You Za Yas", "rine hia rid mza ram nir chid ber rek nes ki mine"),
+    "FR": (
+        "Ma Lou Ael Thi Gwen Yan Ela Na Mel Tao Noé Cyr Aude Lil Ty Éva Or Flo",
+        "éa ine bault an a wen is elle ien ane ys éo aud ric oé",
+    ),
+    "DE": (
+        "Jor Mar Lin Hen Tjar Fre Mai Leo Wil Ro Aria Enn Gis Ida Ker Lo Thea",
+        "rik ke na ja mut bert linde a o vin hild ne drik le wig",
+    ),
+    "ES": (
+        "Ad Az Fer Gra Ler Nor Xa Yer Om Ur Val Ari Bel Car Dam El",
+        "iana ucena nán iela oy ma bier ay ar tzi erio adna inda men ián oísa",
+    ),
+    "GB": (
+        "Al Bran Car El Fin Gar Har Is Jem Ken Lor Mar Row Tam Wil",
+        "fie don ys lie lay ric ley la ima zie na low an sin der",
+    ),
+    "US": (
+        "Ja Ka Shay Bray Ty La De Mc Aly Tre Bri Cay Dar Ja Mar Que",
+        "den lee la ton son shawn kayla iah von elle anna lin rell ric nna",
+    ),
+    "AR": (
+        "Ab Nou Fa Ha Ka Mou Ra Sa Ta You Za Yas",
+        "rine hia rid mza ram nir chid ber rek nes ki mine",
+    ),
     "SL": ("Bo Mi Rado Vla Yaro Sta Lyu Zla Dra Kaz", "slav mir dan goran na ta sha ko mila imir"),
     "TR": ("Ay Gül Tu Er Ber Se Öz Na Ce Il", "han can ba nur gün lin tay ay kan ten"),
 }

@@ -22,15 +22,15 @@ _UNITS: Final = {
     "individual": 0.780,
     "spouses": 0.120,
     "parent and child": 0.055,
-    "father and son": 0.014,
+    "father and son": 0.016,
     "twins": 0.012,
     "siblings": 0.015,
-    "homonyms": 0.008,
+    "homonyms": 0.011,
 }
 
 _CORRUPTIONS: Final = {
     "typo in first name": 0.035,
-    "typo in last name": 0.04,
+    "typo in last name": 0.038,
     "typo in email": 0.014,
     "typo in phone": 0.03,
     "typo in street": 0.10,
@@ -43,7 +43,7 @@ _CORRUPTIONS: Final = {
     "capitals": 0.06,
     "small letters": 0.02,
     "compound shortened": 0.30,
-    "last name cut": 0.25,
+    "last name cut": 0.23,
     "initial only": 0.02,
     "middle name": 0.03,
     "title in name": 0.03,
@@ -104,7 +104,7 @@ class World:
     cities: int = 1_200
     companies: float = 0.12
     employed: float = 0.65
-    shared_mailboxes: float = 0.085
+    shared_mailboxes: float = 0.15
     family_mailboxes: float = 0.28
     rare_first_names: float = 0.08
     one_profile: float = 0.9
@@ -121,9 +121,9 @@ class World:
                 **_UNITS,
                 "individual": 0.77,
                 "spouses": 0.11,
-                "father and son": 0.016,
+                "father and son": 0.02,
                 "siblings": 0.025,
-                "homonyms": 0.012,
+                "homonyms": 0.015,
             },
             corruptions={
                 name: min(0.9, share * (1.3 if name in worse else 0.9))

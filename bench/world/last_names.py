@@ -59,5 +59,14 @@ LAST_PARTS: Final = {
 }
 """Origin → beginnings, middles (none, one or two are taken) and endings."""
 
-REGIONAL: Final = {"FR": "Le", "DE": "von", "ES": "de", "GB": "Mac", "US": "Van", "AR": "El", "SL": "", "TR": ""}
+REGIONAL: Final = {
+    "FR": "Le",
+    "DE": "von",
+    "ES": "de",
+    "GB": "Mac",
+    "US": "Van",
+    "AR": "El",
+    "SL": "",
+    "TR": "",
+}
 """Origin → a particle that a few rare names carry."""

@@ -82,7 +82,11 @@ TRADES: Final = {
     "US": "Trucking Construction Consulting Services Electric Realty Software Plumbing Foods Motors Manufacturing Insurance Roofing Supply Energy Health Logistics Partners Landscaping Systems",
 }
 
-BRANDS: Final = ("Al Ac Nex Ver Syn Lum Or Tec Sol Cor Pro In Vi Ar Ter Quan Ax Del Eco Op Zen Ki Mo Na Ur Hel", "ti ra vo ne li do ma ca re na ta so vi lo", "va tis on ia ex um us ix nova tech data net ra lia core sys plus max ys gen")
+BRANDS: Final = (
+    "Al Ac Nex Ver Syn Lum Or Tec Sol Cor Pro In Vi Ar Ter Quan Ax Del Eco Op Zen Ki Mo Na Ur Hel",
+    "ti ra vo ne li do ma ca re na ta so vi lo",
+    "va tis on ia ex um us ix nova tech data net ra lia core sys plus max ys gen",
+)
 """Beginnings, middles and endings of invented brands."""
 
 JOBS: Final = {
@@ -93,7 +97,13 @@ JOBS: Final = {
     "US": "VP_Sales CEO Buyer Executive_Assistant Accountant Project_Manager Engineer Account_Executive Marketing_Manager HR_Director Technician Office_Manager",
 }
 
-TITLES: Final = {"FR": "M. Mme Dr Mme", "DE": "Herr Frau Dr. Frau", "ES": "Sr. Sra. D. Sra.", "GB": "Mr Mrs Dr Ms", "US": "Mr. Mrs. Dr. Ms."}
+TITLES: Final = {
+    "FR": "M. Mme Dr Mme",
+    "DE": "Herr Frau Dr. Frau",
+    "ES": "Sr. Sra. D. Sra.",
+    "GB": "Mr Mrs Dr Ms",
+    "US": "Mr. Mrs. Dr. Ms.",
+}
 """For a man, a woman, a doctor, a woman."""
 
 MAILBOXES: Final = {

@@ -13,7 +13,15 @@ from world.people import private
 MOST_OF_A_PERSON: Final = 8
 """A person has at most so many records."""
 
-_WITH_EVERYTHING: Final = ("new mobile", "other email", "new job", "moved", "married", "nickname", "initial only")
+_WITH_EVERYTHING: Final = (
+    "new mobile",
+    "other email",
+    "new job",
+    "moved",
+    "married",
+    "nickname",
+    "initial only",
+)
 """What happens together to those whom nothing links to what was known of them."""
 
 
@@ -110,7 +118,7 @@ def _spelt() -> str:
                 WHEN employed AND profile <> 'private' THEN private_email
                 WHEN x_other_email AND employed AND work_email IS NOT NULL THEN work_email
                 WHEN x_other_email THEN {second} ELSE private_email END AS email_1,
-            CASE WHEN u(person, 'no mobile') < 0.35 OR u(record, 'no mobile') < CASE profile WHEN 'sparse' THEN 0.93 ELSE 0.2 END THEN NULL
+            CASE WHEN u(person, 'no mobile') < 0.32 OR u(record, 'no mobile') < CASE profile WHEN 'sparse' THEN 0.93 ELSE 0.2 END THEN NULL
                 WHEN x_new_mobile THEN mobile_number(country, person * 3 + 1) ELSE mobile END AS mobile_1,
             CASE profile WHEN 'business' THEN CASE WHEN u(record, 'phone') < 0.42 THEN switchboard
                     WHEN u(record, 'phone') < 0.6 THEN direct END
@@ -124,7 +132,10 @@ def _spelt() -> str:
 def _slipped() -> str:
     """Records with slips of the keyboard."""
     local, domain = "split_part(email_1, '@', 1)", "split_part(email_1, '@', 2)"
-    label, rest = "split_part({0}, '.', 1)".format(domain), f"substr({domain}, strpos({domain}, '.'))"
+    label, rest = (
+        "split_part({0}, '.', 1)".format(domain),
+        f"substr({domain}, strpos({domain}, '.'))",
+    )
     return f"""
         WITH slips AS (
             SELECT *,
@@ -198,9 +209,20 @@ def _written(world: World) -> str:
             "umlaut written out": "first_4 || last_4 <> first_3 || last_3 AND NOT x_accents_lost",
         }
     )
-    corruptions = "concat_ws(', ', " + ", ".join(f"CASE WHEN {sql} THEN '{name}' END" for name, sql in done.items()) + ")"
+    corruptions = (
+        "concat_ws(', ', "
+        + ", ".join(f"CASE WHEN {sql} THEN '{name}' END" for name, sql in done.items())
+        + ")"
+    )
     written_out = "t"
-    for letter, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("Ö", "Oe"), ("Ü", "Ue"), ("ß", "ss")):
+    for letter, letters in (
+        ("ä", "ae"),
+        ("ö", "oe"),
+        ("ü", "ue"),
+        ("Ö", "Oe"),
+        ("Ü", "Ue"),
+        ("ß", "ss"),
+    ):
         written_out = f"replace({written_out}, '{letter}', '{letters}')"
 
     def accents(name: str) -> str:
@@ -244,7 +266,7 @@ def _written(world: World) -> str:
             CASE WHEN profile = 'business' AND u(record, 'job title') < 0.6 THEN job(country, pick(person, 'job', 1000)) END AS job_title,
             CASE WHEN x_typo_in_street AND street_2 IS NOT NULL THEN slip(street_2, record, 'street slip') ELSE street_2 END AS street,
             postcode_1 AS postcode, CASE WHEN x_capitals THEN upper(city_1) ELSE city_1 END AS city, country_3 AS country,
-            CASE WHEN u(record, 'birth date') < 0.08 THEN birth_date END AS birth_date,
+            CASE WHEN u(person, 'birth date') < 0.12 AND u(record, 'birth date') < 0.67 THEN birth_date END AS birth_date,
             TIMESTAMP '2012-01-01' + to_seconds(pick(record, 'created', 420000000)) AS created_at,
             {corruptions} AS corruptions
         FROM cased"""

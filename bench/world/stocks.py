@@ -15,8 +15,17 @@ from world.last_names import LAST_NAMES, LAST_PARTS
 from world.nicknames import NICKNAMES, SPELLINGS
 
 LAST_NAMES_OF_AN_ORIGIN: Final = 1_000_000
-COMPANY_FLATNESS: Final = 40.0
-LANGUAGES: Final = {"FR": "FR", "DE": "DE", "ES": "ES", "GB": "EN", "US": "EN", "AR": "AR", "SL": "SL", "TR": "TR"}
+COMPANY_FLATNESS: Final = 8.0
+LANGUAGES: Final = {
+    "FR": "FR",
+    "DE": "DE",
+    "ES": "ES",
+    "GB": "EN",
+    "US": "EN",
+    "AR": "AR",
+    "SL": "SL",
+    "TR": "TR",
+}
 
 
 def define(con: duckdb.DuckDBPyConnection, world: World, count: int) -> None:
@@ -129,9 +138,9 @@ def _define_streets(con: duckdb.DuckDBPyConnection) -> None:
     _macro(
         con,
         "street_of(c, city, i)",
-        """list_transform([{'kind': street_kind(c, zipf(u(i, 'street kind'), 1, 7)), 'called':
+        """list_transform([{'sort': street_kind(c, zipf(u(i, 'street kind'), 1, 7)), 'called':
         street_name(c, pick(city * 1000 + pick(i, 'street', 250), 'street of city', 1000000))}],
-        lambda s: street_line(c, s.kind, s.called, 1 + zipf(u(i, 'house'), 20, 180)))[1]""",
+        lambda way: street_line(c, way.sort, way.called, 1 + zipf(u(i, 'house'), 20, 180)))[1]""",
     )
     _macro(
         con,
@@ -143,11 +152,29 @@ def _define_streets(con: duckdb.DuckDBPyConnection) -> None:
         ELSE lpad((base::INT + CASE WHEN several THEN pick(i, 'district', 24) ELSE 0 END)::TEXT, 5, '0') END""",
     )
     abbreviations = {
-        "FR": (("boulevard", "bd"), ("avenue", "av."), ("rue ", "r. "), ("place", "pl."), ("allée", "all.")),
+        "FR": (
+            ("boulevard", "bd"),
+            ("avenue", "av."),
+            ("rue ", "r. "),
+            ("place", "pl."),
+            ("allée", "all."),
+        ),
         "DE": (("straße", "str."), ("platz", "pl.")),
         "ES": (("Calle", "C/"), ("Avenida", "Avda."), ("Plaza", "Pza.")),
-        "GB": (("Street", "St"), ("Road", "Rd"), ("Avenue", "Ave"), ("Close", "Cl"), ("Gardens", "Gdns")),
-        "US": (("Street", "St"), ("Road", "Rd"), ("Avenue", "Ave"), ("Drive", "Dr"), ("Boulevard", "Blvd")),
+        "GB": (
+            ("Street", "St"),
+            ("Road", "Rd"),
+            ("Avenue", "Ave"),
+            ("Close", "Cl"),
+            ("Gardens", "Gdns"),
+        ),
+        "US": (
+            ("Street", "St"),
+            ("Road", "Rd"),
+            ("Avenue", "Ave"),
+            ("Drive", "Dr"),
+            ("Boulevard", "Blvd"),
+        ),
     }
     arms = {}
     for country, pairs in abbreviations.items():
@@ -226,7 +253,8 @@ def _create_cities(con: duckdb.DuckDBPyConnection, world: World) -> None:
     for country, text in places.CITIES.items():
         rows = [entry.replace("_", " ").split(":") for entry in text.split()]
         con.executemany(
-            "INSERT INTO known VALUES (?, ?, ?, ?, ?)", [(country, i, *r) for i, r in enumerate(rows)]
+            "INSERT INTO known VALUES (?, ?, ?, ?, ?)",
+            [(country, i, *r) for i, r in enumerate(rows)],
         )
     # A village lies near a city: it shares the first digits of its postcode and its area code.
     con.execute(
