@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import duckdb
+import pyarrow as pa
 
 _MOST_HOLDERS: Final = 1_000
 """A value that so many records share is nobody's; without a bound one join could fill the memory."""
@@ -83,8 +84,6 @@ def _cluster(con: duckdb.DuckDBPyConnection) -> None:
     for a, b in zip(edges["a"].to_pylist(), edges["b"].to_pylist(), strict=True):
         one, other = root(a), root(b)
         above[max(one, other)] = min(one, other)
-    import pyarrow as pa
-
     known = list(above)
     labels = pa.table(
         {"n": pa.array(known, pa.int64()), "l": pa.array(map(root, known), pa.int64())}

@@ -76,7 +76,7 @@ def define(con: duckdb.DuckDBPyConnection, seed: int) -> None:
             2 + pick(i, salt || 'place', length(t) - 2), pick(i, salt || 'kind', 4),
             pick(i, salt || 'key', 3)) END""",
         "without_accents(t)": """strip_accents(replace(replace(replace(replace(replace(t,
-            'ß', 'ss'), 'ł', 'l'), 'Ł', 'L'), 'ı', 'i'), 'İ', 'I'))""",
+            'ß', 'ss'), 'ł', 'l'), 'Ł', 'L'), '\u0131', 'i'), '\u0130', 'I'))""",
         "slug(t)": "translate(lower(without_accents(t)), ' .&-/''', '')",
     }
     for head, body in macros.items():

@@ -17,11 +17,39 @@ _ONE_BY_ONE: Final[dict[str, Callable[[str | None], str | None]]] = {
 }
 """Few enough distinct values to ask our own normalisers for each, once."""
 
-COLUMNS: Final = (
-    "connection id person group_kind corruptions first_name last_name email phone mobile company job_title street "
-    "postcode city country birth_date created_at updated_at country_code email_key email_domain phone_key "
-    "mobile_key first_name_key last_name_key name_key company_key street_key city_key postcode_key"
-).split()
+COLUMNS: Final = [
+    "connection",
+    "id",
+    "person",
+    "group_kind",
+    "corruptions",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "mobile",
+    "company",
+    "job_title",
+    "street",
+    "postcode",
+    "city",
+    "country",
+    "birth_date",
+    "created_at",
+    "updated_at",
+    "country_code",
+    "email_key",
+    "email_domain",
+    "phone_key",
+    "mobile_key",
+    "first_name_key",
+    "last_name_key",
+    "name_key",
+    "company_key",
+    "street_key",
+    "city_key",
+    "postcode_key",
+]
 
 _FOLDED: Final = """nullif(trim(regexp_replace(lower(strip_accents(replace(replace({0}, 'ß', 'ss'), 'ẞ', 'ss'))),
     '[^a-z0-9]+', ' ', 'g')), '')"""

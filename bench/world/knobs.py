@@ -74,7 +74,7 @@ class World:
         corruptions: Corruption → share of the further records of a person where it can happen.
         first_record: How much rarer the first record of a person has them (a factor).
         name_shift: By how many ranks the order of the commonest names is turned.
-        flatness: Of last names: the greater, the rarer the commonest (q of Zipf–Mandelbrot).
+        flatness: Of last names: the greater, the rarer the commonest (q of Zipf and Mandelbrot).
         local_names: Share of the persons whose last name is one of the city's own.
         names_of_a_city: How many such names a city has.
         city_flatness: As flatness, of cities.

@@ -1,5 +1,7 @@
 """Last names by origin: the commonest, and the parts of which the long tail is made."""
 
+# ruff: noqa: RUF001 -- Turkish has a dotless i
+
 from __future__ import annotations
 
 from typing import Final
@@ -58,15 +60,3 @@ LAST_PARTS: Final = {
     ),
 }
 """Origin → beginnings, middles (none, one or two are taken) and endings."""
-
-REGIONAL: Final = {
-    "FR": "Le",
-    "DE": "von",
-    "ES": "de",
-    "GB": "Mac",
-    "US": "Van",
-    "AR": "El",
-    "SL": "",
-    "TR": "",
-}
-"""Origin → a particle that a few rare names carry."""

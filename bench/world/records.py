@@ -133,7 +133,7 @@ def _slipped() -> str:
     """Records with slips of the keyboard."""
     local, domain = "split_part(email_1, '@', 1)", "split_part(email_1, '@', 2)"
     label, rest = (
-        "split_part({0}, '.', 1)".format(domain),
+        f"split_part({domain}, '.', 1)",
         f"substr({domain}, strpos({domain}, '.'))",
     )
     return f"""

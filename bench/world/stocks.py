@@ -285,10 +285,8 @@ def companies_of(world: World, count: int) -> dict[str, int]:
 
 
 def _create_companies(con: duckdb.DuckDBPyConnection, world: World, count: int) -> None:
-    from world.places import BRANDS
-
     for place, part in enumerate(("brand_beginning", "brand_middle", "brand_ending")):
-        _macro(con, f"{part}(x)", f"of_list({listed(words_of(BRANDS[place]))}, x)")
+        _macro(con, f"{part}(x)", f"of_list({listed(words_of(places.BRANDS[place]))}, x)")
     _macro(
         con,
         "brand(x)",
