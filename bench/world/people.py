@@ -71,14 +71,18 @@ def _placed(world: World, count: int) -> str:
                 u(person, 'employed') < CASE WHEN kind IN ('individual', 'homonyms') THEN {world.employed} ELSE {world.employed} * 0.5 END AS employed,
                 u(unit, 'family mailbox') < {world.family_mailboxes} AND kind IN
                     ('spouses', 'parent and child', 'twins', 'father and son') AS family_mailbox
-            FROM members)
-        SELECT *,
-            CASE WHEN employed THEN zipf(u(CASE WHEN u(unit, 'family firm') < 0.05 AND kind <> 'homonyms'
-                THEN unit * {MOST_IN_UNIT} ELSE person END, 'company'), {COMPANY_FLATNESS}, {companies}) END AS company,
-            zipf(u(person, 'next company'), {COMPANY_FLATNESS}, {companies}) AS next_company,
-            {companies} AS companies,
-            zipf(u(person, 'next city'), {world.city_flatness}, {world.cities}) AS next_city
-        FROM described"""
+            FROM members),
+        hired AS (
+            SELECT *, {companies} AS companies,
+                CASE WHEN employed THEN zipf(u(CASE WHEN u(unit, 'family firm') < 0.05 AND kind <> 'homonyms'
+                    THEN unit * {MOST_IN_UNIT} ELSE person END, 'company'), {COMPANY_FLATNESS}, {companies}) END AS company,
+                zipf(u(person, 'next company'), {COMPANY_FLATNESS}, {companies}) AS next_company,
+                zipf(u(person, 'next city'), {world.city_flatness}, {world.cities}) AS next_city
+            FROM described)
+        -- Most people live where they work.
+        SELECT h.* EXCLUDE city, CASE WHEN h.kind = 'individual' AND u(person, 'lives at work') < 0.6
+            THEN coalesce(c.city, h.city) ELSE h.city END AS city
+        FROM hired AS h LEFT JOIN companies AS c ON c.country = h.country AND c.rank = h.company"""
 
 
 def _named(world: World) -> str:

@@ -50,7 +50,7 @@ def _macro(con: duckdb.DuckDBPyConnection, head: str, body: str) -> None:
 
 def _define_names(con: duckdb.DuckDBPyConnection, world: World) -> None:
     def turned(text: str) -> list[str]:
-        names = words_of(text.replace("-", "_") if "Le-" in text else text)
+        names = words_of(text)
         shift = world.name_shift % len(names)
         return names[shift:] + names[:shift]
 
@@ -76,7 +76,7 @@ def _define_names(con: duckdb.DuckDBPyConnection, world: World) -> None:
             || CASE WHEN r % 29 = 0 THEN '-' || common_last(o, r % 40) ELSE '' END)""",
     )
     cohorts = {
-        f"{o}{g}{c}": listed(text.split())
+        f"{o}{g}{c}": listed(turned(text))
         for (o, g), texts in FIRST_NAMES.items()
         for c, text in enumerate(texts)
     }
