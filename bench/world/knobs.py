@@ -98,14 +98,14 @@ class World:
     first_record: float = 0.15
     name_shift: int = 0
     flatness: float = 8.0
-    local_names: float = 0.45
+    local_names: float = 0.35
     names_of_a_city: int = 40
     city_flatness: float = 0.35
     cities: int = 1_200
     companies: float = 0.12
     employed: float = 0.65
-    shared_mailboxes: float = 0.15
-    family_mailboxes: float = 0.28
+    shared_mailboxes: float = 0.18
+    family_mailboxes: float = 0.32
     rare_first_names: float = 0.08
     one_profile: float = 0.9
 
@@ -132,7 +132,7 @@ class World:
             first_record=0.2,
             name_shift=37,
             flatness=11.0,
-            local_names=0.4,
+            local_names=0.35,
             names_of_a_city=45,
             city_flatness=0.5,
             cities=900,

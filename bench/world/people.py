@@ -70,7 +70,8 @@ def _placed(world: World, count: int) -> str:
                 CASE WHEN kind IN ('homonyms', 'siblings') THEN person ELSE unit * {MOST_IN_UNIT} END AS home,
                 u(person, 'employed') < CASE WHEN kind IN ('individual', 'homonyms') THEN {world.employed} ELSE {world.employed} * 0.5 END AS employed,
                 u(unit, 'family mailbox') < {world.family_mailboxes} AND kind IN
-                    ('spouses', 'parent and child', 'twins', 'father and son') AS family_mailbox
+                    ('spouses', 'parent and child', 'twins', 'father and son')
+                    AND NOT (kind = 'spouses' AND (country = 'ES' OR u(unit, 'own name') < 0.2)) AS family_mailbox
             FROM members),
         hired AS (
             SELECT *, {companies} AS companies,
@@ -80,7 +81,7 @@ def _placed(world: World, count: int) -> str:
                 zipf(u(person, 'next city'), {world.city_flatness}, {world.cities}) AS next_city
             FROM described)
         -- Most people live where they work.
-        SELECT h.* EXCLUDE city, CASE WHEN h.kind = 'individual' AND u(person, 'lives at work') < 0.6
+        SELECT h.* EXCLUDE city, CASE WHEN h.kind = 'individual' AND u(person, 'lives at work') < 0.5
             THEN coalesce(c.city, h.city) ELSE h.city END AS city
         FROM hired AS h LEFT JOIN companies AS c ON c.country = h.country AND c.rank = h.company"""
 
@@ -102,7 +103,7 @@ def _named(world: World) -> str:
     return f"""
         WITH ranked AS (
             SELECT *, CASE WHEN {own_name} THEN {rank("person")} ELSE {rank(unit)} END AS last_rank,
-                {rank(unit + " + 2")} AS second_rank,
+                CASE WHEN {own_name} THEN {rank("person + 2")} ELSE {rank(unit + " + 2")} END AS second_rank,
                 {rank("person + 7000000000")} AS maiden_rank,
                 CASE WHEN same_name THEN {unit} ELSE person END AS given
             FROM placed),
