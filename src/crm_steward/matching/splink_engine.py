@@ -1,0 +1,153 @@
+"""Duplicates by Splink: a second opinion on DuckDB, and the road beyond one machine on Spark."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import structlog
+
+from crm_steward.matching.pairs import Scope
+from crm_steward.matching.splink_contacts import Prepared, prepared
+from crm_steward.matching.splink_model import TRAINING, untrained
+from crm_steward.model import ConfigError, Problem
+
+if TYPE_CHECKING:
+    import duckdb
+
+_log = structlog.get_logger(__name__)
+
+THRESHOLD: Final = 0.9
+"""Probability from which two contacts are reported."""
+
+_SEED: Final = 1
+_SAMPLE: Final = 2e6
+"""Pairs drawn to learn how often two people agree by chance."""
+_TRAINED_ON: Final = 5e5
+"""Pairs at most from which one round of training learns."""
+_ENOUGH: Final = 50
+"""Pairs from which it is worth learning."""
+_ROUNDS: Final = 3
+
+
+_PAIRS: Final = """
+SELECT l.connection AS left_connection, l.id AS left_id,
+    r.connection AS right_connection, r.id AS right_id, probability
+FROM (SELECT number_l, number_r, round(match_probability, 6)::DOUBLE AS probability FROM scored)
+JOIN {people} l ON l.number = number_l JOIN {people} r ON r.number = number_r
+WHERE probability >= $threshold
+ORDER BY number_l, number_r
+"""
+
+
+def splink_pairs(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    spark: bool = False,
+    within: Scope = "everywhere",
+    threshold: float = THRESHOLD,
+) -> pa.Table:
+    """Return the pairs of table `contacts` that Splink holds to be one person.
+
+    The model is trained on the contacts themselves; the same contacts give the same pairs.
+
+    Args:
+        con: Holds `contacts` with connection, id and the keys; a key it lacks counts as empty.
+            Nothing is left behind in it.
+        spark: Compare on Spark, as Spark's own settings say (`spark-defaults.conf`), instead of in
+            `con`.
+        within: `connection` never pairs records of two connections.
+        threshold: The least probability of a pair, 0 to 1.
+
+    Returns:
+        left_connection, left_id, right_connection, right_id, probability, in order of the records;
+        the left one comes before the right one.
+
+    Raises:
+        ConfigError: The extra is not installed, or Spark's settings cannot be used.
+    """
+    _check_extra("splink-spark" if spark else "splink")
+    with prepared(con) as people, _quiet():
+        scored = _on_spark if spark else _on_duckdb
+        found = scored(people, within, threshold) if people.count > 1 else _NO_PAIRS
+        con.register("scored", found)
+        try:
+            query = _PAIRS.format(people=people.table)
+            return con.execute(query, {"threshold": threshold}).to_arrow_table()
+        finally:
+            con.unregister("scored")
+
+
+_NO_PAIRS: Final = pa.table(
+    {"number_l": pa.array([], pa.int64()), "number_r": pa.array([], pa.int64()),
+     "match_probability": pa.array([], pa.float64())}
+)
+
+
+def _check_extra(extra: str) -> None:
+    needed = ("splink", "pyspark") if extra == "splink-spark" else ("splink",)
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        problem = Problem(
+            f"engine '{extra}' needs {' and '.join(missing)}",
+            hint=f"Install it: pip install 'crm-steward[{extra}]'",
+        )
+        raise ConfigError([problem])
+
+
+def _on_duckdb(people: Prepared, within: Scope, threshold: float) -> pa.Table:
+    from splink import DuckDBAPI  # noqa: PLC0415 -- an extra
+
+    api = DuckDBAPI(connection=people.con)
+    return _scored(api, api.register("people"), people, within, threshold)
+
+
+def _on_spark(people: Prepared, within: Scope, threshold: float) -> pa.Table:
+    from splink import SparkAPI  # noqa: PLC0415 -- an extra
+
+    from crm_steward.matching.splink_spark import contacts_on_spark  # noqa: PLC0415 -- an extra
+
+    with contacts_on_spark(people.con) as frame:
+        api = SparkAPI(spark_session=frame.sparkSession, register_udfs_automatically=False)
+        return _scored(api, api.register(frame), people, within, threshold)
+
+
+def _scored(api: Any, contacts: Any, people: Prepared, within: Scope, threshold: float) -> pa.Table:
+    """Train a model on the contacts and return the pairs it holds to be one person, unrounded."""
+    from splink import Linker, block_on  # noqa: PLC0415 -- an extra
+
+    model = untrained(people.filled, prior=people.prior(), within=within)
+    linker = Linker(contacts, model, log_level=None)
+    linker.training.estimate_u_using_random_sampling(max_pairs=_SAMPLE, seed=_SEED)
+    rounds = [columns for columns in TRAINING if people.pairs_on(columns) >= _ENOUGH][:_ROUNDS]
+    for columns in rounds:
+        linker.training.estimate_parameters_using_expectation_maximisation(
+            block_on(*columns), max_pairs=_TRAINED_ON
+        )
+    _log.debug("Splink's model is trained", contacts=people.count, rounds=len(rounds))
+    # A margin, because what is returned is rounded and only then compared with the threshold.
+    pairs = linker.inference.predict(max(threshold - 1e-6, 0), warning_mode="never")
+    return pairs.query_sql(
+        "SELECT number_l, number_r, match_probability FROM {this}"
+    ).as_pyarrow_table()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the libraries print to themselves: it is made of SQL and of advice to developers."""
+    loggers = [logging.getLogger(name) for name in ("splink", "py4j")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,249 @@
+"""The model that Splink is given: what is compared, how alike counts, and which pairs are looked at.
+
+Written in SQL that DuckDB and Spark both speak, without functions that Splink brings to Spark, so
+that a rule means the same on one machine and on many.
+
+Splink adds up evidence as if comparisons were independent of each other. Hence few of them, each for
+one thing: both names together (a family shares one, swapped fields are one slip, not two), the whole
+address, company and mail domain as one employer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from crm_steward.matching.pairs import Scope
+
+if TYPE_CHECKING:
+    from splink import SettingsCreator
+
+_LONG: Final = 5
+"""Letters from which one slip is forgiven; in shorter words it makes another word."""
+
+
+def untrained(filled: Collection[str], *, prior: float, within: Scope) -> SettingsCreator:
+    """Return the untrained model.
+
+    Args:
+        filled: Columns of the prepared contacts that hold something; others are not compared.
+        prior: The probability that two contacts drawn at random are one person.
+        within: Which contacts are compared.
+    """
+    from splink import SettingsCreator, block_on  # noqa: PLC0415 -- an extra
+
+    scope = ("connection",) if within == "connection" else ()
+    rules = [block_on(*scope, *keys) for keys in _BLOCKS if _columns_of(keys) <= set(filled)]
+    return SettingsCreator(
+        link_type="dedupe_only",
+        unique_id_column_name="number",
+        probability_two_random_records_match=prior,
+        comparisons=[make() for column, make in _COMPARED.items() if set(column.split()) & set(filled)],
+        blocking_rules_to_generate_predictions=rules + _crosswise(filled, scope),
+        retain_matching_columns=False,
+        max_iterations=20,
+    )
+
+
+# --- which pairs are looked at --------------------------------------------------------------------
+
+_BLOCKS: Final = (
+    ("few_email_key",),
+    ("few_mobile_key",),
+    ("few_phone_key",),
+    ("few_name_key",),
+    ("few_street_key", "substr(postcode_key, 1, 3)"),
+    ("birth_date", "substr(last_name_key, 1, 3)"),
+    ("birth_date", "substr(first_name_key, 1, 3)"),
+    ("few_company_key", "substr(last_name_key, 1, 3)"),
+    ("few_company_key", "first_name_key"),
+    ("few_email_domain", "substr(last_name_key, 1, 3)"),
+    ("few_email_domain", "first_name_key"),
+    ("postcode_key", "substr(last_name_key, 1, 4)", "substr(first_name_key, 1, 1)"),
+    ("city_key", "substr(last_name_key, 1, 4)", "substr(first_name_key, 1, 2)"),
+    ("few_email_local", "substr(last_name_key, 1, 2)"),
+)
+"""Two contacts are compared when they agree on all of one line. `few_…`: the value, where it has few
+enough holders to say something."""
+
+
+def _columns_of(keys: Iterable[str]) -> set[str]:
+    return {key.removeprefix("substr(").split(",")[0] for key in keys}
+
+
+def _crosswise(filled: Collection[str], scope: Iterable[str]) -> list[str]:
+    """Return the rules for one contact's mobile that stands as the other's telephone."""
+    if not {"few_phone_key", "few_mobile_key"} <= set(filled):
+        return []
+    same = "".join(f" AND l.{column} = r.{column}" for column in scope)
+    return [
+        f"l.few_phone_key = r.few_mobile_key{same}",
+        f"l.few_mobile_key = r.few_phone_key{same}",
+    ]
+
+
+TRAINING: Final = (
+    ("few_email_key", "email_key"),
+    ("few_name_key", "name_key", "postcode_key"),
+    ("few_mobile_key", "mobile_key"),
+    ("birth_date", "postcode_key"),
+    ("few_name_key", "name_key", "birth_date"),
+)
+"""Pairs that agree on one line hold many of one person and some of two, and teach how the other
+columns tell them apart; in order of what they teach. Splink does not train what a line names, hence
+the `few_` column and its own."""
+
+
+# --- how they are compared ------------------------------------------------------------------------
+
+
+def _level(sql: str, m: float, u: float, weigh: str | None = None) -> Any:
+    """Return a level of a comparison.
+
+    Args:
+        sql: When a pair belongs to it and to none above.
+        m: How often a pair of one person does: where training starts, and stays where nothing is seen.
+        u: How often a pair of two people does; likewise.
+        weigh: Agreement on a rare value of this column counts for more.
+    """
+    import splink.comparison_level_library as levels  # noqa: PLC0415 -- an extra
+
+    return _weighed(levels.CustomLevel(sql), m, u, weigh)
+
+
+def _weighed(level: Any, m: float, u: float, weigh: str | None) -> Any:
+    level.configure(m_probability=m, u_probability=u)
+    if weigh is None:
+        return level
+    return level.configure(tf_adjustment_column=weigh, disable_tf_exact_match_detection=True)
+
+
+def _comparison(name: str, nothing: str, *steps: Any, m: float, fixed: bool = False) -> Any:
+    import splink.comparison_level_library as levels  # noqa: PLC0415 -- an extra
+    import splink.comparison_library as comparisons  # noqa: PLC0415 -- an extra
+
+    null = levels.CustomLevel(nothing).configure(is_null_level=True)
+    other = levels.ElseLevel().configure(m_probability=m, u_probability=0.98, fix_m_probability=fixed)
+    return comparisons.CustomComparison(
+        output_column_name=name, comparison_levels=[null, *steps, other]
+    )
+
+
+def _missing(*columns: str) -> str:
+    """Return SQL: there is no column that both contacts have filled."""
+    return " AND ".join(f"({column}_l IS NULL OR {column}_r IS NULL)" for column in columns)
+
+
+def _close(column: str, slips: int = 1, long: int = _LONG) -> str:
+    left, right = f"{column}_l", f"{column}_r"
+    return (
+        f"(least(length({left}), length({right})) >= {long}"
+        f" AND abs(length({left}) - length({right})) <= {slips}"
+        f" AND levenshtein({left}, {right}) <= {slips})"
+    )
+
+
+_FIRST: Final = "first_name_key_l = first_name_key_r"
+_LAST: Final = "last_name_key_l = last_name_key_r"
+_FIRST_CLOSE: Final = f"({_close('first_name_key', 1, 4)} OR {_close('first_name_key', 2, 5)})"
+_LAST_CLOSE: Final = f"({_close('last_name_key', 1, 4)} OR {_close('last_name_key', 2, 6)})"
+_NO_FIRST: Final = _missing("first_name_key")
+_BEGINS: Final = (
+    "(first_name_key_l LIKE concat(first_name_key_r, '%')"
+    " OR first_name_key_r LIKE concat(first_name_key_l, '%'))"
+)
+_HOLDS: Final = (
+    "(concat(' ', last_name_key_l, ' ') LIKE concat('% ', last_name_key_r, ' %')"
+    " OR concat(' ', last_name_key_r, ' ') LIKE concat('% ', last_name_key_l, ' %'))"
+)
+
+
+def _names() -> Any:
+    import splink.comparison_level_library as levels  # noqa: PLC0415 -- an extra
+
+    nickname = levels.And(levels.ArrayIntersectLevel("first_names", 1), levels.CustomLevel(_LAST))
+    return _comparison(
+        "names",
+        _missing("name_key"),
+        _level("name_key_l = name_key_r", 0.6, 1e-4, "name_key"),
+        _weighed(nickname, 0.05, 1e-6, "last_name_key"),
+        _level(f"{_LAST} AND {_FIRST_CLOSE}", 0.08, 1e-5, "last_name_key"),
+        _level(f"{_FIRST} AND {_LAST_CLOSE}", 0.08, 1e-5, "first_name_key"),
+        _level(f"{_FIRST_CLOSE} AND {_LAST_CLOSE}", 0.01, 1e-6),
+        _level(f"{_LAST} AND {_BEGINS}", 0.05, 1e-4, "last_name_key"),
+        _level(f"{_FIRST} AND {_HOLDS}", 0.01, 1e-5, "first_name_key"),
+        _level(f"{_LAST} AND {_NO_FIRST}", 0.02, 1e-4, "last_name_key"),
+        _level(_FIRST, 0.04, 5e-3, "first_name_key"),
+        _level(_LAST, 0.015, 5e-3, "last_name_key").configure(fix_m_probability=True),
+        m=0.02, fixed=True,
+    )
+
+
+def _emails() -> Any:
+    return _comparison(
+        "emails",
+        _missing("email_key"),
+        _level("email_key_l = email_key_r", 0.55, 1e-5, "email_key"),
+        _level(_close("email_key", 2, 8), 0.05, 1e-6),
+        _level("email_local_l = email_local_r AND length(email_local_l) >= 5", 0.15, 1e-4, "email_local"),
+        m=0.25,
+    )
+
+
+def _phones() -> Any:
+    return _comparison(
+        "phones",
+        _missing("phone_key", "mobile_key")
+        + " AND (phone_key_l IS NULL OR mobile_key_r IS NULL)"
+        + " AND (mobile_key_l IS NULL OR phone_key_r IS NULL)",
+        _level("mobile_key_l = mobile_key_r", 0.4, 1e-5, "mobile_key"),
+        _level("phone_key_l = phone_key_r", 0.3, 1e-4, "phone_key"),
+        _level("phone_key_l = mobile_key_r OR mobile_key_l = phone_key_r", 0.02, 1e-5),
+        _level(f"{_close('mobile_key', 1)} OR {_close('phone_key', 1)}", 0.03, 1e-4),
+        m=0.25,
+    )
+
+
+def _addresses() -> Any:
+    area = "(postcode_key_l = postcode_key_r OR city_key_l = city_key_r)"
+    return _comparison(
+        "addresses",
+        _missing("street_key", "postcode_key", "city_key"),
+        _level(f"street_key_l = street_key_r AND {area}", 0.6, 1e-5, "street_key"),
+        _level(f"{_close('street_key', 3, 8)} AND {area}", 0.1, 1e-5),
+        _level("postcode_key_l = postcode_key_r", 0.1, 1e-3, "postcode_key"),
+        _level("city_key_l = city_key_r", 0.05, 1e-2, "city_key"),
+        m=0.15,
+    )
+
+
+def _employers() -> Any:
+    return _comparison(
+        "employers",
+        _missing("company_key", "email_domain"),
+        _level("company_key_l = company_key_r", 0.7, 1e-3, "company_key"),
+        _level("email_domain_l = email_domain_r", 0.1, 1e-2, "email_domain"),
+        m=0.2,
+    )
+
+
+def _births() -> Any:
+    return _comparison(
+        "births",
+        _missing("birth_date"),
+        _level("birth_date_l = birth_date_r", 0.85, 1e-4, "birth_date"),
+        _level("levenshtein(birth_date_l, birth_date_r) <= 1", 0.06, 1e-3),
+        _level("levenshtein(birth_date_l, birth_date_r) <= 2", 0.04, 1e-2),
+        m=0.05,
+    )
+
+
+_COMPARED: Final = {
+    "name_key": _names,
+    "email_key": _emails,
+    "phone_key mobile_key": _phones,
+    "street_key postcode_key city_key": _addresses,
+    "company_key email_domain": _employers,
+    "birth_date": _births,
+}
+"""Columns, one of which must be filled → the comparison."""
