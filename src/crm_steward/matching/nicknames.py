@@ -198,6 +198,76 @@ wilhelm: willi willy helm
 william: bill billy liam will willie willy
 wolfgang: wolf wolfi
 xavier: xav
+alberto: berto
+anastasia: ana nastia
+andrea: andi andy
+arnaud: nono nanou
+asuncion: asun
+bartholomew: bart
+bruno: nono
+cristina: cris tina
+consuelo: chelo
+daniela: dani
+daniele: dany
+david: dave davey
+diego: dieguito
+dimitri: dima mitia
+eduardo: edu lalo
+emilie: mimi
+emily: em emmy millie
+encarnacion: encarna
+fernando: fer nando
+federico: fede
+francisca: paca paqui
+georg: schorsch
+gertrude: gertie trudy
+gonzalo: gonza
+guillermo: guille memo
+hildegard: hilde
+hubert: hub hubi
+inmaculada: inma
+isidro: sidro
+jaime: jimmy
+javier: javi
+jesus: chus suso chuy
+joaquin: quino ximo
+jorg: jogi
+josefa: pepa
+juan carlos: juanca
+juan jose: juanjo
+juan manuel: juanma
+julien: juju
+konrad: conny
+laura: lau
+lucia: luci
+luis: lucho
+marcel: marco
+maria del carmen: mamen maica
+maria carmen: mamen maica
+megan: meg
+mercedes: merche meche
+mohammed: momo moh
+mohamed: momo moh
+nathaniel: nat nate
+pablo: pablito
+pascal: pascou
+pascale: pascalou
+pilar: pili
+purificacion: puri
+rafael: rafa
+reinhard: hardy reini
+remedios: reme
+reinhold: holdi
+salvador: salva
+santiago: santi yago
+sergio: sergi
+siegfried: sigi
+stefan: steff
+stefanie: steffi
+theodor: theo
+tobias: tobi
+vicente: vicent chente
+yolanda: yoli
 yvonne: vonnie
 """
 

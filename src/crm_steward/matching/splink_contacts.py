@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from crm_steward.matching.matches import MAX_BLOCK
 from crm_steward.matching.nicknames import NICKNAMES
+from crm_steward.normalize import ROLE_NAMES
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,6 +25,14 @@ _FEW: Final = (
     *("name_key", "company_key", "street_key"),
 )
 """Columns that block by themselves, and therefore only where a value has few holders."""
+
+_TITLES: Final = ", ".join(
+    f"'{title}'"
+    for title in (
+        "dipl dott dr frau herr ing m miss mlle mme mr mrs ms prof sir sr sra srta".split()
+    )
+)
+_ROLES: Final = ", ".join(f"'{name}'" for name in sorted(ROLE_NAMES))
 
 _RECALL: Final = 0.6
 """How many of the pairs of one person are expected to agree on the whole name and one of `_PROOF`."""
@@ -99,7 +108,18 @@ def prepared(con: duckdb.DuckDBPyConnection) -> Iterator[Prepared]:
 
 def _columns(con: duckdb.DuckDBPyConnection) -> str:
     there = {name for name, *_ in con.execute("DESCRIBE contacts").fetchall()}
-    return ", ".join(f"{c if c in there else 'NULL'}::VARCHAR AS {c}" for c in _READ)
+    read = {column: column if column in there else "NULL" for column in _READ}
+    for column in ("first_name_key", "last_name_key", "name_key"):
+        read[column] = _untitled(read[column])
+    if "email_key" in there:
+        # A function's mailbox is many people's: it says where somebody works, as its domain does.
+        read["email_key"] = f"CASE WHEN split_part(email_key, '@', 1) NOT IN ({_ROLES}) THEN email_key END"
+    return ", ".join(f"{value}::VARCHAR AS {column}" for column, value in read.items())
+
+
+def _untitled(column: str) -> str:
+    kept = f"list_filter(string_split({column}, ' '), lambda word: word NOT IN ({_TITLES}))"
+    return f"nullif(array_to_string({kept}, ' '), '')"
 
 
 def _nicknames(place: str) -> str:
@@ -109,9 +129,9 @@ def _nicknames(place: str) -> str:
 def _numbered(place: str, columns: str) -> str:
     return f"""
         CREATE TABLE {place}.numbered AS
-        SELECT row_number() OVER (ORDER BY connection, id) AS number, {columns},
-            split_part(email_key, '@', 1) AS email_local
-        FROM contacts
+        SELECT *, split_part(email_key, '@', 1) AS email_local,
+            split_part(first_name_key, ' ', 1) AS given_name
+        FROM (SELECT row_number() OVER (ORDER BY connection, id) AS number, {columns} FROM contacts)
     """
 
 
@@ -126,8 +146,10 @@ def _with_blocks(place: str) -> str:
     return f"""
         CREATE TABLE {place}.people AS
         SELECT numbered.*, {few},
-            list_concat([first_name_key], coalesce(names, [])) AS first_names
-        FROM {place}.numbered LEFT JOIN {place}.nicknames ON nickname = first_name_key
+            list_concat([first_name_key], coalesce(by_name.names, by_given.names, [])) AS first_names
+        FROM {place}.numbered
+        LEFT JOIN {place}.nicknames by_name ON by_name.nickname = first_name_key
+        LEFT JOIN {place}.nicknames by_given ON by_given.nickname = given_name
     """
 
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
-THRESHOLD: Final = 0.9
+THRESHOLD: Final = 0.5
 """Probability from which two contacts are reported."""
 
 _SEED: Final = 1
-_SAMPLE: Final = 2e6
+_SAMPLE: Final = 1.5e6
 """Pairs drawn to learn how often two people agree by chance."""
 _TRAINED_ON: Final = 5e5
 """Pairs at most from which one round of training learns."""
@@ -123,7 +123,7 @@ def _scored(api: Any, contacts: Any, people: Prepared, within: Scope, threshold:
 
     model = untrained(people.filled, prior=people.prior(), within=within)
     linker = Linker(contacts, model, log_level=None)
-    linker.training.estimate_u_using_random_sampling(max_pairs=_SAMPLE, seed=_SEED)
+    linker.training.estimate_u_using_random_sampling(max_pairs=_SAMPLE, seed=_SEED, num_chunks=1)
     rounds = [columns for columns in TRAINING if people.pairs_on(columns) >= _ENOUGH][:_ROUNDS]
     for columns in rounds:
         linker.training.estimate_parameters_using_expectation_maximisation(

@@ -143,39 +143,62 @@ def _close(column: str, slips: int = 1, long: int = _LONG) -> str:
     )
 
 
+def _begins(column: str) -> str:
+    left, right = f"{column}_l", f"{column}_r"
+    return (
+        f"(substr({left}, 1, length({right})) = {right}"
+        f" OR substr({right}, 1, length({left})) = {left})"
+    )
+
+
+def _holds(column: str) -> str:
+    left, right = f"' ' || {column}_l || ' '", f"' ' || {column}_r || ' '"
+    return f"(instr({left}, {right}) > 0 OR instr({right}, {left}) > 0)"
+
+
+def _swapped() -> str:
+    """Return SQL: one's first name is the other's last, and the others begin alike."""
+    first, last = "first_name_key", "last_name_key"
+    return " OR ".join(
+        f"({one}_l = {other}_r AND substr({other}_l, 1, 1) = substr({one}_r, 1, 1))"
+        for one, other in ((first, last), (last, first))
+    )
+
+
 _FIRST: Final = "first_name_key_l = first_name_key_r"
 _LAST: Final = "last_name_key_l = last_name_key_r"
-_FIRST_CLOSE: Final = f"({_close('first_name_key', 1, 4)} OR {_close('first_name_key', 2, 5)})"
+_FIRST_CLOSE: Final = f"({_close('given_name', 1, 4)} OR {_close('given_name', 2, 5)})"
 _LAST_CLOSE: Final = f"({_close('last_name_key', 1, 4)} OR {_close('last_name_key', 2, 6)})"
-_NO_FIRST: Final = _missing("first_name_key")
-_BEGINS: Final = (
-    "(first_name_key_l LIKE concat(first_name_key_r, '%')"
-    " OR first_name_key_r LIKE concat(first_name_key_l, '%'))"
-)
-_HOLDS: Final = (
-    "(concat(' ', last_name_key_l, ' ') LIKE concat('% ', last_name_key_r, ' %')"
-    " OR concat(' ', last_name_key_r, ' ') LIKE concat('% ', last_name_key_l, ' %'))"
-)
+_LAST_NEAR: Final = f"({_LAST_CLOSE} OR {_holds('last_name_key')})"
+_FIRST_NEAR: Final = f"({_FIRST_CLOSE} OR {_begins('first_name_key')})"
 
 
 def _names() -> Any:
     import splink.comparison_level_library as levels  # noqa: PLC0415 -- an extra
 
-    nickname = levels.And(levels.ArrayIntersectLevel("first_names", 1), levels.CustomLevel(_LAST))
+    nickname = levels.ArrayIntersectLevel("first_names", 1)
+    and_last = levels.And(nickname, levels.CustomLevel(_LAST))
+    and_near = levels.And(nickname, levels.CustomLevel(_LAST_NEAR))
     return _comparison(
         "names",
         _missing("name_key"),
-        _level("name_key_l = name_key_r", 0.6, 1e-4, "name_key"),
-        _weighed(nickname, 0.05, 1e-6, "last_name_key"),
-        _level(f"{_LAST} AND {_FIRST_CLOSE}", 0.08, 1e-5, "last_name_key"),
-        _level(f"{_FIRST} AND {_LAST_CLOSE}", 0.08, 1e-5, "first_name_key"),
-        _level(f"{_FIRST_CLOSE} AND {_LAST_CLOSE}", 0.01, 1e-6),
-        _level(f"{_LAST} AND {_BEGINS}", 0.05, 1e-4, "last_name_key"),
-        _level(f"{_FIRST} AND {_HOLDS}", 0.01, 1e-5, "first_name_key"),
-        _level(f"{_LAST} AND {_NO_FIRST}", 0.02, 1e-4, "last_name_key"),
-        _level(_FIRST, 0.04, 5e-3, "first_name_key"),
-        _level(_LAST, 0.015, 5e-3, "last_name_key").configure(fix_m_probability=True),
-        m=0.02, fixed=True,
+        _level("name_key_l = name_key_r", 0.6, 1e-5, "name_key"),
+        _weighed(and_last, 0.03, 1e-6, "last_name_key"),
+        _level(f"{_LAST} AND {_FIRST_CLOSE}", 0.06, 1e-6, "last_name_key"),
+        _level(f"{_LAST} AND {_begins('first_name_key')}", 0.06, 1e-5, "last_name_key"),
+        _level(f"{_FIRST} AND {_LAST_CLOSE}", 0.05, 1e-6, "first_name_key"),
+        _level(f"{_FIRST} AND {_holds('last_name_key')}", 0.05, 1e-6, "first_name_key"),
+        _weighed(and_near, 0.01, 1e-6, None),
+        _level(f"{_FIRST_NEAR} AND {_LAST_NEAR}", 0.01, 1e-5),
+        _level(f"{_LAST} AND {_missing('first_name_key')}", 0.05, 1e-5, "last_name_key"),
+        _level(_swapped(), 0.01, 1e-5),
+        _level(_FIRST, 0.02, 2e-3, "first_name_key"),
+        # A family shares a last name and much besides, and a couple all but the name: that such
+        # pairs are hardly ever one person is not to be learnt from how much else they share.
+        _level(_LAST, 1e-7, 2e-4).configure(fix_m_probability=True),
+        _level(_close("name_key", 4, 10), 0.005, 1e-5),
+        m=1e-4,
+        fixed=True,
     )
 
 
@@ -190,39 +213,35 @@ def _emails() -> Any:
     )
 
 
-def _phones() -> Any:
+def _mobiles() -> Any:
     return _comparison(
-        "phones",
-        _missing("phone_key", "mobile_key")
-        + " AND (phone_key_l IS NULL OR mobile_key_r IS NULL)"
-        + " AND (mobile_key_l IS NULL OR phone_key_r IS NULL)",
-        _level("mobile_key_l = mobile_key_r", 0.4, 1e-5, "mobile_key"),
-        _level("phone_key_l = phone_key_r", 0.3, 1e-4, "phone_key"),
-        _level("phone_key_l = mobile_key_r OR mobile_key_l = phone_key_r", 0.02, 1e-5),
-        _level(f"{_close('mobile_key', 1)} OR {_close('phone_key', 1)}", 0.03, 1e-4),
-        m=0.25,
+        "mobiles",
+        f"{_missing('mobile_key')} AND {_apart('mobile_key', 'phone_key')}",
+        _level("mobile_key_l = mobile_key_r", 0.7, 1e-5, "mobile_key"),
+        _level("phone_key_l = mobile_key_r OR mobile_key_l = phone_key_r", 0.05, 1e-5),
+        _level(_close("mobile_key", 1), 0.03, 1e-5),
+        m=0.2,
     )
 
 
-def _addresses() -> Any:
+def _apart(one: str, other: str) -> str:
+    """Return SQL: neither contact's `one` equals the other's `other`."""
+    return f"coalesce({one}_l <> {other}_r, TRUE) AND coalesce({other}_l <> {one}_r, TRUE)"
+
+
+def _places() -> Any:
+    """Where somebody lives or works: one piece of evidence, which families and colleagues share."""
     area = "(postcode_key_l = postcode_key_r OR city_key_l = city_key_r)"
     return _comparison(
-        "addresses",
-        _missing("street_key", "postcode_key", "city_key"),
-        _level(f"street_key_l = street_key_r AND {area}", 0.6, 1e-5, "street_key"),
-        _level(f"{_close('street_key', 3, 8)} AND {area}", 0.1, 1e-5),
+        "places",
+        _missing("street_key", "postcode_key", "city_key", "company_key", "few_email_domain", "phone_key"),
+        _level("phone_key_l = phone_key_r", 0.2, 1e-5, "phone_key"),
+        _level(f"street_key_l = street_key_r AND {area}", 0.2, 1e-5, "street_key"),
+        _level("company_key_l = company_key_r", 0.1, 1e-5, "company_key"),
+        _level(f"{_close('street_key', 3, 8)} AND {area}", 0.05, 1e-5),
+        _level("few_email_domain_l = few_email_domain_r", 0.05, 1e-5, "few_email_domain"),
         _level("postcode_key_l = postcode_key_r", 0.1, 1e-3, "postcode_key"),
-        _level("city_key_l = city_key_r", 0.05, 1e-2, "city_key"),
-        m=0.15,
-    )
-
-
-def _employers() -> Any:
-    return _comparison(
-        "employers",
-        _missing("company_key", "email_domain"),
-        _level("company_key_l = company_key_r", 0.7, 1e-3, "company_key"),
-        _level("email_domain_l = email_domain_r", 0.1, 1e-2, "email_domain"),
+        _level("city_key_l = city_key_r", 0.1, 1e-2, "city_key"),
         m=0.2,
     )
 
@@ -241,9 +260,8 @@ def _births() -> Any:
 _COMPARED: Final = {
     "name_key": _names,
     "email_key": _emails,
-    "phone_key mobile_key": _phones,
-    "street_key postcode_key city_key": _addresses,
-    "company_key email_domain": _employers,
+    "mobile_key": _mobiles,
+    "street_key postcode_key city_key company_key email_domain phone_key": _places,
     "birth_date": _births,
 }
 """Columns, one of which must be filled → the comparison."""
