@@ -97,7 +97,7 @@ def splink(path: str) -> tuple[Run, Callable[[Any], Edges]]:
 
     con = contacts(path)
     return (
-        lambda: splink_pairs(con, threshold=0.01),
+        lambda: splink_pairs(con, threshold=1e-4),
         lambda found: by_name(con, found.rename_columns([*found.column_names[:4], "score"])),
     )
 
