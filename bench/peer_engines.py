@@ -25,8 +25,19 @@ import pyarrow.parquet as pq
 THREADS = 2
 FEW = 50
 """Holders from which a value blocks nothing; the same for all."""
-TEXTS = ("email_key", "phone_key", "mobile_key", "first_name_key", "last_name_key", "name_key",
-         "company_key", "street_key", "city_key", "postcode_key", "birth_date")
+TEXTS = (
+    "email_key",
+    "phone_key",
+    "mobile_key",
+    "first_name_key",
+    "last_name_key",
+    "name_key",
+    "company_key",
+    "street_key",
+    "city_key",
+    "postcode_key",
+    "birth_date",
+)
 
 Edges = pa.Table
 Run = Callable[[], Any]
@@ -34,13 +45,21 @@ Run = Callable[[], Any]
 
 def edges(left: Any, right: Any, score: Any) -> Edges:
     """Return pairs of rows with their scores."""
-    return pa.table({"left": pa.array(left, pa.int64()), "right": pa.array(right, pa.int64()), "score": pa.array(score, pa.float64())})
+    return pa.table(
+        {
+            "left": pa.array(left, pa.int64()),
+            "right": pa.array(right, pa.int64()),
+            "score": pa.array(score, pa.float64()),
+        }
+    )
 
 
 def contacts(path: str) -> duckdb.DuckDBPyConnection:
     """Load the file as table `contacts`, with `row`."""
     con = duckdb.connect(config={"threads": THREADS})
-    con.execute(f"CREATE TABLE contacts AS SELECT file_row_number AS row, * FROM read_parquet('{path}', file_row_number = true)")
+    con.execute(
+        f"CREATE TABLE contacts AS SELECT file_row_number AS row, * FROM read_parquet('{path}', file_row_number = true)"
+    )
     return con
 
 
@@ -61,15 +80,21 @@ def exact(path: str) -> tuple[Run, Callable[[Any], Edges]]:
     """Equal keys, of few holders: the e-mail, or a number and the last name, or name and place."""
     con = contacts(path)
     keys = (
-        "email_key", "phone_key || last_name_key", "mobile_key || last_name_key",
-        "name_key || company_key", "name_key || city_key", "name_key || birth_date",
+        "email_key",
+        "phone_key || last_name_key",
+        "mobile_key || last_name_key",
+        "name_key || company_key",
+        "name_key || city_key",
+        "name_key || birth_date",
     )
     query = " UNION ALL ".join(
         f"SELECT unnest(rows[2:]) AS right, rows[1] AS left FROM (SELECT list(row ORDER BY row) AS rows FROM contacts"
         f" WHERE ({key}) IS NOT NULL GROUP BY {key} HAVING count(*) BETWEEN 2 AND {FEW})"
         for key in keys
     )
-    return lambda: con.execute(query).to_arrow_table(), lambda t: edges(t["left"].combine_chunks(), t["right"].combine_chunks(), [1.0] * len(t))
+    return lambda: con.execute(query).to_arrow_table(), lambda t: edges(
+        t["left"].combine_chunks(), t["right"].combine_chunks(), [1.0] * len(t)
+    )
 
 
 def ours(path: str) -> tuple[Run, Callable[[Any], Edges]]:
@@ -79,10 +104,17 @@ def ours(path: str) -> tuple[Run, Callable[[Any], Edges]]:
     con = contacts(path)
 
     def named(found: Any) -> Edges:
-        links = [(pair.left, pair.right, pair.score) for group in found.groups for pair in group.pairs]
+        links = [
+            (pair.left, pair.right, pair.score) for group in found.groups for pair in group.pairs
+        ]
         columns = ("left_connection", "left_id", "right_connection", "right_id", "score")
         rows = [(a.connection, a.id, b.connection, b.id, score) for a, b, score in links]
-        return by_name(con, pa.table(dict(zip(columns, zip(*rows, strict=True), strict=True))) if rows else _nothing(columns))
+        return by_name(
+            con,
+            pa.table(dict(zip(columns, zip(*rows, strict=True), strict=True)))
+            if rows
+            else _nothing(columns),
+        )
 
     return lambda: find_groups(con, list(LEVELS)), named
 
@@ -110,7 +142,13 @@ def recordlinkage(path: str) -> tuple[Run, Callable[[Any], Edges]]:
     frame = pq.read_table(path, columns=list(TEXTS)).to_pandas().astype("object")
     frame = frame.where(frame.notna(), None)
     exactly = ("email_key", "phone_key", "mobile_key", "postcode_key", "birth_date")
-    alike = {"first_name_key": 0.9, "last_name_key": 0.92, "company_key": 0.9, "street_key": 0.9, "city_key": 0.9}
+    alike = {
+        "first_name_key": 0.9,
+        "last_name_key": 0.92,
+        "company_key": 0.9,
+        "street_key": 0.9,
+        "city_key": 0.9,
+    }
     used = [name for name in TEXTS if frame[name].notna().any()]
 
     def match() -> Any:
@@ -119,8 +157,17 @@ def recordlinkage(path: str) -> tuple[Run, Callable[[Any], Edges]]:
             counts = few[name].map(few[name].value_counts())
             few.loc[counts > FEW, name] = None
         index = rl.Index()
-        for keys in (["email_key"], ["phone_key"], ["mobile_key"], ["name_key"], ["street_key"], ["birth_date", "last_name_key"],
-                     ["company_key", "last_name_key"], ["company_key", "first_name_key"], ["city_key", "last_name_key"]):
+        for keys in (
+            ["email_key"],
+            ["phone_key"],
+            ["mobile_key"],
+            ["name_key"],
+            ["street_key"],
+            ["birth_date", "last_name_key"],
+            ["company_key", "last_name_key"],
+            ["company_key", "first_name_key"],
+            ["city_key", "last_name_key"],
+        ):
             if set(keys) <= set(used):
                 index.block(keys)
         pairs = index.index(few)
@@ -150,7 +197,10 @@ def dedupe(path: str) -> tuple[Run, Callable[[Any], Edges]]:
     table = pq.read_table(path, columns=[*TEXTS, "person"]).to_pandas()
     used = [name for name in TEXTS if table[name].notna().any() and name != "name_key"]
     data = {
-        row: {name: (str(value) if value is not None and value == value else None) for name, value in zip(used, values, strict=True)}  # noqa: PLR0124 -- NaN
+        row: {
+            name: (str(value) if value is not None and value == value else None)
+            for name, value in zip(used, values, strict=True)
+        }
         for row, values in enumerate(table[used].itertuples(index=False))
     }
     labels = _labels(table["person"].tolist(), data, used)
@@ -167,7 +217,9 @@ def dedupe(path: str) -> tuple[Run, Callable[[Any], Edges]]:
         deduper.train(recall=0.95)
         return deduper.score(deduper.pairs(data))
 
-    return match, lambda found: edges(found["pairs"][:, 0].astype("int64"), found["pairs"][:, 1].astype("int64"), found["score"])
+    return match, lambda found: edges(
+        found["pairs"][:, 0].astype("int64"), found["pairs"][:, 1].astype("int64"), found["score"]
+    )
 
 
 def _labels(persons: list[Any], data: dict[int, Any], used: list[str]) -> Any:
@@ -179,12 +231,20 @@ def _labels(persons: list[Any], data: dict[int, Any], used: list[str]) -> Any:
         if data[row].get("last_name_key"):
             names.setdefault(data[row]["last_name_key"], []).append(row)
     same = [pair for held in rows.values() for pair in combinations(held, 2)]
-    hard = [pair for held in names.values() for pair in combinations(held[:8], 2) if persons[pair[0]] != persons[pair[1]]]
+    hard = [
+        pair
+        for held in names.values()
+        for pair in combinations(held[:8], 2)
+        if persons[pair[0]] != persons[pair[1]]
+    ]
     drawn = [tuple(chance.sample(range(len(persons)), 2)) for _ in range(400)]
     easy = [pair for pair in drawn if persons[pair[0]] != persons[pair[1]]]
     distinct = chance.sample(hard, min(150, len(hard))) + easy[:150]
     match = chance.sample(same, min(300, len(same)))
-    return {label: [(data[a], data[b]) for a, b in pairs] for label, pairs in (("match", match), ("distinct", distinct))}
+    return {
+        label: [(data[a], data[b]) for a, b in pairs]
+        for label, pairs in (("match", match), ("distinct", distinct))
+    }
 
 
 # --- FEBRL ----------------------------------------------------------------------------------------
@@ -198,7 +258,12 @@ def febrl(folder: str) -> None:
     for number in (1, 2, 3, 4):
         loaded = getattr(datasets, f"load_febrl{number}")()
         frames = loaded if isinstance(loaded, tuple) else (loaded,)
-        frame = pd.concat([part.reset_index().assign(connection=f"crm{place}") for place, part in enumerate(frames)])  # noqa: F841 -- read below
+        frame = pd.concat(
+            [
+                part.reset_index().assign(connection=f"crm{place}")
+                for place, part in enumerate(frames)
+            ]
+        )
         duckdb.sql(f"""
             COPY (
                 SELECT connection, rec_id AS id, split_part(rec_id, '-', 2) AS person,

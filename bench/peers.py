@@ -102,7 +102,9 @@ def judged(pairs: pa.Table, persons: Sequence[int], *, choose: bool) -> Quality:
     scores = rows["score"]
     groups = Groups(persons)
     best, at = -1.0, 0
-    for index, (left, right, score) in enumerate(zip(*(rows[name] for name in ("left", "right", "score")), strict=True)):
+    for index, (left, right, score) in enumerate(
+        zip(*(rows[name] for name in ("left", "right", "score")), strict=True)
+    ):
         groups.join(left, right)
         last = index + 1 == len(scores) or scores[index + 1] < score
         f1 = 2 * groups.right / (groups.pairs + true)
@@ -130,17 +132,24 @@ def persons_of(path: Path) -> list[int]:
 def run(engine: str, path: Path, python: str, folder: Path) -> dict[str, float] | str:
     """Run one engine on one file in its own process; return its figures, or why there are none."""
     stem = folder / f"{path.stem}-{engine}"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parent / "src"), str(HERE)])}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(HERE.parent / "src"), str(HERE)]),
+    }
     command = [python, str(HERE / "peer_engines.py"), engine, str(path), str(stem)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         return (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
     figures: dict[str, float] = json.loads(stem.with_suffix(".json").read_text())
-    quality = judged(pq.read_table(stem.with_suffix(".parquet")), persons_of(path), choose=engine not in OWN)
+    quality = judged(
+        pq.read_table(stem.with_suffix(".parquet")), persons_of(path), choose=engine not in OWN
+    )
     return {**figures, **quality._asdict()}
 
 
-def lines(paths: Iterable[Path], engines: Sequence[str], peers: str | None, folder: Path) -> Iterator[str]:
+def lines(
+    paths: Iterable[Path], engines: Sequence[str], peers: str | None, folder: Path
+) -> Iterator[str]:
     """Yield the table, line by line."""
     yield "| contacts | engine | P | R | F1 | B³ | threshold | wall s | CPU s | peak MB |"
     yield "|---|---|---|---|---|---|---|---|---|---|"

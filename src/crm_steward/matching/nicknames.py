@@ -272,7 +272,6 @@ yvonne: vonnie
 """
 
 
-
 def _names_behind(text: str) -> Mapping[str, tuple[str, ...]]:
     names: dict[str, list[str]] = {}
     for line in text.strip().splitlines():

@@ -29,7 +29,26 @@ _FEW: Final = (
 _TITLES: Final = ", ".join(
     f"'{title}'"
     for title in (
-        "dipl dott dr frau herr ing m miss mlle mme mr mrs ms prof sir sr sra srta".split()
+        [
+            "dipl",
+            "dott",
+            "dr",
+            "frau",
+            "herr",
+            "ing",
+            "m",
+            "miss",
+            "mlle",
+            "mme",
+            "mr",
+            "mrs",
+            "ms",
+            "prof",
+            "sir",
+            "sr",
+            "sra",
+            "srta",
+        ]
     )
 )
 _ROLES: Final = ", ".join(f"'{name}'" for name in sorted(ROLE_NAMES))
@@ -113,7 +132,9 @@ def _columns(con: duckdb.DuckDBPyConnection) -> str:
         read[column] = _untitled(read[column])
     if "email_key" in there:
         # A function's mailbox is many people's: it says where somebody works, as its domain does.
-        read["email_key"] = f"CASE WHEN split_part(email_key, '@', 1) NOT IN ({_ROLES}) THEN email_key END"
+        read["email_key"] = (
+            f"CASE WHEN split_part(email_key, '@', 1) NOT IN ({_ROLES}) THEN email_key END"
+        )
     return ", ".join(f"{value}::VARCHAR AS {column}" for column, value in read.items())
 
 

@@ -10,21 +10,20 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-import structlog
 
 from crm_steward.matching.pairs import Scope
 from crm_steward.matching.splink_contacts import Prepared, prepared
-from crm_steward.matching.splink_model import TRAINING, untrained
 from crm_steward.model import ConfigError, Problem
 
 if TYPE_CHECKING:
     import duckdb
 
-_log = structlog.get_logger(__name__)
-
 THRESHOLD: Final = 0.5
 """Probability from which two contacts are reported."""
 
+_LEARNS_FROM: Final = 1_000
+"""Contacts from which the model is trained on them. Below, it stays as it was written: chance
+agreement is not to be told from duplicates, and every value seems rare."""
 _SEED: Final = 1
 _SAMPLE: Final = 1.5e6
 """Pairs drawn to learn how often two people agree by chance."""
@@ -84,8 +83,11 @@ def splink_pairs(
 
 
 _NO_PAIRS: Final = pa.table(
-    {"number_l": pa.array([], pa.int64()), "number_r": pa.array([], pa.int64()),
-     "match_probability": pa.array([], pa.float64())}
+    {
+        "number_l": pa.array([], pa.int64()),
+        "number_r": pa.array([], pa.int64()),
+        "match_probability": pa.array([], pa.float64()),
+    }
 )
 
 
@@ -104,7 +106,7 @@ def _on_duckdb(people: Prepared, within: Scope, threshold: float) -> pa.Table:
     from splink import DuckDBAPI  # noqa: PLC0415 -- an extra
 
     api = DuckDBAPI(connection=people.con)
-    return _scored(api, api.register("people"), people, within, threshold)
+    return _scored(api.register("people"), people, within, threshold)
 
 
 def _on_spark(people: Prepared, within: Scope, threshold: float) -> pa.Table:
@@ -114,22 +116,28 @@ def _on_spark(people: Prepared, within: Scope, threshold: float) -> pa.Table:
 
     with contacts_on_spark(people.con) as frame:
         api = SparkAPI(spark_session=frame.sparkSession, register_udfs_automatically=False)
-        return _scored(api, api.register(frame), people, within, threshold)
+        return _scored(api.register(frame), people, within, threshold)
 
 
-def _scored(api: Any, contacts: Any, people: Prepared, within: Scope, threshold: float) -> pa.Table:
+def _scored(contacts: Any, people: Prepared, within: Scope, threshold: float) -> pa.Table:
     """Train a model on the contacts and return the pairs it holds to be one person, unrounded."""
     from splink import Linker, block_on  # noqa: PLC0415 -- an extra
 
-    model = untrained(people.filled, prior=people.prior(), within=within)
+    from crm_steward.matching.splink_model import TRAINING, untrained  # noqa: PLC0415 -- an extra
+
+    learn = people.count >= _LEARNS_FROM
+    model = untrained(people.filled, prior=people.prior(), within=within, weigh=learn)
+    if not (model.comparisons and model.blocking_rules_to_generate_predictions):
+        return _NO_PAIRS
     linker = Linker(contacts, model, log_level=None)
-    linker.training.estimate_u_using_random_sampling(max_pairs=_SAMPLE, seed=_SEED, num_chunks=1)
-    rounds = [columns for columns in TRAINING if people.pairs_on(columns) >= _ENOUGH][:_ROUNDS]
-    for columns in rounds:
-        linker.training.estimate_parameters_using_expectation_maximisation(
-            block_on(*columns), max_pairs=_TRAINED_ON
+    if learn:
+        linker.training.estimate_u_using_random_sampling(
+            max_pairs=_SAMPLE, seed=_SEED, num_chunks=1
         )
-    _log.debug("Splink's model is trained", contacts=people.count, rounds=len(rounds))
+        for columns in [c for c in TRAINING if people.pairs_on(c) >= _ENOUGH][:_ROUNDS]:
+            linker.training.estimate_parameters_using_expectation_maximisation(
+                block_on(*columns), max_pairs=_TRAINED_ON
+            )
     # A margin, because what is returned is rounded and only then compared with the threshold.
     pairs = linker.inference.predict(max(threshold - 1e-6, 0), warning_mode="never")
     return pairs.query_sql(

@@ -10,35 +10,40 @@ address, company and mail domain as one employer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import splink.comparison_level_library as levels
+import splink.comparison_library as comparisons
+from splink import SettingsCreator, block_on
 
 from crm_steward.matching.pairs import Scope
-
-if TYPE_CHECKING:
-    from splink import SettingsCreator
 
 _LONG: Final = 5
 """Letters from which one slip is forgiven; in shorter words it makes another word."""
 
 
-def untrained(filled: Collection[str], *, prior: float, within: Scope) -> SettingsCreator:
+def untrained(
+    filled: Collection[str], *, prior: float, within: Scope, weigh: bool
+) -> SettingsCreator:
     """Return the untrained model.
 
     Args:
         filled: Columns of the prepared contacts that hold something; others are not compared.
         prior: The probability that two contacts drawn at random are one person.
         within: Which contacts are compared.
+        weigh: Agreement on a rare value counts for more. In a small base every value is rare.
     """
-    from splink import SettingsCreator, block_on  # noqa: PLC0415 -- an extra
-
     scope = ("connection",) if within == "connection" else ()
     rules = [block_on(*scope, *keys) for keys in _BLOCKS if _columns_of(keys) <= set(filled)]
     return SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="number",
         probability_two_random_records_match=prior,
-        comparisons=[make() for column, make in _COMPARED.items() if set(column.split()) & set(filled)],
+        comparisons=[
+            make(weigh) for columns, make in _COMPARED.items() if set(columns) & set(filled)
+        ],
         blocking_rules_to_generate_predictions=rules + _crosswise(filled, scope),
         retain_matching_columns=False,
         max_iterations=20,
@@ -97,36 +102,51 @@ the `few_` column and its own."""
 # --- how they are compared ------------------------------------------------------------------------
 
 
-def _level(sql: str, m: float, u: float, weigh: str | None = None) -> Any:
-    """Return a level of a comparison.
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One answer of a comparison.
 
     Args:
-        sql: When a pair belongs to it and to none above.
-        m: How often a pair of one person does: where training starts, and stays where nothing is seen.
+        sql: When a pair belongs to it and to none above; or what Splink makes that of.
+        m: How often a pair of one person does: where training starts.
         u: How often a pair of two people does; likewise.
-        weigh: Agreement on a rare value of this column counts for more.
+        weigh: The column on which agreeing on a rare value counts for more.
+        fixed: `m` is not to be trained.
     """
-    import splink.comparison_level_library as levels  # noqa: PLC0415 -- an extra
 
-    return _weighed(levels.CustomLevel(sql), m, u, weigh)
+    sql: Any
+    m: float
+    u: float
+    weigh: str | None = None
+    fixed: bool = False
 
-
-def _weighed(level: Any, m: float, u: float, weigh: str | None) -> Any:
-    level.configure(m_probability=m, u_probability=u)
-    if weigh is None:
+    def made(self, *, weigh: bool) -> Any:
+        """Return Splink's level."""
+        level = levels.CustomLevel(self.sql) if isinstance(self.sql, str) else self.sql
+        level.configure(m_probability=self.m, u_probability=self.u, fix_m_probability=self.fixed)
+        if weigh and self.weigh:
+            level.configure(tf_adjustment_column=self.weigh, disable_tf_exact_match_detection=True)
         return level
-    return level.configure(tf_adjustment_column=weigh, disable_tf_exact_match_detection=True)
 
 
-def _comparison(name: str, nothing: str, *steps: Any, m: float, fixed: bool = False) -> Any:
-    import splink.comparison_level_library as levels  # noqa: PLC0415 -- an extra
-    import splink.comparison_library as comparisons  # noqa: PLC0415 -- an extra
+_Comparison = Callable[[bool], Any]
 
-    null = levels.CustomLevel(nothing).configure(is_null_level=True)
-    other = levels.ElseLevel().configure(m_probability=m, u_probability=0.98, fix_m_probability=fixed)
-    return comparisons.CustomComparison(
-        output_column_name=name, comparison_levels=[null, *steps, other]
-    )
+
+def _comparison(name: str, nothing: str, *steps: _Level) -> _Comparison:
+    """Return what makes a comparison: `nothing` to compare, else the first of `steps` that holds."""
+
+    def made(weigh: bool) -> Any:  # noqa: FBT001 -- see _Comparison
+        null = levels.CustomLevel(nothing).configure(is_null_level=True)
+        return comparisons.CustomComparison(
+            output_column_name=name,
+            comparison_levels=[null, *(step.made(weigh=weigh) for step in steps)],
+        )
+
+    return made
+
+
+def _else(m: float, *, fixed: bool = False) -> _Level:
+    return _Level(levels.ElseLevel(), m, 1 - 2e-2, fixed=fixed)
 
 
 def _missing(*columns: str) -> str:
@@ -173,8 +193,7 @@ _LAST_NEAR: Final = f"({_LAST_CLOSE} OR {_holds('last_name_key')})"
 _FIRST_NEAR: Final = f"({_FIRST_CLOSE} OR {_begins('first_name_key')})"
 
 
-def _names() -> Any:
-    import splink.comparison_level_library as levels  # noqa: PLC0415 -- an extra
+def _names() -> _Comparison:
 
     nickname = levels.ArrayIntersectLevel("first_names", 1)
     and_last = levels.And(nickname, levels.CustomLevel(_LAST))
@@ -182,45 +201,49 @@ def _names() -> Any:
     return _comparison(
         "names",
         _missing("name_key"),
-        _level("name_key_l = name_key_r", 0.6, 1e-5, "name_key"),
-        _weighed(and_last, 0.03, 1e-6, "last_name_key"),
-        _level(f"{_LAST} AND {_FIRST_CLOSE}", 0.06, 1e-6, "last_name_key"),
-        _level(f"{_LAST} AND {_begins('first_name_key')}", 0.06, 1e-5, "last_name_key"),
-        _level(f"{_FIRST} AND {_LAST_CLOSE}", 0.05, 1e-6, "first_name_key"),
-        _level(f"{_FIRST} AND {_holds('last_name_key')}", 0.05, 1e-6, "first_name_key"),
-        _weighed(and_near, 0.01, 1e-6, None),
-        _level(f"{_FIRST_NEAR} AND {_LAST_NEAR}", 0.01, 1e-5),
-        _level(f"{_LAST} AND {_missing('first_name_key')}", 0.05, 1e-5, "last_name_key"),
-        _level(_swapped(), 0.01, 1e-5),
-        _level(_FIRST, 0.02, 2e-3, "first_name_key"),
+        _Level("name_key_l = name_key_r", 0.6, 1e-5, "name_key"),
+        _Level(and_last, 0.03, 1e-6, "last_name_key"),
+        _Level(f"{_LAST} AND {_FIRST_CLOSE}", 0.06, 1e-6, "last_name_key"),
+        _Level(f"{_LAST} AND {_begins('first_name_key')}", 0.06, 1e-5, "last_name_key"),
+        _Level(f"{_FIRST} AND {_LAST_CLOSE}", 0.05, 1e-6, "first_name_key"),
+        _Level(f"{_FIRST} AND {_holds('last_name_key')}", 0.05, 1e-6, "first_name_key"),
+        _Level(and_near, 0.01, 1e-6, None),
+        _Level(f"{_FIRST_NEAR} AND {_LAST_NEAR}", 0.01, 1e-5),
+        _Level(f"{_LAST} AND {_missing('first_name_key')}", 0.05, 1e-5, "last_name_key"),
+        _Level(_swapped(), 0.01, 1e-5),
+        _Level(_FIRST, 0.02, 2e-3, "first_name_key"),
         # A family shares a last name and much besides, and a couple all but the name: that such
         # pairs are hardly ever one person is not to be learnt from how much else they share.
-        _level(_LAST, 1e-7, 2e-4).configure(fix_m_probability=True),
-        _level(_close("name_key", 4, 10), 0.005, 1e-5),
-        m=1e-4,
-        fixed=True,
+        _Level(_LAST, 1e-7, 2e-4, fixed=True),
+        _Level(_close("name_key", 4, 10), 0.005, 1e-5),
+        _else(1e-4, fixed=True),
     )
 
 
-def _emails() -> Any:
+def _emails() -> _Comparison:
     return _comparison(
         "emails",
         _missing("email_key"),
-        _level("email_key_l = email_key_r", 0.55, 1e-5, "email_key"),
-        _level(_close("email_key", 2, 8), 0.05, 1e-6),
-        _level("email_local_l = email_local_r AND length(email_local_l) >= 5", 0.15, 1e-4, "email_local"),
-        m=0.25,
+        _Level("email_key_l = email_key_r", 0.55, 1e-5, "email_key"),
+        _Level(_close("email_key", 2, 8), 0.05, 1e-6),
+        _Level(
+            "email_local_l = email_local_r AND length(email_local_l) >= 5",
+            0.15,
+            1e-4,
+            "email_local",
+        ),
+        _else(0.25),
     )
 
 
-def _mobiles() -> Any:
+def _mobiles() -> _Comparison:
     return _comparison(
         "mobiles",
         f"{_missing('mobile_key')} AND {_apart('mobile_key', 'phone_key')}",
-        _level("mobile_key_l = mobile_key_r", 0.7, 1e-5, "mobile_key"),
-        _level("phone_key_l = mobile_key_r OR mobile_key_l = phone_key_r", 0.05, 1e-5),
-        _level(_close("mobile_key", 1), 0.03, 1e-5),
-        m=0.2,
+        _Level("mobile_key_l = mobile_key_r", 0.7, 1e-5, "mobile_key"),
+        _Level("phone_key_l = mobile_key_r OR mobile_key_l = phone_key_r", 0.05, 1e-5),
+        _Level(_close("mobile_key", 1), 0.03, 1e-5),
+        _else(0.2),
     )
 
 
@@ -229,39 +252,46 @@ def _apart(one: str, other: str) -> str:
     return f"coalesce({one}_l <> {other}_r, TRUE) AND coalesce({other}_l <> {one}_r, TRUE)"
 
 
-def _places() -> Any:
+def _places() -> _Comparison:
     """Where somebody lives or works: one piece of evidence, which families and colleagues share."""
     area = "(postcode_key_l = postcode_key_r OR city_key_l = city_key_r)"
     return _comparison(
         "places",
-        _missing("street_key", "postcode_key", "city_key", "company_key", "few_email_domain", "phone_key"),
-        _level("phone_key_l = phone_key_r", 0.2, 1e-5, "phone_key"),
-        _level(f"street_key_l = street_key_r AND {area}", 0.2, 1e-5, "street_key"),
-        _level("company_key_l = company_key_r", 0.1, 1e-5, "company_key"),
-        _level(f"{_close('street_key', 3, 8)} AND {area}", 0.05, 1e-5),
-        _level("few_email_domain_l = few_email_domain_r", 0.05, 1e-5, "few_email_domain"),
-        _level("postcode_key_l = postcode_key_r", 0.1, 1e-3, "postcode_key"),
-        _level("city_key_l = city_key_r", 0.1, 1e-2, "city_key"),
-        m=0.2,
+        _missing(
+            "street_key", "postcode_key", "city_key", "company_key", "few_email_domain", "phone_key"
+        ),
+        _Level("phone_key_l = phone_key_r", 0.2, 1e-5, "phone_key"),
+        _Level(f"street_key_l = street_key_r AND {area}", 0.2, 1e-5, "street_key"),
+        _Level("company_key_l = company_key_r", 0.1, 1e-5, "company_key"),
+        _Level(f"{_close('street_key', 3, 8)} AND {area}", 0.05, 1e-5),
+        _Level("few_email_domain_l = few_email_domain_r", 0.05, 1e-5, "few_email_domain"),
+        _Level("postcode_key_l = postcode_key_r", 0.1, 1e-3, "postcode_key"),
+        _Level("city_key_l = city_key_r", 0.1, 1e-2, "city_key"),
+        _else(0.2),
     )
 
 
-def _births() -> Any:
+def _births() -> _Comparison:
     return _comparison(
         "births",
         _missing("birth_date"),
-        _level("birth_date_l = birth_date_r", 0.85, 1e-4, "birth_date"),
-        _level("levenshtein(birth_date_l, birth_date_r) <= 1", 0.06, 1e-3),
-        _level("levenshtein(birth_date_l, birth_date_r) <= 2", 0.04, 1e-2),
-        m=0.05,
+        _Level("birth_date_l = birth_date_r", 0.85, 1e-4, "birth_date"),
+        _Level("levenshtein(birth_date_l, birth_date_r) <= 1", 0.06, 1e-3),
+        _Level("levenshtein(birth_date_l, birth_date_r) <= 2", 0.04, 1e-2),
+        _else(0.05),
     )
 
 
 _COMPARED: Final = {
-    "name_key": _names,
-    "email_key": _emails,
-    "mobile_key": _mobiles,
-    "street_key postcode_key city_key company_key email_domain phone_key": _places,
-    "birth_date": _births,
+    ("name_key",): _names(),
+    ("email_key",): _emails(),
+    ("mobile_key",): _mobiles(),
+    (
+        *("street_key", "postcode_key", "city_key"),
+        "company_key",
+        "email_domain",
+        "phone_key",
+    ): _places(),
+    ("birth_date",): _births(),
 }
 """Columns, one of which must be filled → the comparison."""
