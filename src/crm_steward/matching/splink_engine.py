@@ -32,6 +32,11 @@ _TRAINED_ON: Final = 5e5
 _ENOUGH: Final = 50
 """Pairs from which it is worth learning."""
 _ROUNDS: Final = 3
+_KEPT: Final = 0.05
+"""The part of the written model that training does not overrule."""
+
+Model = dict[str, Any]
+"""A model as Splink writes it down."""
 
 
 _PAIRS: Final = """
@@ -131,6 +136,7 @@ def _scored(contacts: Any, people: Prepared, within: Scope, threshold: float) ->
         return _NO_PAIRS
     linker = Linker(contacts, model, log_level=None)
     if learn:
+        untaught = linker.misc.save_model_to_json()
         linker.training.estimate_u_using_random_sampling(
             max_pairs=_SAMPLE, seed=_SEED, num_chunks=1
         )
@@ -138,11 +144,27 @@ def _scored(contacts: Any, people: Prepared, within: Scope, threshold: float) ->
             linker.training.estimate_parameters_using_expectation_maximisation(
                 block_on(*columns), max_pairs=_TRAINED_ON
             )
+        taught = linker.misc.save_model_to_json()
+        linker = Linker(contacts, _tempered(taught, untaught), log_level=None)
     # A margin, because what is returned is rounded and only then compared with the threshold.
     pairs = linker.inference.predict(max(threshold - 1e-6, 0), warning_mode="never")
     return pairs.query_sql(
         "SELECT number_l, number_r, match_probability FROM {this}"
     ).as_pyarrow_table()
+
+
+def _tempered(taught: Model, untaught: Model) -> Model:
+    """Keep a part of how often one person's records were held to agree before training.
+
+    What no pair of the training showed is rare, and not impossible, as it would otherwise be.
+    """
+    for trained, written in zip(taught["comparisons"], untaught["comparisons"], strict=True):
+        levels = zip(trained["comparison_levels"], written["comparison_levels"], strict=True)
+        for level, before in levels:
+            if "m_probability" in level:
+                kept = _KEPT * before["m_probability"]
+                level["m_probability"] = (1 - _KEPT) * level["m_probability"] + kept
+    return taught
 
 
 @contextmanager
