@@ -264,7 +264,7 @@ def _ask(comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts) 
     if not isinstance(check, SqlCheck):
         comparison.take(rule.find(comparison.con, now, leave_out=leave_out), [rule.id])
         return
-    scope = rule.scope(comparison.con, now)
+    scope = rule.scope(comparison.con, now, leave_out=leave_out)
     for left in check.not_examined(scope):
         leave_out(left)
     query = check.query(scope)

@@ -8,10 +8,10 @@ whole way.
 
 from __future__ import annotations
 
-from crm_steward.matching.blocking import CappedBlock
+from crm_steward.matching.blocking import CappedBlock, capped
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
-from crm_steward.matching.matches import Group, Matches, Pair, Wanted, find_groups, matched
-from crm_steward.matching.rows import COLUMNS
+from crm_steward.matching.matches import Group, Matches, Pair, Wanted, find_groups, matched, write_found
+from crm_steward.matching.rows import COLUMNS, Narrowed
 from crm_steward.matching.weights import SHIPPED, Weights
 
 __all__ = [
@@ -23,9 +23,12 @@ __all__ = [
     "CappedBlock",
     "Group",
     "Matches",
+    "Narrowed",
     "Pair",
     "Wanted",
     "Weights",
+    "capped",
     "find_groups",
     "matched",
+    "write_found",
 ]

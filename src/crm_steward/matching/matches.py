@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -12,7 +12,7 @@ from crm_steward.matching.blocking import CappedBlock, block, capped
 from crm_steward.matching.clustering import cluster
 from crm_steward.matching.comparing import compare
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
-from crm_steward.matching.rows import prepare
+from crm_steward.matching.rows import EVERYBODY, Narrowed, prepare
 from crm_steward.matching.scoring import score
 from crm_steward.matching.weights import SHIPPED, Weights
 from crm_steward.matching.work import Work, working
@@ -45,6 +45,10 @@ class Wanted:
     sure_from: float = 0.99
     within: Scope = "everywhere"
     weights: Weights = SHIPPED
+
+    def weighing(self, weights: Weights | None) -> Wanted:
+        """Return the same with other weights, where there are any."""
+        return replace(self, weights=weights) if weights else self
 
     def __post_init__(self) -> None:
         """Refuse what would find nothing, or what nobody knows.
@@ -105,15 +109,18 @@ FROM held JOIN sized USING (group_n)
 
 
 @contextmanager
-def matched(con: duckdb.DuckDBPyConnection, wanted: Wanted) -> Iterator[Work]:
+def matched(
+    con: duckdb.DuckDBPyConnection, wanted: Wanted, narrowed: Narrowed = EVERYBODY
+) -> Iterator[Work]:
     """Give the tables of a search: `plain`, `scored`, `pairs`, `members`, `groups` and what led there.
 
     Args:
         con: Holds `contacts` with the columns `rows.COLUMNS`, and `decisions` where people decided.
         wanted: What makes two contacts duplicates.
+        narrowed: Which contacts are looked at.
     """
     with working(con) as work:
-        prepare(work)
+        prepare(work, narrowed)
         block(work, apart=wanted.within == "connection")
         compare(work)
         score(work, wanted.weights)
@@ -210,14 +217,17 @@ ORDER BY m.group_n, p.l, p.r
 """
 
 
-def find_groups(con: duckdb.DuckDBPyConnection, wanted: Wanted) -> Matches:
+def find_groups(
+    con: duckdb.DuckDBPyConnection, wanted: Wanted, narrowed: Narrowed = EVERYBODY
+) -> Matches:
     """Group the rows of table `contacts` that are probably one person.
 
     Args:
         con: As for `matched`. Nothing is left behind in it.
         wanted: What makes two contacts duplicates.
+        narrowed: Which contacts are looked at.
     """
-    with matched(con, wanted) as work:
+    with matched(con, wanted, narrowed) as work:
         rows = work.run(_FOUND.replace(" level,", " p.level,"), sure=bits_of(wanted.sure_from))
         found: dict[int, list[tuple[Any, ...]]] = {}
         for row in rows.fetchall():
@@ -238,3 +248,42 @@ def _group(rows: Sequence[tuple[Any, ...]]) -> Group:
     )
     refs = tuple(sorted({ref for pair in pairs for ref in (pair.left, pair.right)}))
     return Group(refs=refs, pairs=pairs, chained=rows[0][1], sure=rows[0][2])
+
+
+_WRITTEN: Final = f"""
+CREATE TABLE {{table}} AS
+SELECT list({{{{'connection': connection, 'id': id}}}} ORDER BY p.n) AS refs, '' AS about,
+    any_value(evidence) AS evidence, any_value(score) AS score
+FROM matching.members m JOIN matching.plain p ON p.n = m.n
+JOIN (
+    SELECT group_n, min(probability) AS score, to_json({{{{
+        'certainty': CASE WHEN any_value(g.sure) THEN 'sure' ELSE 'review' END,
+        'chained': any_value(g.chained),
+        'level': $names[min(level) + 1],
+        'pairs': list({{{{
+            'certainty': CASE WHEN bits >= $sure THEN 'sure' ELSE 'review' END,
+            'left': a.connection || ':' || a.id, 'level': $names[level + 1],
+            'right': b.connection || ':' || b.id, 'score': probability
+        }}}} ORDER BY bits, l, r)
+    }}}})::VARCHAR AS evidence
+    FROM (
+        SELECT p.*, m.group_n, {PROBABILITY} AS probability
+        FROM matching.pairs p JOIN matching.members m ON m.n = p.l
+        JOIN matching.members o ON o.n = p.r AND o.group_n = m.group_n
+    ) JOIN (SELECT group_n AS known, chained, sure FROM matching.groups) g ON known = group_n
+    JOIN matching.plain a ON a.n = l JOIN matching.plain b ON b.n = r
+    GROUP BY group_n
+) USING (group_n)
+GROUP BY group_n
+"""
+
+
+def write_found(work: Work, table: str, *, sure_from: float) -> None:
+    """Make a table of what was found, as scans take it: `refs`, `about`, `evidence`, `score`.
+
+    Args:
+        work: What `matched` gave.
+        table: Its name, outside of the search's own tables.
+        sure_from: The probability from which a pair is sure.
+    """
+    work.run(_WRITTEN.format(table=table), names=_LEVEL, sure=bits_of(sure_from))

@@ -6,31 +6,17 @@ base, so that what is evidence among ten thousand contacts is not taken for it a
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from crm_steward.matching.given_names import given_names
 from crm_steward.matching.providers import PRIVATE_PROVIDERS
 from crm_steward.matching.work import Work
+from crm_steward.model import COMPARED
 from crm_steward.normalize import ROLE_NAMES
 
-COLUMNS: Final = (
-    "connection",
-    "id",
-    "country_code",
-    "first_name_key",
-    "last_name_key",
-    "name_key",
-    "email_key",
-    "email_keys",
-    "phone_key",
-    "mobile_key",
-    "phone_keys",
-    "company_key",
-    "street_key",
-    "postcode_key",
-    "city_key",
-    "birth_date",
-)
+COLUMNS: Final = ("connection", "id", *COMPARED)
 """What matching reads of a contact."""
 
 BACKGROUND: Final = 1_000
@@ -64,7 +50,7 @@ WITH named AS (
         phone_key AS number1, nullif(mobile_key, phone_key) AS number2, phone_keys,
         company_key AS company, street_key AS street, postcode_key AS postcode, city_key AS city,
         birth_date::DATE AS born
-    FROM contacts
+    FROM contacts WHERE {{where}}
 ),
 parted AS (
     SELECT *, split_part(local, '.', 1) AS before, split_part(local, '.', 2) AS after,
@@ -146,7 +132,23 @@ LEFT JOIN matching.given_names g ON g.name = split_part(p.first, ' ', 1)
 """
 
 
-def prepare(work: Work) -> None:
+@dataclass(frozen=True, slots=True)
+class Narrowed:
+    """Which contacts are looked at.
+
+    Args:
+        where: SQL over `contacts`.
+        values: What it names.
+    """
+
+    where: str = "true"
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+EVERYBODY: Final = Narrowed()
+
+
+def prepare(work: Work, narrowed: Narrowed) -> None:
     """Make `matching.plain` (each contact's values, numbered) and `matching.rows` of `contacts`."""
     names = given_names()
     work.run(
@@ -159,7 +161,8 @@ def prepare(work: Work) -> None:
         },
     )
     work.run(
-        _PEOPLE,
+        _PEOPLE.replace("{where}", narrowed.where),
+        **narrowed.values,
         titles=_TITLES,
         families=_FAMILIES,
         word="[a-z]{3,}",

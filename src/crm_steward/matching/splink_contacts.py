@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from crm_steward.matching.matches import MAX_BLOCK
+MAX_BLOCK: Final = 50
 from crm_steward.matching.nicknames import NICKNAMES
 from crm_steward.normalize import ROLE_NAMES
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from crm_steward.matching.pairs import Scope
+from crm_steward.matching.matches import Scope
 from crm_steward.matching.splink_contacts import Prepared, prepared
 from crm_steward.model import ConfigError, Problem
 

@@ -14,9 +14,9 @@ COMPARED: Final = (
     "last_name_key",
     "name_key",
     "company_key",
-    "street",
-    "postcode",
-    "city",
+    "street_key",
+    "postcode_key",
+    "city_key",
     "country_code",
     "birth_date",
 )

@@ -25,6 +25,7 @@ from crm_steward.normalize.emails import (
 from crm_steward.normalize.languages import language_code
 from crm_steward.normalize.names import cased_name, name_key, person_key
 from crm_steward.normalize.phones import PHONE_PROBLEMS, display_phone, phone_e164, phone_problem
+from crm_steward.normalize.places import place_key, postcode_key
 from crm_steward.normalize.postcodes import POSTCODE_PROBLEMS, clean_postcode, postcode_problem
 from crm_steward.normalize.spaces import single_spaced
 from crm_steward.normalize.websites import WEBSITE_PROBLEMS, clean_website, website_problem
@@ -53,6 +54,8 @@ __all__ = [
     "person_key",
     "phone_e164",
     "phone_problem",
+    "place_key",
+    "postcode_key",
     "postcode_problem",
     "single_spaced",
     "website_problem",

@@ -175,6 +175,7 @@ def _load(
 _BESIDE = {
     "decisions": ("left_connection", "left_id", "right_connection", "right_id", "verdict"),
     "people": ("connection", "id", "person"),
+    "learned": ("content",),
 }
 """The tables beside `contacts`."""
 

@@ -31,7 +31,7 @@ from crm_steward.model import (
 )
 from crm_steward.store.columns import to_micros
 
-_RULES_OF_NORMALIZE = "4"
+_RULES_OF_NORMALIZE = "5"
 """Raised when what is made of a contact changes, so that stored rows are made again."""
 
 _LONGEST = 10_000
@@ -141,6 +141,9 @@ def row_of(
         "last_name_key": n.name_key(last),
         "name_key": n.person_key(first, last) or n.person_key(contact.full_name, None),
         "company_key": n.company_key(contact.company),
+        "street_key": n.place_key(contact.address.street),
+        "postcode_key": n.postcode_key(contact.address.postcode),
+        "city_key": n.place_key(contact.address.city),
         "email_typo": n.email_typo(email),
         **_clean_columns(contact, code),
         "absences": 0,

@@ -136,6 +136,9 @@ contacts = Table(
     Column("last_name_key", Text),
     Column("name_key", Text),  # sorted tokens of first and last name
     Column("company_key", Text),
+    Column("street_key", Text),
+    Column("postcode_key", Text),
+    Column("city_key", Text),
     Column("email_typo", Text),  # the domain that was probably meant
     Column("company_clean", Text),  # here and below: what it should read, None when it does
     Column("street_clean", Text),

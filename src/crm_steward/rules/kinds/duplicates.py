@@ -2,37 +2,75 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Annotated, Any, ClassVar, Literal
+from itertools import count
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
-import duckdb
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
-from crm_steward.matching import LEVELS, CappedBlock, Group, Pair, find_groups
+from crm_steward.matching import (
+    COLUMNS,
+    LEVELS,
+    CappedBlock,
+    Group,
+    Narrowed,
+    Wanted,
+    Weights,
+    capped,
+    find_groups,
+    matched,
+    write_found,
+)
 from crm_steward.model import RecordRef
+from crm_steward.rules.block import Block
 from crm_steward.rules.kinds.base import (
-    Check,
     Evidence,
-    Hit,
     LeftOut,
+    Query,
     Scope,
+    SqlCheck,
     Wording,
     words_of,
 )
 from crm_steward.rules.sql import Statement
 from crm_steward.rules.steps import Step
 
-_READ = "connection, id, email_key, phone_key, mobile_key, first_name_key, last_name_key, name_key"
+Level = Literal[
+    "same e-mail and similar name",
+    "same birth date and similar name",
+    "same phone and similar name",
+    "similar e-mail and similar name",
+    "same address and similar name",
+    "same company and similar name",
+    "same e-mail",
+]
+
+_NUMBERS: Final = count(1)
+"""What one search found is kept in a table of its own until the connection closes."""
 
 
-class Duplicates(Check):
-    """Finds groups of records that are probably one person, by named levels.
+class Score(Block):
+    """All evidence together, weighed by how common each value is in this base."""
 
-    A value shared by very many contacts (a switchboard, a placeholder) proves nothing: it is not
-    compared, and counted as left out.
+    at_least: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """The probability from which two records are found: 0.5 is as likely as not."""
+    weights: Literal["shipped", "learned"] = "shipped"
+    """shipped: as measured on an invented population. learned: as `crm-steward duplicates train`
+    learned them from this base."""
 
-        check: {kind: duplicates, levels: [same e-mail, same phone and similar name]}
+
+class Duplicates(SqlCheck):
+    """Finds groups of records that are probably one person.
+
+    Two records are a pair when they qualify for a level, or when all evidence together makes it at
+    least as probable as `score` says. Without both, the score alone decides. A name or a value that
+    many share proves little; two of one family or one company are told from one person twice. A
+    value shared by very many contacts (a switchboard, a placeholder) is not compared, and counted
+    as left out.
+
+        check: {kind: duplicates, levels: [same phone and similar name], score: {at_least: 0.5}}
     """
 
     about: ClassVar[tuple[str, str]] = (
@@ -42,16 +80,19 @@ class Duplicates(Check):
     groups: ClassVar[bool] = True
     facts: ClassVar[Mapping[str, str]] = {
         "level": "The strongest level.",
-        "pairs": "Each pair with its level and score.",
+        "certainty": "sure: each two members are sure to be one person. review: a person looks first.",
+        "pairs": "Each pair with its level, probability and certainty, the least probable first.",
         "chained": "Whether some members are linked by others only.",
     }
 
     kind: Literal["duplicates"]
     """Several records that are probably one person."""
-    levels: Annotated[
-        tuple[Literal["same e-mail", "same phone and similar name"], ...], Field(min_length=1)
-    ]
-    """What makes two records one person; one level is enough."""
+    levels: tuple[Level, ...] = ()
+    """What makes two records one person, whatever the score says; one level is enough."""
+    score: Score | SkipJsonSchema[None] = None
+    """What the evidence together must be worth for two records without a level."""
+    sure_from: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
+    """The probability from which a pair is sure: only groups of sure pairs are merged."""
     within: Literal["connection", "everywhere"] = "everywhere"
     """connection: compare records of one CRM account only. everywhere: across accounts too."""
 
@@ -60,34 +101,38 @@ class Duplicates(Check):
         """It does where it looks across accounts."""
         return self.within == "everywhere"
 
+    def wanted(self, scope: Scope) -> Wanted:
+        """Return what makes two records duplicates."""
+        score = self.score or (None if self.levels else Score())
+        wanted = Wanted(
+            levels=self.levels,
+            at_least=score and score.at_least,
+            sure_from=self.sure_from,
+            within=self.within,
+        )
+        if score and score.weights == "learned":
+            return wanted.weighing(_learned(scope))
+        return wanted
+
     def columns(self, scope: Scope) -> tuple[str, ...]:
         """Return what matching reads, and the words of what narrows it."""
         clause = scope.clause(Statement(scope.now))
-        return (*_READ.split(", "), *words_of(clause))
+        return (*COLUMNS, *words_of(clause))
 
-    def find(self, scope: Scope) -> Iterator[Hit]:
-        """Yield the groups, sorted by their first record."""
-        with _narrowed(scope) as con:
-            matches = find_groups(con, self.levels, within=self.within)
-        for block in matches.capped:
-            scope.leave_out(_left_out(block))
-        for group in matches.groups:
-            yield _hit(group)
+    def query(self, scope: Scope) -> Query:
+        """Search, and return the statement that selects what was found."""
+        table = f"steward_duplicates_{next(_NUMBERS)}"
+        with matched(scope.con, self.wanted(scope), _narrowed(scope)) as work:
+            for block in capped(work):
+                scope.leave_out(_left_out(block))
+            write_found(work, table, sure_from=self.sure_from)
+        return Query(f"SELECT * FROM {table}", {})
 
     def explain(self, scope: Scope, ref: RecordRef) -> tuple[Step, ...]:
         """Say which group the record is in, pair by pair."""
-        with _narrowed(scope) as con:
-            matches = find_groups(con, self.levels, within=self.within)
+        matches = find_groups(scope.con, self.wanted(scope), _narrowed(scope))
         group = next((group for group in matches.groups if ref in group.refs), None)
-        words = " or ".join(self.levels)
-        if group is None:
-            return (Step(words, holds=False),)
-        parts = tuple(
-            Step(f"{pair.level}: {pair.left} and {pair.right}", holds=True, seen=pair.score)
-            for pair in group.pairs
-            if ref in {pair.left, pair.right}
-        )
-        return (Step(words, holds=True, seen=len(group.refs), parts=parts),)
+        return (_step(group, ref),)
 
     @classmethod
     def say(cls, evidence: Evidence, words: Wording, members: int) -> str:
@@ -96,42 +141,39 @@ class Duplicates(Check):
         return words("says.duplicates", n=members, level=level)
 
 
-@contextmanager
-def _narrowed(scope: Scope) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give a connection whose `contacts` holds only the contacts in scope."""
-    with scope.con.cursor() as cursor:
-        if scope.narrowed:
-            statement = Statement(scope.now)
-            # A temporary table belongs to this cursor alone and hides the whole one.
-            query = f"CREATE TEMP TABLE narrowed AS SELECT {_READ} FROM contacts WHERE "
-            cursor.execute(query + scope.clause(statement), statement.values)
-            cursor.execute("ALTER TABLE narrowed RENAME TO contacts")
-        yield cursor
+def _narrowed(scope: Scope) -> Narrowed:
+    statement = Statement(scope.now)
+    return Narrowed(scope.clause(statement), statement.values)
+
+
+def _learned(scope: Scope) -> Weights | None:
+    rows = scope.con.execute("SELECT content FROM learned").fetchall()
+    if rows:
+        return Weights.from_json(json.loads(rows[0][0]))
+    scope.leave_out(LeftOut("no weights were learned yet, the shipped ones are used", 0))
+    return None
 
 
 def _left_out(block: CappedBlock) -> LeftOut:
-    reason = f"{block.level}: {block.holders} contacts share one value"
-    return LeftOut(reason, block.holders)
+    if block.value:
+        return LeftOut(f"same {block.key}: {block.holders} contacts share one value", block.holders)
+    return LeftOut(
+        f"same {block.key}: {block.holders} contacts with very common values are compared only "
+        "where something else agrees",
+        block.holders,
+    )
 
 
-def _hit(group: Group) -> Hit:
-    evidence = {
-        "level": group.level,
-        "pairs": [_pair(pair) for pair in group.pairs],
-        "chained": group.chained,
-    }
-    return Hit(group.refs, evidence, score=group.score)
+def _step(group: Group | None, ref: RecordRef) -> Step:
+    if group is None:
+        return Step("another record is probably the same person", holds=False)
+    parts = tuple(
+        Step(f"{pair.level}: {pair.left} and {pair.right}", holds=True, seen=pair.probability)
+        for pair in group.pairs
+        if ref in {pair.left, pair.right}
+    )
+    return Step("other records are probably the same person", True, len(group.refs), parts)
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
-    return {
-        "left": str(pair.left),
-        "right": str(pair.right),
-        "level": pair.level,
-        "similarity": pair.similarity,
-        "score": pair.score,
-    }
-
-
-if set(LEVELS) != {"same e-mail", "same phone and similar name"}:
+if set(get_args(Level)) != set(LEVELS):
     raise AssertionError("the levels of matching and of the rules differ")
