@@ -138,7 +138,9 @@ def test_a_group_is_given_merged_and_redirected(
 
     assert steward("scan").returncode == 0
     again = json.loads(steward("plan", "--json").stdout)
-    assert (again["changes"], again["withheld"]) == ([], [])
+    # Pipedrive does not tell of deletions: two full reads without a record are proof enough.
+    left = {one["why"] for one in again["withheld"]}
+    assert (again["changes"], left) == ([], {"done"} if kind == "pipedrive" else set())
 
 
 def mirrored(url: str, record_id: str) -> dict[str, Value]:

@@ -82,7 +82,8 @@ def apply_command(
     that was cut off is settled by the next one: nothing is written twice.
 
     Ends with 6 when the plan is too old, used up, replaced, altered, over a limit, or approved
-    without its name before anybody was shown it: nothing was written then. Ends with 1 when the CRM refused something or an answer is still missing.
+    without its name before anybody was shown it: nothing was written then. Ends with 1 when the CRM refused
+    something, an answer is still missing, or a merge left another record than planned.
     """
     from crm_steward.store.database import Database
 

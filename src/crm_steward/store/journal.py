@@ -118,6 +118,11 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def database(self) -> Database:
+        """Where it stands."""
+        return self._database
+
     def append(self, lines: Sequence[Line], lease: Lease) -> None:
         """Write `lines` durably, all or none, under `lease`.
 

@@ -57,6 +57,14 @@ def redirects(
     )
 
 
+def merged_away(database: Database) -> frozenset[RecordRef]:
+    """Return the records that live on in another, as far as we know, and were not seen since.
+
+    Where a CRM does not tell of deletions, the mirror still holds some of them for a while.
+    """
+    return frozenset(_steps(database))
+
+
 Steps = Mapping[RecordRef, tuple[RecordRef, datetime]]
 
 

@@ -28,6 +28,7 @@ from crm_steward.store.findings import Findings, Looked, StoredFinding
 from crm_steward.store.journal import Journal
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
+from crm_steward.store.redirects import merged_away
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snoozes, asleep
 from crm_steward.writing.closing import closings
@@ -35,7 +36,7 @@ from crm_steward.writing.compare import canonical, members, touched
 from crm_steward.writing.limits import Budget
 from crm_steward.writing.propose import Candidate, Proposer
 from crm_steward.writing.routing import Nobody, People
-from crm_steward.writing.tried import elsewhere, first_keys, first_tried, tried
+from crm_steward.writing.tried import elsewhere, first_keys, first_tried, merged_already, tried
 from crm_steward.writing.withheld import Why, Withheld
 
 
@@ -266,6 +267,8 @@ class _Sieve:
             | {key for one in candidates for key in first_keys(one.planned)}
         )
         busy = touched(standing.intent.change for standing in self.journal.under_way())
+        merging = any(isinstance(one.planned.change, MergeRecords) for one in candidates)
+        away = merged_away(self.journal.database) if merging else frozenset()
         taken: dict[object, str] = {}
         left: list[PlannedChange] = []
         for candidate in candidates:
@@ -276,6 +279,7 @@ class _Sieve:
                 self._closed(planned)
                 or tried(standings.get(planned.key), busy, planned)
                 or first_tried(planned, standings, busy)
+                or merged_already(planned, away)
                 or elsewhere(standings.get(key) for key in candidate.instead)
                 or _contested(planned, self.wishes, taken)
                 or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))

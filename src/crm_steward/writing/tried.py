@@ -40,6 +40,13 @@ def first_tried(
     return next(filter(None, found), None)
 
 
+def merged_already(planned: PlannedChange, away: frozenset[RecordRef]) -> tuple[Why, str] | None:
+    """Return that a record of a merge went into another one already: the mirror shows it later."""
+    if isinstance(planned.change, MergeRecords) and not away.isdisjoint(members(planned.change)):
+        return Why.DONE, ""
+    return None
+
+
 def elsewhere(standings: Iterable[Standing | None]) -> tuple[Why, str] | None:
     """Return that a finding's task stands at another of its records, or may: it gets one, ever."""
     states = {standing.state for standing in standings if standing is not None}

@@ -489,10 +489,8 @@ FAULTS: list[list[Fault | None]] = [
     [],
     [Fault.LOST_ANSWER],
     [None, Fault.LOST_ANSWER],
-    [None, Fault.MISSING_ROW],
     [Fault.SILENT_NOOP],
-    [None, Fault.SILENT_NOOP],
-    [Fault.NOT_SENT],
+    [None, Fault.NOT_SENT],
 ]
 
 
