@@ -27,6 +27,7 @@ from crm_steward.store.decisions import Decision, Decisions, Verdict
 from crm_steward.store.findings import Findings
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.people import People
+from crm_steward.store.snoozes import Snooze, Snoozes, asleep
 
 HEAD = "version: 1\nrules:\n"
 CHECKS = """\
@@ -238,3 +239,33 @@ def test_findings_and_people_are_stored_together(
     scan(database, BOOK, clock=lambda: clock() + timedelta(minutes=1))
 
     assert known(database) == {"p1": {"hub:1", "zoho:1"}}
+
+
+def test_a_third_record_leaves_the_finding_what_it_was(database: Database, clock: Clock) -> None:
+    """Snoozed by the digits it was first shown with, it stays snoozed; it stands since it first stood."""
+    pull(database, clock, ada("hub:1", "ada"), ada("zoho:1", "ada"))
+    only = book(BY_EMAIL.replace("every: month, ", ""))
+    scan(database, only, clock=clock)
+    (before,) = Findings(database).open("by-email")
+    mark, since = before.finding.fingerprint, clock()
+    Snoozes(database).snooze(
+        [
+            Snooze(
+                fingerprint=mark,
+                rule="by-email",
+                until=clock() + timedelta(days=50),
+                reason="x",
+                by="ada",
+                at=clock(),
+            )
+        ]
+    )
+    later(clock, days=1)
+    pull(database, clock, ada("sales:1", "ada"))
+    done = scan(database, only, clock=clock)
+    (after,) = Findings(database).open("by-email", only=asleep(clock()))
+
+    assert (done.new, done.standing, done.resolved) == (0, 1, 0)
+    assert after.finding.fingerprint == mark
+    assert set(map(str, after.finding.refs)) == {"hub:1", "sales:1", "zoho:1"}
+    assert (after.first_seen_at, after.openings) == (since, 1)

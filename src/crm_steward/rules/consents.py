@@ -156,22 +156,24 @@ def refused_by_people(
     Columns and arguments as for `statements`. A mailbox of a function (info@) is nobody's own.
     """
     roles = statement.bind(sorted(ROLE_NAMES))
-    return (
-        "SELECT connection, id, channel, purpose, key, rank, refused_at FROM ("
+    held = " ".join(f"WHEN '{channel.value}' THEN held.{of}" for channel, of in _ADDRESSED.items())
+    no = (
         "SELECT person, connection, id, said.channel AS channel, said.purpose AS purpose, "
         f"{rank('said.status')} AS rank, said.withdrawn_at AS refused_at FROM (SELECT person, "
         f"connection, id, unnest(from_json(consents, '[{_SAID}]')) AS said FROM contacts "
         f"JOIN people USING (connection, id) WHERE {_REFUSES}) WHERE said.address IS NULL "
-        f"AND said.status IN ({listed(REFUSED)}) AND {_asked(statement, channel, purpose)}) "
-        f"JOIN (SELECT person, unnest({_CHANNELS}) AS channel, unnest({_HELD}) AS keys FROM contacts "
-        "JOIN people USING (connection, id)) USING (person, channel), unnest(keys) AS each(key) "
+        f"AND said.status IN ({listed(REFUSED)}) AND {_asked(statement, channel, purpose)}"
+    )
+    # Few refuse: of all that people hold, only the addresses of those are read.
+    return (
+        "SELECT connection, id, channel, purpose, key, rank, refused_at FROM (SELECT no.connection, no.id, channel, purpose, rank, "
+        f"refused_at, unnest(from_json(CASE channel {held} END, '[\"VARCHAR\"]')) AS key "
+        f"FROM ({no}) AS no JOIN people AS theirs USING (person) JOIN contacts AS held "
+        "ON held.connection = theirs.connection AND held.id = theirs.id) "
         f"WHERE key <> '' AND NOT list_contains({roles}, split_part(key, '@', 1))"
     )
 
 
-_CHANNELS = "[" + ", ".join(f"'{channel.value}'" for channel in _ADDRESSED) + "]"
-_HELD = "[" + ", ".join(f"from_json({of}, '[\"VARCHAR\"]')" for of in _ADDRESSED.values()) + "]"
-"""SQL for the keys of a contact's addresses, channel by channel."""
 _REFUSES = " OR ".join(f"contains(consents, '\"{status.label}\"')" for status in REFUSED)
 """SQL for the contacts that refuse something: the others need not be read to know who does."""
 _SPEAKING = (
