@@ -71,6 +71,9 @@ def cluster(work: Work, weights: Weights) -> None:
     """
     work.run("CREATE TABLE matching.members (n INTEGER, group_n INTEGER)")
     edges = work.run(_KNOTTED).fetchall()
+    if not edges:
+        work.run("INSERT INTO matching.members SELECT unnest([l, r]), l FROM matching.pairs")
+        return
     chained = _Parts()
     for l, r, _ in edges:  # noqa: E741 -- left and right
         one, other = chained.part(l), chained.part(r)

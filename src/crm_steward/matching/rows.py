@@ -107,7 +107,8 @@ SELECT p.n, p.connection, p.first, p.last,
     p.email, p.local, coalesce(list_contains($roles, p.local), false) AS role,
     nullif(regexp_replace(p.local, '[^0-9]', '', 'g'), '') AS digits,
     -- Whose mailbox it is: jdoe@, john.doe@, doej@ for John Doe, not family.doe@.
-    coalesce((length(p.first) > 2 AND contains(p.letters, split_part(p.first, ' ', 1)))
+    coalesce(p.letters = p.first[1] || p.last[1]
+        OR (length(p.first) > 2 AND contains(p.letters, split_part(p.first, ' ', 1)))
         OR starts_with(p.letters, p.first[1] || p.last[:5])
         OR starts_with(p.letters, p.last || p.first[1])
         OR (starts_with(p.letters, p.first[:2]) AND contains(p.letters, p.last[:5])), false) AS own,
