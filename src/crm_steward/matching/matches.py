@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Scope = Literal["connection", "everywhere"]
 """Which contacts are compared: those of one connection, or all."""
 
+Engine = Literal["sql", "splink", "splink-spark"]
+"""What finds the pairs."""
+
 _SAID: Final = 99
 """Bits of a pair that a person decided."""
 
@@ -38,6 +41,8 @@ class Wanted:
         sure_from: The probability from which a pair is sure enough to be merged.
         within: `connection` never groups records of two connections.
         weights: What evidence weighs.
+        engine: `sql`: this one. `splink`, `splink-spark`: Splink finds the pairs, and knows no
+            levels.
     """
 
     levels: Sequence[str] = ()
@@ -45,6 +50,7 @@ class Wanted:
     sure_from: float = 0.99
     within: Scope = "everywhere"
     weights: Weights = SHIPPED
+    engine: Engine = "sql"
 
     def weighing(self, weights: Weights | None) -> Wanted:
         """Return the same with other weights, where there are any."""
@@ -57,6 +63,8 @@ class Wanted:
             ValueError: A level is unknown, or there is nothing to find pairs by.
         """
         unknown = [name for name in self.levels if name not in LEVELS]
+        if self.levels and self.engine != "sql":
+            raise ValueError(f"engine {self.engine} knows no levels")
         if unknown or (not self.levels and self.at_least is None):
             known = ", ".join(f"'{name}'" for name in LEVELS)
             raise ValueError(f"levels are among {known}; got {list(self.levels)}")
@@ -121,10 +129,13 @@ def matched(
     """
     with working(con) as work:
         prepare(work, narrowed)
-        block(work, apart=wanted.within == "connection")
-        compare(work)
-        score(work, wanted.weights)
         _decided(work, wanted.within)
+        if wanted.engine == "sql":
+            block(work, apart=wanted.within == "connection")
+            compare(work)
+            score(work, wanted.weights)
+        else:
+            _by_splink(work, wanted, narrowed)
         cases = " ".join(
             f"WHEN {sql} THEN {list(LEVELS).index(name)}"
             for name, sql in LEVELS.items()
@@ -135,6 +146,30 @@ def matched(
         cluster(work, wanted.weights)
         work.run(_GROUPS, sure=bits_of(wanted.sure_from))
         yield work
+
+
+def _by_splink(work: Work, wanted: Wanted, narrowed: Narrowed) -> None:
+    """Make `matching.scored` of what Splink finds."""
+    from crm_steward.matching.splink_engine import splink_pairs  # noqa: PLC0415 -- slow to import, and rarely used
+
+    with work.con.cursor() as cursor:
+        # A temporary table belongs to this cursor alone and hides the whole one.
+        query = f"CREATE TEMP TABLE narrowed AS SELECT * FROM contacts WHERE {narrowed.where}"
+        cursor.execute(query, dict(narrowed.values))
+        cursor.execute("ALTER TABLE narrowed RENAME TO contacts")
+        pairs = splink_pairs(
+            cursor, spark=wanted.engine == "splink-spark", within=wanted.within, threshold=0.01
+        )
+    work.con.register("steward_pairs_found", pairs)
+    work.run(
+        "CREATE TABLE matching.scored AS SELECT a.n AS l, b.n AS r, "
+        "log2(least(probability, 0.999999) / (1 - least(probability, 0.999999)))::FLOAT AS bits "
+        "FROM steward_pairs_found f "
+        "JOIN matching.plain a ON a.connection = left_connection AND a.id = left_id "
+        "JOIN matching.plain b ON b.connection = right_connection AND b.id = right_id"
+    )
+    work.con.unregister("steward_pairs_found")
+    work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER, kind UTINYINT)")
 
 
 def _decided(work: Work, within: Scope) -> None:
