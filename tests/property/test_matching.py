@@ -16,11 +16,11 @@ import duckdb
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.matching.contacts import SCHEMA, Person, Row
 
 from crm_steward.matching import ALL_EVIDENCE, LEVELS, Group, Pair, Wanted, find_groups, matched
 from crm_steward.matching.clustering import CONTRADICTS
 from crm_steward.model import RecordRef
-from tests.unit.matching.contacts import SCHEMA, Person, Row
 
 _CON = duckdb.connect(config={"threads": 1})
 
@@ -30,7 +30,9 @@ BY_LEVEL = Wanted(levels=tuple(LEVELS), at_least=None)
 CONTACT = st.builds(
     Person,
     id=st.just(""),
-    first=st.sampled_from([None, "Jean", "Jaen", "Jeanne", "Marie", "Martine", "Jean-Pierre", "JP", "X"]),
+    first=st.sampled_from(
+        [None, "Jean", "Jaen", "Jeanne", "Marie", "Martine", "Jean-Pierre", "JP", "X"]
+    ),
     last=st.sampled_from([None, "Dupont", "Duponnt", "Durand", "Jean", "Dupont-Durand"]),
     email=st.sampled_from([None, "jean.dupont@example.com", "nous@free.fr", "info@example.com"]),
     more_emails=st.sampled_from([(), (), ("nous@free.fr",), ("info@example.com",)]),
@@ -71,7 +73,9 @@ def load(rows: Iterable[Row], decisions: Decisions | None = None) -> duckdb.Duck
     return _CON
 
 
-def groups(rows: Iterable[Row], wanted: Wanted = EVERYTHING, decisions: Decisions | None = None) -> Found:
+def groups(
+    rows: Iterable[Row], wanted: Wanted = EVERYTHING, decisions: Decisions | None = None
+) -> Found:
     """Return the groups among `rows`."""
     return find_groups(load(rows, decisions), wanted).groups
 
@@ -111,10 +115,13 @@ def test_names_of_records_make_no_difference(data: st.DataObject, rows: list[Row
     Where a chain has to be cut between two pairs that are as good as each other, it is cut somewhere,
     and that may be elsewhere: so pairs are compared, not groups.
     """
-    new = dict(zip([row["id"] for row in rows], data.draw(st.permutations(range(len(rows)))), strict=True))
+    new = dict(
+        zip([row["id"] for row in rows], data.draw(st.permutations(range(len(rows)))), strict=True)
+    )
     renamed = pairs(({**row, "id": f"r{new[row['id']]}"} for row in rows), EVERYTHING)
     straight = {
-        frozenset(f"r{new[one]}" for one in ids): said for ids, said in pairs(rows, EVERYTHING).items()
+        frozenset(f"r{new[one]}" for one in ids): said
+        for ids, said in pairs(rows, EVERYTHING).items()
     }
     assert renamed == straight
 
@@ -178,7 +185,8 @@ def test_bystanders_change_no_level(rows: list[Row], bystanders: int) -> None:
         for number in range(bystanders)
     ]
     alone, among = (
-        {ids: level for ids, (level, _) in pairs(some, BY_LEVEL).items()} for some in (rows, rows + strangers)
+        {ids: level for ids, (level, _) in pairs(some, BY_LEVEL).items()}
+        for some in (rows, rows + strangers)
     )
     assert among == alone
 

@@ -64,8 +64,18 @@ KEYS: Final = (
     Key("first name and city", f"{_GIVEN}, city, last[:3]", f"{_FIRST} AND city IS NOT NULL", 12),
     Key("last name and company", "company, last", f"{_LAST} AND company IS NOT NULL", 12),
     Key("first name and company", f"company, {_GIVEN}", f"{_FIRST} AND company IS NOT NULL", 8),
-    Key("last name and domain", "domain, last", f"{_LAST} AND domain IS NOT NULL AND NOT private", 12),
-    Key("first name and domain", f"domain, {_GIVEN}", f"{_FIRST} AND domain IS NOT NULL AND NOT private", 8),
+    Key(
+        "last name and domain",
+        "domain, last",
+        f"{_LAST} AND domain IS NOT NULL AND NOT private",
+        12,
+    ),
+    Key(
+        "first name and domain",
+        f"domain, {_GIVEN}",
+        f"{_FIRST} AND domain IS NOT NULL AND NOT private",
+        8,
+    ),
     Key("first name and postcode", f"postcode, {_GIVEN}", f"{_FIRST} AND postcode IS NOT NULL", 6),
     Key("last name and postcode", "postcode, last[:4]", f"{_LAST} AND postcode IS NOT NULL", 6),
     Key("street", "street", "length(street) > 8", 4),
@@ -139,7 +149,12 @@ def block(work: Work, *, apart: bool) -> None:
         work.run(_HELD.format(hashed=key.hashed(key.values, apart), number=number, when=key.when))
     for name, column, own, whose in (
         # A mailbox of a function that somebody reads beside their own is not theirs.
-        ("e-mail", "email_keys", ("email",), "NOT list_contains($roles, split_part(value, '@', 1))"),
+        (
+            "e-mail",
+            "email_keys",
+            ("email",),
+            "NOT list_contains($roles, split_part(value, '@', 1))",
+        ),
         ("phone", "phone_keys", ("number1", "number2"), "true"),
     ):
         key = KEYS[_NUMBER[name]]

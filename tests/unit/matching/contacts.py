@@ -73,9 +73,7 @@ class Person:
         }
 
 
-def mirror(
-    rows: Iterable[Row], decisions: Sequence[Decided] = ()
-) -> duckdb.DuckDBPyConnection:
+def mirror(rows: Iterable[Row], decisions: Sequence[Decided] = ()) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection whose table `contacts` holds `rows`."""
     con = duckdb.connect(config={"threads": 1})
     con.register("given", pa.Table.from_pylist(list(rows), schema=SCHEMA))
@@ -109,18 +107,22 @@ def ids(groups: Iterable[Group]) -> list[list[str]]:
     return [[ref.id for ref in group.refs] for group in groups]
 
 
-FIRST = (
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+FIRST = _words(
     "Jean Marie Pierre Michel Anne Philippe Catherine Nicolas Isabelle Alain Nathalie Patrick Sylvie "
     "Christophe Martine Jacques Julien Sophie Paul Louis Claire Thomas Camille Louise Hugo Emma Lucas"
-).split()
-LAST = (
+)
+LAST = _words(
     "Martin Bernard Dubois Thomas Robert Petit Durand Leroy Moreau Simon Laurent Lefevre Roux Girard "
     "Bonnet Dupont Lambert Fontaine Rousseau Vincent Muller Faure Mercier Blanc Guerin Boyer Garnier"
-).split()
+)
 _SYLLABLES = (
-    "ba be bo bri cha che cou da de dou fa fe fla gar gi gou ha jo la le lo ma mi mon".split(),
-    "ber bin cha dan det fre gal gue lan lar lin mar mel nar net pel ran ron sar ver vi".split(),
-    "aud ault bert dier eau el er et ier in lot mont on oud rd ssel tel try vel y".split(),
+    _words("ba be bo bri cha che cou da de dou fa fe fla gar gi gou ha jo la le lo ma mi mon"),
+    _words("ber bin cha dan det fre gal gue lan lar lin mar mel nar net pel ran ron sar ver vi"),
+    _words("aud ault bert dier eau el er et ier in lot mont on oud rd ssel tel try vel y"),
 )
 CITIES = ("Paris", "Lyon", "Marseille", "Toulouse", "Nice", "Nantes", "Lille", "Rennes", "Brest")
 

@@ -9,9 +9,9 @@ from itertools import count
 from typing import Any
 
 import pytest
+from tests.unit.matching.contacts import BY_SCORE, Person, mirror, town
 
 from crm_steward.matching import Pair, Wanted, find_groups
-from tests.unit.matching.contacts import BY_SCORE, Person, mirror, town
 
 TOWN = 20_000
 Told = dict[str, Any]
@@ -65,9 +65,7 @@ ONE: dict[str, tuple[Told, Told]] = {
         named("Annette", "Schmidt"), named("Anette", "Schmitt"), phone=landline()
     ),
     "a nickname": both(named("William", "Smith"), named("Bill", "Smith"), phone=landline()),
-    "a French nickname": both(
-        named("Frédéric", "Petit"), named("Fred", "Petit"), phone=landline()
-    ),
+    "a French nickname": both(named("Frédéric", "Petit"), named("Fred", "Petit"), phone=landline()),
     "another spelling": both(
         named("Catherine", "Fernandez"), named("Katherine", "Fernandez"), phone=landline()
     ),
@@ -80,7 +78,9 @@ ONE: dict[str, tuple[Told, Told]] = {
     "accents lost": both(
         named("José", "Martínez López"), named("Jose", "Martinez Lopez"), phone=landline()
     ),
-    "an apostrophe": both(named("Katherine", "O'Brien"), named("Katherine", "OBrien"), phone=landline()),
+    "an apostrophe": both(
+        named("Katherine", "O'Brien"), named("Katherine", "OBrien"), phone=landline()
+    ),
     "names in each other's field": both(
         named("Alain", "Fontaine"), named("Fontaine", "Alain"), phone=landline()
     ),
@@ -114,7 +114,12 @@ ONE: dict[str, tuple[Told, Told]] = {
         named("Anne", "Faure", email="anne77@free.fr"),
     ),
     "a function's mailbox and the same second address": (
-        named("Paul", "Mercier", email="info@three.example", more_emails=("paul.mercier@three.example",)),
+        named(
+            "Paul",
+            "Mercier",
+            email="info@three.example",
+            more_emails=("paul.mercier@three.example",),
+        ),
         named("Paul", "Mercier", email="paul.mercier@three.example"),
     ),
     "the given name is in the address": (
@@ -130,7 +135,10 @@ ONE: dict[str, tuple[Told, Told]] = {
         named("Julien", "Garnier", email="julien.garnier@wanadoo.fr", city="Nice"),
     ),
     "married, the same mailbox": both(
-        named("Camille", "Blanc"), named("Camille", "Guerin"), email="camille.blanc@free.fr", born="1984-03-02"
+        named("Camille", "Blanc"),
+        named("Camille", "Guerin"),
+        email="camille.blanc@free.fr",
+        born="1984-03-02",
     ),
     "a rare name, one birth date": both(
         named("Maël", "Kergoat"), named("Maël", "Kergoat"), born="1979-11-23"
@@ -213,7 +221,9 @@ TWO: dict[str, tuple[Told, Told]] = {
     "Louis and Louise, the whole name in one field": both(
         named("Louis Fontaine", None), named("Louise Fontaine", None), phone=landline()
     ),
-    "Jean and Jeanne": both(named("Jean", "Rousseau"), named("Jeanne", "Rousseau"), phone=landline()),
+    "Jean and Jeanne": both(
+        named("Jean", "Rousseau"), named("Jeanne", "Rousseau"), phone=landline()
+    ),
     "Daniel and Danielle": both(
         named("Daniel", "Vincent"), named("Danielle", "Vincent"), phone=landline()
     ),
@@ -228,9 +238,7 @@ TWO: dict[str, tuple[Told, Told]] = {
     "a function's mailbox with and without a name": both(
         named("Jean", "Garnier"), named(None, None), email="info@five.example"
     ),
-    "one birth date": both(
-        named("Jean", "Lefevre"), named("Emma", "Thomas"), born="1971-07-14"
-    ),
+    "one birth date": both(named("Jean", "Lefevre"), named("Emma", "Thomas"), born="1971-07-14"),
     "one address, two households": both(
         named("Hugo", "Leroy"), named("Emma", "Moreau"), **home("tour des Vents")
     ),

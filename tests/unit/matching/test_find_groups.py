@@ -8,6 +8,17 @@ from itertools import combinations
 import duckdb
 import pyarrow as pa
 import pytest
+from tests.unit.matching.contacts import (
+    ANY_LEVEL,
+    BY_SCORE,
+    SCHEMA,
+    Person,
+    groups_of,
+    ids,
+    matches,
+    mirror,
+    town,
+)
 
 from crm_steward.matching import (
     ALL_EVIDENCE,
@@ -22,27 +33,30 @@ from crm_steward.matching import (
 )
 from crm_steward.matching.clustering import CONTRADICTS
 from crm_steward.model import RecordRef
-from tests.unit.matching.contacts import (
-    ANY_LEVEL,
-    BY_SCORE,
-    SCHEMA,
-    Person,
-    groups_of,
-    ids,
-    matches,
-    mirror,
-    town,
-)
 
 SHARED = "01 23 45 67 89"
 JEAN = Person("1", "Jean", "Dupont", "jean.dupont@example.com", SHARED)
 AGAIN = Person("2", "Jean", "Dupont", "jean.dupont@example.com")
 THIRD = Person("3", "Jean", "Dupont", "jean.dupont@example.com", SHARED)
 SOPHIE = Person(
-    "8", "Sophie", "Durand", "sophie@acme.example", "06 12 34 56 78", company="Acme", city="Lyon", born="1970-02-03"
+    "8",
+    "Sophie",
+    "Durand",
+    "sophie@acme.example",
+    "06 12 34 56 78",
+    company="Acme",
+    city="Lyon",
+    born="1970-02-03",
 )
 ZOFIA = Person(
-    "9", "Zofia", "Kowalska", "zk@brume.example", "06 99 34 56 78", company="Brume", city="Brest", born="1985-09-12"
+    "9",
+    "Zofia",
+    "Kowalska",
+    "zk@brume.example",
+    "06 99 34 56 78",
+    company="Brume",
+    city="Brest",
+    born="1985-09-12",
 )
 
 
@@ -88,7 +102,9 @@ def test_a_personal_mailbox_under_two_names_is_less_certain() -> None:
     """A missing name takes some certainty away, another name nearly all."""
     mailbox = "jd@example.com"
     probabilities = [
-        groups_of(Person("1", "Jean", "Dupont", mailbox), other, wanted=ANY_LEVEL)[0].weakest.probability
+        groups_of(Person("1", "Jean", "Dupont", mailbox), other, wanted=ANY_LEVEL)[
+            0
+        ].weakest.probability
         for other in (
             Person("2", "Jean", "Dupont", mailbox),
             Person("2", email=mailbox),
@@ -123,7 +139,9 @@ def test_blanks_are_nobody() -> None:
 def test_a_chain_says_so_and_names_its_weakest_link() -> None:
     """1 is 2 by e-mail and 2 is 3 by phone; that 1 is 3 is no level that was asked for."""
     people = (replace(JEAN, phone=None), JEAN, Person("3", "Jaen", "Dupont", phone=SHARED))
-    (group,) = groups_of(*(replace(one, id=str(n)) for n, one in enumerate(people, 1)), wanted=ANY_LEVEL)
+    (group,) = groups_of(
+        *(replace(one, id=str(n)) for n, one in enumerate(people, 1)), wanted=ANY_LEVEL
+    )
 
     assert ids([group]) == [["1", "2", "3"]]
     assert group.chained
@@ -287,7 +305,11 @@ def test_what_is_found_is_written_as_it_is_told() -> None:
 
     assert [RecordRef(**ref) for ref in refs] == list(group.refs)
     assert score == group.weakest.probability
-    assert (certainty, level, pairs) == ("sure" if group.sure else "review", group.level, len(group.pairs))
+    assert (certainty, level, pairs) == (
+        "sure" if group.sure else "review",
+        group.level,
+        len(group.pairs),
+    )
 
 
 # --- what too many share --------------------------------------------------------------------------
@@ -297,7 +319,13 @@ def _crowd(count: int) -> list[Person]:
     """Return people of different names who share an e-mail and a number."""
     rows = list(town(count))
     return [
-        Person(f"c{n:03}", f"{row['first_name_key']}{'abcdefgh'[n % 8]}", row["last_name_key"], "none@example.com", SHARED)
+        Person(
+            f"c{n:03}",
+            f"{row['first_name_key']}{'abcdefgh'[n % 8]}",
+            row["last_name_key"],
+            "none@example.com",
+            SHARED,
+        )
         for n, row in enumerate(rows)
     ]
 
@@ -334,14 +362,18 @@ def test_the_cap_counts_holders_within_the_scope() -> None:
     """Where only one connection is compared, holders in another do not count."""
     people = [replace(one, connection=f"crm{n % 2}") for n, one in enumerate(_crowd(60))]
 
-    assert {one.holders for one in matches(*people, wanted=Wanted(within="connection")).capped} == {30}
+    assert {one.holders for one in matches(*people, wanted=Wanted(within="connection")).capped} == {
+        30
+    }
     assert {one.holders for one in matches(*people).capped} == {60}
 
 
 def test_more_holders_than_any_counter_of_blocks_holds() -> None:
     """A placeholder in 70,000 contacts is one line of the report, not an overflow."""
     count = 70_000
-    columns: dict[str, object] = {name: pa.nulls(count, SCHEMA.field(name).type) for name in COLUMNS}
+    columns: dict[str, object] = {
+        name: pa.nulls(count, SCHEMA.field(name).type) for name in COLUMNS
+    }
     columns |= {
         "connection": ["crm"] * count,
         "id": [str(n) for n in range(count)],
@@ -361,7 +393,9 @@ def test_hostile_names_are_data() -> None:
     """Quotes and SQL in values are compared like any other text."""
     name = "'; DROP TABLE contacts; --"
     con = mirror([replace(JEAN, id=name).row(), AGAIN.row()])
-    con.execute("UPDATE contacts SET first_name_key = $n, last_name_key = $n, company_key = $n", {"n": name})
+    con.execute(
+        "UPDATE contacts SET first_name_key = $n, last_name_key = $n, company_key = $n", {"n": name}
+    )
     assert ids(find_groups(con, BY_SCORE).groups) == [[name, "2"]]
 
 
@@ -373,9 +407,13 @@ def test_hostile_names_are_data() -> None:
 def test_odd_values_are_no_mistake(odd: str) -> None:
     """Whatever stands in a key, in one contact or in several, is compared or passed over."""
     rows = [replace(JEAN, id=str(n)).row() for n in range(4)]
-    texts = [name for name in COLUMNS if name not in {"connection", "id", "birth_date", "email_keys", "phone_keys"}]
-    for row in rows[:2]:
-        row |= dict.fromkeys(texts, odd)
+    texts = [
+        name
+        for name in COLUMNS
+        if name not in {"connection", "id", "birth_date", "email_keys", "phone_keys"}
+    ]
+    rows[0] |= dict.fromkeys(texts, odd)
+    rows[1] |= dict.fromkeys(texts, odd)
     rows[2] |= dict.fromkeys(texts[::2], f"{odd}x")
     groups = find_groups(mirror(rows), Wanted(levels=tuple(LEVELS))).groups
 
@@ -390,8 +428,12 @@ def test_a_hundred_thousand_contacts_are_grouped() -> None:
     """One in twenty is written twice: none is lost, and none is invented."""
     count = 100_000
     numbers = [n if n % 10 else n // 2 for n in range(count)]
-    words = [f"{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676 % 26)}" for n in range(count)]
-    columns: dict[str, object] = {name: pa.nulls(count, SCHEMA.field(name).type) for name in COLUMNS}
+    words = [
+        f"{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676 % 26)}" for n in range(count)
+    ]
+    columns: dict[str, object] = {
+        name: pa.nulls(count, SCHEMA.field(name).type) for name in COLUMNS
+    }
     columns |= {
         "connection": ["crm"] * count,
         "id": [f"{n:06}" for n in range(count)],

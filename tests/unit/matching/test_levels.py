@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from tests.unit.matching.contacts import ANY_LEVEL, Person, groups_of, ids
 
 from crm_steward.matching import ALL_EVIDENCE, LEVELS, Wanted
-from tests.unit.matching.contacts import ANY_LEVEL, Person, groups_of, ids
 
 EMAIL_AND_NAME, BORN, PHONE, SIMILAR_EMAIL, ADDRESS, COMPANY, EMAIL = LEVELS
 
@@ -84,15 +84,19 @@ CASES: dict[str, tuple[Sequence[Person], Sequence[Person]]] = {
 
 def test_the_levels_are_those_rules_know() -> None:
     """Rules name levels by these words, the strongest first."""
-    assert list(CASES) == list(LEVELS) == [
-        "same e-mail and similar name",
-        "same birth date and similar name",
-        "same phone and similar name",
-        "similar e-mail and similar name",
-        "same address and similar name",
-        "same company and similar name",
-        "same e-mail",
-    ]
+    assert (
+        list(CASES)
+        == list(LEVELS)
+        == [
+            "same e-mail and similar name",
+            "same birth date and similar name",
+            "same phone and similar name",
+            "similar e-mail and similar name",
+            "same address and similar name",
+            "same company and similar name",
+            "same e-mail",
+        ]
+    )
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -139,7 +143,9 @@ def test_blanks_behind_a_mailbox_of_a_function_are_that_function() -> None:
     """Two records without any name that hold info@ are the same office; one with a name is somebody."""
     box = "info@one.example"
     blanks = Person("1", email=box), Person("2", email=box)
-    assert ids(groups_of(*blanks, Person("3", "Jean", "Dupont", box), wanted=ANY_LEVEL)) == [["1", "2"]]
+    assert ids(groups_of(*blanks, Person("3", "Jean", "Dupont", box), wanted=ANY_LEVEL)) == [
+        ["1", "2"]
+    ]
 
 
 @pytest.mark.parametrize("levels", [["same shoes"], [PHONE, "same shoes"]])

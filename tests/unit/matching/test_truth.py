@@ -12,12 +12,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+from tests.unit.matching.contacts import SCHEMA
 
 from crm_steward import normalize as n
 from crm_steward.matching import Wanted, find_groups
 from crm_steward.sandbox.person import Sighting
 from crm_steward.sandbox.population import population
-from tests.unit.matching.contacts import SCHEMA
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 POPULATION = Path(__file__).parents[3] / "bench" / "population.py"
@@ -80,7 +80,16 @@ def test_a_world_of_families_firms_and_namesakes(world: str, seed: int, tmp_path
     On the held-out world nobody tuned the weights.
     """
     file = tmp_path / "world.parquet"
-    command = [sys.executable, str(POPULATION), str(COUNT), str(file), "--seed", str(seed), "--world", world]
+    command = [
+        sys.executable,
+        str(POPULATION),
+        str(COUNT),
+        str(file),
+        "--seed",
+        str(seed),
+        "--world",
+        world,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     con = duckdb.connect(config={"threads": 1})
     con.execute(
@@ -101,7 +110,10 @@ def test_the_sandbox() -> None:
     con = duckdb.connect(config={"threads": 1})
     rows = [_row(number, sighting) for number, sighting in enumerate(sightings)]
     con.register("contacts", pa.Table.from_pylist(rows, schema=SCHEMA))
-    truth = [{"connection": "crm", "id": row["id"], "person": one.person} for row, one in zip(rows, sightings, strict=True)]
+    truth = [
+        {"connection": "crm", "id": row["id"], "person": one.person}
+        for row, one in zip(rows, sightings, strict=True)
+    ]
     con.register("truth", pa.Table.from_pylist(truth))
     found = _judged(con)
 
