@@ -9,7 +9,7 @@ from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crm_steward.matching.blocking import CappedBlock, block, capped
-from crm_steward.matching.clustering import cluster
+from crm_steward.matching.clustering import SAID, cluster
 from crm_steward.matching.comparing import compare
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
 from crm_steward.matching.rows import EVERYBODY, Narrowed, prepare
@@ -26,9 +26,6 @@ Scope = Literal["connection", "everywhere"]
 
 Engine = Literal["sql", "splink", "splink-spark"]
 """What finds the pairs."""
-
-_SAID: Final = 99
-"""Bits of a pair that a person decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +77,7 @@ def bits_of(probability: float) -> float:
 _DECIDED: Final = f"""
 CREATE TABLE matching.decided AS
 SELECT least(a.n, b.n) AS l, greatest(a.n, b.n) AS r,
-    CASE d.verdict WHEN 'same' THEN {_SAID} ELSE -{_SAID} END AS bits
+    CASE d.verdict WHEN 'same' THEN {SAID} ELSE -{SAID} END AS bits
 FROM {{decisions}} d
 JOIN matching.plain a ON a.connection = d.left_connection AND a.id = d.left_id
 JOIN matching.plain b ON b.connection = d.right_connection AND b.id = d.right_id
