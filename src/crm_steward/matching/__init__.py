@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from crm_steward.matching.blocking import CappedBlock, capped
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
-from crm_steward.matching.matches import Group, Matches, Pair, Wanted, find_groups, matched, write_found
+from crm_steward.matching.matches import (
+    Group,
+    Matches,
+    Pair,
+    Wanted,
+    find_groups,
+    matched,
+    write_found,
+)
 from crm_steward.matching.rows import COLUMNS, Narrowed
 from crm_steward.matching.weights import SHIPPED, Weights
 

@@ -116,7 +116,9 @@ def prepared(con: duckdb.DuckDBPyConnection) -> Iterator[Prepared]:
     place = f"splink_{uuid4().hex}"
     con.execute(f"ATTACH ':memory:' AS {place}")
     try:
-        con.execute(_nicknames(place), [list(formal_names()), [list(n) for n in formal_names().values()]])
+        con.execute(
+            _nicknames(place), [list(formal_names()), [list(n) for n in formal_names().values()]]
+        )
         con.execute(_numbered(place, _columns(con)))
         con.execute(_with_blocks(place))
         with con.cursor() as cursor:

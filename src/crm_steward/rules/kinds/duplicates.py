@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import count
 from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 
@@ -176,7 +176,9 @@ def _step(group: Group | None, ref: RecordRef) -> Step:
         for pair in group.pairs
         if ref in {pair.left, pair.right}
     )
-    return Step("other records are probably the same person", True, len(group.refs), parts)
+    return Step(
+        "other records are probably the same person", holds=True, seen=len(group.refs), parts=parts
+    )
 
 
 if set(get_args(Level)) != set(LEVELS):
