@@ -3,14 +3,22 @@
 Each step is a module and a query: `rows` makes contacts comparable, `blocking` says which pairs are
 worth comparing, `comparing` names what they have in common, `scoring` weighs it with the `weights`,
 `levels` are what rules may ask for by name, `clustering` makes groups of pairs. `matches` is the
-whole way.
+whole way, and `evaluating` says how good it is where somebody knows better.
 """
 
 from __future__ import annotations
 
 from crm_steward.matching.blocking import CappedBlock, capped
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
-from crm_steward.matching.matches import Group, Matches, Pair, Wanted, find_groups, matched, write_found
+from crm_steward.matching.matches import (
+    Group,
+    Matches,
+    Pair,
+    Wanted,
+    find_groups,
+    matched,
+    write_found,
+)
 from crm_steward.matching.rows import COLUMNS, Narrowed
 from crm_steward.matching.weights import SHIPPED, Weights
 

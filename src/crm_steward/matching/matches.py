@@ -84,7 +84,7 @@ _NOBODY: Final = (
 )
 
 _PAIRS: Final = f"""
-CREATE TABLE matching.pairs AS
+CREATE OR REPLACE TABLE matching.pairs AS
 SELECT l, r, bits, level FROM (
     SELECT l, r, bits, CASE {{levels}} WHEN bits >= $least THEN {len(LEVELS)} END AS level
     FROM matching.scored
@@ -94,7 +94,7 @@ UNION ALL SELECT l, r, bits, {len(LEVELS) + 1} FROM matching.decided WHERE bits 
 _LEVEL: Final = [*LEVELS, ALL_EVIDENCE, DECIDED]
 
 _GROUPS: Final = """
-CREATE TABLE matching.groups AS
+CREATE OR REPLACE TABLE matching.groups AS
 WITH held AS (
     -- A pair that no level and no score found may still lie in a group that others hold together.
     SELECT a.group_n, count(*) AS pairs, min(p.bits) AS weakest, min(p.level) AS level
@@ -125,16 +125,26 @@ def matched(
         compare(work)
         score(work, wanted.weights)
         _decided(work, wanted.within)
-        cases = " ".join(
-            f"WHEN {sql} THEN {list(LEVELS).index(name)}"
-            for name, sql in LEVELS.items()
-            if name in wanted.levels
-        )
-        least = inf if wanted.at_least is None else bits_of(wanted.at_least)
-        work.run(_PAIRS.format(levels=cases), least=least)
-        cluster(work, wanted.weights)
-        work.run(_GROUPS, sure=bits_of(wanted.sure_from))
+        group(work, wanted)
         yield work
+
+
+def group(work: Work, wanted: Wanted) -> None:
+    """Make `pairs`, `members` and `groups` of what was scored; again, for something else wanted.
+
+    Args:
+        work: Holds `scored` and `decided`, made for the same weights and scope.
+        wanted: What makes two contacts duplicates.
+    """
+    cases = " ".join(
+        f"WHEN {sql} THEN {list(LEVELS).index(name)}"
+        for name, sql in LEVELS.items()
+        if name in wanted.levels
+    )
+    least = inf if wanted.at_least is None else bits_of(wanted.at_least)
+    work.run(_PAIRS.format(levels=cases), least=least)
+    cluster(work, wanted.weights)
+    work.run(_GROUPS, sure=bits_of(wanted.sure_from))
 
 
 def _decided(work: Work, within: Scope) -> None:
