@@ -157,9 +157,7 @@ def prepare(work: Work, narrowed: Narrowed) -> None:
         "unnest($set2) AS set2, unnest($set3) AS set3",
         names=list(names),
         **{
-            f"set{place + 1}": [
-                sets[place] if place < len(sets) else None for sets in names.values()
-            ]
+            f"set{place + 1}": [sets[place] if place < len(sets) else None for sets in names.values()]
             for place in range(3)
         },
     )

@@ -230,7 +230,8 @@ def test_duplicates_within_a_connection_never_cross_it(find: Find) -> None:
 def test_what_was_not_compared_is_said(load: Load, relation: Relation, now: datetime) -> None:
     """A value shared by a crowd gives no group, and the number of contacts left out."""
     crowd = [
-        Contact(ref=ref(str(number)), emails=(Email("zoe@example.com"),)) for number in range(51)
+        Contact(ref=ref(str(number)), emails=(Email("zoe@example.com"),))
+        for number in range(51)
     ]
     (rule,) = load(
         "version: 1\nrules:\n  - {id: r, about: x, check: {kind: duplicates, levels: [same e-mail]}}\n"
