@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from crm_steward.cli import decisions, duplicates_evaluate
+from crm_steward.cli import decisions, duplicates_evaluate, duplicates_explain
 
 
 def register(app: typer.Typer) -> None:
@@ -15,5 +15,6 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     decisions.register(duplicates)
+    duplicates_explain.register(duplicates)
     duplicates_evaluate.register(duplicates)
     app.add_typer(duplicates)

@@ -54,8 +54,8 @@ PEOPLE = (
     contact(
         "crm:2", "Zoe", "Quilfeather", "zoe.quillfeather@acme.example", "+33123456781", city="Lyon"
     ),
-    contact("other:3", "Zoë", "Quillfeather", "zoe@home.example", "+33123456781", city="Lyon"),
-    contact("crm:4", "Paul", "Quillfeather", "paul@home.example", "+33123456781", city="Lyon"),
+    contact("other:3", "Zoë", "Quillfeather", "zoe@gmail.com", "+33123456781", city="Lyon"),
+    contact("crm:4", "Paul", "Quillfeather", "paul@gmail.com", "+33123456781", city="Lyon"),
     contact("crm:5", "Ines", "Oakenshaw", "ines@firm.example", company="Firm", city="Nice"),
     contact("crm:6", "Omar", "Brindle", "omar@firm.example", company="Firm", city="Nice"),
     contact("other:7", "Nobody", "Else", "else@nowhere.example"),
