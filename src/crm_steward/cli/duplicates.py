@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from crm_steward.cli import decisions, duplicates_evaluate, duplicates_explain
+from crm_steward.cli import (
+    decisions,
+    duplicates_evaluate,
+    duplicates_explain,
+    duplicates_list,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +19,7 @@ def register(app: typer.Typer) -> None:
         help="See why records are taken for one person, say which are and which are not.",
         no_args_is_help=True,
     )
+    duplicates_list.register(duplicates)
     decisions.register(duplicates)
     duplicates_explain.register(duplicates)
     duplicates_evaluate.register(duplicates)

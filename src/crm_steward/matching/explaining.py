@@ -127,7 +127,8 @@ def explain(
     Args:
         con: As for `matches.matched`.
         wanted: What makes two contacts duplicates.
-        left, right: The two.
+        left: One of the two.
+        right: The other.
         narrowed: Which contacts are looked at.
 
     Raises:

@@ -12,6 +12,7 @@ from crm_steward.matching.explaining import contributions, explain
 from crm_steward.matching.matches import Wanted
 from crm_steward.matching.scoring import hypotheses
 from crm_steward.model import RecordRef
+from crm_steward.store.relation import relation_of_rows
 
 FIRST = ("zoe", "paul", "pauline", "p", "jean paul", "ines")
 LAST = ("quillfeather", "quilfeather", "oakenshaw", "paul", "brindle")
@@ -34,18 +35,14 @@ def row(number: int) -> dict[str, Any]:
         "street_key": f"{number // 7 % 4} high street",
         "postcode_key": "69001",
         "city_key": ("lyon", "nice")[number // 8 % 2],
-        "birth_date": f"19{70 + number // 9 % 5}-01-02",
+        "birth_date": number // 9 % 5 * 86_400_000_000,
     }
 
 
 @pytest.fixture(scope="module")
 def con() -> duckdb.DuckDBPyConnection:
     """Give eighty contacts."""
-    from crm_steward.store.relation import relation_of_rows
-
-    con = relation_of_rows([row(number) | {"birth_date": None} for number in range(80)])
-    con.execute("ALTER TABLE contacts ALTER birth_date TYPE TIMESTAMP")
-    return con
+    return relation_of_rows([row(number) for number in range(80)])
 
 
 def test_the_parts_make_up_the_score(con: duckdb.DuckDBPyConnection) -> None:
