@@ -9,6 +9,7 @@ from crm_steward.cli import (
     duplicates_evaluate,
     duplicates_explain,
     duplicates_list,
+    duplicates_weights,
 )
 
 
@@ -23,4 +24,5 @@ def register(app: typer.Typer) -> None:
     decisions.register(duplicates)
     duplicates_explain.register(duplicates)
     duplicates_evaluate.register(duplicates)
+    duplicates_weights.register(duplicates)
     app.add_typer(duplicates)

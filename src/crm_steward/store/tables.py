@@ -338,6 +338,16 @@ rulebooks = Table(
 )
 """The rules that the last scans ran with: what `rules impact` compares an edit with."""
 
+learned = Table(
+    "learned",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("content", Json, nullable=False),  # Weights.to_json()
+    Column("learned_at", UtcTime, nullable=False),
+    Column("contacts", Integer, nullable=False),  # from how many
+)
+"""What evidence weighs, as it was learned from these contacts: the newest is what rules use."""
+
 figures = Table(
     "figures",
     metadata,
