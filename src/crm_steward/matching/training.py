@@ -90,7 +90,7 @@ def train(con: duckdb.DuckDBPyConnection, on: date, narrowed: Narrowed = EVERYBO
 
 def _sample(work: Work) -> float:
     """Make `matching.sample` of `matching.compared`; return the share that was taken."""
-    pairs = work.value("SELECT count(*) FROM matching.compared")
+    pairs: int = work.value("SELECT count(*) FROM matching.compared")
     taken = min(1.0, _SAMPLE / max(pairs, 1))
     work.run(
         "CREATE TABLE matching.sample AS SELECT * FROM matching.compared "
