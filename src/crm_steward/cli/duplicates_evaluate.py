@@ -71,7 +71,7 @@ def evaluate_command(
     curve: Annotated[
         bool,
         typer.Option(
-            "--threshold-curve", help="Also for every probability that `score.at_least` may be."
+            "--threshold-curve", help="Also for every probability that `at_least` may be."
         ),
     ] = False,
     rule: RuleOption = None,

@@ -170,6 +170,11 @@ def _ask(
         if not Mirror(database).contacts([ref]):
             raise InputError(f"no live contact {ref} in the mirror.", hint="Has it been pulled?")
     with searching(settings, database, rule) as search:
+        if search.wanted.engine != "sql":
+            raise InputError(
+                f"the rule '{search.rule}' asks {search.wanted.engine}, which does not say why.",
+                hint="Choose another rule with --rule.",
+            )
         try:
             explained = explain(search.con, search.wanted, *pair, search.narrowed)
         except LookupError as error:

@@ -43,7 +43,7 @@ def register(duplicates: typer.Typer) -> None:
 def train_command(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """Learn from this base what evidence for duplicates weighs; nobody has to say which are some.
 
-    Rules with `score: {weights: learned}` use what was learned last, from their next scan on; all
+    Rules with `weights: learned` use what was learned last, from their next scan on; all
     others go on as before. Measure what it is worth with `crm-steward duplicates evaluate`. It wants
     about a thousand pairs of records that are one person.
     """
@@ -69,8 +69,8 @@ def train_command(*, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption 
     words = Words(settings.language, settings.timezone)
     console().print(_changes(changed, words))
     line = words.either(
-        "Learned and kept as {version}. Rules use it with `score: {{weights: learned}}`.",
-        "Appris et conservé sous {version}. Les règles s'en servent avec `score: {{weights: learned}}`.",
+        "Learned and kept as {version}. Rules use it with `weights: learned`.",
+        "Appris et conservé sous {version}. Les règles s'en servent avec `weights: learned`.",
         version=weights.version,
     )
     console().print(line, markup=False)

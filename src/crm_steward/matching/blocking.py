@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from crm_steward.matching.work import Work
+from crm_steward.normalize import ROLE_NAMES
 
 _FIRST: Final = "first IS NOT NULL"
 _LAST: Final = "last IS NOT NULL"
@@ -63,8 +64,18 @@ KEYS: Final = (
     Key("first name and city", f"{_GIVEN}, city, last[:3]", f"{_FIRST} AND city IS NOT NULL", 12),
     Key("last name and company", "company, last", f"{_LAST} AND company IS NOT NULL", 12),
     Key("first name and company", f"company, {_GIVEN}", f"{_FIRST} AND company IS NOT NULL", 8),
-    Key("last name and domain", "domain, last", f"{_LAST} AND domain IS NOT NULL AND NOT private", 12),
-    Key("first name and domain", f"domain, {_GIVEN}", f"{_FIRST} AND domain IS NOT NULL AND NOT private", 8),
+    Key(
+        "last name and domain",
+        "domain, last",
+        f"{_LAST} AND domain IS NOT NULL AND NOT private",
+        12,
+    ),
+    Key(
+        "first name and domain",
+        f"domain, {_GIVEN}",
+        f"{_FIRST} AND domain IS NOT NULL AND NOT private",
+        8,
+    ),
     Key("first name and postcode", f"postcode, {_GIVEN}", f"{_FIRST} AND postcode IS NOT NULL", 6),
     Key("last name and postcode", "postcode, last[:4]", f"{_LAST} AND postcode IS NOT NULL", 6),
     Key("street", "street", "length(street) > 8", 4),
@@ -86,7 +97,7 @@ INSERT INTO matching.held SELECT {hashed}, n, {number} FROM matching.rows WHERE 
 _HELD_TOO: Final = """
 INSERT INTO matching.held SELECT DISTINCT {hashed}, n, {number} FROM (
     SELECT n, connection, {own}, unnest(from_json({column}, '["VARCHAR"]')) AS value
-    FROM matching.plain WHERE {column} LIKE '{several}'
+    FROM matching.plain WHERE {column} LIKE '%,%'
 ) WHERE value <> '' AND {own_too}
 """
 
@@ -136,9 +147,15 @@ def block(work: Work, *, apart: bool) -> None:
     work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER, kind UTINYINT)")
     for number, key in enumerate(KEYS):
         work.run(_HELD.format(hashed=key.hashed(key.values, apart), number=number, when=key.when))
-    for name, column, own, several in (
-        ("e-mail", "email_keys", ("email",), "%,%"),
-        ("phone", "phone_keys", ("number1", "number2"), "%,%"),
+    for name, column, own, whose in (
+        # A mailbox of a function that somebody reads beside their own is not theirs.
+        (
+            "e-mail",
+            "email_keys",
+            ("email",),
+            "NOT list_contains($roles, split_part(value, '@', 1))",
+        ),
+        ("phone", "phone_keys", ("number1", "number2"), "true"),
     ):
         key = KEYS[_NUMBER[name]]
         differs = " AND ".join(f"value IS DISTINCT FROM {one}" for one in own)
@@ -148,9 +165,9 @@ def block(work: Work, *, apart: bool) -> None:
                 number=_NUMBER[name],
                 column=column,
                 own=", ".join(own),
-                own_too=differs,
-                several=several,
-            )
+                own_too=f"{differs} AND {whose}",
+            ),
+            roles=sorted(ROLE_NAMES),
         )
     work.run(_KEPT.format(most=" ".join(f"WHEN {n} THEN {k.most}" for n, k in enumerate(KEYS))))
     work.run(_CANDIDATES)
@@ -160,7 +177,7 @@ def block(work: Work, *, apart: bool) -> None:
 def capped(work: Work) -> list[CappedBlock]:
     """Return what was not compared because too many share it, the largest first."""
     rows = work.run(
-        "SELECT kind, size FROM (SELECT any_value(kind) AS kind, count(*) AS size "
+        "SELECT kind, size FROM (SELECT min(kind) AS kind, count(*) AS size "
         "FROM matching.held GROUP BY key) "
         f"WHERE size > CASE kind {' '.join(f'WHEN {n} THEN {k.most}' for n, k in enumerate(KEYS))} END "
         "ORDER BY kind, size DESC"

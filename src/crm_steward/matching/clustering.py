@@ -4,6 +4,9 @@ Most groups are two contacts and one pair. Where pairs form chains (a resembles 
 the surest pairs are joined first, and two parts are only joined when, all in all, their members
 speak for it and no two of them contradict each other: correlation clustering, greedily, by average
 linkage (Bansal, Blum and Chawla, Correlation Clustering, Machine Learning 56, 2004).
+
+Contacts that a person said are one stay together whatever they hold, and stand for each other: she
+who married and moved resembles none of her own other records but the one that was named.
 """
 
 from __future__ import annotations
@@ -29,7 +32,11 @@ _LARGEST: Final = 60
 _UNKNOWN: Final = -3.0
 """What a pair weighs that was not compared."""
 
+SAID: Final = 99.0
+"""Bits of a pair that a person decided, for or against."""
+
 _Pair = tuple[int, int]
+_Edge = tuple[int, int, float]
 
 _KNOTTED: Final = """
 WITH ends AS (SELECT unnest([l, r]) AS n FROM matching.pairs),
@@ -80,7 +87,7 @@ def cluster(work: Work, weights: Weights) -> None:
         if one != other:
             chained.join(one, other)
     known = _known(work, chained, weights)
-    parts = _joined(edges, known)
+    parts = _joined(edges, known, _said(edges))
     _store(work, parts)
     work.run(_SIMPLE)
     work.run("DROP TABLE matching.chained")
@@ -123,12 +130,32 @@ def _known(work: Work, chained: _Parts, weights: Weights) -> Mapping[_Pair, floa
     return {(l, r): bits for l, r, bits in rows}  # noqa: E741 -- left and right
 
 
-def _joined(edges: Iterable[tuple[int, int, float]], known: Mapping[_Pair, float]) -> _Parts:
+def _said(edges: Iterable[_Edge]) -> _Parts:
+    """Return the parts that a person joined."""
+    said = _Parts()
+    for l, r, bits in edges:  # noqa: E741 -- left and right
+        one, other = said.part(l), said.part(r)
+        if bits >= SAID and one != other:
+            said.join(one, other)
+    return said
+
+
+def _joined(edges: Iterable[_Edge], known: Mapping[_Pair, float], said: _Parts) -> _Parts:
+    """Return the parts; those of `said` are joined as the one contact that they are."""
+    between: dict[_Pair, float] = {}
+    for (l, r), bits in known.items():  # noqa: E741 -- left and right
+        one, other = sorted((said.part(l), said.part(r)))
+        so_far = between.get((one, other), bits)
+        # The best that any two say holds for all, unless a person said no.
+        between[one, other] = min(so_far, bits) if -SAID in (so_far, bits) else max(so_far, bits)
     parts = _Parts()
     for l, r, _ in edges:  # noqa: E741 -- left and right
-        one, other = parts.part(l), parts.part(r)
-        if one != other and _belong(parts.members[one], parts.members[other], known):
+        one, other = parts.part(said.of[l]), parts.part(said.of[r])
+        if one != other and _belong(parts.members[one], parts.members[other], between):
             parts.join(one, other)
+    for n, stands_for in said.of.items():
+        if n != stands_for:
+            parts.join(parts.part(stands_for), parts.part(n))
     return parts
 
 

@@ -127,7 +127,8 @@ _FIRST: Final = f"""CASE
     WHEN {_part("l.first", "r.first")} OR (least(length(l.first), length(r.first)) > 2
         AND (starts_with(l.first, r.first) OR starts_with(r.first, l.first))
         AND NOT {_genders("l.first", "r.first")}) THEN 5
-    WHEN {_misspelt("l.first", "r.first")} AND NOT {_genders("l.first", "r.first")} THEN 3
+    WHEN {_misspelt("l.first", "r.first")} AND NOT {_genders("l.first", "r.first")}
+        AND NOT {_genders(*_FIRST_WORDS)} THEN 3
     WHEN (l.first_word IS NOT NULL OR r.first_word IS NOT NULL)
         AND {_misspelt(*_FIRST_WORDS)} AND NOT {_genders(*_FIRST_WORDS)} THEN 5
     ELSE 6 END"""
@@ -186,8 +187,14 @@ _TURNED: Final = (
 
 _EMAIL: Final = f"""CASE
     WHEN l.email IS NULL OR r.email IS NULL THEN 0
-    WHEN shared & {EMAIL} <> 0 OR l.email = r.email
-        THEN CASE WHEN l.role THEN 3 WHEN l.own OR r.own THEN 1 ELSE 2 END
+    WHEN shared & {EMAIL} <> 0 THEN CASE
+        WHEN l.email = r.email AND l.role THEN 3
+        -- What is shared may be another of their addresses: whose it is, is known of the first only.
+        WHEN l.own AND (l.email = r.email OR contains(r.other_emails, '"' || l.email || '"')) THEN 1
+        WHEN r.own AND (l.email = r.email OR contains(l.other_emails, '"' || r.email || '"')) THEN 1
+        ELSE 2 END
+    -- Shared by too many to be compared for it: neither for nor against.
+    WHEN l.email = r.email THEN 0
     WHEN l.local = r.local AND length(l.local) > 3 AND NOT l.role THEN 5
     WHEN NOT l.role AND NOT r.role AND {_NEAR_LOCAL} THEN 4
     WHEN l.role OR r.role THEN 7

@@ -9,7 +9,7 @@ from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crm_steward.matching.blocking import CappedBlock, block, capped
-from crm_steward.matching.clustering import cluster
+from crm_steward.matching.clustering import SAID, cluster
 from crm_steward.matching.comparing import compare
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
 from crm_steward.matching.rows import EVERYBODY, Narrowed, prepare
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Scope = Literal["connection", "everywhere"]
 """Which contacts are compared: those of one connection, or all."""
 
-_SAID: Final = 99
-"""Bits of a pair that a person decided."""
+Engine = Literal["sql", "splink", "splink-spark"]
+"""What finds the pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,8 @@ class Wanted:
         sure_from: The probability from which a pair is sure enough to be merged.
         within: `connection` never groups records of two connections.
         weights: What evidence weighs.
+        engine: `sql`: this one. `splink`, `splink-spark`: Splink finds the pairs, and knows no
+            levels.
     """
 
     levels: Sequence[str] = ()
@@ -45,6 +47,7 @@ class Wanted:
     sure_from: float = 0.99
     within: Scope = "everywhere"
     weights: Weights = SHIPPED
+    engine: Engine = "sql"
 
     def weighing(self, weights: Weights | None) -> Wanted:
         """Return the same with other weights, where there are any."""
@@ -57,6 +60,8 @@ class Wanted:
             ValueError: A level is unknown, or there is nothing to find pairs by.
         """
         unknown = [name for name in self.levels if name not in LEVELS]
+        if self.levels and self.engine != "sql":
+            raise ValueError(f"engine {self.engine} knows no levels")
         if unknown or (not self.levels and self.at_least is None):
             known = ", ".join(f"'{name}'" for name in LEVELS)
             raise ValueError(f"levels are among {known}; got {list(self.levels)}")
@@ -72,7 +77,7 @@ def bits_of(probability: float) -> float:
 _DECIDED: Final = f"""
 CREATE TABLE matching.decided AS
 SELECT least(a.n, b.n) AS l, greatest(a.n, b.n) AS r,
-    CASE d.verdict WHEN 'same' THEN {_SAID} ELSE -{_SAID} END AS bits
+    CASE d.verdict WHEN 'same' THEN {SAID} ELSE -{SAID} END AS bits
 FROM {{decisions}} d
 JOIN matching.plain a ON a.connection = d.left_connection AND a.id = d.left_id
 JOIN matching.plain b ON b.connection = d.right_connection AND b.id = d.right_id
@@ -121,10 +126,13 @@ def matched(
     """
     with working(con) as work:
         prepare(work, narrowed)
-        block(work, apart=wanted.within == "connection")
-        compare(work)
-        score(work, wanted.weights)
         _decided(work, wanted.within)
+        if wanted.engine == "sql":
+            block(work, apart=wanted.within == "connection")
+            compare(work)
+            score(work, wanted.weights)
+        else:
+            _by_splink(work, wanted, narrowed)
         group(work, wanted)
         yield work
 
@@ -145,6 +153,30 @@ def group(work: Work, wanted: Wanted) -> None:
     work.run(_PAIRS.format(levels=cases), least=least)
     cluster(work, wanted.weights)
     work.run(_GROUPS, sure=bits_of(wanted.sure_from))
+
+
+def _by_splink(work: Work, wanted: Wanted, narrowed: Narrowed) -> None:
+    """Make `matching.scored` of what Splink finds."""
+    from crm_steward.matching.splink_engine import splink_pairs  # noqa: PLC0415 -- slow to import, and rarely used
+
+    with work.con.cursor() as cursor:
+        # A temporary table belongs to this cursor alone and hides the whole one.
+        query = f"CREATE TEMP TABLE narrowed AS SELECT * FROM contacts WHERE {narrowed.where}"
+        cursor.execute(query, dict(narrowed.values))
+        cursor.execute("ALTER TABLE narrowed RENAME TO contacts")
+        pairs = splink_pairs(
+            cursor, spark=wanted.engine == "splink-spark", within=wanted.within, threshold=0.01
+        )
+    work.con.register("steward_pairs_found", pairs)
+    work.run(
+        "CREATE TABLE matching.scored AS SELECT a.n AS l, b.n AS r, "
+        "log2(least(probability, 0.999999) / (1 - least(probability, 0.999999)))::FLOAT AS bits "
+        "FROM steward_pairs_found f "
+        "JOIN matching.plain a ON a.connection = left_connection AND a.id = left_id "
+        "JOIN matching.plain b ON b.connection = right_connection AND b.id = right_id"
+    )
+    work.con.unregister("steward_pairs_found")
+    work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER, kind UTINYINT)")
 
 
 def _decided(work: Work, within: Scope) -> None:

@@ -104,7 +104,8 @@ SELECT p.n, p.connection, p.first, p.last,
     log2((coalesce(sizes.size, $size) + {BACKGROUND}) / (coalesce(f.holders, 1) + 1.0))::FLOAT AS first_bits,
     log2((coalesce(sizes.size, $size) + {BACKGROUND}) / (coalesce(l.holders, 1) - 0.8))::FLOAT AS last_bits,
     log2(coalesce(sizes.size, $size) + {BACKGROUND})::FLOAT AS base_bits,
-    p.email, p.local, coalesce(list_contains($roles, p.local), false) AS role,
+    p.email, CASE WHEN p.email_keys LIKE '%,%' THEN p.email_keys END AS other_emails,
+    p.local, coalesce(list_contains($roles, p.local), false) AS role,
     nullif(regexp_replace(p.local, '[^0-9]', '', 'g'), '') AS digits,
     -- Whose mailbox it is: jdoe@, john.doe@, doej@ for John Doe, not family.doe@.
     coalesce(p.letters = p.first[1] || p.last[1]
@@ -157,7 +158,9 @@ def prepare(work: Work, narrowed: Narrowed) -> None:
         "unnest($set2) AS set2, unnest($set3) AS set3",
         names=list(names),
         **{
-            f"set{place + 1}": [sets[place] if place < len(sets) else None for sets in names.values()]
+            f"set{place + 1}": [
+                sets[place] if place < len(sets) else None for sets in names.values()
+            ]
             for place in range(3)
         },
     )

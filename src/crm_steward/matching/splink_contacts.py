@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-MAX_BLOCK: Final = 50
-from crm_steward.matching.nicknames import NICKNAMES
+from crm_steward.matching.given_names import formal_names
 from crm_steward.normalize import ROLE_NAMES
 
 if TYPE_CHECKING:
@@ -52,6 +51,9 @@ _TITLES: Final = ", ".join(
     )
 )
 _ROLES: Final = ", ".join(f"'{name}'" for name in sorted(ROLE_NAMES))
+
+_MOST_HOLDERS: Final = 50
+"""Holders of one value beyond which it identifies nobody: a switchboard, a placeholder."""
 
 _RECALL: Final = 0.6
 """How many of the pairs of one person are expected to agree on the whole name and one of `_PROOF`."""
@@ -114,7 +116,7 @@ def prepared(con: duckdb.DuckDBPyConnection) -> Iterator[Prepared]:
     place = f"splink_{uuid4().hex}"
     con.execute(f"ATTACH ':memory:' AS {place}")
     try:
-        con.execute(_nicknames(place), [list(NICKNAMES), [list(n) for n in NICKNAMES.values()]])
+        con.execute(_nicknames(place), [list(formal_names()), [list(n) for n in formal_names().values()]])
         con.execute(_numbered(place, _columns(con)))
         con.execute(_with_blocks(place))
         with con.cursor() as cursor:
@@ -160,7 +162,7 @@ def _with_blocks(place: str) -> str:
     few = ", ".join(
         f"""CASE WHEN {column} NOT IN (
             SELECT {column} FROM {place}.numbered WHERE {column} IS NOT NULL
-            GROUP BY {column} HAVING count(*) > {MAX_BLOCK}
+            GROUP BY {column} HAVING count(*) > {_MOST_HOLDERS}
         ) THEN {column} END AS few_{column}"""
         for column in _FEW
     )

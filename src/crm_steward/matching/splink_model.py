@@ -18,7 +18,7 @@ import splink.comparison_level_library as levels
 import splink.comparison_library as comparisons
 from splink import SettingsCreator, block_on
 
-from crm_steward.matching.pairs import Scope
+from crm_steward.matching.matches import Scope
 
 _LONG: Final = 5
 """Letters from which one slip is forgiven; in shorter words it makes another word."""

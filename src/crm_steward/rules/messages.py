@@ -216,6 +216,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
             "peut en contenir plusieurs"
         ),
     ),
+    "levels_engine": (
+        "engine '{engine}' knows neither levels nor learned weights: leave them out, or take engine: sql",
+        "le moteur '{engine}' ne connaît ni niveaux ni poids appris : enlevez-les, ou prenez engine: sql",
+    ),
     "tag_field": (
         "a tag goes into a custom field, extra.<name>, not into '{field}'",
         "une étiquette va dans un champ personnalisé, extra.<nom>, pas dans '{field}'",

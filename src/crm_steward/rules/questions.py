@@ -83,9 +83,28 @@ KEYS: Mapping[str, Mapping[str, Words]] = {
             "What makes two records one person? One is enough, or several with commas",
             (
                 "Qu'est-ce qui fait de deux fiches une personne ? Un critère suffit, ou plusieurs séparés par "
-                "des virgules : même e-mail (same e-mail), même téléphone et nom proche (same phone and "
-                "similar name)"
+                "des virgules, chacun avec un nom proche : même e-mail (same e-mail and similar name), même "
+                "date de naissance (same birth date and similar name), même téléphone (same phone and similar "
+                "name), e-mail ressemblant (similar e-mail and similar name), même adresse (same address and "
+                "similar name), même entreprise (same company and similar name) ; ou le même e-mail sans "
+                "regarder le nom (same e-mail)"
             ),
+        ),
+        "at_least": (
+            "From which probability does all evidence together make two records one person (0.5 is as likely as not)?",
+            "À partir de quelle probabilité l'ensemble des indices fait-il de deux fiches une personne (0.5 : une chance sur deux) ?",
+        ),
+        "sure_from": (
+            "From which probability is a pair sure enough to be merged (0.99 by default)?",
+            "À partir de quelle probabilité une paire est-elle assez sûre pour être fusionnée (0.99 par défaut) ?",
+        ),
+        "weights": (
+            "Weigh the evidence as shipped, or as learned from this base (learned)?",
+            "Peser les indices comme livré (shipped), ou comme appris de cette base (learned) ?",
+        ),
+        "engine": (
+            "Which engine finds the pairs: this program's own (sql), Splink (splink), or Splink on Spark (splink-spark)?",
+            "Quel moteur trouve les paires : celui du programme (sql), Splink (splink), ou Splink sur Spark (splink-spark) ?",
         ),
         "within": (
             "Compare records of one connection only (connection), or of all (everywhere)?",

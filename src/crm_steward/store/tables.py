@@ -209,10 +209,7 @@ finding_refs = Table(
     "finding_refs",
     metadata,
     Column(
-        "fingerprint",
-        Text,
-        ForeignKey("findings.fingerprint", ondelete="CASCADE"),
-        primary_key=True,
+        "fingerprint", Text, ForeignKey("findings.fingerprint", ondelete="CASCADE"), primary_key=True
     ),
     Column("connection", Text, primary_key=True),
     Column("id", Text, primary_key=True),
@@ -223,10 +220,7 @@ regrouped = Table(
     "regrouped",
     metadata,
     Column(
-        "fingerprint",
-        Text,
-        ForeignKey("findings.fingerprint", ondelete="CASCADE"),
-        primary_key=True,
+        "fingerprint", Text, ForeignKey("findings.fingerprint", ondelete="CASCADE"), primary_key=True
     ),
     Column("members", Text, nullable=False),  # the fingerprint that they would have of their own
     UniqueConstraint("members"),

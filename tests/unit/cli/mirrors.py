@@ -22,7 +22,7 @@ version: 1
 rules:
   - id: twins
     about: {en: One person twice, fr: Une personne deux fois}
-    check: {kind: duplicates, levels: [same e-mail and similar name], score: {at_least: 0.5}}
+    check: {kind: duplicates, levels: [same e-mail and similar name], at_least: 0.5}
   - id: twins-of-one-crm
     about: {en: One person twice in one CRM, fr: Une personne deux fois dans un CRM}
     check: {kind: duplicates, within: connection}

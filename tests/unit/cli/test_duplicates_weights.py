@@ -18,7 +18,7 @@ version: 1
 rules:
   - id: learned-twins
     about: {en: One person twice, fr: Une personne deux fois}
-    check: {kind: duplicates, score: {weights: learned}}
+    check: {kind: duplicates, weights: learned}
   - id: shipped-twins
     about: {en: One person twice, fr: Une personne deux fois}
     check: {kind: duplicates}
@@ -66,7 +66,7 @@ def test_both_languages(typed: Typed) -> None:
     text = said(typed("duplicates", "train"))
     assert "changed most seen shipped learned" in text
     assert "Learned and kept as" in text
-    assert "`score: {weights: learned}`" in text
+    assert "`weights: learned`" in text
     french = said(typed("duplicates", "train", language="fr"))
     assert "Appris et conservé" in french
     text = said(typed("duplicates", "weights"))

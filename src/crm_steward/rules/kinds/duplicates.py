@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import count
-from typing import Annotated, Any, ClassVar, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 from crm_steward.matching import (
     COLUMNS,
@@ -24,7 +25,6 @@ from crm_steward.matching import (
     write_found,
 )
 from crm_steward.model import RecordRef
-from crm_steward.rules.block import Block
 from crm_steward.rules.kinds.base import (
     Evidence,
     LeftOut,
@@ -51,26 +51,16 @@ _NUMBERS: Final = count(1)
 """What one search found is kept in a table of its own until the connection closes."""
 
 
-class Score(Block):
-    """All evidence together, weighed by how common each value is in this base."""
-
-    at_least: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """The probability from which two records are found: 0.5 is as likely as not."""
-    weights: Literal["shipped", "learned"] = "shipped"
-    """shipped: as measured on an invented population. learned: as `crm-steward duplicates train`
-    learned them from this base."""
-
-
 class Duplicates(SqlCheck):
     """Finds groups of records that are probably one person.
 
-    Two records are a pair when they qualify for a level, or when all evidence together makes it at
-    least as probable as `score` says. Without both, the score alone decides. A name or a value that
-    many share proves little; two of one family or one company are told from one person twice. A
-    value shared by very many contacts (a switchboard, a placeholder) is not compared, and counted
+    Two records are a pair when they qualify for a level, or when all evidence together makes it as
+    probable as `at_least` says. Without either, the evidence decides, from 0.5. A name or a value
+    that many share proves little; two of one family or one company are told from one person twice.
+    A value shared by very many contacts (a switchboard, a placeholder) is not compared, and counted
     as left out.
 
-        check: {kind: duplicates, levels: [same phone and similar name], score: {at_least: 0.5}}
+        check: {kind: duplicates, levels: [same phone and similar name], at_least: 0.5}
     """
 
     about: ClassVar[tuple[str, str]] = (
@@ -88,13 +78,27 @@ class Duplicates(SqlCheck):
     kind: Literal["duplicates"]
     """Several records that are probably one person."""
     levels: tuple[Level, ...] = ()
-    """What makes two records one person, whatever the score says; one level is enough."""
-    score: Score | SkipJsonSchema[None] = None
-    """What the evidence together must be worth for two records without a level."""
-    sure_from: Annotated[float, Field(gt=0.5, lt=1)] = 0.99
-    """The probability from which a pair is sure: only groups of sure pairs are merged."""
+    """What makes two records one person, whatever else there is; one level is enough."""
+    at_least: Annotated[float, Field(gt=0, lt=1)] | SkipJsonSchema[None] = None
+    """The probability from which two records without a level are found; 0.5 is as likely as not.
+    With levels and without this, the levels alone decide."""
+    sure_from: Annotated[float, Field(ge=0.5, lt=1)] | SkipJsonSchema[None] = None
+    """The probability from which a pair is sure: only groups of sure pairs are merged. By default
+    0.99; where levels alone decide, they are your word, and every pair is sure."""
+    weights: Literal["shipped", "learned"] = "shipped"
+    """What evidence weighs. shipped: as measured on an invented population. learned: as
+    `crm-steward duplicates train` learned it from this base."""
     within: Literal["connection", "everywhere"] = "everywhere"
     """connection: compare records of one CRM account only. everywhere: across accounts too."""
+    engine: Literal["sql", "splink", "splink-spark"] = "sql"
+    """sql: this program's own, which knows the levels. splink: a second opinion, trained on these
+    contacts. splink-spark: the same on a Spark cluster. The last two are extras to be installed."""
+
+    @model_validator(mode="after")
+    def _levels_by_sql(self) -> Self:
+        if self.engine != "sql" and (self.levels or self.weights != "shipped"):
+            raise PydanticCustomError("levels_engine", "sql only", {"engine": self.engine})
+        return self
 
     @property
     def links(self) -> bool:
@@ -103,16 +107,15 @@ class Duplicates(SqlCheck):
 
     def wanted(self, scope: Scope) -> Wanted:
         """Return what makes two records duplicates."""
-        score = self.score or (None if self.levels else Score())
+        by_levels = bool(self.levels) and self.at_least is None
         wanted = Wanted(
             levels=self.levels,
-            at_least=score and score.at_least,
-            sure_from=self.sure_from,
+            at_least=None if by_levels else self.at_least or 0.5,
+            sure_from=self.sure_from or (0 if by_levels else 0.99),
             within=self.within,
+            engine=self.engine,
         )
-        if score and score.weights == "learned":
-            return wanted.weighing(_learned(scope))
-        return wanted
+        return wanted.weighing(_learned(scope)) if self.weights == "learned" else wanted
 
     def columns(self, scope: Scope) -> tuple[str, ...]:
         """Return what matching reads, and the words of what narrows it."""
@@ -122,10 +125,11 @@ class Duplicates(SqlCheck):
     def query(self, scope: Scope) -> Query:
         """Search, and return the statement that selects what was found."""
         table = f"steward_duplicates_{next(_NUMBERS)}"
-        with matched(scope.con, self.wanted(scope), narrowed(scope)) as work:
+        wanted = self.wanted(scope)
+        with matched(scope.con, wanted, narrowed(scope)) as work:
             for block in capped(work):
                 scope.leave_out(_left_out(block))
-            write_found(work, table, sure_from=self.sure_from)
+            write_found(work, table, sure_from=wanted.sure_from)
         return Query(f"SELECT * FROM {table}", {})
 
     def explain(self, scope: Scope, ref: RecordRef) -> tuple[Step, ...]:
