@@ -26,6 +26,12 @@ metadata = MetaData(
     }
 )
 
+
+def _of_a_finding() -> Column[str]:
+    finding = ForeignKey("findings.fingerprint", ondelete="CASCADE")
+    return Column("fingerprint", Text, finding, primary_key=True)
+
+
 meta = Table(
     "meta",
     metadata,
@@ -208,9 +214,7 @@ findings = Table(
 finding_refs = Table(
     "finding_refs",
     metadata,
-    Column(
-        "fingerprint", Text, ForeignKey("findings.fingerprint", ondelete="CASCADE"), primary_key=True
-    ),
+    _of_a_finding(),
     Column("connection", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Index(None, "connection", "id"),
@@ -219,9 +223,7 @@ finding_refs = Table(
 regrouped = Table(
     "regrouped",
     metadata,
-    Column(
-        "fingerprint", Text, ForeignKey("findings.fingerprint", ondelete="CASCADE"), primary_key=True
-    ),
+    _of_a_finding(),
     Column("members", Text, nullable=False),  # the fingerprint that they would have of their own
     UniqueConstraint("members"),
 )
