@@ -3,7 +3,8 @@
 Each step is a module and a query: `rows` makes contacts comparable, `blocking` says which pairs are
 worth comparing, `comparing` names what they have in common, `scoring` weighs it with the `weights`,
 `levels` are what rules may ask for by name, `clustering` makes groups of pairs. `matches` is the
-whole way.
+whole way. `training` learns weights from a base, `worth` says what they come to there; `explaining`
+says why two contacts are one person or not, `evaluating` how good it all is where somebody knows.
 """
 
 from __future__ import annotations

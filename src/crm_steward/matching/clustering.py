@@ -76,7 +76,7 @@ def cluster(work: Work, weights: Weights) -> None:
             and, of all pairs compared, `matching.scored`.
         weights: What the pairs were scored with: some are compared only now.
     """
-    work.run("CREATE TABLE matching.members (n INTEGER, group_n INTEGER)")
+    work.run("CREATE OR REPLACE TABLE matching.members (n INTEGER, group_n INTEGER)")
     edges = work.run(_KNOTTED).fetchall()
     if not edges:
         work.run("INSERT INTO matching.members SELECT unnest([l, r]), l FROM matching.pairs")

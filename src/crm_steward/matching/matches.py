@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from crm_steward.matching.blocking import CappedBlock, block, capped
 from crm_steward.matching.clustering import SAID, cluster
-from crm_steward.matching.comparing import compare
+from crm_steward.matching.comparing import COMPARISONS, compare
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
 from crm_steward.matching.rows import EVERYBODY, Narrowed, prepare
 from crm_steward.matching.scoring import score
@@ -89,7 +89,7 @@ _NOBODY: Final = (
 )
 
 _PAIRS: Final = f"""
-CREATE TABLE matching.pairs AS
+CREATE OR REPLACE TABLE matching.pairs AS
 SELECT l, r, bits, level FROM (
     SELECT l, r, bits, CASE {{levels}} WHEN bits >= $least THEN {len(LEVELS)} END AS level
     FROM matching.scored
@@ -99,7 +99,7 @@ UNION ALL SELECT l, r, bits, {len(LEVELS) + 1} FROM matching.decided WHERE bits 
 _LEVEL: Final = [*LEVELS, ALL_EVIDENCE, DECIDED]
 
 _GROUPS: Final = """
-CREATE TABLE matching.groups AS
+CREATE OR REPLACE TABLE matching.groups AS
 WITH held AS (
     -- A pair that no level and no score found may still lie in a group that others hold together.
     SELECT a.group_n, count(*) AS pairs, min(p.bits) AS weakest, min(p.level) AS level
@@ -127,38 +127,50 @@ def matched(
     with working(con) as work:
         prepare(work, narrowed)
         _decided(work, wanted.within)
-        found = _scored(work, wanted, narrowed)
-        cases = " ".join(
-            f"WHEN {sql} THEN {list(LEVELS).index(name)}"
-            for name, sql in LEVELS.items()
-            if found and name in wanted.levels
-        )
-        least = inf if wanted.at_least is None else bits_of(wanted.at_least)
-        work.run(_PAIRS.format(levels=cases), least=least)
-        cluster(work, wanted.weights)
-        work.run(_GROUPS, sure=bits_of(wanted.sure_from))
+        if wanted.engine == "sql":
+            _scored(work, wanted)
+        else:
+            _by_splink(work, wanted, narrowed)
+        group(work, wanted)
         yield work
 
 
-_NOTHING: Final = "CREATE TABLE matching.scored (l INTEGER, r INTEGER, bits FLOAT)"
+def group(work: Work, wanted: Wanted) -> None:
+    """Make `pairs`, `members` and `groups` of what was scored; again, for something else wanted.
+
+    Args:
+        work: Holds `scored` and `decided`, made for the same weights and scope.
+        wanted: What makes two contacts duplicates.
+    """
+    cases = " ".join(
+        f"WHEN {sql} THEN {list(LEVELS).index(name)}"
+        for name, sql in LEVELS.items()
+        if name in wanted.levels
+    )
+    least = inf if wanted.at_least is None else bits_of(wanted.at_least)
+    work.run(_PAIRS.format(levels=cases), least=least)
+    cluster(work, wanted.weights)
+    work.run(_GROUPS, sure=bits_of(wanted.sure_from))
 
 
-def _scored(work: Work, wanted: Wanted, narrowed: Narrowed) -> bool:
-    """Make `matching.scored`, and return whether anything was compared.
+_NOTHING: Final = (
+    "CREATE TABLE matching.scored (l INTEGER, r INTEGER, nameless BOOLEAN, bits FLOAT, "
+    f"{', '.join(f'{one.column} UTINYINT' for one in COMPARISONS)})"
+)
+
+
+def _scored(work: Work, wanted: Wanted) -> None:
+    """Make `matching.scored`.
 
     Where no two contacts share a key, as in most tests of rules, planning the large statements
     would take longer than all the rest.
     """
-    if wanted.engine != "sql":
-        _by_splink(work, wanted, narrowed)
-        return True
     block(work, apart=wanted.within == "connection")
-    if not work.value("SELECT count(*) FROM matching.candidates"):
+    if work.value("SELECT count(*) FROM matching.candidates"):
+        compare(work)
+        score(work, wanted.weights)
+    else:
         work.run(_NOTHING)
-        return False
-    compare(work)
-    score(work, wanted.weights)
-    return True
 
 
 def _by_splink(work: Work, wanted: Wanted, narrowed: Narrowed) -> None:

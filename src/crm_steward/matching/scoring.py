@@ -55,31 +55,32 @@ def _cases(column: str, values: Mapping[int, str]) -> str:
     return f"(CASE {column} {whens} ELSE 0 END)"
 
 
-def _chance(name: str) -> str:
+def chance(name: str) -> str:
+    """Return SQL for log2 of how often two strangers show what is seen of a comparison."""
     by_level = CHANCE[name.removesuffix(", other company")]
     column = next(one.column for one in COMPARISONS if one.name == name)
     return _cases(column, by_level)
 
 
-_NAMES: Final = ("first name", "last name")
+NAMES: Final = ("first name", "last name")
 _NAMES_BY_CHANCE: Final = (
-    f"(CASE WHEN swapped > 0 THEN {_chance('swapped names')} "
-    f"ELSE {_chance('first name')} + {_chance('last name')} END)"
+    f"(CASE WHEN swapped > 0 THEN {chance('swapped names')} "
+    f"ELSE {chance('first name')} + {chance('last name')} END)"
 )
 _OTHERS: Final = ("e-mail", "e-mail, other company", "number in the e-mail", "phone", "birth date")
 _PLACE_BY_CHANCE: Final = (
-    f"least({_chance('company')}, {_chance('place')} + {_chance('place, other company')})"
+    f"least({chance('company')}, {chance('place')} + {chance('place, other company')})"
 )
 """A company is at an address: both are one piece of evidence, of which the rarer counts."""
 
 
 def _strangers(weights: Weights) -> str:
-    others = " + ".join(_chance(name) for name in _OTHERS)
+    others = " + ".join(chance(name) for name in _OTHERS)
     odds = log2(weights.strangers_odds)
     return f"{_BASE} + {odds:.4f} + {_NAMES_BY_CHANCE} + {_PLACE_BY_CHANCE} + {others}"
 
 
-def _seen(weights: Weights, relation: str, names: tuple[str, ...]) -> str:
+def seen(weights: Weights, relation: str, *names: str) -> str:
     """Return SQL for log2 of how often a relation shows what is seen of some comparisons."""
     shares = getattr(weights, relation)
     parts = []
@@ -94,27 +95,31 @@ def _seen(weights: Weights, relation: str, names: tuple[str, ...]) -> str:
 
 
 _NOT_NAMES: Final = tuple(
-    one.name for one in COMPARISONS if one.name not in {*_NAMES, "swapped names"}
+    one.name for one in COMPARISONS if one.name not in {*NAMES, "swapped names"}
 )
 
 
 def _related(weights: Weights, relation: str) -> str:
-    swapped = _seen(weights, relation, ("swapped names",))
-    names = _seen(weights, relation, _NAMES)
-    rest = _seen(weights, relation, _NOT_NAMES)
+    swapped = seen(weights, relation, "swapped names")
+    names = seen(weights, relation, *NAMES)
+    rest = seen(weights, relation, *_NOT_NAMES)
     return f"(CASE WHEN swapped > 0 THEN {swapped} ELSE {names} END) + {rest}"
 
 
 def _colleagues(weights: Weights) -> str:
     """Return SQL for two colleagues: their names agree by chance, their company does not."""
-    phone = _seen(weights, "colleagues", ("phone",))
-    switchboard = "least(-0.5, log2(coalesce(number_holders, 20)) - log2(company_holders))"
-    rest = _seen(weights, "colleagues", tuple(name for name in _NOT_NAMES if name != "phone"))
+    rest = seen(weights, "colleagues", *(name for name in _NOT_NAMES if name != "phone"))
     return (
         f"CASE WHEN company IN (1, 2, 3) THEN log2(company_holders) + {_NAMES_BY_CHANCE} + {rest} "
-        f"+ (CASE WHEN number = 1 THEN {switchboard} ELSE {phone} END) "
-        f"+ {_chance('birth date')} ELSE -99 END"
+        f"+ {phone_of_colleagues(weights)} + {chance('birth date')} ELSE -99 END"
     )
+
+
+def phone_of_colleagues(weights: Weights) -> str:
+    """Return SQL for log2 of how often colleagues show what is seen of phones: a switchboard is theirs."""
+    switchboard = "least(-0.5, log2(coalesce(number_holders, 20)) - log2(company_holders))"
+    phone = seen(weights, "colleagues", "phone")
+    return f"(CASE WHEN number = 1 THEN {switchboard} ELSE {phone} END)"
 
 
 def hypotheses(weights: Weights) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from crm_steward.store.arrow import arrow_type, batch_of, stream
 from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import Database
 from crm_steward.store.decisions import Decisions
+from crm_steward.store.learned import Learned
 from crm_steward.store.people import People
 from crm_steward.store.tables import contacts
 
@@ -42,6 +44,7 @@ def open_relation(
     what people decided about pairs of records and holds, `same` or `different`, the lower record
     on the left; also about records that are not among the contacts. And `people` (connection, id,
     person): the records of each person, across connections; empty where `columns` does not name it.
+    And `learned` (content): the weights that were learned last, as JSON; empty before.
 
     Args:
         database: The store.
@@ -54,11 +57,13 @@ def open_relation(
     wanted = [c for c in contacts.columns if columns is None or c.name in {*columns, *_NAMES}]
     decided = _decided(database)
     known = People(database).all() if columns is None or "people" in columns else {}
+    lesson = Learned(database).newest()
     if since is not None:
         con = _changed(database, wanted, since, connections, memory_limit)
     else:
         con = _whole(database, wanted, connections, memory_limit)
     _insert(con, "decisions", decided)
+    _insert(con, "learned", [(json.dumps(dict(lesson.content)),)] if lesson else [])
     set_people(con, known)
     return con
 

@@ -26,6 +26,12 @@ metadata = MetaData(
     }
 )
 
+
+def _of_a_finding() -> Column[str]:
+    finding = ForeignKey("findings.fingerprint", ondelete="CASCADE")
+    return Column("fingerprint", Text, finding, primary_key=True)
+
+
 meta = Table(
     "meta",
     metadata,
@@ -208,12 +214,7 @@ findings = Table(
 finding_refs = Table(
     "finding_refs",
     metadata,
-    Column(
-        "fingerprint",
-        Text,
-        ForeignKey("findings.fingerprint", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    _of_a_finding(),
     Column("connection", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Index(None, "connection", "id"),
@@ -222,12 +223,7 @@ finding_refs = Table(
 regrouped = Table(
     "regrouped",
     metadata,
-    Column(
-        "fingerprint",
-        Text,
-        ForeignKey("findings.fingerprint", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    _of_a_finding(),
     Column("members", Text, nullable=False),  # the fingerprint that they would have of their own
     UniqueConstraint("members"),
 )
@@ -337,6 +333,16 @@ rulebooks = Table(
     Column("ran_at", UtcTime, nullable=False),
 )
 """The rules that the last scans ran with: what `rules impact` compares an edit with."""
+
+learned = Table(
+    "learned",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("content", Json, nullable=False),  # Weights.to_json()
+    Column("learned_at", UtcTime, nullable=False),
+    Column("contacts", Integer, nullable=False),  # from how many
+)
+"""What evidence weighs, as it was learned from these contacts: the newest is what rules use."""
 
 figures = Table(
     "figures",

@@ -126,7 +126,7 @@ class Duplicates(SqlCheck):
         """Search, and return the statement that selects what was found."""
         table = f"steward_duplicates_{next(_NUMBERS)}"
         wanted = self.wanted(scope)
-        with matched(scope.con, wanted, _narrowed(scope)) as work:
+        with matched(scope.con, wanted, narrowed(scope)) as work:
             for block in capped(work):
                 scope.leave_out(_left_out(block))
             write_found(work, table, sure_from=wanted.sure_from)
@@ -134,7 +134,7 @@ class Duplicates(SqlCheck):
 
     def explain(self, scope: Scope, ref: RecordRef) -> tuple[Step, ...]:
         """Say which group the record is in, pair by pair."""
-        matches = find_groups(scope.con, self.wanted(scope), _narrowed(scope))
+        matches = find_groups(scope.con, self.wanted(scope), narrowed(scope))
         group = next((group for group in matches.groups if ref in group.refs), None)
         return (_step(group, ref),)
 
@@ -145,7 +145,8 @@ class Duplicates(SqlCheck):
         return words("says.duplicates", n=members, level=level)
 
 
-def _narrowed(scope: Scope) -> Narrowed:
+def narrowed(scope: Scope) -> Narrowed:
+    """Return which contacts are looked at."""
     statement = Statement(scope.now)
     return Narrowed(scope.clause(statement), statement.values)
 
