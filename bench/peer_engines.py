@@ -58,7 +58,8 @@ def contacts(path: str) -> duckdb.DuckDBPyConnection:
     """Load the file as table `contacts`, with `row`."""
     con = duckdb.connect(config={"threads": THREADS})
     con.execute(
-        f"CREATE TABLE contacts AS SELECT file_row_number AS row, * FROM read_parquet('{path}', file_row_number = true)"
+        "CREATE TABLE contacts AS SELECT file_row_number AS row, *, NULL::VARCHAR AS email_keys, "
+        f"NULL::VARCHAR AS phone_keys FROM read_parquet('{path}', file_row_number = true)"
     )
     return con
 
@@ -99,13 +100,15 @@ def exact(path: str) -> tuple[Run, Callable[[Any], Edges]]:
 
 def ours(path: str) -> tuple[Run, Callable[[Any], Edges]]:
     """The engine that rules use; its call stands here and nowhere else in these files."""
-    from crm_steward.matching import LEVELS, find_groups
+    from crm_steward.matching import Wanted, find_groups
 
     con = contacts(path)
 
     def named(found: Any) -> Edges:
         links = [
-            (pair.left, pair.right, pair.score) for group in found.groups for pair in group.pairs
+            (pair.left, pair.right, pair.probability)
+            for group in found.groups
+            for pair in group.pairs
         ]
         columns = ("left_connection", "left_id", "right_connection", "right_id", "score")
         rows = [(a.connection, a.id, b.connection, b.id, score) for a, b, score in links]
@@ -116,7 +119,7 @@ def ours(path: str) -> tuple[Run, Callable[[Any], Edges]]:
             else _nothing(columns),
         )
 
-    return lambda: find_groups(con, list(LEVELS)), named
+    return lambda: find_groups(con, Wanted()), named
 
 
 def _nothing(columns: tuple[str, ...]) -> pa.Table:

@@ -120,7 +120,8 @@ def _on_spark(people: Prepared, within: Scope, threshold: float) -> pa.Table:
     from crm_steward.matching.splink_spark import contacts_on_spark  # noqa: PLC0415 -- an extra
 
     with contacts_on_spark(people.con) as frame:
-        api = SparkAPI(spark_session=frame.sparkSession, register_udfs_automatically=False)
+        make: Any = SparkAPI  # untyped in Splink
+        api = make(spark_session=frame.sparkSession, register_udfs_automatically=False)
         return _scored(api.register(frame), people, within, threshold)
 
 
@@ -147,7 +148,7 @@ def _scored(contacts: Any, people: Prepared, within: Scope, threshold: float) ->
         taught = linker.misc.save_model_to_json()
         linker = Linker(contacts, _tempered(taught, untaught), log_level=None)
     # A margin, because what is returned is rounded and only then compared with the threshold.
-    pairs = linker.inference.predict(max(threshold - 1e-6, 0), warning_mode="never")
+    pairs: Any = linker.inference.predict(max(threshold - 1e-6, 0), warning_mode="never")
     return pairs.query_sql(
         "SELECT number_l, number_r, match_probability FROM {this}"
     ).as_pyarrow_table()

@@ -36,7 +36,10 @@ def untrained(
         weigh: Agreement on a rare value counts for more. In a small base every value is rare.
     """
     scope = ("connection",) if within == "connection" else ()
-    rules = [block_on(*scope, *keys) for keys in _BLOCKS if _columns_of(keys) <= set(filled)]
+    rules: list[Any] = [
+        block_on(*scope, *keys) for keys in _BLOCKS if _columns_of(keys) <= set(filled)
+    ]
+    rules += _crosswise(filled, scope)
     return SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="number",
@@ -44,7 +47,7 @@ def untrained(
         comparisons=[
             make(weigh) for columns, make in _COMPARED.items() if set(columns) & set(filled)
         ],
-        blocking_rules_to_generate_predictions=rules + _crosswise(filled, scope),
+        blocking_rules_to_generate_predictions=rules,
         retain_matching_columns=False,
         max_iterations=20,
     )
