@@ -29,7 +29,7 @@ _WORLDS = {"default": World, "held-out": World.held_out}
 _JUDGED = """
 CREATE TABLE matching.judged AS SELECT m.group_n, c.person, g.sure
 FROM matching.members m JOIN matching.groups g USING (group_n)
-JOIN matching.plain p ON p.n = m.n JOIN contacts c ON c.connection = p.connection AND c.id = p.id
+JOIN matching.records p ON p.n = m.n JOIN contacts c ON c.connection = p.connection AND c.id = p.id
 """
 
 

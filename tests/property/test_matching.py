@@ -84,8 +84,8 @@ def pairs(rows: Iterable[Row], wanted: Wanted) -> dict[frozenset[str], tuple[int
     """Return every pair found, before chains are cut: its ids, its level, its bits."""
     with matched(load(rows), wanted) as work:
         found = work.run(
-            "SELECT a.id, b.id, level, bits FROM matching.pairs JOIN matching.plain a ON a.n = l "
-            "JOIN matching.plain b ON b.n = r"
+            "SELECT a.id, b.id, level, bits FROM matching.pairs JOIN matching.records a ON a.n = l "
+            "JOIN matching.records b ON b.n = r"
         ).fetchall()
     return {frozenset((left, right)): (level, round(bits, 2)) for left, right, level, bits in found}
 

@@ -134,7 +134,7 @@ def _groups(work: Work, where: str) -> dict[RecordRef, int]:
 
     rows = work.run(
         "SELECT p.connection, p.id, group_n FROM matching.members "
-        "JOIN matching.plain p USING (n) JOIN matching.groups USING (group_n) "
+        "JOIN matching.records p USING (n) JOIN matching.groups USING (group_n) "
         f"WHERE {where}"
     ).fetchall()
     return {RecordRef(connection, record): group for connection, record, group in rows}

@@ -15,8 +15,8 @@ from crm_steward.normalize import ROLE_NAMES
 _FIRST: Final = "first IS NOT NULL"
 _LAST: Final = "last IS NOT NULL"
 _BOTH: Final = f"{_FIRST} AND {_LAST}"
-_ANY_ORDER: Final = "least(first, last), greatest(first, last)"
-_GIVEN: Final = "coalesce(set1::VARCHAR, first_word, first)"
+_ANY_ORDER: Final = "names"
+_GIVEN: Final = "given"
 _SOUND: Final = "translate(last, 'aeiouyh ', '')"
 
 
@@ -97,16 +97,25 @@ INSERT INTO matching.held SELECT {hashed}, n, {number} FROM matching.rows WHERE 
 _HELD_TOO: Final = """
 INSERT INTO matching.held SELECT DISTINCT {hashed}, n, {number} FROM (
     SELECT n, connection, {own}, unnest(from_json({column}, '["VARCHAR"]')) AS value
-    FROM matching.plain WHERE {column} LIKE '%,%'
+    FROM matching.plain JOIN (SELECT n, place FROM matching.records) USING (place)
+    WHERE {column} LIKE '%,%'
 ) WHERE value <> '' AND {own_too}
 """
 
-_KEPT: Final = """
+_MOST: Final = (
+    f"CASE kind {' '.join(f'WHEN {n} THEN {key.most}' for n, key in enumerate(KEYS))} END"
+)
+
+_BLOCKS: Final = """
+CREATE TABLE matching.blocks AS
+SELECT key, min(kind) AS kind, count(*)::INTEGER AS size FROM matching.held GROUP BY key
+HAVING count(*) > 1
+"""
+
+_KEPT: Final = f"""
 CREATE TABLE matching.kept AS
-SELECT key, n, kind, size FROM matching.held JOIN (
-    SELECT key, count(*)::USMALLINT AS size FROM matching.held GROUP BY key
-    HAVING count(*) BETWEEN 2 AND CASE any_value(kind) {most} END
-) USING (key)
+SELECT key, n, held.kind, size FROM matching.held
+JOIN (SELECT key, size FROM matching.blocks WHERE size <= {_MOST}) USING (key)
 """
 
 _CANDIDATES: Final = f"""
@@ -138,7 +147,7 @@ class CappedBlock:
 
 
 def block(work: Work, *, apart: bool) -> None:
-    """Make `matching.candidates`: the pairs that share a key, and which.
+    """Make `matching.candidates`, the pairs that share a key, and `matching.blocks`, too large ones.
 
     Args:
         work: Holds `matching.rows`.
@@ -169,19 +178,18 @@ def block(work: Work, *, apart: bool) -> None:
             ),
             roles=sorted(ROLE_NAMES),
         )
-    work.run(_KEPT.format(most=" ".join(f"WHEN {n} THEN {k.most}" for n, k in enumerate(KEYS))))
+    work.run("DROP TABLE matching.plain")
+    work.run(_BLOCKS)
+    work.run(_KEPT)
+    work.run("DROP TABLE matching.held")
+    work.run(f"DELETE FROM matching.blocks WHERE size <= {_MOST}")
     work.run(_CANDIDATES)
     work.run("DROP TABLE matching.kept")
 
 
 def capped(work: Work) -> list[CappedBlock]:
     """Return what was not compared because too many share it, the largest first."""
-    rows = work.run(
-        "SELECT kind, size FROM (SELECT min(kind) AS kind, count(*) AS size "
-        "FROM matching.held GROUP BY key) "
-        f"WHERE size > CASE kind {' '.join(f'WHEN {n} THEN {k.most}' for n, k in enumerate(KEYS))} END "
-        "ORDER BY kind, size DESC"
-    ).fetchall()
+    rows = work.run("SELECT kind, size FROM matching.blocks ORDER BY kind, size DESC").fetchall()
     found = [
         CappedBlock(key=KEYS[kind].name, holders=size, value=True)
         for kind, size in rows

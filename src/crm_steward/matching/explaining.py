@@ -144,7 +144,7 @@ def explain(
 
 def _number(work: Work, ref: RecordRef) -> int:
     rows = work.run(
-        "SELECT n FROM matching.plain WHERE connection = $connection AND id = $id",
+        "SELECT n FROM matching.records WHERE connection = $connection AND id = $id",
         connection=ref.connection,
         id=ref.id,
     ).fetchall()

@@ -79,8 +79,8 @@ CREATE TABLE matching.decided AS
 SELECT least(a.n, b.n) AS l, greatest(a.n, b.n) AS r,
     CASE d.verdict WHEN 'same' THEN {SAID} ELSE -{SAID} END AS bits
 FROM {{decisions}} d
-JOIN matching.plain a ON a.connection = d.left_connection AND a.id = d.left_id
-JOIN matching.plain b ON b.connection = d.right_connection AND b.id = d.right_id
+JOIN matching.records a ON a.connection = d.left_connection AND a.id = d.left_id
+JOIN matching.records b ON b.connection = d.right_connection AND b.id = d.right_id
 WHERE {{scope}}
 """
 _NOBODY: Final = (
@@ -117,7 +117,7 @@ FROM held JOIN sized USING (group_n)
 def matched(
     con: duckdb.DuckDBPyConnection, wanted: Wanted, narrowed: Narrowed = EVERYBODY
 ) -> Iterator[Work]:
-    """Give the tables of a search: `plain`, `scored`, `pairs`, `members`, `groups` and what led there.
+    """Give the tables of a search: `records`, `scored`, `pairs`, `members`, `groups` and what led there.
 
     Args:
         con: Holds `contacts` with the columns `rows.COLUMNS`, and `decisions` where people decided.
@@ -190,11 +190,11 @@ def _by_splink(work: Work, wanted: Wanted, narrowed: Narrowed) -> None:
         "CREATE TABLE matching.scored AS SELECT a.n AS l, b.n AS r, "
         "log2(least(probability, 0.999999) / (1 - least(probability, 0.999999)))::FLOAT AS bits "
         "FROM steward_pairs_found f "
-        "JOIN matching.plain a ON a.connection = left_connection AND a.id = left_id "
-        "JOIN matching.plain b ON b.connection = right_connection AND b.id = right_id"
+        "JOIN matching.records a ON a.connection = left_connection AND a.id = left_id "
+        "JOIN matching.records b ON b.connection = right_connection AND b.id = right_id"
     )
     work.con.unregister("steward_pairs_found")
-    work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER, kind UTINYINT)")
+    work.run("CREATE TABLE matching.blocks (key UBIGINT, kind UTINYINT, size INTEGER)")
 
 
 def _decided(work: Work, within: Scope) -> None:
@@ -272,7 +272,7 @@ SELECT m.group_n, g.chained, g.sure, a.connection, a.id, b.connection, b.id, lev
 FROM matching.pairs p JOIN matching.members m ON m.n = p.l
 JOIN matching.members o ON o.n = p.r AND o.group_n = m.group_n
 JOIN matching.groups g ON g.group_n = m.group_n
-JOIN matching.plain a ON a.n = p.l JOIN matching.plain b ON b.n = p.r
+JOIN matching.records a ON a.n = p.l JOIN matching.records b ON b.n = p.r
 ORDER BY m.group_n, p.l, p.r
 """
 
@@ -314,7 +314,7 @@ _WRITTEN: Final = f"""
 CREATE TABLE {{table}} AS
 SELECT list({{{{'connection': connection, 'id': id}}}} ORDER BY p.n) AS refs, '' AS about,
     any_value(evidence) AS evidence, any_value(score) AS score
-FROM matching.members m JOIN matching.plain p ON p.n = m.n
+FROM matching.members m JOIN matching.records p ON p.n = m.n
 JOIN (
     SELECT group_n, min(probability) AS score, to_json({{{{
         'certainty': CASE WHEN any_value(g.sure) THEN 'sure' ELSE 'review' END,
@@ -331,7 +331,7 @@ JOIN (
         FROM matching.pairs p JOIN matching.members m ON m.n = p.l
         JOIN matching.members o ON o.n = p.r AND o.group_n = m.group_n
     ) JOIN (SELECT group_n AS known, chained, sure FROM matching.groups) g ON known = group_n
-    JOIN matching.plain a ON a.n = l JOIN matching.plain b ON b.n = r
+    JOIN matching.records a ON a.n = l JOIN matching.records b ON b.n = r
     GROUP BY group_n
 ) USING (group_n)
 GROUP BY group_n

@@ -57,7 +57,7 @@ parted AS (
         (first IS NULL OR length(first) = 1) AND contains(local, '.') AND last IS NOT NULL AS lacks
     FROM named
 )
-SELECT (row_number() OVER (ORDER BY connection, id))::INTEGER AS n, * EXCLUDE (before, after, lacks) REPLACE (
+SELECT (row_number() OVER ())::INTEGER AS place, * EXCLUDE (before, after, lacks) REPLACE (
     -- The address says the given name that the record lacks: zoe.martin@, martin.zoe12@.
     CASE WHEN lacks IS NOT TRUE THEN first
         WHEN starts_with(after, last[:6]) AND regexp_full_match(before, $word)
@@ -68,6 +68,12 @@ SELECT (row_number() OVER (ORDER BY connection, id))::INTEGER AS n, * EXCLUDE (b
             THEN regexp_replace(regexp_extract(after, '[a-z]+'), {_FOLD})
         ELSE first END AS first)
 FROM parted
+"""
+
+_RECORDS: Final = """
+CREATE TABLE matching.records AS
+SELECT (row_number() OVER (ORDER BY connection, id))::INTEGER AS n, place, connection, id
+FROM matching.plain
 """
 
 
@@ -88,14 +94,18 @@ WITH lettered AS (
             THEN translate(local, '._-', '') ELSE local END AS letters,
         CASE WHEN street IS NOT NULL AND coalesce(postcode, city) IS NOT NULL THEN {_ADDRESS} END
             AS address
-    FROM matching.plain
+    FROM matching.plain JOIN (SELECT n, place FROM matching.records) USING (place)
 ),
 folded AS (
-    SELECT * REPLACE (CASE WHEN contains(letters, 'e') THEN regexp_replace(letters, {_FOLD})
+    SELECT * REPLACE (CASE WHEN contains(letters, 'ae') OR contains(letters, 'oe') OR contains(letters, 'ue')
+            THEN regexp_replace(letters, {_FOLD})
         ELSE letters END AS letters) FROM lettered
 ),
 sizes AS (SELECT country, count(*) AS size FROM matching.plain WHERE country IS NOT NULL GROUP BY country)
 SELECT p.n, p.connection, p.first, p.last,
+    CASE WHEN p.first IS NOT NULL AND p.last IS NOT NULL
+        THEN hash(least(p.first, p.last), greatest(p.first, p.last)) END AS names,
+    hash(coalesce(g.set1::VARCHAR, split_part(p.first, ' ', 1))) AS given,
     CASE WHEN contains(p.first, ' ') THEN split_part(p.first, ' ', 1) END AS first_word,
     CASE WHEN contains(p.first, ' ')
         THEN p.first[1] || split_part(p.first, ' ', 2)[1] END AS initials,
@@ -105,8 +115,9 @@ SELECT p.n, p.connection, p.first, p.last,
     log2((coalesce(sizes.size, $size) + {BACKGROUND}) / (coalesce(l.holders, 1) - 0.8))::FLOAT AS last_bits,
     log2(coalesce(sizes.size, $size) + {BACKGROUND})::FLOAT AS base_bits,
     p.email, CASE WHEN p.email_keys LIKE '%,%' THEN p.email_keys END AS other_emails,
-    p.local, coalesce(list_contains($roles, p.local), false) AS role,
-    nullif(regexp_replace(p.local, '[^0-9]', '', 'g'), '') AS digits,
+    p.local, p.local IS NOT NULL AND p.local IN (SELECT unnest($roles)) AS role,
+    CASE WHEN p.local <> translate(p.local, '0123456789', '')
+        THEN regexp_replace(p.local, '[^0-9]', '', 'g') END AS digits,
     -- Whose mailbox it is: jdoe@, john.doe@, doej@ for John Doe, not family.doe@.
     coalesce(p.letters = p.first[1] || p.last[1]
         OR (length(p.first) > 2 AND contains(p.letters, split_part(p.first, ' ', 1)))
@@ -114,7 +125,7 @@ SELECT p.n, p.connection, p.first, p.last,
         OR starts_with(p.letters, p.last || p.first[1])
         OR (starts_with(p.letters, p.first[:2]) AND contains(p.letters, p.last[:5])), false) AS own,
     p.domain, coalesce(d.holders, 1)::INTEGER AS domain_holders,
-    coalesce(list_contains($providers, p.domain)
+    coalesce(p.domain IN (SELECT unnest($providers))
         OR d.holders > {_PROVIDES[0]} + {_PROVIDES[1]} * $size, false) AS private,
     p.number1, p.number2, p.company, coalesce(c.holders, 1)::INTEGER AS company_holders,
     p.street, p.address, coalesce(a.holders, 1)::INTEGER AS address_holders,
@@ -151,7 +162,7 @@ EVERYBODY: Final = Narrowed()
 
 
 def prepare(work: Work, narrowed: Narrowed) -> None:
-    """Make `matching.plain` (each contact's values, numbered) and `matching.rows` of `contacts`."""
+    """Make `matching.plain`, `matching.records` (their numbers, in order) and `matching.rows`."""
     names = given_names()
     work.run(
         "CREATE TABLE matching.given_names AS SELECT unnest($names) AS name, unnest($set1) AS set1, "
@@ -172,6 +183,7 @@ def prepare(work: Work, narrowed: Narrowed) -> None:
         word="[a-z]{3,}",
         word_and_number="[a-z]{3,}[0-9]*",
     )
+    work.run(_RECORDS)
     work.run(
         _ROWS,
         size=work.value("SELECT count(*) FROM matching.plain"),

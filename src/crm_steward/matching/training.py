@@ -77,7 +77,7 @@ def train(con: duckdb.DuckDBPyConnection, on: date, narrowed: Narrowed = EVERYBO
         prepare(work, narrowed)
         block(work, apart=False)
         compare(work)
-        contacts = work.value("SELECT count(*) FROM matching.plain")
+        contacts = work.value("SELECT count(*) FROM matching.records")
         taken = _sample(work)
         weights = replace(SHIPPED, source=f"learned from {contacts} contacts on {on.isoformat()}")
         for _ in range(_ROUNDS):
