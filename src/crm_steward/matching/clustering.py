@@ -18,6 +18,7 @@ from typing import Final
 import pyarrow as pa
 
 from crm_steward.matching.comparing import compare
+from crm_steward.matching.levels import LEVELS
 from crm_steward.matching.scoring import score
 from crm_steward.matching.weights import Weights
 from crm_steward.matching.work import Work
@@ -124,8 +125,11 @@ def _known(work: Work, chained: _Parts, weights: Weights) -> Mapping[_Pair, floa
         "SELECT l, r, bits FROM matching.scored_too UNION ALL "
         "SELECT l, r, bits FROM matching.scored "
         "JOIN matching.chained a ON a.n = l JOIN matching.chained b ON b.n = r "
+        # A level is somebody's word: it speaks for its pair, however little the rest says.
+        "WHERE a.chain = b.chain UNION ALL SELECT l, r, greatest(bits, 1) FROM matching.pairs "
+        f"WHERE level < {len(LEVELS)} AND bits > {CONTRADICTS} "
         # What a person decided comes last, and counts.
-        "WHERE a.chain = b.chain UNION ALL SELECT l, r, bits FROM matching.decided"
+        "UNION ALL SELECT l, r, bits FROM matching.decided"
     ).fetchall()
     return {(l, r): bits for l, r, bits in rows}  # noqa: E741 -- left and right
 
