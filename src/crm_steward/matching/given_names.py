@@ -7,6 +7,40 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+TITLES: Final = [
+    "dr",
+    "prof",
+    "pr",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "m",
+    "mm",
+    "mme",
+    "mlle",
+    "me",
+    "herr",
+    "frau",
+    "hr",
+    "fr",
+    "ing",
+    "dipl",
+    "sr",
+    "sra",
+    "srta",
+    "d",
+    "dna",
+    "don",
+    "dona",
+    "sir",
+    "lady",
+    "rev",
+    "sig",
+    "dott",
+]
+"""What may stand before a given name and is none."""
+
 MOST_SETS: Final = 3
 """Sets looked at for one name. `alex` stands in ten; the commonest come first in the file."""
 

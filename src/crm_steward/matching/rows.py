@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crm_steward.matching.given_names import given_names
+from crm_steward.matching.given_names import TITLES, given_names
 from crm_steward.matching.providers import PRIVATE_PROVIDERS
 from crm_steward.matching.work import Work
 from crm_steward.model import COMPARED
@@ -26,10 +26,7 @@ just because nobody else there bears it."""
 _PROVIDES: Final = (20, 0.002)
 """A domain of more contacts than this, and this share of the base, is a provider's, not a firm's."""
 
-_TITLES: Final = (
-    "^((dr|prof|pr|mr|mrs|ms|miss|m|mm|mme|mlle|me|herr|frau|hr|fr|ing|dipl|sr|sra|srta|d|dna|don"
-    "|dona|sir|lady|rev|sig|dott) )+"
-)
+_TITLES: Final = f"^(({'|'.join(TITLES)}) )+"
 _FAMILIES: Final = ["family", "famille", "familie", "familia", "famiglia"]
 _FOLD: Final = r"'([aou])e+', '\1', 'g'"
 """What `normalize.name_key` does to umlauts, so that a name is found in an address."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from crm_steward.matching.given_names import formal_names
+from crm_steward.matching.given_names import TITLES, formal_names
 from crm_steward.normalize import ROLE_NAMES
 
 if TYPE_CHECKING:
@@ -25,31 +25,7 @@ _FEW: Final = (
 )
 """Columns that block by themselves, and therefore only where a value has few holders."""
 
-_TITLES: Final = ", ".join(
-    f"'{title}'"
-    for title in (
-        [
-            "dipl",
-            "dott",
-            "dr",
-            "frau",
-            "herr",
-            "ing",
-            "m",
-            "miss",
-            "mlle",
-            "mme",
-            "mr",
-            "mrs",
-            "ms",
-            "prof",
-            "sir",
-            "sr",
-            "sra",
-            "srta",
-        ]
-    )
-)
+_TITLES: Final = ", ".join(f"'{title}'" for title in TITLES)
 _ROLES: Final = ", ".join(f"'{name}'" for name in sorted(ROLE_NAMES))
 
 _MOST_HOLDERS: Final = 50
@@ -65,7 +41,7 @@ class Prepared:
     """Contacts made ready, in a database of their own.
 
     Args:
-        con: Connected to that database, where they are table `people`.
+        con: Connected to that database, where they are table `splink_people`.
         table: The table's name for the connection they were read by.
         filled: Its columns that hold something.
         count: How many contacts there are.
@@ -84,7 +60,7 @@ class Prepared:
         """
         rules = [column for column in _PROOF if column in self.filled]
         sure = " UNION ".join(
-            f"SELECT l.number, r.number FROM people l JOIN people r USING (few_name_key, {column})"
+            f"SELECT l.number, r.number FROM splink_people l JOIN splink_people r USING (few_name_key, {column})"
             " WHERE l.number < r.number"
             for column in rules
         )
@@ -97,7 +73,7 @@ class Prepared:
         if not self.filled.issuperset(columns):
             return 0
         return self._count(
-            f"(SELECT count(*) AS holders FROM people WHERE {_all_filled(columns)}"
+            f"(SELECT count(*) AS holders FROM splink_people WHERE {_all_filled(columns)}"
             f" GROUP BY {', '.join(columns)})",
             "coalesce(sum(holders * (holders - 1) // 2), 0)::BIGINT",
         )
@@ -124,7 +100,7 @@ def prepared(con: duckdb.DuckDBPyConnection) -> Iterator[Prepared]:
         with con.cursor() as cursor:
             cursor.execute(f"USE {place}")
             filled, count = _contents(cursor)
-            yield Prepared(con=cursor, table=f"{place}.people", filled=filled, count=count)
+            yield Prepared(con=cursor, table=f"{place}.splink_people", filled=filled, count=count)
     finally:
         con.execute(f"DETACH {place}")
 
@@ -134,7 +110,10 @@ def _columns(con: duckdb.DuckDBPyConnection) -> str:
     read = {column: column if column in there else "NULL" for column in _READ}
     for column in ("first_name_key", "last_name_key", "name_key"):
         read[column] = _untitled(read[column])
+    if "birth_date" in there:
+        read["birth_date"] = "birth_date::DATE"
     if "email_key" in there:
+        read["email_domain"] = "nullif(split_part(email_key, '@', 2), '')"
         # A function's mailbox is many people's: it says where somebody works, as its domain does.
         read["email_key"] = (
             f"CASE WHEN split_part(email_key, '@', 1) NOT IN ({_ROLES}) THEN email_key END"
@@ -169,7 +148,7 @@ def _with_blocks(place: str) -> str:
         for column in _FEW
     )
     return f"""
-        CREATE TABLE {place}.people AS
+        CREATE TABLE {place}.splink_people AS
         SELECT numbered.*, {few},
             list_concat([first_name_key], coalesce(by_name.names, by_given.names, [])) AS first_names
         FROM {place}.numbered
@@ -179,12 +158,12 @@ def _with_blocks(place: str) -> str:
 
 
 def _contents(cursor: duckdb.DuckDBPyConnection) -> tuple[frozenset[str], int]:
-    """Return the columns of `people` that hold something, and how many people there are."""
+    """Return the columns of `splink_people` that hold something, and how many people there are."""
     cursor.execute("DROP TABLE numbered")
     cursor.execute("DROP TABLE nicknames")
-    names = [name for name, *_ in cursor.execute("DESCRIBE people").fetchall()]
+    names = [name for name, *_ in cursor.execute("DESCRIBE splink_people").fetchall()]
     counts = ", ".join(f"count({name})" for name in names)
-    ((total, *filled),) = cursor.execute(f"SELECT count(*), {counts} FROM people").fetchall()
+    ((total, *filled),) = cursor.execute(f"SELECT count(*), {counts} FROM splink_people").fetchall()
     return frozenset(name for name, held in zip(names, filled, strict=True) if held), total
 
 

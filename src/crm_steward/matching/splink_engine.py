@@ -111,7 +111,7 @@ def _on_duckdb(people: Prepared, within: Scope, threshold: float) -> pa.Table:
     from splink import DuckDBAPI  # noqa: PLC0415 -- an extra
 
     api = DuckDBAPI(connection=people.con)
-    return _scored(api.register("people"), people, within, threshold)
+    return _scored(api.register("splink_people"), people, within, threshold)
 
 
 def _on_spark(people: Prepared, within: Scope, threshold: float) -> pa.Table:

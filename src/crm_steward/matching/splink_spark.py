@@ -50,7 +50,7 @@ _NO_FOLDER: Final = Problem(
 
 @contextmanager
 def contacts_on_spark(con: duckdb.DuckDBPyConnection) -> Iterator[DataFrame]:
-    """Start a session and give it table `people` of `con`; both end with the context.
+    """Start a session and give it table `splink_people` of `con`; both end with the context.
 
     Contacts, and what Spark keeps between steps, lie in a folder of their own: below
     `spark.checkpoint.dir`, which all machines must reach, or in a temporary folder where Spark runs
@@ -62,7 +62,7 @@ def contacts_on_spark(con: duckdb.DuckDBPyConnection) -> Iterator[DataFrame]:
     """
     with TemporaryDirectory(prefix="crm-steward-spark-") as here, _session(here) as spark:
         parquet = Path(here, "people.parquet")
-        con.execute(f"COPY people TO '{parquet}' (FORMAT parquet)")
+        con.execute(f"COPY splink_people TO '{parquet}' (FORMAT parquet)")
         with _folder(spark, parquet) as folder:
             spark.sparkContext.setCheckpointDir(f"{folder}/steps")
             yield spark.read.parquet(f"{folder}/{parquet.name}")
