@@ -194,7 +194,7 @@ def _by_splink(work: Work, wanted: Wanted, narrowed: Narrowed) -> None:
         "JOIN matching.records b ON b.connection = right_connection AND b.id = right_id"
     )
     work.con.unregister("steward_pairs_found")
-    work.run("CREATE TABLE matching.blocks (key UBIGINT, kind UTINYINT, size INTEGER)")
+    work.run("CREATE TABLE matching.blocks (key UBIGINT, size INTEGER)")
 
 
 def _decided(work: Work, within: Scope) -> None:
