@@ -79,14 +79,11 @@ FROM matching.plain
 
 _ADDRESS: Final = "hash(street, coalesce(postcode, city))"
 _COUNTED: Final = {
-    "first": "hash(first)",
-    "last": "hash(last)",
-    "domain": "hash(domain)",
-    "company": "hash(company)",
+    **{
+        what: f"CASE WHEN {what} IS NOT NULL THEN hash({what}) END"
+        for what in ("first", "last", "domain", "company", "city", "postcode", "country")
+    },
     "address": f"CASE WHEN street IS NOT NULL AND coalesce(postcode, city) IS NOT NULL THEN {_ADDRESS} END",
-    "city": "hash(city)",
-    "postcode": "hash(postcode)",
-    "country": "hash(country)",
 }
 """What is counted, and SQL of what stands for a value of it."""
 _EVERYBODY: Final = "everybody"
@@ -150,14 +147,14 @@ SELECT p.n, p.connection, p.first, p.last,
     p.city, coalesce(t.holders, 1)::INTEGER AS city_holders,
     p.postcode, coalesce(z.holders, 1)::INTEGER AS postcode_holders, p.born
 FROM folded p
-LEFT JOIN {_holders("country")} sizes ON sizes.value = hash(p.country)
-LEFT JOIN {_holders("first")} f ON f.value = hash(p.first)
-LEFT JOIN {_holders("last")} l ON l.value = hash(p.last)
-LEFT JOIN {_holders("domain")} d ON d.value = hash(p.domain)
-LEFT JOIN {_holders("company")} c ON c.value = hash(p.company)
+LEFT JOIN {_holders("country")} sizes ON p.country IS NOT NULL AND sizes.value = hash(p.country)
+LEFT JOIN {_holders("first")} f ON p.first IS NOT NULL AND f.value = hash(p.first)
+LEFT JOIN {_holders("last")} l ON p.last IS NOT NULL AND l.value = hash(p.last)
+LEFT JOIN {_holders("domain")} d ON p.domain IS NOT NULL AND d.value = hash(p.domain)
+LEFT JOIN {_holders("company")} c ON p.company IS NOT NULL AND c.value = hash(p.company)
 LEFT JOIN {_holders("address")} a ON a.value = p.address
-LEFT JOIN {_holders("city")} t ON t.value = hash(p.city)
-LEFT JOIN {_holders("postcode")} z ON z.value = hash(p.postcode)
+LEFT JOIN {_holders("city")} t ON p.city IS NOT NULL AND t.value = hash(p.city)
+LEFT JOIN {_holders("postcode")} z ON p.postcode IS NOT NULL AND z.value = hash(p.postcode)
 LEFT JOIN matching.given_names g ON g.name = split_part(p.first, ' ', 1)
 """
 
