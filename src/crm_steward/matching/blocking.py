@@ -107,7 +107,7 @@ _HELD: Final = "INSERT INTO matching.held SELECT {hashed}, n FROM matching.rows 
 _HELD_TOO: Final = """
 INSERT INTO matching.held SELECT DISTINCT {hashed}, n FROM (
     SELECT n, connection, {own}, unnest(from_json({column}, '["VARCHAR"]')) AS value
-    FROM matching.plain JOIN (SELECT n, place FROM matching.records) USING (place)
+    FROM (SELECT rowid AS place, * FROM matching.plain) JOIN (SELECT n, place FROM matching.records) USING (place)
     WHERE {column} LIKE '%,%'
 ) WHERE value <> '' AND {own_too}
 """

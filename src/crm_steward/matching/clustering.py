@@ -1,9 +1,10 @@
 """Cluster: groups of contacts that the pairs which were found hold together, and where to cut them.
 
-Most groups are two contacts and one pair. Where pairs form chains (a resembles b, b resembles c),
-the surest pairs are joined first, and two parts are only joined when, all in all, their members
-speak for it and no two of them contradict each other: correlation clustering, greedily, by average
-linkage (Bansal, Blum and Chawla, Correlation Clustering, Machine Learning 56, 2004).
+Most groups are two contacts and one pair, or a few of which every two are a pair. Where pairs form
+chains (a resembles b, b resembles c), the surest pairs are joined first, and two parts are only
+joined when, all in all, their members speak for it and no two of them contradict each other:
+correlation clustering, greedily, by average linkage (Bansal, Blum and Chawla, Correlation
+Clustering, Machine Learning 56, 2004).
 
 Contacts that a person said are one stay together whatever they hold, and stand for each other: she
 who married and moved resembles none of her own other records but the one that was named.
@@ -39,11 +40,32 @@ SAID: Final = 99.0
 _Pair = tuple[int, int]
 _Edge = tuple[int, int, float]
 
+_SEEN: Final = f"""
+CREATE OR REPLACE TABLE matching.seen AS
+SELECT n, least(n, min(other)) AS group_n, count(*) + 1 AS size,
+    bit_xor(hash(other)) AS others, bool_and(agrees) AS agrees
+FROM (
+    SELECT unnest([l, r]) AS n, unnest([r, l]) AS other,
+        bits >= 0 OR (level < {len(LEVELS)} AND bits > {CONTRADICTS}) AS agrees
+    FROM matching.pairs
+) GROUP BY n
+"""
+"""Each contact with those it makes pairs with."""
+
+_WHOLE: Final = """
+CREATE OR REPLACE TABLE matching.members AS
+WITH whole AS (
+    SELECT group_n, size, xor(others, hash(n)) AS all_ FROM matching.seen
+    GROUP BY ALL HAVING count(*) = size AND (bool_and(agrees) OR size = 2)
+)
+SELECT n::INTEGER AS n, group_n::INTEGER AS group_n FROM matching.seen
+JOIN whole USING (group_n, size) WHERE xor(others, hash(n)) = all_
+"""
+"""Where contacts make pairs with each other and with nobody else, and no pair speaks against it,
+nothing is to be cut: nearly all groups are of that kind, and only the rest are chains."""
+
 _KNOTTED: Final = """
-WITH ends AS (SELECT unnest([l, r]) AS n FROM matching.pairs),
-several AS (SELECT n FROM ends GROUP BY n HAVING count(*) > 1)
-SELECT l, r, bits FROM matching.pairs
-WHERE l IN (SELECT n FROM several) OR r IN (SELECT n FROM several)
+SELECT l, r, bits FROM matching.pairs ANTI JOIN matching.members ON members.n = pairs.l
 ORDER BY bits DESC, l, r
 """
 
@@ -77,10 +99,11 @@ def cluster(work: Work, weights: Weights) -> None:
             and, of all pairs compared, `matching.scored`.
         weights: What the pairs were scored with: some are compared only now.
     """
-    work.run("CREATE OR REPLACE TABLE matching.members (n INTEGER, group_n INTEGER)")
+    work.run(_SEEN)
+    work.run(_WHOLE)
+    work.run("DROP TABLE matching.seen")
     edges = work.run(_KNOTTED).fetchall()
     if not edges:
-        work.run("INSERT INTO matching.members SELECT unnest([l, r]), l FROM matching.pairs")
         return
     chained = _Parts()
     for l, r, _ in edges:  # noqa: E741 -- left and right
@@ -90,13 +113,21 @@ def cluster(work: Work, weights: Weights) -> None:
     known = _known(work, chained, weights)
     parts = _joined(edges, known, _said(edges))
     _store(work, parts)
-    work.run(_SIMPLE)
     work.run("DROP TABLE matching.chained")
 
 
-_SIMPLE: Final = """
-INSERT INTO matching.members
-SELECT unnest([l, r]), l FROM matching.pairs ANTI JOIN matching.chained ON chained.n = pairs.l
+_KNOWN: Final = f"""
+SELECT l, r, bits FROM (
+    SELECT l, r, bits, 0 AS word FROM matching.scored_too
+    UNION ALL SELECT l, r, bits, 0 FROM matching.scored
+    JOIN matching.chained a ON a.n = l JOIN matching.chained b ON b.n = r WHERE a.chain = b.chain
+    -- A level is somebody's word: it speaks for its pair, however little the rest says.
+    UNION ALL SELECT l, r, greatest(bits, 1), 1 FROM matching.pairs
+    SEMI JOIN matching.chained ON chained.n = pairs.l
+    WHERE level < {len(LEVELS)} AND bits > {CONTRADICTS}
+    -- What a person decided comes last, and counts.
+    UNION ALL SELECT l, r, bits, 2 FROM matching.decided
+) ORDER BY word
 """
 
 
@@ -121,16 +152,7 @@ def _known(work: Work, chained: _Parts, weights: Weights) -> Mapping[_Pair, floa
     )
     compare(work, all_=True)
     score(work, weights, into="scored_too")
-    rows = work.run(
-        "SELECT l, r, bits FROM matching.scored_too UNION ALL "
-        "SELECT l, r, bits FROM matching.scored "
-        "JOIN matching.chained a ON a.n = l JOIN matching.chained b ON b.n = r "
-        # A level is somebody's word: it speaks for its pair, however little the rest says.
-        "WHERE a.chain = b.chain UNION ALL SELECT l, r, greatest(bits, 1) FROM matching.pairs "
-        f"WHERE level < {len(LEVELS)} AND bits > {CONTRADICTS} "
-        # What a person decided comes last, and counts.
-        "UNION ALL SELECT l, r, bits FROM matching.decided"
-    ).fetchall()
+    rows = work.run(_KNOWN).fetchall()
     return {(l, r): bits for l, r, bits in rows}  # noqa: E741 -- left and right
 
 

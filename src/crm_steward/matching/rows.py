@@ -57,7 +57,7 @@ parted AS (
         (first IS NULL OR length(first) = 1) AND contains(local, '.') AND last IS NOT NULL AS lacks
     FROM named
 )
-SELECT (row_number() OVER ())::INTEGER AS place, * EXCLUDE (before, after, lacks) REPLACE (
+SELECT * EXCLUDE (before, after, lacks) REPLACE (
     -- The address says the given name that the record lacks: zoe.martin@, martin.zoe12@.
     CASE WHEN lacks IS NOT TRUE THEN first
         WHEN starts_with(after, last[:6]) AND regexp_full_match(before, $word)
@@ -72,7 +72,7 @@ FROM parted
 
 _RECORDS: Final = """
 CREATE TABLE matching.records AS
-SELECT (row_number() OVER (ORDER BY connection, id))::INTEGER AS n, place, connection, id
+SELECT (row_number() OVER (ORDER BY connection, id))::INTEGER AS n, rowid AS place, connection, id
 FROM matching.plain
 """
 
@@ -110,7 +110,7 @@ WITH lettered AS (
     SELECT *, CASE WHEN contains(local, '.') OR contains(local, '_') OR contains(local, '-')
             THEN translate(local, '._-', '') ELSE local END AS letters,
         {_COUNTED["address"]} AS address
-    FROM matching.plain JOIN (SELECT n, place FROM matching.records) USING (place)
+    FROM (SELECT rowid AS place, * FROM matching.plain) JOIN (SELECT n, place FROM matching.records) USING (place)
 ),
 folded AS (
     SELECT * REPLACE (CASE WHEN contains(letters, 'ae') OR contains(letters, 'oe') OR contains(letters, 'ue')
