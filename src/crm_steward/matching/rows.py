@@ -34,10 +34,19 @@ _FAMILIES: Final = ["family", "famille", "familie", "familia", "famiglia"]
 _FOLD: Final = r"'([aou])e+', '\1', 'g'"
 """What `normalize.name_key` does to umlauts, so that a name is found in an address."""
 
+
+def _number(value: str) -> str:
+    """Return SQL of the number that stands for a text of which only sameness is asked.
+
+    Two of a million texts have the same number once in 37 million bases.
+    """
+    return f"CASE WHEN {value} IS NOT NULL THEN hash({value}) END"
+
+
 _PEOPLE: Final = f"""
 CREATE TABLE matching.plain AS
 WITH named AS (
-    SELECT connection, id, country_code AS country,
+    SELECT connection, id, {_number("country_code")} AS country,
         CASE WHEN first_name_key IS NULL
                 THEN CASE WHEN last_name_key IS NULL THEN split_part(name_key, ' ', 1) END
             WHEN contains(first_name_key, ' ') THEN regexp_replace(first_name_key, $titles, '')
@@ -46,9 +55,10 @@ WITH named AS (
             WHEN first_name_key IS NULL AND contains(name_key, ' ')
                 THEN substr(name_key, strpos(name_key, ' ') + 1) END AS last,
         email_key AS email, email_keys, split_part(email_key, '@', 1) AS local,
-        split_part(email_key, '@', 2) AS domain,
+        {_number("split_part(email_key, '@', 2)")} AS domain,
         phone_key AS number1, nullif(mobile_key, phone_key) AS number2, phone_keys,
-        company_key AS company, street_key AS street, postcode_key AS postcode, city_key AS city,
+        company_key AS company, street_key AS street,
+        {_number("postcode_key")} AS postcode, {_number("city_key")} AS city,
         birth_date::DATE AS born
     FROM contacts WHERE {{where}}
 ),
@@ -79,10 +89,8 @@ FROM matching.plain
 
 _ADDRESS: Final = "hash(street, coalesce(postcode, city))"
 _COUNTED: Final = {
-    **{
-        what: f"CASE WHEN {what} IS NOT NULL THEN hash({what}) END"
-        for what in ("first", "last", "domain", "company", "city", "postcode", "country")
-    },
+    **{what: _number(what) for what in ("first", "last", "company")},
+    **{what: what for what in ("domain", "city", "postcode", "country")},
     "address": f"CASE WHEN street IS NOT NULL AND coalesce(postcode, city) IS NOT NULL THEN {_ADDRESS} END",
 }
 """What is counted, and SQL of what stands for a value of it."""
@@ -107,8 +115,7 @@ def _holders(what: str) -> str:
 _ROWS: Final = f"""
 CREATE TABLE matching.rows AS
 WITH lettered AS (
-    SELECT *, CASE WHEN contains(local, '.') OR contains(local, '_') OR contains(local, '-')
-            THEN translate(local, '._-', '') ELSE local END AS letters,
+    SELECT *, replace(replace(replace(local, '.', ''), '_', ''), '-', '') AS letters,
         {_COUNTED["address"]} AS address
     FROM (SELECT rowid AS place, * FROM matching.plain) JOIN (SELECT n, place FROM matching.records) USING (place)
 ),
@@ -131,8 +138,8 @@ SELECT p.n, p.connection, p.first, p.last,
     log2(coalesce(sizes.holders, $size) + {BACKGROUND})::FLOAT AS base_bits,
     p.email, CASE WHEN p.email_keys LIKE '%,%' THEN p.email_keys END AS other_emails,
     p.local, p.local IS NOT NULL AND p.local IN (SELECT unnest($roles)) AS role,
-    CASE WHEN p.local <> translate(p.local, '0123456789', '')
-        THEN regexp_replace(p.local, '[^0-9]', '', 'g') END AS digits,
+    CASE WHEN regexp_matches(p.local, '[0-9]')
+        THEN regexp_replace(p.local, '[^0-9]+', '', 'g') END AS digits,
     -- Whose mailbox it is: jdoe@, john.doe@, doej@ for John Doe, not family.doe@.
     coalesce(p.letters = p.first[1] || p.last[1]
         OR (length(p.first) > 2 AND contains(p.letters, split_part(p.first, ' ', 1)))
@@ -140,21 +147,21 @@ SELECT p.n, p.connection, p.first, p.last,
         OR starts_with(p.letters, p.last || p.first[1])
         OR (starts_with(p.letters, p.first[:2]) AND contains(p.letters, p.last[:5])), false) AS own,
     p.domain, coalesce(d.holders, 1)::INTEGER AS domain_holders,
-    coalesce(p.domain IN (SELECT unnest($providers))
+    coalesce(p.domain IN (SELECT hash(unnest($providers)))
         OR d.holders > {_PROVIDES[0]} + {_PROVIDES[1]} * $size, false) AS private,
     p.number1, p.number2, p.company, coalesce(c.holders, 1)::INTEGER AS company_holders,
     p.street, p.address, coalesce(a.holders, 1)::INTEGER AS address_holders,
     p.city, coalesce(t.holders, 1)::INTEGER AS city_holders,
     p.postcode, coalesce(z.holders, 1)::INTEGER AS postcode_holders, p.born
 FROM folded p
-LEFT JOIN {_holders("country")} sizes ON p.country IS NOT NULL AND sizes.value = hash(p.country)
+LEFT JOIN {_holders("country")} sizes ON sizes.value = p.country
 LEFT JOIN {_holders("first")} f ON p.first IS NOT NULL AND f.value = hash(p.first)
 LEFT JOIN {_holders("last")} l ON p.last IS NOT NULL AND l.value = hash(p.last)
-LEFT JOIN {_holders("domain")} d ON p.domain IS NOT NULL AND d.value = hash(p.domain)
+LEFT JOIN {_holders("domain")} d ON d.value = p.domain
 LEFT JOIN {_holders("company")} c ON p.company IS NOT NULL AND c.value = hash(p.company)
 LEFT JOIN {_holders("address")} a ON a.value = p.address
-LEFT JOIN {_holders("city")} t ON p.city IS NOT NULL AND t.value = hash(p.city)
-LEFT JOIN {_holders("postcode")} z ON p.postcode IS NOT NULL AND z.value = hash(p.postcode)
+LEFT JOIN {_holders("city")} t ON t.value = p.city
+LEFT JOIN {_holders("postcode")} z ON z.value = p.postcode
 LEFT JOIN matching.given_names g ON g.name = split_part(p.first, ' ', 1)
 """
 
