@@ -94,9 +94,11 @@ def _genders(left: str, right: str) -> str:
 
 
 def _misspelt(left: str, right: str) -> str:
-    slips = f"CASE WHEN least(length({left}), length({right})) >= {LONG} THEN 2 ELSE 1 END"
+    shorter, longer = (f"{which}(length({left}), length({right}))" for which in ("least", "greatest"))
+    slips = f"CASE WHEN {shorter} >= {LONG} THEN 2 ELSE 1 END"
     return (
-        f"(jaro_winkler_similarity({left}, {right}) >= {_CLOSE} "
+        # A slip changes the length by one at most.
+        f"({longer} - {shorter} <= {slips} AND jaro_winkler_similarity({left}, {right}) >= {_CLOSE} "
         f"AND damerau_levenshtein({left}, {right}) <= {slips})"
     )
 
@@ -168,9 +170,10 @@ SELECT * FROM (
 
 _NUMBER_OF: Final = {side: f"coalesce({side}.number1, {side}.number2)" for side in "lr"}
 _NEAR_NUMBER: Final = (
-    f"length({_NUMBER_OF['l']}) = length({_NUMBER_OF['r']}) "
-    f"AND jaro_winkler_similarity({_NUMBER_OF['l']}, {_NUMBER_OF['r']}) > 0.9 "
-    f"AND damerau_levenshtein({_NUMBER_OF['l']}, {_NUMBER_OF['r']}) = 1"
+    # One digit differs, or two that were exchanged.
+    f"(CASE WHEN length({_NUMBER_OF['l']}) = length({_NUMBER_OF['r']}) "
+    f"THEN hamming({_NUMBER_OF['l']}, {_NUMBER_OF['r']}) <= 2 END "
+    f"AND damerau_levenshtein({_NUMBER_OF['l']}, {_NUMBER_OF['r']}) = 1)"
 )
 _NEAR_LOCAL: Final = (
     "l.domain = r.domain AND least(length(l.local), length(r.local)) > 4 "
