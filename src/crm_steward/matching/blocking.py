@@ -68,8 +68,6 @@ KEYS: Final = (
     Key("birth date and last name", "born, last[1]", f"born IS NOT NULL AND {_LAST}", 10),
     Key("name", _ANY_ORDER, _BOTH, 25),
     Key("name and city", f"{_ANY_ORDER}, city", f"{_BOTH} AND city IS NOT NULL", 25),
-    Key("name and company", f"{_ANY_ORDER}, company", f"{_BOTH} AND company IS NOT NULL", 25),
-    Key("name and domain", f"{_ANY_ORDER}, domain", f"{_BOTH} AND domain IS NOT NULL", 25),
     Key("last name and initial", "last, first[1]", _BOTH, 8),
     Key("first name and sound of last name", f"{_GIVEN}, {_SOUND}", _BOTH, 12),
     Key("last name and city", "last, city, first[1]", f"{_LAST} AND city IS NOT NULL", 10),
@@ -117,25 +115,37 @@ MOST: Final = (
 )
 """SQL of how many may share one value, out of `key`."""
 
-_BLOCKS: Final = """
-CREATE TABLE matching.blocks AS
-SELECT key, count(*)::INTEGER AS size FROM matching.held GROUP BY key HAVING count(*) > 1
+_SLICE: Final = 20_000_000
+"""Keys that are looked at together: a base of more than a million contacts or so is looked at in
+slices, for which memory is enough."""
+_SLICED: Final = "(key >> 32) % $slices::UBIGINT = $slice::UBIGINT"
+
+_BLOCKS: Final = f"""
+CREATE OR REPLACE TABLE matching.blocks AS
+SELECT key, count(*)::INTEGER AS size FROM matching.held WHERE {_SLICED}
+GROUP BY key HAVING count(*) > 1
 """
 
+_TOO_LARGE: Final = f"INSERT INTO matching.too_large FROM matching.blocks WHERE size > {MOST}"
+
 _KEPT: Final = f"""
-CREATE TABLE matching.kept AS
-SELECT key, n, size FROM matching.held
+CREATE OR REPLACE TABLE matching.kept AS
+SELECT key, n, size FROM (FROM matching.held WHERE {_SLICED})
 JOIN (SELECT key, size FROM matching.blocks WHERE size <= {MOST}) USING (key)
+"""
+
+_SHARED: Final = f"""
+INSERT INTO matching.shared SELECT a.n, b.n, {KIND.replace("key", "a.key")}, a.size::UTINYINT
+FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n
 """
 
 _CANDIDATES: Final = f"""
 CREATE TABLE matching.candidates AS
-SELECT a.n AS l, b.n AS r, bit_or(1::INTEGER << (a.key & {_KIND})::INTEGER) AS shared,
-    min(CASE a.key & {_KIND} WHEN {_NUMBER["e-mail"]} THEN a.size END) AS email_holders,
-    min(CASE a.key & {_KIND} WHEN {_NUMBER["phone"]} THEN a.size END) AS number_holders,
-    min(CASE a.key & {_KIND} WHEN {_NUMBER["mailbox name"]} THEN a.size END) AS local_holders
-FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n
-GROUP BY a.n, b.n
+SELECT l, r, bit_or(1::INTEGER << kind::INTEGER) AS shared,
+    min(CASE kind WHEN {_NUMBER["e-mail"]} THEN size END)::INTEGER AS email_holders,
+    min(CASE kind WHEN {_NUMBER["phone"]} THEN size END)::INTEGER AS number_holders,
+    min(CASE kind WHEN {_NUMBER["mailbox name"]} THEN size END)::INTEGER AS local_holders
+FROM matching.shared GROUP BY l, r
 """
 
 
@@ -164,12 +174,19 @@ def block(work: Work, *, apart: bool) -> None:
     """
     hold(work, apart=apart)
     work.run("DROP TABLE matching.plain")
-    work.run(_BLOCKS)
-    work.run(_KEPT)
-    work.run("DROP TABLE matching.held")
-    work.run(f"DELETE FROM matching.blocks WHERE size <= {MOST}")
+    work.run("CREATE TABLE matching.too_large (key UBIGINT, size INTEGER)")
+    work.run("CREATE TABLE matching.shared (l INTEGER, r INTEGER, kind UTINYINT, size UTINYINT)")
+    slices = 1 + work.value("SELECT count(*) FROM matching.held") // _SLICE
+    for number in range(slices):
+        work.run(_BLOCKS, slices=slices, slice=number)
+        work.run(_TOO_LARGE)
+        work.run(_KEPT, slices=slices, slice=number)
+        work.run(_SHARED)
+    for table in ("held", "kept", "blocks"):
+        work.run(f"DROP TABLE matching.{table}")
+    work.run("ALTER TABLE matching.too_large RENAME TO blocks")
     work.run(_CANDIDATES)
-    work.run("DROP TABLE matching.kept")
+    work.run("DROP TABLE matching.shared")
 
 
 def hold(work: Work, *, apart: bool) -> None:

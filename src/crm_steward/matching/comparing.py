@@ -94,7 +94,9 @@ def _genders(left: str, right: str) -> str:
 
 
 def _misspelt(left: str, right: str) -> str:
-    shorter, longer = (f"{which}(length({left}), length({right}))" for which in ("least", "greatest"))
+    shorter, longer = (
+        f"{which}(length({left}), length({right}))" for which in ("least", "greatest")
+    )
     slips = f"CASE WHEN {shorter} >= {LONG} THEN 2 ELSE 1 END"
     return (
         # A slip changes the length by one at most.
