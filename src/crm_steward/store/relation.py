@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -153,14 +157,18 @@ def _load(
     """Load what `reader` brings; for a `small` table, threads cost more than they bring."""
     failures: list[StoreError] = []
     batches = pa.RecordBatchReader.from_batches(reader.schema, _noting(reader, failures))
+    # Of this account alone: what memory cannot hold of the contacts is in it until the end.
+    folder = tempfile.mkdtemp(prefix="crm-steward-")
     con = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "memory_limit": memory_limit,
+            "temp_directory": str(Path(folder, "spill")),
             **({"threads": 1} if small else {}),
         }
     )
+    weakref.finalize(con, shutil.rmtree, folder, ignore_errors=True)
     # For every cursor: a custom field's date without an offset is UTC, wherever this machine is.
     con.execute("SET GLOBAL TimeZone = 'UTC'")
     con.register("arrow_contacts", batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +16,7 @@ from crm_steward.connect.protocol import Cursor, Gone, Page
 from crm_steward.model import Clock, Contact, RecordRef, StoreError
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import Mirror
-from crm_steward.store.relation import open_relation
+from crm_steward.store.relation import open_relation, relation_of_rows
 from crm_steward.store.tables import contacts
 
 
@@ -144,3 +145,23 @@ def test_text_of_any_kind_comes_as_it_is(database: Database, clock: Clock) -> No
         writing.execute(sa.update(contacts).values(company=text))
     with closing(open_relation(database, columns=["company"])) as con:
         assert con.execute("SELECT company FROM contacts").fetchall() == [(text,)]
+
+
+def test_what_memory_cannot_hold_is_in_a_folder_of_its_own_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contacts that are spilled are never left in the working directory, nor for others to read."""
+    monkeypatch.chdir(tmp_path)
+    with closing(relation_of_rows([], memory_limit="60MB")) as con:
+        ((told,),) = con.execute("SELECT current_setting('temp_directory')").fetchall()
+        spill = Path(told)
+        con.execute(
+            "CREATE TABLE large AS SELECT i, hash(i)::VARCHAR || repeat('x', 20) AS x FROM range(2000000) r(i)"
+        )
+        assert any(spill.iterdir())
+        assert spill.parent.stat().st_mode & 0o077 == 0
+    assert not spill.exists()
+    del con
+    gc.collect()
+    assert not spill.parent.exists()
+    assert not any(tmp_path.iterdir())
