@@ -101,6 +101,8 @@ EMAIL, PHONE, LOCAL, BORN = (
     1 << _NUMBER[name] for name in ("e-mail", "phone", "mailbox name", "birth date")
 )
 """Bits of `shared` in `matching.candidates`."""
+SIZED: Final = tuple(_NUMBER[name] for name in ("e-mail", "phone", "mailbox name"))
+"""The keys of which it matters how many share a value, and not only whether too many do."""
 
 _HELD: Final = "INSERT INTO matching.held SELECT {hashed}, n FROM matching.rows WHERE {when}"
 
@@ -134,7 +136,7 @@ SELECT a.n AS l, b.n AS r, bit_or(1::INTEGER << (a.key & {_KIND})::INTEGER) AS s
     min(CASE a.key & {_KIND} WHEN {_NUMBER["e-mail"]} THEN a.size END) AS email_holders,
     min(CASE a.key & {_KIND} WHEN {_NUMBER["phone"]} THEN a.size END) AS number_holders,
     min(CASE a.key & {_KIND} WHEN {_NUMBER["mailbox name"]} THEN a.size END) AS local_holders
-FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n
+FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n AND {{only}}
 GROUP BY a.n, b.n
 """
 
@@ -155,29 +157,36 @@ class CappedBlock:
     value: bool
 
 
-def block(work: Work, *, apart: bool) -> None:
+def block(work: Work) -> None:
     """Make `matching.candidates`, the pairs that share a key, and `matching.blocks`, too large ones.
 
     Args:
-        work: Holds `matching.plain` and `matching.rows`.
-        apart: Never compare contacts of two connections.
+        work: Holds `matching.held`, which is dropped.
     """
-    hold(work, apart=apart)
-    work.run("DROP TABLE matching.plain")
     work.run(_BLOCKS)
     work.run(_KEPT)
     work.run("DROP TABLE matching.held")
     work.run(f"DELETE FROM matching.blocks WHERE size <= {MOST}")
-    work.run(_CANDIDATES)
+    pair(work)
+
+
+def pair(work: Work, *, only: str = "true") -> None:
+    """Make `matching.candidates` of `matching.kept` (key, n, size), which is dropped.
+
+    Args:
+        work: Holds it.
+        only: SQL over two rows `a` and `b` of it: which pairs are wanted.
+    """
+    work.run(_CANDIDATES.format(only=only))
     work.run("DROP TABLE matching.kept")
 
 
 def hold(work: Work, *, apart: bool) -> None:
-    """Make `matching.held`: each contact's keys.
+    """Make `matching.held` (key, n): each contact's keys.
 
     Args:
-        work: Holds `matching.plain` and `matching.rows`.
-        apart: As for `block`.
+        work: Holds `matching.plain`, which is dropped, and `matching.rows`.
+        apart: Contacts of two connections never share one.
     """
     work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER)")
     for key in KEYS:
@@ -202,6 +211,7 @@ def hold(work: Work, *, apart: bool) -> None:
             ),
             roles=sorted(ROLE_NAMES),
         )
+    work.run("DROP TABLE matching.plain")
 
 
 def capped(work: Work) -> list[CappedBlock]:

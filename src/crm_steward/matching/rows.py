@@ -50,7 +50,7 @@ WITH named AS (
         phone_key AS number1, nullif(mobile_key, phone_key) AS number2, phone_keys,
         company_key AS company, street_key AS street, postcode_key AS postcode, city_key AS city,
         birth_date::DATE AS born
-    FROM contacts WHERE {{where}}
+    FROM {{source}} WHERE {{where}}
 ),
 parted AS (
     SELECT *, split_part(local, '.', 1) AS before, split_part(local, '.', 2) AS after,
@@ -164,12 +164,14 @@ class Narrowed:
     """Which contacts are looked at.
 
     Args:
-        where: SQL over `contacts`.
+        where: SQL over them.
         values: What it names.
+        source: The table that holds them.
     """
 
     where: str = "true"
     values: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "contacts"
 
 
 EVERYBODY: Final = Narrowed()
@@ -197,7 +199,7 @@ def prepare(work: Work, narrowed: Narrowed, counts: pa.Table | None = None) -> N
         },
     )
     work.run(
-        _PEOPLE.replace("{where}", narrowed.where),
+        _PEOPLE.format(source=narrowed.source, where=narrowed.where),
         **narrowed.values,
         titles=_TITLES,
         families=_FAMILIES,
