@@ -240,9 +240,9 @@ def dedupe(path: str) -> tuple[Run, Callable[[Any], Edges]]:
         ]
         # One core: in this process, rather than in a pool of one.
         deduper = dd.Dedupe(fields, num_cores=0 if THREADS == 1 else THREADS)
-        # What is learned of blocks it learns from 5,000 records, but indexes 50,000: at 10,000 that
-        # took 11 GB. The order of the file says nothing about persons.
-        few = {row: data[row] for row in range(min(len(data), 5_000))}
+        # With 5,000 of them, as many as it would draw, learning to block takes 11 GB and four
+        # minutes. The order of the file says nothing about persons.
+        few = {row: data[row] for row in range(min(len(data), 2_000))}
         deduper.prepare_training(few, training_file=io.StringIO(labels))
         # Predicates that search an index would take as much memory again.
         deduper.train(recall=0.95, index_predicates=False)

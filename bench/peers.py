@@ -206,9 +206,10 @@ def _ended(command: Sequence[str], environment: dict[str, str], at_most: float) 
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
     if process.returncode:
-        # What is indented is the traceback, or shows where in a statement the mistake is.
-        said = [line for line in complaint.splitlines() if line.strip() and not line[0].isspace()]
-        return (said or [f"exit {process.returncode}"])[-1]
+        # Below the last traceback, whose lines are indented, stands the error; it may have several.
+        last = complaint.rpartition("Traceback (most recent call last):")[2]
+        said = [line for line in last.splitlines() if line.strip() and not line[0].isspace()]
+        return (said or [f"exit {process.returncode}"])[0 if "Traceback" in complaint else -1]
     return ""
 
 

@@ -36,7 +36,10 @@ def test_engines_are_judged_side_by_side() -> None:
     )
 
     assert list(found) == ["exact", "ours", "ours, sure", "splink"]
-    precision, recall, f1, b3 = (dict(zip(found, (float(row[place]) for row in found.values()), strict=True)) for place in range(4))
+    precision, recall, f1, b3 = (
+        dict(zip(found, (float(row[place]) for row in found.values()), strict=True))
+        for place in range(4)
+    )
     assert f1["ours"] > f1["exact"] > 0.8
     assert f1["splink"] > 0.8
     assert precision["ours, sure"] >= precision["ours"] > 0.9
@@ -60,7 +63,7 @@ def test_an_engine_that_takes_too_long_is_stopped() -> None:
 
 
 def test_an_engine_that_fails_says_the_last_thing_it_said(bench: Bench, tmp_path: Path) -> None:
-    """A file without contacts is named by DuckDB, and not by the picture under its message."""
+    """A file without contacts is named in DuckDB's words, not by the picture under them."""
     peers = bench("peers")
     (tmp_path / "none.parquet").write_text("no contacts")
 
@@ -73,7 +76,9 @@ def test_an_engine_that_fails_says_the_last_thing_it_said(bench: Bench, tmp_path
 def test_without_contacts_the_bench_is_left_out() -> None:
     """`make bench` runs every file of bench/ without arguments."""
     for script in (SCRIPT, SCRIPT.with_name("peer_engines.py")):
-        done = subprocess.run([sys.executable, str(script)], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, str(script)], check=True, capture_output=True, text=True
+        )
         assert "left out" in done.stdout
 
 
@@ -90,7 +95,9 @@ def test_peers_that_the_project_lacks(engine: str) -> None:
 _ROWS = 8
 _people = st.lists(st.integers(0, 3), min_size=_ROWS, max_size=_ROWS)
 _pairs = st.lists(
-    st.tuples(st.integers(0, _ROWS - 1), st.integers(0, _ROWS - 1), st.sampled_from([0.2, 0.5, 0.9])),
+    st.tuples(
+        st.integers(0, _ROWS - 1), st.integers(0, _ROWS - 1), st.sampled_from([0.2, 0.5, 0.9])
+    ),
     max_size=12,
 )
 
