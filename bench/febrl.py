@@ -47,7 +47,7 @@ SETS = {
 """Each set and its files; two files are two connections, linked with each other."""
 ENGINES = (
     *("exact", "ours", "learned", "splink", "splink_example"),
-    *("recordlinkage_guide", "recordlinkage_ecm", "recordlinkage_logistic", "dedupe"),
+    *("recordlinkage_guide", "recordlinkage_ecm", "recordlinkage_logistic"),
 )
 RAW = (
     *("given_name", "surname", "street_number", "address_1", "address_2"),
@@ -170,7 +170,7 @@ def _brought_by(python: str) -> Path:
 def main() -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--peers", help="interpreter that has splink, dedupe and recordlinkage")
+    parser.add_argument("--peers", help="interpreter that has splink and recordlinkage")
     parser.add_argument("--data", type=Path, default=os.environ.get("FEBRL"))
     parser.add_argument("--only", default=",".join(ENGINES), help="engines, comma-separated")
     parser.add_argument("--threads", type=int, default=2)
