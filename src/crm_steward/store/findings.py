@@ -266,9 +266,7 @@ class _Pages:
             if row[0] not in several
         ]
 
-    def _stored(
-        self, connection: str, refs: tuple[RecordRef], row: Sequence[Any]
-    ) -> StoredFinding:
+    def _stored(self, connection: str, refs: tuple[RecordRef], row: Sequence[Any]) -> StoredFinding:
         mark, rule, kind, severity, about, score, evidence, first_seen, last_seen, openings = row
         looked = self.looks.get(rule, {}).get(connection)
         written = _moment(last_seen)

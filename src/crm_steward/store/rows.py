@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import BigInteger, Text, type_coerce
+from sqlalchemy.types import TypeEngine
 
 from crm_steward import normalize as n
 from crm_steward.model import (
@@ -158,9 +159,13 @@ def row_of(
 _PARTS = ("emails", "phones", "consents", "extra")
 _CHOICES = ("stage", "kind", "source_type", "has_notes")
 _READ = ("connection", "id", "revision", *_PLAIN, *_TIMES, *_ADDRESS, *_PARTS, *_CHOICES)
-_AS_STORED = {**dict.fromkeys(_TIMES, BigInteger()), **dict.fromkeys(_PARTS, Text())}
+_AS_STORED: Mapping[str, TypeEngine[Any]] = {
+    **dict.fromkeys(_TIMES, BigInteger()),
+    **dict.fromkeys(_PARTS, Text()),
+}
 READ = tuple(
-    type_coerce(contacts.c[name], _AS_STORED.get(name, contacts.c[name].type)) for name in _READ
+    type_coerce(contacts.c[name], _AS_STORED[name]) if name in _AS_STORED else contacts.c[name]
+    for name in _READ
 )
 """The columns that `contact_of` takes, as they are stored: microseconds and JSON text."""
 
@@ -169,24 +174,26 @@ _AFTER_TIMES = _AFTER_PLAIN + len(_TIMES)
 _AFTER_ADDRESS = _AFTER_TIMES + len(_ADDRESS)
 _STAGES = {one.value: one for one in Stage}
 _KINDS = {one.value: one for one in Kind}
-_SOURCES = {None: SourceType.UNKNOWN, "": SourceType.UNKNOWN} | {one.value: one for one in SourceType}
+_SOURCES = {None: SourceType.UNKNOWN, "": SourceType.UNKNOWN} | {
+    one.value: one for one in SourceType
+}
 _STATUSES = {one.value: one for one in AddressStatus}
 _PHONES = {one.value: one for one in PhoneKind}
 
 
 def contact_of(row: Sequence[Any]) -> Contact:
     """Return the contact that the columns READ of a row hold."""
-    times = row[_AFTER_PLAIN:_AFTER_TIMES]
+    moments: dict[str, Any] = {
+        name: from_micros(moment)
+        for name, moment in zip(_TIMES, row[_AFTER_PLAIN:_AFTER_TIMES], strict=True)
+        if moment is not None
+    }
     emails, phones, consents, extra, stage, kind, source_type, has_notes = row[_AFTER_ADDRESS:]
     return Contact(
         ref=RecordRef(row[0], row[1]),
         revision=Revision(row[2]),
         **dict(zip(_PLAIN, row[3:_AFTER_PLAIN], strict=True)),
-        **{
-            name: from_micros(moment)
-            for name, moment in zip(_TIMES, times, strict=True)
-            if moment is not None
-        },
+        **moments,
         address=PostalAddress(*row[_AFTER_TIMES:_AFTER_ADDRESS]),
         emails=tuple(Email(a, _STATUSES[s]) for a, s in _load(emails)),
         phones=tuple(Phone(a, _PHONES[k], _STATUSES[s]) for a, k, s in _load(phones)),

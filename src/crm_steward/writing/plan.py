@@ -228,9 +228,8 @@ def _proposals(
 def _edited(rule: Rule, sight: str, stored: StoredFinding, looks: Mapping[str, Looked]) -> bool:
     """Whether a finding is of the rule as it was before an edit: it may not find it any more."""
     names = {ref.connection for ref in stored.finding.refs}
-    return any(map(rule.asks_in, names)) and any(
-        name not in looks or looks[name].digest != sight for name in names
-    )
+    unseen = any(name not in looks or looks[name].digest != sight for name in names)
+    return unseen and any(map(rule.asks_in, names))
 
 
 def _as_looked(stored: StoredFinding, looks: Mapping[str, Looked]) -> StoredFinding:

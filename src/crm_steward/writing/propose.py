@@ -10,7 +10,6 @@ from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
     Ability,
     ArchiveRecord,
-    Change,
     Contact,
     CreateTask,
     MergeRecords,
@@ -241,7 +240,12 @@ class Proposer:
                 yield self._told(stored, terms, task)
 
     def _task(
-        self, stored: StoredFinding, terms: _Terms, action: TaskAction, contact: Contact, number: int
+        self,
+        stored: StoredFinding,
+        terms: _Terms,
+        action: TaskAction,
+        contact: Contact,
+        number: int,
     ) -> CreateTask:
         finding, unknown = stored.finding, list[str]()
         people = self._people(contact.ref)

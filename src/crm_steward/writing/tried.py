@@ -55,7 +55,7 @@ class History:
             candidate: One of those that this was read for.
             planned: Its change, or what is left of it.
         """
-        if any(ref in self.known for ref in _concerned(candidate)):
+        if self.known and any(ref in self.known for ref in _concerned(candidate)):
             if planned is not candidate.planned:
                 self.standings.update(self.journal.standings([planned.key]))
             refused = (
