@@ -32,7 +32,7 @@ from crm_steward.store.plans import Plans
 from crm_steward.store.redirects import merged_away
 from crm_steward.store.snoozes import asleep
 from crm_steward.testing import Fault
-from crm_steward.writing import PlanResult, Withheld, plan, tried
+from crm_steward.writing import PlanResult, Why, Withheld, plan, tried
 from crm_steward.writing.compare import touched
 from crm_steward.writing.propose import Candidate, Proposer
 from crm_steward.writing.tried import History
@@ -72,11 +72,17 @@ def one_by_one(
                 people=proposer.people, language=proposer.language, now=proposer.now,
                 nobody=proposer.nobody,
             )  # fmt: skip
-            if plan._edited(rule, rule.sight, stored, looked):
+            names = {ref.connection for ref in stored.finding.refs}
+            if any(map(rule.asks_in, names)) and any(
+                name not in looked or looked[name].digest != rule.sight for name in names
+            ):
                 mark, ref = stored.finding.fingerprint, stored.finding.refs[0]
-                withheld.append(Withheld(rule.id, mark, ref, plan.Why.EDITED))
+                withheld.append(Withheld(rule.id, mark, ref, Why.EDITED))
                 continue
-            for one in knowing.propose(plan._as_looked(stored, looked), rule):
+            seen = stored.last_seen_at
+            ats = [looked[name].at for name in names if name in looked]
+            again = replace(stored, last_seen_at=max(seen, min(ats, default=seen)))
+            for one in knowing.propose(again, rule):
                 if isinstance(one, Candidate):
                     found.append((stored.first_seen_at, one.planned.finding, one))
                 else:

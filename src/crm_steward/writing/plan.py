@@ -27,7 +27,7 @@ from crm_steward.model import (
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database
-from crm_steward.store.findings import Findings, Looked, StoredFinding
+from crm_steward.store.findings import Findings, Looked
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
@@ -211,33 +211,54 @@ def _proposals(
     """
     findings, mirror = Findings(database), Mirror(database)
     looks = findings.looks()
-    asked = {rule.id: (rule, rule.sight, looks.get(rule.id, {})) for rule in rules}
+    asked = {rule.id: _Asked(rule, rule.sight, looks.get(rule.id, {})) for rule in rules}
     for page in findings.by_record(asked, only=~asleep(now)):
         contacts, changed = mirror.held({ref for stored in page for ref in stored.finding.refs})
         knowing = replace(proposer, contacts=contacts, changed=changed)
         for stored in page:
-            rule, sight, looked = asked[stored.finding.rule]
-            if _edited(rule, sight, stored, looked):
+            one, since = asked[stored.finding.rule], stored.first_seen_at
+            edited, at = one.looked_at(tuple(ref.connection for ref in stored.finding.refs))
+            if edited:
                 mark, ref = stored.finding.fingerprint, stored.finding.refs[0]
-                yield stored.first_seen_at, Withheld(rule.id, mark, ref, Why.EDITED)
-            else:
-                for proposal in knowing.propose(_as_looked(stored, looked), rule):
-                    yield stored.first_seen_at, proposal
+                yield since, Withheld(one.rule.id, mark, ref, Why.EDITED)
+                continue
+            # What stands was there too when its rule last looked at what had changed.
+            late = at is not None and at > stored.last_seen_at
+            seen = replace(stored, last_seen_at=at) if late else stored
+            for proposal in knowing.propose(seen, one.rule):
+                yield since, proposal
 
 
-def _edited(rule: Rule, sight: str, stored: StoredFinding, looks: Mapping[str, Looked]) -> bool:
-    """Whether a finding is of the rule as it was before an edit: it may not find it any more."""
-    names = {ref.connection for ref in stored.finding.refs}
-    unseen = any(name not in looks or looks[name].digest != sight for name in names)
-    return unseen and any(map(rule.asks_in, names))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A rule that is asked about its findings.
 
+    Args:
+        rule: The rule.
+        sight: Its digest of what it finds.
+        looks: Connection → how it last looked there.
+        known: Connections → what `looked_at` returned for them.
+    """
 
-def _as_looked(stored: StoredFinding, looks: Mapping[str, Looked]) -> StoredFinding:
-    """Return a finding as seen when its rule last looked at what had changed: it stood then too."""
-    seen = stored.last_seen_at
-    ats = [looks[ref.connection].at for ref in stored.finding.refs if ref.connection in looks]
-    at = min(ats, default=seen)
-    return replace(stored, last_seen_at=at) if at > seen else stored
+    rule: Rule
+    sight: str
+    looks: Mapping[str, Looked]
+    known: dict[tuple[str, ...], tuple[bool, datetime | None]] = field(default_factory=dict)
+
+    def looked_at(self, connections: tuple[str, ...]) -> tuple[bool, datetime | None]:
+        """Return what is so of all findings about records of some connections.
+
+        Returns:
+            Whether they are of the rule as it was before an edit, so that it may not find them any
+            more; and when the rule last looked there at what had changed.
+        """
+        if connections not in self.known:
+            looks = [self.looks.get(name) for name in connections]
+            unseen = any(look is None or look.digest != self.sight for look in looks)
+            edited = unseen and any(map(self.rule.asks_in, connections))
+            at = min((look.at for look in looks if look is not None), default=None)
+            self.known[connections] = edited, at
+        return self.known[connections]
 
 
 def _snoozed(

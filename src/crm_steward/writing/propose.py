@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
@@ -74,7 +74,7 @@ class _Terms:
     Args:
         rule: The rule.
         actions: Its actions but for tasks, each with what a connection must be able to do for it.
-        tasks: Its tasks.
+        tasks: Its tasks, each with the day on which it is due.
         title: What it finds, in the language of the plan.
         asks: Connection → whether it asks for anything there.
         alone: Connection → whether it writes there without being asked.
@@ -82,20 +82,22 @@ class _Terms:
 
     rule: Rule
     actions: tuple[tuple[Action, Capability], ...]
-    tasks: tuple[TaskAction, ...]
+    tasks: tuple[tuple[TaskAction, date], ...]
     title: str
     asks: dict[str, bool] = field(default_factory=dict)
     alone: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rule: Rule, language: str) -> _Terms:
+    def of(cls, rule: Rule, language: str, now: datetime) -> _Terms:
         """Make those of a rule ready."""
         return cls(
             rule=rule,
             actions=tuple(
                 (one, capability(one)) for one in rule.actions if not isinstance(one, TaskAction)
             ),
-            tasks=tuple(one for one in rule.actions if isinstance(one, TaskAction)),
+            tasks=tuple(
+                (one, one.due.day(now)) for one in rule.actions if isinstance(one, TaskAction)
+            ),
             title=rule.title(language),
         )
 
@@ -138,7 +140,7 @@ class Proposer:
         """
         terms = self.terms.get(rule.id)
         if terms is None or terms.rule is not rule:
-            terms = self.terms[rule.id] = _Terms.of(rule, self.language)
+            terms = self.terms[rule.id] = _Terms.of(rule, self.language, self.now)
         refs = [ref for ref in stored.finding.refs if terms.asks_in(ref.connection)]
         here = [self.contacts[ref] for ref in refs if ref in self.contacts]
         if refs and not here:
@@ -208,15 +210,17 @@ class Proposer:
         a value that the rule gives without regard to what is there: what a person wrote since would
         be taken for what the rule found.
         """
+        seen = stored.last_seen_at
+        if not any(self.changed.get(contact.ref, seen) > seen for contact in part):
+            return False
         match action:
-            case UpdateAction() if not (action.set or action.clear or action.fill_from):
-                return False
-            case SuppressAction() if "addresses" not in stored.finding.evidence:
-                return False
-            case MergeAction() | ArchiveAction() | SuppressAction() | UpdateAction() | TagAction():
-                seen = stored.last_seen_at
-                return any(self.changed.get(contact.ref, seen) > seen for contact in part)
-            case _:
+            case UpdateAction():
+                return bool(action.set or action.clear or action.fill_from)
+            case SuppressAction():
+                return "addresses" in stored.finding.evidence
+            case MergeAction() | ArchiveAction() | TagAction():
+                return True
+            case TaskAction():
                 return False
 
     def _unable(
@@ -232,22 +236,18 @@ class Proposer:
         able = [one for one in here if self._lacking(Capability.TASK, [one]) is None]
         contact = (able or here)[0]
         lacking = self._lacking(Capability.TASK, [contact])
-        for number, action in enumerate(terms.tasks):
+        for number in range(len(terms.tasks)):
             if lacking is not None:
                 yield self._told(stored, terms, Refused(lacking, contact.ref))
             else:
-                task = Proposed(self._task(stored, terms, action, contact, number))
+                task = Proposed(self._task(stored, terms, number, contact))
                 yield self._told(stored, terms, task)
 
     def _task(
-        self,
-        stored: StoredFinding,
-        terms: _Terms,
-        action: TaskAction,
-        contact: Contact,
-        number: int,
+        self, stored: StoredFinding, terms: _Terms, number: int, contact: Contact
     ) -> CreateTask:
         finding, unknown = stored.finding, list[str]()
+        action, due = terms.tasks[number]
         people = self._people(contact.ref)
         owner = recipient(action.to, contact, people, finding.fingerprint, unknown)
         self.nobody.update(Nobody(terms.rule.id, contact.ref.connection, name) for name in unknown)
@@ -257,7 +257,7 @@ class Proposer:
             finding.refs,
             self.contacts,
             language=self.language,
-            due=action.due.day(self.now),
+            due=due,
             owner=owner,
             marker=marker(finding.fingerprint, stored.openings, number),
         )
