@@ -223,8 +223,8 @@ def _proposals(
                 yield since, Withheld(one.rule.id, mark, ref, Why.EDITED)
                 continue
             # What stands was there too when its rule last looked at what had changed.
-            late = at is not None and at > stored.last_seen_at
-            seen = replace(stored, last_seen_at=at) if late else stored
+            last = stored.last_seen_at
+            seen = replace(stored, last_seen_at=at) if at is not None and at > last else stored
             for proposal in knowing.propose(seen, one.rule):
                 yield since, proposal
 
