@@ -24,6 +24,7 @@ from crm_steward.settings import Settings, vault_of
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.purging import purge
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
@@ -188,6 +189,21 @@ class Work:
                     self._count(counts)
             failures = dict(targets.failures)
         self._fail(failures)
+
+    def purge(self) -> None:
+        """Forget what the settings no longer keep of what was written."""
+        now, keep = self._clock(), self._settings.journal
+        with self._writer.use() as lease:
+            purged = purge(
+                self._database,
+                values_before=now - keep.keep_values,
+                evidence_before=now - keep.keep_consent_evidence,
+                now=now,
+                lease=lease,
+            )
+        counts = asdict(purged)
+        if any(counts.values()):
+            _log.info("purged", **counts)
 
     def report(self) -> None:
         """Write the weekly report when it is due, and send what waits in the outbox.

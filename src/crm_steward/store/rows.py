@@ -148,6 +148,7 @@ def row_of(
         **_clean_columns(contact, code),
         "absences": 0,
         "gone_at": None,
+        "erased_at": None,
         "survivor": None,
     }
 
