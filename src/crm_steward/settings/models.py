@@ -278,8 +278,8 @@ class Settings(_Block):
     ] = {}
     """The CRM accounts, by a name of your choice."""
     token_key: SecretStr | None = None
-    """Seals the access tokens in the database: 32 characters or more, or several keys, the present
-    one first. Without it a key file is made beside the SQLite file, else beside the settings."""
+    """Seals the access tokens in the database, and keys the hashes of people who were erased: 32
+    characters or more, or several keys, the present one first. Without it a key file is made beside the SQLite file, else beside the settings."""
     rules: Rules = Rules()
     mail: Mail | None = None
     report: Report = Report()

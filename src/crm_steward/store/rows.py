@@ -65,7 +65,7 @@ _TIMES = [
     "last_activity",
     *(name for name, field in KEPT.items() if field.type is FieldType.TIME),
 ]
-MOMENTS = (*_TIMES, "consent_email_given_at", "consent_phone_given_at")
+MOMENTS = (*_TIMES, "consent_email_given_at", "consent_phone_given_at", "erased_at")
 """Columns of what a contact holds that are handed over in microseconds."""
 _ADDRESS = ["street", "postcode", "city", "region", "country"]
 
@@ -148,7 +148,7 @@ def row_of(
         **_clean_columns(contact, code),
         "absences": 0,
         "gone_at": None,
-        "erased_at": None,
+        "erased_at": _micros("erased_at", contact.erased_at),
         "survivor": None,
     }
 
@@ -168,6 +168,7 @@ def contact_of(row: Mapping[str, Any]) -> Contact:
         has_notes=bool(row["has_notes"]),
         consents=tuple(_consent_from_json(content) for content in row["consents"]),
         extra=row["extra"],
+        erased_at=row["erased_at"],
     )
 
 
