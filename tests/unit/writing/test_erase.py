@@ -225,6 +225,29 @@ def _mirrored(world: World) -> list[RecordRef]:
     return [RecordRef(*row) for row in rows]
 
 
+def test_reports_that_name_the_person_lose_their_text(any_world: World) -> None:
+    """Whatever the encoding: one that was sent stays known as sent, one that waits is written anew."""
+    lived(any_world)
+    letters = Outbox(any_world.database)
+    claimed = letters.claim("a@example.net", any_world.clock())
+    assert claimed is not None
+    letters.sent(claimed, any_world.clock())
+    plain = EmailMessage()
+    plain.set_content("Nobody is named here.")
+    letters.add(
+        id="c@example.net",
+        period="2026-W47",
+        recipient="c@example.net",
+        subject="Week 47",
+        message=plain.as_string(),
+        now=any_world.clock(),
+    )
+    erased(any_world)
+
+    left = {one.id: (one.status.value, bool(one.message)) for one in letters.letters()}
+    assert left == {"a@example.net": ("sent", False), "c@example.net": ("queued", True)}
+
+
 def test_a_dry_run_changes_nothing_and_says_the_same(any_world: World) -> None:
     """What would go is what then goes."""
     lived(any_world)
