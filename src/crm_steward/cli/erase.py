@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crm_steward.report.words import Words
     from crm_steward.settings import Settings
     from crm_steward.store.database import Database
-    from crm_steward.store.erasing import Erased
+    from crm_steward.store.erased import Erased
     from crm_steward.store.subject import Sought
 
 _SHOWN = 20

@@ -10,40 +10,33 @@ from __future__ import annotations
 import email
 import email.policy
 import json
-import secrets
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from crm_steward.model import BusyError, Plan, RecordRef, change_to_json
-from crm_steward.normalize import email_key, phone_e164
-from crm_steward.store.chain import outline
+from crm_steward.model import BusyError, RecordRef, change_to_json
 from crm_steward.store.columns import Json
 from crm_steward.store.database import Database, chunked
+from crm_steward.store.erased import Erased
 from crm_steward.store.journal import Journal, Line, Standing, State
 from crm_steward.store.lease import Lease
+from crm_steward.store.matchingtables import blocks, indexes, pairs, records
 from crm_steward.store.outbox import Delivery
-from crm_steward.store.plans import PlanStatus
-from crm_steward.store.purging import take_values
-from crm_steward.store.subject import Sought, Subject, find_subject, sharing, these
+from crm_steward.store.subject import Sought, Subject, find_subject, naming, sharing, these
 from crm_steward.store.tables import (
-    approvals,
-    consent_evidence,
     contacts,
     decisions,
     finding_refs,
     findings,
-    journal,
     meta,
     metadata,
     outbox,
-    plans,
 )
 from crm_steward.store.tombstones import Tombstones, Trace
+from crm_steward.store.unwriting import Unwriting
 
 BLACK: Final = "[erased]"
 """What stands where a text named the person."""
@@ -53,6 +46,9 @@ OWN_WAY: Final = frozenset(
 )
 """Tables that are not done by the names of their columns alone."""
 
+MADE_ANEW: Final = (indexes, records, blocks, pairs)
+"""Tables that the next whole scan makes anew: who is in them is not easily taken out."""
+
 UNTOUCHED: Final[Mapping[str, str]] = {
     "alembic_version": "the number of the schema",
     "leases": "processes",
@@ -61,42 +57,6 @@ UNTOUCHED: Final[Mapping[str, str]] = {
     "tombstones": "keyed hashes",
 }
 """Tables that erasing leaves as they are, and what they hold."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Erased:
-    """What was erased, or would be.
-
-    Args:
-        run: The run, empty when nothing was done.
-        refs: The person's records; in the CRMs they stand where they stood.
-        live: Those of them that the CRMs still held when they were last read.
-        rows: Table → rows that went or were blackened.
-        withdrawn: Changes that waited in a plan and are not made any more.
-        approved: Those of them that somebody had approved.
-        given_up: Changes whose answer was still awaited.
-        tombstones: Keyed hashes that were left.
-        shared: Addresses that others hold, too: no tombstone was left for them.
-        mentions: Records of others that name one of the person's addresses.
-        in_rules: Whether a rule names the person.
-    """
-
-    run: str = ""
-    refs: tuple[RecordRef, ...] = ()
-    live: tuple[RecordRef, ...] = ()
-    rows: Counter[str] = field(default_factory=Counter)
-    withdrawn: int = 0
-    approved: int = 0
-    given_up: int = 0
-    tombstones: int = 0
-    shared: int = 0
-    mentions: tuple[RecordRef, ...] = ()
-    in_rules: bool = False
-
-    @property
-    def anything(self) -> bool:
-        """Whether the database held anything of the person."""
-        return bool(self.refs or self.rows or self.mentions or self.in_rules)
 
 
 class _OnlyLookedError(Exception):
@@ -204,10 +164,6 @@ class _Erasure:
     stones: Tombstones
     now: datetime
     done: Erased
-    keys: dict[str, str] = field(default_factory=dict)
-    """Key of a change → what stands in its place."""
-    names: dict[RecordRef, str] = field(default_factory=dict)
-    """Record → what stands in place of its id."""
 
     def erase(self) -> None:
         """Do it all; the order matters: what is found by another table goes first."""
@@ -216,12 +172,13 @@ class _Erasure:
         self.done.refs, self.done.live = tuple(sorted(subject.refs)), tuple(sorted(live))
         self._tombstones(subject)
         marks = self._marks(subject)
-        self._plans(subject, marks)
-        self._journal(subject)
-        self._evidence(subject)
+        written = Unwriting(self.writing, subject, self.stones, self.now, self.done)
+        written.plans(marks)
+        written.journal()
+        written.evidence()
         self._mails(subject)
         self._decisions(subject)
-        self._rows(subject, marks)
+        self._rows(subject, marks, written.keys)
         self._blacken(subject)
         self.done.mentions = tuple(sorted(self._mentions(subject)))
         self.done.in_rules = self._in_rules(subject)
@@ -250,120 +207,6 @@ class _Erasure:
             marks.update(self.writing.execute(query).scalars())
         return sorted(marks)
 
-    def _plans(self, subject: Subject, marks: Iterable[str]) -> None:
-        """Take what concerns the person out of plans; one that can be used gets another name."""
-        known = set(marks)
-        for row in self.writing.execute(sa.select(plans)).mappings().all():
-            changes = row["content"]["changes"]
-            gone = [one for one in changes if _concerns(one, subject, known)]
-            rest = [one for one in changes if one not in gone]
-            if not gone:
-                continue
-            self.done.rows["plans"] += len(gone)
-            content = {**row["content"], "changes": rest}
-            if row["status"] in (PlanStatus.OPEN, PlanStatus.APPLYING):
-                self._withdraw(row, content, [one["key"] for one in gone])
-            else:
-                this = sa.update(plans).where(plans.c.hash == row["hash"])
-                self.writing.execute(this.values(content=content))
-            notes = (approvals.c.plan == row["hash"]) & approvals.c.key.in_(
-                [g["key"] for g in gone]
-            )
-            self.writing.execute(sa.update(approvals).where(notes).values(note=""))
-
-    def _withdraw(self, row: Mapping[Any, Any], content: dict[str, Any], keys: list[str]) -> None:
-        """Put the rest of a plan in its place: its name is the hash of what it holds."""
-        plan = Plan.from_json(content)
-        begun = sa.select(journal.c.key).where(journal.c.key.in_(keys))
-        waiting = set(keys) - set(self.writing.execute(begun).scalars())
-        here = approvals.c.plan == row["hash"]
-        agreed = sa.delete(approvals).where(here, approvals.c.key.in_(waiting))
-        self.done.approved += self.writing.execute(agreed).rowcount
-        self.done.withdrawn += len(waiting)
-        moved = {**row, "hash": plan.hash, "content": plan.to_json()}
-        self.writing.execute(sa.insert(plans), moved)
-        self.writing.execute(sa.update(approvals).where(here).values(plan=plan.hash))
-        self.writing.execute(sa.delete(plans).where(plans.c.hash == row["hash"]))
-        shown = sa.update(meta).where(meta.c.key == "plan_shown", meta.c.value == row["hash"])
-        self.writing.execute(shown.values(value=plan.hash))
-
-    def _journal(self, subject: Subject) -> None:
-        """Leave of each line only that something was done, by which rule, when, and how it ended.
-
-        A line about somebody else that names the person loses its values only.
-        """
-        for row in self._lines(subject):
-            if _mine(row, subject):
-                self.keys.setdefault(row.key, f"erased-{secrets.token_hex(12)}")
-            else:
-                change = outline(row.change)
-                self.writing.execute(take_values(row.seq, change, self.now))
-                self.done.rows["journal"] += 1
-        for chunk in chunked(self.keys):
-            query = sa.select(journal).where(journal.c.key.in_(chunk))
-            for row in self.writing.execute(query).all():
-                gone: dict[str, Any] = {
-                    "change": None,
-                    "reason": "",
-                    "values_salt": None,
-                    "subject_salt": None,
-                    "purged_at": self.now,
-                    "id": self._instead(row.connection, row.id),
-                    "remote_id": "",
-                    "key": self.keys[row.key],
-                    "finding": "",
-                }
-                this = sa.update(journal).where(journal.c.seq == row.seq)
-                self.writing.execute(this.values(gone))
-                self.done.rows["journal"] += 1
-            self._rename_approvals(chunk)
-
-    def _rename_approvals(self, keys: list[str]) -> None:
-        """Let approvals go on naming the lines that they belong to."""
-        old = sa.select(approvals.c.plan, approvals.c.key).where(approvals.c.key.in_(keys))
-        for one in self.writing.execute(old).all():
-            this = (approvals.c.plan == one.plan) & (approvals.c.key == one.key)
-            new = {"key": self.keys[one.key], "note": ""}
-            self.writing.execute(sa.update(approvals).where(this).values(new))
-
-    def _lines(self, subject: Subject) -> Iterator[sa.Row[Any]]:
-        """Yield the lines that are about the person, and those that name them."""
-        texts = (sa.type_coerce(journal.c.change, sa.Text), journal.c.reason)
-        named = [naming(text, {*subject.written, *map(str, subject.refs)}) for text in texts]
-        here = sa.or_(*these(journal, subject.refs), *named)
-        query = sa.select(journal).where(journal.c.subject_salt.is_not(None), here)
-        for row in self.writing.execute(query).all():
-            said = f"{json.dumps(row.change, ensure_ascii=False)} {row.reason}"
-            if _mine(row, subject) or (row.values_salt and subject.mentioned(said)):
-                yield row
-
-    def _instead(self, connection: str, record: str) -> str:
-        """Return what stands in place of a record's id, the same for all its lines."""
-        ref = RecordRef(connection, record)
-        return self.names.setdefault(ref, f"erased-{secrets.token_hex(6)}")
-
-    def _evidence(self, subject: Subject) -> None:
-        """Keep that a no was heeded: a keyed hash of the address, for the day they ask."""
-        found = [
-            row
-            for here in these(consent_evidence, subject.refs)
-            for row in self.writing.execute(sa.select(consent_evidence).where(here)).mappings()
-        ]
-        for row in found:
-            address = (row["change"] or {}).get("address", "")
-            trace = Trace.EMAIL if row["channel"] == "email" else Trace.PHONE
-            key = email_key(address) if trace is Trace.EMAIL else phone_e164(address, None)
-            known = key or address
-            gone = {
-                "change": None,
-                "salt": None,
-                "id": self._instead(row["connection"], row["id"]),
-                "address_hash": self.stones.hash(trace, known) if address else row["address_hash"],
-            }
-            this = sa.update(consent_evidence).where(consent_evidence.c.intent == row["intent"])
-            self.writing.execute(this.values(gone))
-            self.done.rows["consent_evidence"] += 1
-
     def _mails(self, subject: Subject) -> None:
         """Empty the reports that name them; one that waits is written anew without them."""
         names = {*map(str, subject.refs), *(r["url"] for r in subject.rows if r["url"])}
@@ -386,10 +229,10 @@ class _Erasure:
             for here in these(decisions, subject.refs, f"{side}_connection", f"{side}_id"):
                 self._delete(decisions, here)
 
-    def _rows(self, subject: Subject, marks: list[str]) -> None:
+    def _rows(self, subject: Subject, marks: list[str], keys: Iterable[str]) -> None:
         """Delete what names one of the records, or a finding about one, by the usual columns."""
         for table in metadata.sorted_tables[::-1]:
-            if table.name in OWN_WAY or table.name in UNTOUCHED:
+            if table.name in OWN_WAY or table.name in UNTOUCHED or table in MADE_ANEW:
                 continue
             if {"connection", "id"} <= set(table.c.keys()):
                 for here in these(table, subject.refs):
@@ -397,8 +240,10 @@ class _Erasure:
             if "fingerprint" in table.c:
                 self._chunks(table, table.c.fingerprint, marks)
             if table.name == "quarantine":
-                self._chunks(table, table.c.id, [f"change {key}" for key in self.keys])
+                self._chunks(table, table.c.id, [f"change {key}" for key in keys])
         self._chunks(findings, findings.c.fingerprint, marks)
+        for table in MADE_ANEW if subject.refs else ():
+            self._delete(table, sa.true())
 
     def _chunks(self, table: sa.Table, column: sa.Column[Any], values: Iterable[str]) -> None:
         for chunk in chunked(values):
@@ -458,31 +303,6 @@ class _Erasure:
         if held is not None and self.done.rows["contacts"]:
             this = sa.update(meta).where(meta.c.key == "mirror_version")
             self.writing.execute(this.values(value=str(int(held) + 1)))
-
-
-def naming(text: sa.ColumnElement[Any], written: Iterable[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that a text holds one of `written`, in whatever case of ASCII letters."""
-    lowered = sa.func.lower(text)
-    spelt = {json.dumps(one, ensure_ascii=False)[1:-1] for one in written} | set(written)
-    return sa.or_(
-        sa.false(),
-        *(lowered.contains(sa.func.lower(one), autoescape=False) for one in sorted(spelt)),
-    )
-
-
-def _concerns(one: Mapping[str, Any], subject: Subject, marks: set[str]) -> bool:
-    change = one["change"]
-    refs = {RecordRef.parse(ref) for ref in (change["ref"], *change.get("losers", ()))}
-    if not refs.isdisjoint(subject.refs) or one["finding"] in marks:
-        return True
-    return subject.mentioned(json.dumps(one, ensure_ascii=False))
-
-
-def _mine(row: sa.Row[Any], subject: Subject) -> bool:
-    """Whether a line is about one of the person's records, or folds one into another."""
-    refs = {RecordRef(row.connection, row.id)}
-    refs |= {RecordRef.parse(one) for one in (row.change or {}).get("losers", ())}
-    return not refs.isdisjoint(subject.refs)
 
 
 def _readable(message: str) -> str:

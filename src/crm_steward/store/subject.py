@@ -132,6 +132,16 @@ def sharing(
     return shared
 
 
+def naming(text: sa.ColumnElement[Any], written: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a text holds one of `written`, in whatever case of ASCII letters."""
+    lowered = sa.func.lower(text)
+    spelt = {json.dumps(one, ensure_ascii=False)[1:-1] for one in written} | set(written)
+    return sa.or_(
+        sa.false(),
+        *(lowered.contains(sa.func.lower(one), autoescape=False) for one in sorted(spelt)),
+    )
+
+
 def _holding(
     reading: sa.Connection, column: sa.Column[Any], keys: Iterable[str], *, live: bool = False
 ) -> Iterator[RecordRef]:

@@ -26,7 +26,8 @@ from crm_steward.scan import scan
 from crm_steward.store.access import held
 from crm_steward.store.columns import Json, UtcTime
 from crm_steward.store.decisions import Decision, Decisions, Verdict
-from crm_steward.store.erasing import UNTOUCHED, Erased, erase, look
+from crm_steward.store.erased import Erased
+from crm_steward.store.erasing import UNTOUCHED, erase, look
 from crm_steward.store.evidence import evidence
 from crm_steward.store.findings import Findings
 from crm_steward.store.journal import State
@@ -111,6 +112,8 @@ def value_for(column: sa.Column[Any], world: World) -> Any:
         return world.clock()
     if isinstance(column.type, sa.Text):
         return f"about {ADDRESS}"
+    if isinstance(column.type, sa.LargeBinary):
+        return f"about {ADDRESS}".encode()
     return 0
 
 
