@@ -21,7 +21,7 @@ from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings, Looked
 from crm_steward.store.jobs import Jobs, JobState
-from crm_steward.store.keyindex import KeyIndex
+from crm_steward.store.keyindex import KeyIndex, forget_keys
 from crm_steward.store.learned import Learned
 from crm_steward.store.linking import keep_pairs_of_before, linked
 from crm_steward.store.mirror import Mirror
@@ -233,7 +233,7 @@ def _scan(
             {rule.id: _look(rule, chosen.examined) for rule in rules},
             now=now,
             retired=() if since else findings.known_rules() - {rule.id for rule in book.rules},
-            beside=partial(_keep, database, groups, chosen.keys.values(), now),
+            beside=partial(_keep, database, groups, chosen, now),
         )
     if not since and not counts.not_examined:
         jobs = Jobs(database)
@@ -247,15 +247,17 @@ def _scan(
 def _keep(
     database: Database,
     groups: Sequence[Collection[Record]] | None,
-    keys: Iterable[KeyIndex],
+    chosen: _Chosen,
     now: datetime,
     writing: sa.Connection,
 ) -> None:
     """Write who is one person, where it was asked, and the keys of contacts."""
     if groups is not None:
         People(database).save(groups, writing, now=now)
-    for each in keys:
-        each.save(writing)
+    for keys in chosen.keys.values():
+        keys.save(writing)
+    if chosen.since is None:
+        forget_keys(writing, but_of=chosen.keys)
 
 
 def _people(

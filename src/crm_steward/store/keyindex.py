@@ -10,7 +10,6 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,15 +19,16 @@ import sqlalchemy as sa
 
 from crm_steward.store.arrow import arrow_type
 from crm_steward.store.columns import UtcTime
-from crm_steward.store.database import Database, chunked, upsert
+from crm_steward.store.database import Database, chunked
+from crm_steward.store.keyblocks import Staged, block_of, block_sql, keep, rows_of, runs
 from crm_steward.store.matchingtables import blocks, indexes, pairs, records
 from crm_steward.store.tables import contacts
 
 if TYPE_CHECKING:
     import duckdb
 
-_IN_A_BLOCK: Final = 256
-"""Keys in a block, on average: as much as a database reads at once."""
+_IN_A_BLOCK: Final = 64
+"""Keys in a block, on average: read whole for one of them, and written whole."""
 _AT_ONCE: Final = 2_000
 """Rows written with one statement."""
 _TRANSACTION: Final = 20
@@ -49,19 +49,6 @@ _RECORDS: Final = pa.schema(
 )
 
 
-@dataclass(slots=True)
-class _Staged:
-    """What a search of changes wants to be kept."""
-
-    changed: list[tuple[int, str, str]] = field(default_factory=list)
-    old: dict[int, list[int]] = field(default_factory=dict)
-    new: dict[int, list[int]] = field(default_factory=dict)
-    marks: dict[int, int] = field(default_factory=dict)
-    affected: list[int] = field(default_factory=list)
-    links: list[tuple[int, int]] = field(default_factory=list)
-    decided: list[list[str]] = field(default_factory=list)
-
-
 class KeyIndex:
     """The keys of all contacts as one rule compares them, and the pairs that it found.
 
@@ -77,7 +64,7 @@ class KeyIndex:
         self._signature = signature
         self._bits = 0
         self._written = False
-        self._staged: list[_Staged] = []
+        self._staged: list[Staged] = []
 
     def valid(self) -> bool:
         """Whether a whole search left keys behind that are of use."""
@@ -150,25 +137,25 @@ class KeyIndex:
 
     def _packed(self, con: duckdb.DuckDBPyConnection, schema: str) -> Iterator[tuple[Any, ...]]:
         query = (
-            f"SELECT {_bucket_of('key', self._bits)} AS bucket, key, n FROM ("
+            f"SELECT {block_sql('key', self._bits)} AS bucket, key, n FROM ("
             f"SELECT key, n FROM {schema}.held UNION ALL SELECT {_MARK}, n FROM {schema}.records) "
             "ORDER BY key, n"
         )
-        for bucket, (keys, numbers) in _runs(con.sql(query).to_arrow_reader(100_000)):
+        for bucket, (keys, numbers) in runs(con.sql(query).to_arrow_reader(100_000)):
             yield self._rule, bucket, keys + numbers
 
     def _listed(self, con: duckdb.DuckDBPyConnection, schema: str) -> Iterator[tuple[Any, ...]]:
         query = f"SELECT n, key FROM {schema}.held ORDER BY n, key"
         with con.cursor() as cursor:
             names = cursor.execute(f"SELECT n, connection, id FROM {schema}.records ORDER BY n")
-            runs = _runs(con.sql(query).to_arrow_reader(100_000))
-            run = next(runs, None)
+            held = runs(con.sql(query).to_arrow_reader(100_000))
+            run = next(held, None)
             while rows := names.fetchmany(_AT_ONCE):
                 for n, connection, one in rows:
                     keys = b""
                     if run is not None and run[0] == n:
                         (keys,) = run[1]
-                        run = next(runs, None)
+                        run = next(held, None)
                     yield self._rule, n, connection, one, keys
 
     def _insert(self, table: sa.Table, rows: Iterator[tuple[Any, ...]]) -> None:
@@ -232,40 +219,29 @@ class KeyIndex:
         """Return who holds some keys: key, n."""
         self._here()
         wanted = set(keys)
-        buckets = {_bucket(key, self._bits) for key in wanted}
-        parts = [_KEYS.empty_table()]
+        buckets = {block_of(key, self._bits) for key in wanted}
         with self._database.read() as reading:
-            for content in self._contents(reading, buckets).values():
-                count = len(content) // 12
-                buffer = pa.py_buffer(content)
-                columns = [
-                    pa.Array.from_buffers(pa.uint64(), count, [None, buffer.slice(0, 8 * count)]),
-                    pa.Array.from_buffers(pa.int32(), count, [None, buffer.slice(8 * count)]),
-                ]
-                parts.append(pa.Table.from_arrays(columns, schema=_KEYS))
-        all_ = pa.concat_tables(parts)
-        here = pc.is_in(all_["key"], value_set=pa.array(wanted, pa.uint64()))
-        return all_.filter(here)
-
-    def _contents(self, reading: sa.Connection, buckets: Collection[int]) -> dict[int, bytes]:
-        found: dict[int, bytes] = {}
-        for chunk in chunked(sorted(buckets)):
-            query = sa.select(blocks.c.bucket, blocks.c.content).where(
-                blocks.c.rule == self._rule, blocks.c.bucket.in_(chunk)
-            )
-            found.update(tuple(row) for row in reading.execute(query))
-        return found
+            contents = [
+                content
+                for _, content in rows_of(self._database, reading, blocks, self._rule, buckets)
+            ]
+        counts = [len(content) // 12 for content in contents]
+        parts = list(zip(contents, counts, strict=True))
+        buffers = (
+            b"".join(content[: 8 * count] for content, count in parts),
+            b"".join(content[8 * count :] for content, count in parts),
+        )
+        columns = [
+            pa.Array.from_buffers(of.type, sum(counts), [None, pa.py_buffer(buffer)])
+            for of, buffer in zip(_KEYS, buffers, strict=True)
+        ]
+        all_ = pa.Table.from_arrays(columns, schema=_KEYS)
+        return all_.filter(pc.is_in(all_["key"], value_set=pa.array(wanted, pa.uint64())))
 
     def records(self, numbers: Iterable[int]) -> pa.Table:
         """Return number, connection, id and keys of some contacts."""
-        rows: list[Any] = []
-        columns = (records.c.n, records.c.connection, records.c.id, records.c["keys"])
         with self._database.read() as reading:
-            for chunk in chunked(sorted(set(numbers))):
-                query = sa.select(*columns).where(
-                    records.c.rule == self._rule, records.c.n.in_(chunk)
-                )
-                rows += reading.execute(query).all()
+            rows = rows_of(self._database, reading, records, self._rule, numbers)
         if not rows:
             return _RECORDS.empty_table()
         n, connection, one, keys = zip(*rows, strict=True)
@@ -279,14 +255,9 @@ class KeyIndex:
 
     def partners(self, numbers: Iterable[int]) -> list[tuple[int, int]]:
         """Return the pairs found before in which some contacts are, the lower number first."""
-        found: set[tuple[int, int]] = set()
         with self._database.read() as reading:
-            for chunk in chunked(sorted(numbers)):
-                query = sa.select(pairs.c.one, pairs.c.other).where(
-                    pairs.c.rule == self._rule, pairs.c.one.in_(chunk)
-                )
-                found.update((min(row), max(row)) for row in reading.execute(query))
-        return sorted(found)
+            rows = rows_of(self._database, reading, pairs, self._rule, numbers)
+        return sorted({(min(row), max(row)) for row in rows})
 
     def contacts(self, refs: Iterable[tuple[str, str]], columns: Collection[str]) -> pa.Table:
         """Return columns of the contacts that are there; times as timestamps in UTC.
@@ -334,7 +305,7 @@ class KeyIndex:
         def rows(what: str) -> list[Any]:
             return con.execute(what).fetchall()
 
-        staged = _Staged(
+        staged = Staged(
             changed=rows(f"SELECT n, connection, id FROM {schema}.changed ORDER BY n"),
             marks=dict(rows(f"SELECT n, {_MARK} FROM {schema}.changed")),
             affected=[n for (n,) in rows(f"SELECT n FROM {schema}.affected ORDER BY n")],
@@ -352,66 +323,7 @@ class KeyIndex:
             done = sa.update(indexes).where(indexes.c.rule == self._rule)
             writing.execute(done.values(complete=True))
         for staged in self._staged:
-            self._keep(writing, staged)
-
-    def _keep(self, writing: sa.Connection, staged: _Staged) -> None:
-        gone = [n for n, _, _ in staged.changed if n not in staged.new]
-        for chunk in chunked(gone):
-            here = (records.c.rule == self._rule) & records.c.n.in_(chunk)
-            writing.execute(sa.delete(records).where(here))
-        rows = [
-            {
-                "rule": self._rule,
-                "n": n,
-                "connection": name,
-                "id": one,
-                "keys": _bytes(staged.new[n]),
-            }
-            for n, name, one in staged.changed
-            if n in staged.new
-        ]
-        if rows:
-            writing.execute(upsert(self._database, records, ["rule", "n"]), rows)
-        last = max((n for n, _, _ in staged.changed), default=-1)
-        number = sa.case((indexes.c.next_number > last, indexes.c.next_number), else_=last + 1)
-        ours = sa.update(indexes).where(indexes.c.rule == self._rule)
-        writing.execute(ours.values(next_number=number, decided=staged.decided))
-        self._rekey(writing, staged)
-        for chunk in chunked(staged.affected):
-            # Both ends of a pair are affected, or none is.
-            here = (pairs.c.rule == self._rule) & pairs.c.one.in_(chunk)
-            writing.execute(sa.delete(pairs).where(here))
-        both = sorted({*staged.links, *((r, one) for one, r in staged.links)})
-        if both:
-            rows = [{"rule": self._rule, "one": one, "other": other} for one, other in both]
-            writing.execute(sa.insert(pairs), rows)
-
-    def _rekey(self, writing: sa.Connection, staged: _Staged) -> None:
-        """Take keys out of their blocks, and put others in."""
-        less: dict[int, set[tuple[int, int]]] = defaultdict(set)
-        more: dict[int, set[tuple[int, int]]] = defaultdict(set)
-        for n, _, _ in staged.changed:
-            before, now = set(staged.old.get(n, ())), set(staged.new.get(n, ()))
-            if n in staged.old or n not in staged.new:
-                before.add(staged.marks[n])
-            if n in staged.new:
-                now.add(staged.marks[n])
-            for key in before - now:
-                less[_bucket(key, self._bits)].add((key, n))
-            for key in now - before:
-                more[_bucket(key, self._bits)].add((key, n))
-        buckets = {*less, *more}
-        contents = self._contents(writing, buckets)
-        rows = []
-        for bucket in sorted(buckets):
-            entries = set(_entries(contents.get(bucket, b""))) - less[bucket] | more[bucket]
-            ordered = sorted(entries)
-            content = (
-                _bytes(key for key, _ in ordered) + array("i", [n for _, n in ordered]).tobytes()
-            )
-            rows.append({"rule": self._rule, "bucket": bucket, "content": content})
-        if rows:
-            writing.execute(upsert(self._database, blocks, ["rule", "bucket"]), rows)
+            keep(self._database, writing, self._rule, self._bits, staged)
 
 
 def _decided(con: duckdb.DuckDBPyConnection) -> list[list[str]]:
@@ -421,54 +333,12 @@ def _decided(con: duckdb.DuckDBPyConnection) -> list[list[str]]:
     return [list(row) for row in rows.fetchall()]
 
 
-def _bucket(key: int, bits: int) -> int:
-    return key >> (64 - bits) if bits else 0
+def forget_keys(writing: sa.Connection, *, but_of: Collection[str] = ()) -> None:
+    """Forget the keys of all rules but some; the next whole scan of the others leaves new ones behind.
 
-
-def _bucket_of(key: str, bits: int) -> str:
-    return f"({key} >> {64 - bits})::BIGINT" if bits else "0::BIGINT"
-
-
-def _bytes(keys: Iterable[int]) -> bytes:
-    return array("Q", keys).tobytes()
-
-
-def _entries(content: bytes) -> Iterator[tuple[int, int]]:
-    count = len(content) // 12
-    keys, numbers = array("Q"), array("i")
-    keys.frombytes(content[: 8 * count])
-    numbers.frombytes(content[8 * count :])
-    return zip(keys, numbers, strict=True)
-
-
-def _runs(reader: pa.RecordBatchReader) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield each value of the first column with the bytes of the others, of rows in its order."""
-    last: int | None = None
-    kept: list[list[bytes]] = []
-    for batch in reader:
-        encoded = pc.run_end_encode(batch.column(0))
-        values = [
-            (bytes(column.buffers()[1]), column.offset, column.type.bit_width // 8)
-            for column in batch.columns[1:]
-        ]
-        start = 0
-        for value, end in zip(
-            encoded.values.to_pylist(), encoded.run_ends.to_pylist(), strict=True
-        ):
-            cut = [content[(at + start) * w : (at + end) * w] for content, at, w in values]
-            start = end
-            if value == last:
-                for so_far, more in zip(kept, cut, strict=True):
-                    so_far.append(more)
-                continue
-            if last is not None:
-                yield last, [b"".join(parts) for parts in kept]
-            last, kept = value, [[one] for one in cut]
-    if last is not None:
-        yield last, [b"".join(parts) for parts in kept]
-
-
-def forget_all(writing: sa.Connection) -> None:
-    """Forget all keys: the next whole search leaves new ones behind."""
+    Args:
+        writing: The transaction.
+        but_of: Ids of rules.
+    """
     for table in (indexes, records, blocks, pairs):
-        writing.execute(sa.delete(table))
+        writing.execute(sa.delete(table).where(table.c.rule.not_in(sorted(but_of))))
