@@ -99,6 +99,8 @@ EMAIL, PHONE, LOCAL, BORN = (
     1 << _NUMBER[name] for name in ("e-mail", "phone", "mailbox name", "birth date")
 )
 """Bits of `shared` in `matching.candidates`."""
+SIZED: Final = tuple(_NUMBER[name] for name in ("e-mail", "phone", "mailbox name"))
+"""The keys of which it matters how many share a value, and not only whether too many do."""
 
 _HELD: Final = "INSERT INTO matching.held SELECT {hashed}, n FROM matching.rows WHERE {when}"
 
@@ -134,9 +136,12 @@ SELECT key, n, size FROM (FROM matching.held WHERE {_SLICED})
 JOIN (SELECT key, size FROM matching.blocks WHERE size <= {MOST}) USING (key)
 """
 
+_NONE_SHARED: Final = (
+    "CREATE TABLE matching.shared (l INTEGER, r INTEGER, kind UTINYINT, size UTINYINT)"
+)
 _SHARED: Final = f"""
 INSERT INTO matching.shared SELECT a.n, b.n, {KIND.replace("key", "a.key")}, a.size::UTINYINT
-FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n
+FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n AND {{only}}
 """
 
 _CANDIDATES: Final = f"""
@@ -165,23 +170,20 @@ class CappedBlock:
     value: bool
 
 
-def block(work: Work, *, apart: bool) -> None:
+def block(work: Work) -> None:
     """Make `matching.candidates`, the pairs that share a key, and `matching.blocks`, too large ones.
 
     Args:
-        work: Holds `matching.plain` and `matching.rows`.
-        apart: Never compare contacts of two connections.
+        work: Holds `matching.held`, which is dropped.
     """
-    hold(work, apart=apart)
-    work.run("DROP TABLE matching.plain")
     work.run("CREATE TABLE matching.too_large (key UBIGINT, size INTEGER)")
-    work.run("CREATE TABLE matching.shared (l INTEGER, r INTEGER, kind UTINYINT, size UTINYINT)")
+    work.run(_NONE_SHARED)
     slices = 1 + work.value("SELECT count(*) FROM matching.held") // _SLICE
     for number in range(slices):
         work.run(_BLOCKS, slices=slices, slice=number)
         work.run(_TOO_LARGE)
         work.run(_KEPT, slices=slices, slice=number)
-        work.run(_SHARED)
+        work.run(_SHARED.format(only="true"))
     for table in ("held", "kept", "blocks"):
         work.run(f"DROP TABLE matching.{table}")
     work.run("ALTER TABLE matching.too_large RENAME TO blocks")
@@ -189,12 +191,26 @@ def block(work: Work, *, apart: bool) -> None:
     work.run("DROP TABLE matching.shared")
 
 
-def hold(work: Work, *, apart: bool) -> None:
-    """Make `matching.held`: each contact's keys.
+def pair(work: Work, *, only: str) -> None:
+    """Make `matching.candidates` of `matching.kept` (key, n, size), which is dropped.
 
     Args:
-        work: Holds `matching.plain` and `matching.rows`.
-        apart: As for `block`.
+        work: Holds it.
+        only: SQL over two rows `a` and `b` of it: which pairs are wanted.
+    """
+    work.run(_NONE_SHARED)
+    work.run(_SHARED.format(only=only))
+    work.run(_CANDIDATES)
+    for table in ("kept", "shared"):
+        work.run(f"DROP TABLE matching.{table}")
+
+
+def hold(work: Work, *, apart: bool) -> None:
+    """Make `matching.held` (key, n): each contact's keys.
+
+    Args:
+        work: Holds `matching.plain`, which is dropped, and `matching.rows`.
+        apart: Contacts of two connections never share one.
     """
     work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER)")
     for key in KEYS:
@@ -219,6 +235,7 @@ def hold(work: Work, *, apart: bool) -> None:
             ),
             roles=sorted(ROLE_NAMES),
         )
+    work.run("DROP TABLE matching.plain")
 
 
 def capped(work: Work) -> list[CappedBlock]:

@@ -60,7 +60,7 @@ WITH named AS (
         company_key AS company, street_key AS street,
         {_number("postcode_key")} AS postcode, {_number("city_key")} AS city,
         birth_date::DATE AS born
-    FROM contacts WHERE {{where}}
+    FROM {{source}} WHERE {{where}}
 ),
 parted AS (
     SELECT *, split_part(local, '.', 1) AS before, split_part(local, '.', 2) AS after,
@@ -171,12 +171,14 @@ class Narrowed:
     """Which contacts are looked at.
 
     Args:
-        where: SQL over `contacts`.
+        where: SQL over them.
         values: What it names.
+        source: The table that holds them.
     """
 
     where: str = "true"
     values: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "contacts"
 
 
 EVERYBODY: Final = Narrowed()
@@ -204,7 +206,7 @@ def prepare(work: Work, narrowed: Narrowed, counts: pa.Table | None = None) -> N
         },
     )
     work.run(
-        _PEOPLE.replace("{where}", narrowed.where),
+        _PEOPLE.format(source=narrowed.source, where=narrowed.where),
         **narrowed.values,
         titles=_TITLES,
         families=_FAMILIES,

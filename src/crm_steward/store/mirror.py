@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from crm_steward.connect.protocol import Cursor, Gone, Page, Poison
 from crm_steward.model import Contact, RecordRef, RecordRejectedError
 from crm_steward.store.database import Database, chunked, upsert
-from crm_steward.store.rows import LONGEST_NAME, MOMENTS, contact_of, content_of, row_of
+from crm_steward.store.rows import LONGEST_NAME, MOMENTS, READ, contact_of, content_of, row_of
 from crm_steward.store.tables import connections, contacts, meta, quarantine
+from crm_steward.store.tombstones import Tombstones
 
 
 @dataclass(slots=True)
@@ -26,6 +27,8 @@ class PageCounts:
     gone: int = 0
     merged: int = 0
     poison: int = 0
+    reappeared: int = 0
+    """Contacts that are new or changed, and by whose address somebody was erased here."""
     missed: int = 0
     """Contacts a full read brought that reading changes should have brought before."""
 
@@ -55,10 +58,16 @@ class ConnectionState:
 
 
 class Mirror:
-    """Reads and writes the mirrored contacts and where each connection stands."""
+    """Reads and writes the mirrored contacts and where each connection stands.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: The store.
+        stones: Notices the erased among what is saved; None looks for nobody.
+    """
+
+    def __init__(self, database: Database, stones: Tombstones | None = None) -> None:
         self._database = database
+        self._stones = stones
 
     def state(self, connection: str) -> ConnectionState:
         """Return where `connection` stands; all empty when it was never read."""
@@ -96,34 +105,30 @@ class Mirror:
 
     def contacts(self, refs: Iterable[RecordRef]) -> dict[RecordRef, Contact]:
         """Return the mirrored contacts among `refs`; those gone or never seen are left out."""
+        return self.held(refs)[0]
+
+    def held(
+        self, refs: Iterable[RecordRef]
+    ) -> tuple[dict[RecordRef, Contact], dict[RecordRef, datetime]]:
+        """Return the mirrored contacts among `refs`, and when what each holds last changed here.
+
+        Those gone or never seen are left out.
+        """
         wanted: dict[str, list[str]] = {}
         for ref in refs:
             wanted.setdefault(ref.connection, []).append(ref.id)
         found: dict[RecordRef, Contact] = {}
+        changed: dict[RecordRef, datetime] = {}
         with self._database.read() as reading:
             for connection, ids in wanted.items():
                 for chunk in chunked(ids):
-                    query = sa.select(contacts).where(*_live(connection), contacts.c.id.in_(chunk))
-                    for row in reading.execute(query).mappings():
-                        contact = contact_of(dict(row))
+                    here = (*_live(connection), contacts.c.id.in_(chunk))
+                    rows = reading.execute(sa.select(contacts.c.changed_at, *READ).where(*here))
+                    for changed_at, *row in rows:
+                        contact = contact_of(row)
                         found[contact.ref] = contact
-        return found
-
-    def changed(self, refs: Iterable[RecordRef]) -> dict[RecordRef, datetime]:
-        """Return when what each of `refs` holds last changed here; those never seen are left out."""
-        wanted: dict[str, list[str]] = {}
-        for ref in refs:
-            wanted.setdefault(ref.connection, []).append(ref.id)
-        found: dict[RecordRef, datetime] = {}
-        with self._database.read() as reading:
-            for connection, ids in wanted.items():
-                for chunk in chunked(ids):
-                    query = sa.select(contacts.c.id, contacts.c.changed_at).where(
-                        *_live(connection), contacts.c.id.in_(chunk)
-                    )
-                    for name, moment in reading.execute(query):
-                        found[RecordRef(connection, name)] = moment
-        return found
+                        changed[contact.ref] = changed_at
+        return found, changed
 
     def save_page(
         self,
@@ -154,7 +159,7 @@ class Mirror:
         poison = [Poison(_nameable(one.id), _nameable(one.reason)) for one in poison]
         counts.poison = len(poison)
         with self._database.write() as writing:
-            saving = _Saving(self._database, writing, connection, now, counts)
+            saving = _Saving(self._database, writing, connection, now, counts, self._stones)
             saving.contacts(prepared, country, covered_until)
             if full:
                 saving.seen([*(ref.id for ref in prepared), *(one.id for one in poison)])
@@ -236,6 +241,7 @@ class _Saving:
     connection: str
     now: datetime
     counts: PageCounts
+    stones: Tombstones | None
 
     def contacts(
         self, prepared: _Prepared, country: str | None, covered_until: datetime | None
@@ -253,6 +259,8 @@ class _Saving:
             self.counts.new += ref not in known
             row = row_of(contact, columns, content, country=country)
             rows.append({**row, "seen_at": self.now, "changed_at": self.now})
+        if rows and self.stones is not None:
+            self.counts.reappeared += self.stones.stamp(self.writing, rows)
         if rows:
             self.writing.execute(_upsert_contacts(self.database), rows)
 
