@@ -117,8 +117,8 @@ MOST: Final = (
 )
 """SQL of how many may share one value, out of `key`."""
 
-_SLICE: Final = 20_000_000
-"""Keys that are looked at together: a base of more than a million contacts or so is looked at in
+_SLICE: Final = 7_000_000
+"""Keys that are looked at together: a base of more than half a million contacts is looked at in
 slices, for which memory is enough."""
 _SLICED: Final = "(key >> 32) % $slices::UBIGINT = $slice::UBIGINT"
 
