@@ -20,6 +20,7 @@ from crm_steward.matching import (
     Wanted,
     Weights,
     capped,
+    explain_weakest,
     find_groups,
     matched,
     write_found,
@@ -73,6 +74,8 @@ class Duplicates(SqlCheck):
         "certainty": "sure: each two members are sure to be one person. review: a person looks first.",
         "pairs": "Each pair with its level, probability and certainty, the least probable first.",
         "chained": "Whether some members are linked by others only.",
+        "weakest": "Where a person looks first: what each comparison adds or takes, in bits, for the "
+        "least probable pair. Null where the group is sure, or no comparison speaks for it.",
     }
 
     kind: Literal["duplicates"]
@@ -130,6 +133,7 @@ class Duplicates(SqlCheck):
             for block in capped(work):
                 scope.leave_out(_left_out(block))
             write_found(work, table, sure_from=wanted.sure_from)
+            explain_weakest(work, table, wanted)
         return Query(f"SELECT * FROM {table}", {})
 
     def explain(self, scope: Scope, ref: RecordRef) -> tuple[Step, ...]:
