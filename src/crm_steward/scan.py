@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 
 import duckdb
+import sqlalchemy as sa
 
+from crm_steward.matching import signature
 from crm_steward.model import Clock
 from crm_steward.rules import LeftOut, Rule, RuleBook
 from crm_steward.rules.kinds import Check, SqlCheck
@@ -19,6 +21,8 @@ from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings, Looked
 from crm_steward.store.jobs import Jobs, JobState
+from crm_steward.store.keyindex import KeyIndex, forget_keys
+from crm_steward.store.learned import Learned
 from crm_steward.store.linking import keep_pairs_of_before, linked
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.people import People, Record
@@ -43,7 +47,8 @@ class ScanCounts(FindingCounts):
         left_out: What a rule could not examine → how many contacts.
         skipped: `connection: field` that a connection lacks → how many rules are not run there.
         waiting: Rule id → why a scan of changes left it to the next whole scan: `groups` (it
-            compares contacts), `new or edited`, `every` (it does not run at each scan).
+            compares contacts), `no keys` (the last whole scan kept none for it), `new or edited`,
+            `every` (it does not run at each scan).
     """
 
     run: str = ""
@@ -107,11 +112,13 @@ class _Chosen:
         rules: The rules.
         examined: The connections.
         since: Only contacts that changed since then; None means all.
+        keys: Rule id → where it keeps the keys of contacts.
     """
 
     rules: Sequence[Rule]
     examined: Collection[str]
     since: datetime | None = None
+    keys: Mapping[str, KeyIndex] = field(default_factory=dict)
 
 
 def _those_for_all(
@@ -129,7 +136,18 @@ def _those_for_all(
     waiting = {rule.id for rule in book.rules} - {rule.id for rule in rules}
     if waiting:
         counts.left_out |= _left_out_before(Runs(database), waiting)
-    return _Chosen(rules, examined)
+    return _Chosen(rules, examined, keys=_keys(database, rules))
+
+
+def _keys(database: Database, rules: Iterable[Rule]) -> dict[str, KeyIndex]:
+    """Return where the rules that look at changes by keys keep them."""
+    lesson = Learned(database).newest()
+    learned = lesson.version if lesson else ""
+    return {
+        rule.id: KeyIndex(database, rule.id, signature([rule.sight, learned]))
+        for rule in rules
+        if rule.every == "scan" and rule.check.by_keys
+    }
 
 
 def _left_out_before(runs: Runs, rules: Collection[str]) -> dict[str, int]:
@@ -158,16 +176,20 @@ def _those_for_changes(
     counts.not_examined |= dict.fromkeys(sorted(complete - known), NEVER_SCANNED)
     examined = complete & known
     rules = []
+    keys = _keys(database, book.rules)
     for rule in book.rules:
         looked = looks.get(rule.id, {})
-        if rule.every != "scan" or not rule.check.alone:
-            counts.waiting[rule.id] = "every" if rule.check.alone else "groups"
+        if rule.every != "scan" or not (rule.check.alone or rule.check.by_keys):
+            counts.waiting[rule.id] = "every" if rule.every != "scan" else "groups"
+        elif rule.id in keys and not keys[rule.id].valid():
+            counts.waiting[rule.id] = "no keys"
         elif _unseen(rule, examined, looked):
             counts.waiting[rule.id] = "new or edited"
         else:
             rules.append(rule)
     ats = [looks[rule.id][name].at for rule in rules for name in _scope(rule, examined)]
-    return _Chosen(rules if ats else [], examined, min(ats, default=_NEVER) - _OVERLAP)
+    since = min(ats, default=_NEVER) - _OVERLAP
+    return _Chosen(rules if ats else [], examined, since, keys=keys)
 
 
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -196,7 +218,7 @@ def _scan(
             for rule in some:
                 if progress:
                     progress(rule.id, next(numbers), len(rules))
-                _ask(comparison, rule, now, counts)
+                _ask(comparison, rule, now, counts, chosen.keys.get(rule.id))
 
         # Who is one person is known before the others ask.
         ask(linking)
@@ -211,7 +233,7 @@ def _scan(
             {rule.id: _look(rule, chosen.examined) for rule in rules},
             now=now,
             retired=() if since else findings.known_rules() - {rule.id for rule in book.rules},
-            beside=None if groups is None else partial(People(database).save, groups, now=now),
+            beside=partial(_keep, database, groups, chosen, now),
         )
     if not since and not counts.not_examined:
         jobs = Jobs(database)
@@ -220,6 +242,22 @@ def _scan(
                 jobs.save(_job(rule), JobState(last_success_at=now, last_attempt_at=now))
     for name, value in asdict(stored).items():
         setattr(counts, name, value)
+
+
+def _keep(
+    database: Database,
+    groups: Sequence[Collection[Record]] | None,
+    chosen: _Chosen,
+    now: datetime,
+    writing: sa.Connection,
+) -> None:
+    """Write who is one person, where it was asked, and the keys of contacts."""
+    if groups is not None:
+        People(database).save(groups, writing, now=now)
+    for keys in chosen.keys.values():
+        keys.save(writing)
+    if chosen.since is None:
+        forget_keys(writing, but_of=chosen.keys)
 
 
 def _people(
@@ -253,7 +291,9 @@ def columns_read(rules: Sequence[Rule], now: datetime) -> set[str] | None:
     return words
 
 
-def _ask(comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts) -> None:
+def _ask(
+    comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts, keys: KeyIndex | None
+) -> None:
     """Ask one rule what it finds."""
 
     def leave_out(left: LeftOut) -> None:
@@ -265,6 +305,9 @@ def _ask(comparison: Comparison, rule: Rule, now: datetime, counts: ScanCounts) 
         comparison.take(rule.find(comparison.con, now, leave_out=leave_out), [rule.id])
         return
     scope = rule.scope(comparison.con, now, leave_out=leave_out)
+    if keys is not None:
+        around = partial(comparison.look_at, rule.id) if comparison.since else None
+        scope = replace(scope, keys=keys, changed=around)
     for left in check.not_examined(scope):
         leave_out(left)
     query = check.query(scope)

@@ -136,10 +136,10 @@ def test_lengths_stand_in_the_register() -> None:
 
 
 def test_nothing_is_written_on_what_was_true_weeks_ago() -> None:
-    """Lists may be a month old; what writes is looked at in each scan, duplicates each week."""
+    """Lists may be a month old; what writes is looked at in each scan, merges are proposed each week."""
     for rule in RULES:
         if rule.active:
-            assert rule.every == ("week" if rule.kind == "duplicates" else "scan"), rule.id
+            assert rule.every == ("week" if rule.id == "duplicate-same-email" else "scan"), rule.id
 
 
 def test_no_rule_is_in_the_way_of_a_connection() -> None:

@@ -78,6 +78,7 @@ def scan_command(
 
 _WAITS = {
     "groups": "it compares contacts with each other",
+    "no keys": "the last one kept no keys of contacts for it, or an earlier version did",
     "new or edited": "it is new or was edited",
     "every": "it does not run at each scan",
 }

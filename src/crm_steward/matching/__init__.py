@@ -3,7 +3,7 @@
 Each step is a module and a query: `rows` makes contacts comparable, `blocking` says which pairs are
 worth comparing, `comparing` names what they have in common, `scoring` weighs it with the `weights`,
 `levels` are what rules may ask for by name, `clustering` makes groups of pairs. `matches` is the
-whole way. `training` learns weights from a base, `worth` says what they come to there; `explaining`
+whole way, `nearby` the shorter one around contacts that changed. `training` learns weights from a base, `worth` says what they come to there; `explaining`
 says why two contacts are one person or not, `evaluating` how good it all is where somebody knows.
 """
 
@@ -21,8 +21,11 @@ from crm_steward.matching.matches import (
     matched,
     write_found,
 )
+from crm_steward.matching.nearby import Index, matched_nearby
 from crm_steward.matching.rows import COLUMNS, Narrowed
+from crm_steward.matching.signing import signature
 from crm_steward.matching.weights import SHIPPED, Weights
+from crm_steward.matching.work import Work
 
 __all__ = [
     "ALL_EVIDENCE",
@@ -32,14 +35,18 @@ __all__ = [
     "SHIPPED",
     "CappedBlock",
     "Group",
+    "Index",
     "Matches",
     "Narrowed",
     "Pair",
     "Wanted",
     "Weights",
+    "Work",
     "capped",
     "explain_weakest",
     "find_groups",
     "matched",
+    "matched_nearby",
+    "signature",
     "write_found",
 ]

@@ -30,7 +30,7 @@ class Key:
         when: SQL: which contacts have it.
         most: Contacts that may share one value; of more, none are compared for it.
         alone: Whether nothing narrower finds what is left out: each such value is reported.
-        kind: Keys of one kind have values in common; by default the name.
+        as_: Another key's name: a value of the one is the same as of the other.
     """
 
     name: str
@@ -38,18 +38,30 @@ class Key:
     when: str
     most: int
     alone: bool = False
-    kind: str = ""
+    as_: str = ""
 
-    def hashed(self, values: str, apart: bool) -> str:  # noqa: FBT001 -- told apart by its name where it is given
-        """Return SQL of the number that stands for `values`; keys of one kind have them in common."""
+    @property
+    def number(self) -> int:
+        """The place in KEYS of the key whose values these are."""
+        return _NUMBER[self.as_ or self.name]
+
+    def hashed(self, values: str, *, apart: bool) -> str:
+        """Return SQL of the number that stands for `values`; its last bits say of which key they are."""
         scope = ", connection" if apart else ""
-        return f"hash('{self.kind or self.name}', {values}{scope})"
+        hashed = f"hash('{self.as_ or self.name}', {values}{scope})"
+        return f"(({hashed} & {~_KIND & (2**64 - 1)}::UBIGINT) | {self.number}::UBIGINT)"
+
+
+_KIND: Final = 31
+"""The bits of a key that say which it is."""
+KIND: Final = f"(key & {_KIND})::UTINYINT"
+"""SQL of the place in KEYS, out of `key`."""
 
 
 KEYS: Final = (
     Key("e-mail", "email", "email IS NOT NULL", 50, alone=True),
-    Key("phone", "number1", "number1 IS NOT NULL", 20, alone=True, kind="number"),
-    Key("mobile", "number2", "number2 IS NOT NULL", 20, alone=True, kind="number"),
+    Key("phone", "number1", "number1 IS NOT NULL", 20, alone=True),
+    Key("mobile", "number2", "number2 IS NOT NULL", 20, alone=True, as_="phone"),
     Key("mailbox name", "local", "length(local) > 4 AND NOT role", 20),
     Key("birth date", "born", "born IS NOT NULL", 6),
     Key("birth date and first name", "born, first[1]", f"born IS NOT NULL AND {_FIRST}", 10),
@@ -85,47 +97,46 @@ KEYS: Final = (
 """Every key. What each is worth was measured: see bench/duplicates.py."""
 
 _NUMBER: Final = {key.name: number for number, key in enumerate(KEYS)}
-EMAIL, PHONE, MOBILE, LOCAL, BORN = (
-    1 << _NUMBER[name] for name in ("e-mail", "phone", "mobile", "mailbox name", "birth date")
+EMAIL, PHONE, LOCAL, BORN = (
+    1 << _NUMBER[name] for name in ("e-mail", "phone", "mailbox name", "birth date")
 )
 """Bits of `shared` in `matching.candidates`."""
+SIZED: Final = tuple(_NUMBER[name] for name in ("e-mail", "phone", "mailbox name"))
+"""The keys of which it matters how many share a value, and not only whether too many do."""
 
-_HELD: Final = """
-INSERT INTO matching.held SELECT {hashed}, n, {number} FROM matching.rows WHERE {when}
-"""
+_HELD: Final = "INSERT INTO matching.held SELECT {hashed}, n FROM matching.rows WHERE {when}"
 
 _HELD_TOO: Final = """
-INSERT INTO matching.held SELECT DISTINCT {hashed}, n, {number} FROM (
+INSERT INTO matching.held SELECT DISTINCT {hashed}, n FROM (
     SELECT n, connection, {own}, unnest(from_json({column}, '["VARCHAR"]')) AS value
     FROM matching.plain JOIN (SELECT n, place FROM matching.records) USING (place)
     WHERE {column} LIKE '%,%'
 ) WHERE value <> '' AND {own_too}
 """
 
-_MOST: Final = (
-    f"CASE kind {' '.join(f'WHEN {n} THEN {key.most}' for n, key in enumerate(KEYS))} END"
+MOST: Final = (
+    f"CASE {KIND} {' '.join(f'WHEN {n} THEN {key.most}' for n, key in enumerate(KEYS))} END"
 )
+"""SQL of how many may share one value, out of `key`."""
 
 _BLOCKS: Final = """
 CREATE TABLE matching.blocks AS
-SELECT key, min(kind) AS kind, count(*)::INTEGER AS size FROM matching.held GROUP BY key
-HAVING count(*) > 1
+SELECT key, count(*)::INTEGER AS size FROM matching.held GROUP BY key HAVING count(*) > 1
 """
 
 _KEPT: Final = f"""
 CREATE TABLE matching.kept AS
-SELECT key, n, held.kind, size FROM matching.held
-JOIN (SELECT key, size FROM matching.blocks WHERE size <= {_MOST}) USING (key)
+SELECT key, n, size FROM matching.held
+JOIN (SELECT key, size FROM matching.blocks WHERE size <= {MOST}) USING (key)
 """
 
 _CANDIDATES: Final = f"""
 CREATE TABLE matching.candidates AS
-SELECT a.n AS l, b.n AS r, bit_or(1::INTEGER << a.kind::INTEGER) AS shared,
-    min(CASE a.kind WHEN {_NUMBER["e-mail"]} THEN a.size END) AS email_holders,
-    min(CASE WHEN a.kind IN ({_NUMBER["phone"]}, {_NUMBER["mobile"]}) THEN a.size END)
-        AS number_holders,
-    min(CASE a.kind WHEN {_NUMBER["mailbox name"]} THEN a.size END) AS local_holders
-FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n
+SELECT a.n AS l, b.n AS r, bit_or(1::INTEGER << (a.key & {_KIND})::INTEGER) AS shared,
+    min(CASE a.key & {_KIND} WHEN {_NUMBER["e-mail"]} THEN a.size END) AS email_holders,
+    min(CASE a.key & {_KIND} WHEN {_NUMBER["phone"]} THEN a.size END) AS number_holders,
+    min(CASE a.key & {_KIND} WHEN {_NUMBER["mailbox name"]} THEN a.size END) AS local_holders
+FROM matching.kept a JOIN matching.kept b ON a.key = b.key AND a.n < b.n AND {{only}}
 GROUP BY a.n, b.n
 """
 
@@ -146,16 +157,40 @@ class CappedBlock:
     value: bool
 
 
-def block(work: Work, *, apart: bool) -> None:
+def block(work: Work) -> None:
     """Make `matching.candidates`, the pairs that share a key, and `matching.blocks`, too large ones.
 
     Args:
-        work: Holds `matching.rows`.
-        apart: Never compare contacts of two connections.
+        work: Holds `matching.held`, which is dropped.
     """
-    work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER, kind UTINYINT)")
-    for number, key in enumerate(KEYS):
-        work.run(_HELD.format(hashed=key.hashed(key.values, apart), number=number, when=key.when))
+    work.run(_BLOCKS)
+    work.run(_KEPT)
+    work.run("DROP TABLE matching.held")
+    work.run(f"DELETE FROM matching.blocks WHERE size <= {MOST}")
+    pair(work)
+
+
+def pair(work: Work, *, only: str = "true") -> None:
+    """Make `matching.candidates` of `matching.kept` (key, n, size), which is dropped.
+
+    Args:
+        work: Holds it.
+        only: SQL over two rows `a` and `b` of it: which pairs are wanted.
+    """
+    work.run(_CANDIDATES.format(only=only))
+    work.run("DROP TABLE matching.kept")
+
+
+def hold(work: Work, *, apart: bool) -> None:
+    """Make `matching.held` (key, n): each contact's keys.
+
+    Args:
+        work: Holds `matching.plain`, which is dropped, and `matching.rows`.
+        apart: Contacts of two connections never share one.
+    """
+    work.run("CREATE TABLE matching.held (key UBIGINT, n INTEGER)")
+    for key in KEYS:
+        work.run(_HELD.format(hashed=key.hashed(key.values, apart=apart), when=key.when))
     for name, column, own, whose in (
         # A mailbox of a function that somebody reads beside their own is not theirs.
         (
@@ -166,12 +201,10 @@ def block(work: Work, *, apart: bool) -> None:
         ),
         ("phone", "phone_keys", ("number1", "number2"), "true"),
     ):
-        key = KEYS[_NUMBER[name]]
         differs = " AND ".join(f"value IS DISTINCT FROM {one}" for one in own)
         work.run(
             _HELD_TOO.format(
-                hashed=key.hashed("value", apart),
-                number=_NUMBER[name],
+                hashed=KEYS[_NUMBER[name]].hashed("value", apart=apart),
                 column=column,
                 own=", ".join(own),
                 own_too=f"{differs} AND {whose}",
@@ -179,17 +212,13 @@ def block(work: Work, *, apart: bool) -> None:
             roles=sorted(ROLE_NAMES),
         )
     work.run("DROP TABLE matching.plain")
-    work.run(_BLOCKS)
-    work.run(_KEPT)
-    work.run("DROP TABLE matching.held")
-    work.run(f"DELETE FROM matching.blocks WHERE size <= {_MOST}")
-    work.run(_CANDIDATES)
-    work.run("DROP TABLE matching.kept")
 
 
 def capped(work: Work) -> list[CappedBlock]:
     """Return what was not compared because too many share it, the largest first."""
-    rows = work.run("SELECT kind, size FROM matching.blocks ORDER BY kind, size DESC").fetchall()
+    rows = work.run(
+        f"SELECT {KIND} AS kind, size FROM matching.blocks ORDER BY kind, size DESC"
+    ).fetchall()
     found = [
         CappedBlock(key=KEYS[kind].name, holders=size, value=True)
         for kind, size in rows

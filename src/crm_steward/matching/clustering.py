@@ -49,19 +49,24 @@ ORDER BY bits DESC, l, r
 
 
 @dataclass(slots=True)
-class _Parts:
+class Parts:
     """The parts that contacts were joined into so far."""
 
     of: dict[int, int] = field(default_factory=dict)
     members: dict[int, list[int]] = field(default_factory=dict)
 
     def part(self, n: int) -> int:
+        """Return the part that a contact is in; at first it is one of its own."""
         if n not in self.of:
             self.of[n] = n
             self.members[n] = [n]
         return self.of[n]
 
-    def join(self, one: int, other: int) -> None:
+    def join(self, left: int, right: int) -> None:
+        """Make one part of those that two contacts are in."""
+        one, other = self.part(left), self.part(right)
+        if one == other:
+            return
         if len(self.members[one]) < len(self.members[other]):
             one, other = other, one
         for n in self.members[other]:
@@ -82,11 +87,9 @@ def cluster(work: Work, weights: Weights) -> None:
     if not edges:
         work.run("INSERT INTO matching.members SELECT unnest([l, r]), l FROM matching.pairs")
         return
-    chained = _Parts()
+    chained = Parts()
     for l, r, _ in edges:  # noqa: E741 -- left and right
-        one, other = chained.part(l), chained.part(r)
-        if one != other:
-            chained.join(one, other)
+        chained.join(l, r)
     known = _known(work, chained, weights)
     parts = _joined(edges, known, _said(edges))
     _store(work, parts)
@@ -100,7 +103,7 @@ SELECT unnest([l, r]), l FROM matching.pairs ANTI JOIN matching.chained ON chain
 """
 
 
-def _known(work: Work, chained: _Parts, weights: Weights) -> Mapping[_Pair, float]:
+def _known(work: Work, chained: Parts, weights: Weights) -> Mapping[_Pair, float]:
     """Return the bits of every two contacts of a chain, comparing those that were not compared."""
     table = pa.table(
         {
@@ -134,9 +137,9 @@ def _known(work: Work, chained: _Parts, weights: Weights) -> Mapping[_Pair, floa
     return {(l, r): bits for l, r, bits in rows}  # noqa: E741 -- left and right
 
 
-def _said(edges: Iterable[_Edge]) -> _Parts:
+def _said(edges: Iterable[_Edge]) -> Parts:
     """Return the parts that a person joined."""
-    said = _Parts()
+    said = Parts()
     for l, r, bits in edges:  # noqa: E741 -- left and right
         one, other = said.part(l), said.part(r)
         if bits >= SAID and one != other:
@@ -144,7 +147,7 @@ def _said(edges: Iterable[_Edge]) -> _Parts:
     return said
 
 
-def _joined(edges: Iterable[_Edge], known: Mapping[_Pair, float], said: _Parts) -> _Parts:
+def _joined(edges: Iterable[_Edge], known: Mapping[_Pair, float], said: Parts) -> Parts:
     """Return the parts; those of `said` are joined as the one contact that they are."""
     between: dict[_Pair, float] = {}
     for (l, r), bits in known.items():  # noqa: E741 -- left and right
@@ -152,7 +155,7 @@ def _joined(edges: Iterable[_Edge], known: Mapping[_Pair, float], said: _Parts) 
         so_far = between.get((one, other), bits)
         # The best that any two say holds for all, unless a person said no.
         between[one, other] = min(so_far, bits) if -SAID in (so_far, bits) else max(so_far, bits)
-    parts = _Parts()
+    parts = Parts()
     for l, r, _ in edges:  # noqa: E741 -- left and right
         one, other = parts.part(said.of[l]), parts.part(said.of[r])
         if one != other and _belong(parts.members[one], parts.members[other], between):
@@ -175,7 +178,7 @@ def _belong(left: Iterable[int], right: Iterable[int], known: Mapping[_Pair, flo
     return total >= 0
 
 
-def _store(work: Work, parts: _Parts) -> None:
+def _store(work: Work, parts: Parts) -> None:
     first = {part: min(members) for part, members in parts.members.items() if len(members) > 1}
     rows = [(n, first[part]) for n, part in parts.of.items() if part in first]
     table = pa.table(

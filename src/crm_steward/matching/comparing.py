@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from crm_steward.matching.blocking import BORN, EMAIL, LOCAL, MOBILE, PHONE
+from crm_steward.matching.blocking import BORN, EMAIL, LOCAL, PHONE
 from crm_steward.matching.work import Work
 
 LONG: Final = 8
@@ -149,7 +149,7 @@ _SWAPPED: Final = f"""CASE
         WHEN {_initial("l.first", "r.last")} THEN 3 ELSE 0 END
     ELSE 0 END"""
 
-_STRONG: Final = EMAIL | PHONE | MOBILE | LOCAL | BORN
+_STRONG: Final = EMAIL | PHONE | LOCAL | BORN
 
 _NAMED: Final = f"""
 CREATE OR REPLACE TABLE matching.named AS
@@ -205,7 +205,7 @@ _EMAIL: Final = f"""CASE
 
 _NUMBER: Final = f"""CASE
     WHEN {_NUMBER_OF["l"]} IS NULL OR {_NUMBER_OF["r"]} IS NULL THEN 0
-    WHEN shared & {PHONE | MOBILE} <> 0 THEN 1
+    WHEN shared & {PHONE} <> 0 THEN 1
     -- Shared by too many to be compared for it: neither for nor against.
     WHEN l.number1 IN (r.number1, r.number2) OR l.number2 IN (r.number1, r.number2) THEN 0
     WHEN {_NEAR_NUMBER} THEN 2

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf, log2
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from crm_steward.matching.blocking import CappedBlock, block, capped
+from crm_steward.matching.blocking import CappedBlock, block, capped, hold
 from crm_steward.matching.clustering import SAID, cluster
 from crm_steward.matching.comparing import COMPARISONS, compare
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
@@ -20,6 +20,7 @@ from crm_steward.model import RecordRef
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 Scope = Literal["connection", "everywhere"]
 """Which contacts are compared: those of one connection, or all."""
@@ -115,7 +116,12 @@ FROM held JOIN sized USING (group_n)
 
 @contextmanager
 def matched(
-    con: duckdb.DuckDBPyConnection, wanted: Wanted, narrowed: Narrowed = EVERYBODY
+    con: duckdb.DuckDBPyConnection,
+    wanted: Wanted,
+    narrowed: Narrowed = EVERYBODY,
+    *,
+    counts: pa.Table | None = None,
+    keyed: Callable[[Work], object] | None = None,
 ) -> Iterator[Work]:
     """Give the tables of a search: `records`, `scored`, `pairs`, `members`, `groups` and what led there.
 
@@ -123,12 +129,18 @@ def matched(
         con: Holds `contacts` with the columns `rows.COLUMNS`, and `decisions` where people decided.
         wanted: What makes two contacts duplicates.
         narrowed: Which contacts are looked at.
+        counts: How common values are, as for `prepare`.
+        keyed: Told when `held` has the keys of all contacts, before they are paired.
     """
     with working(con) as work:
-        prepare(work, narrowed)
-        _decided(work, wanted.within)
+        prepare(work, narrowed, counts)
+        decide(work, wanted.within)
         if wanted.engine == "sql":
-            _scored(work, wanted)
+            hold(work, apart=wanted.within == "connection")
+            if keyed is not None:
+                keyed(work)
+            block(work)
+            score_pairs(work, wanted)
         else:
             _by_splink(work, wanted, narrowed)
         group(work, wanted)
@@ -159,13 +171,12 @@ _NOTHING: Final = (
 )
 
 
-def _scored(work: Work, wanted: Wanted) -> None:
-    """Make `matching.scored`.
+def score_pairs(work: Work, wanted: Wanted) -> None:
+    """Make `matching.scored` of `matching.candidates`.
 
     Where no two contacts share a key, as in most tests of rules, planning the large statements
     would take longer than all the rest.
     """
-    block(work, apart=wanted.within == "connection")
     if work.value("SELECT count(*) FROM matching.candidates"):
         compare(work)
         score(work, wanted.weights)
@@ -179,7 +190,9 @@ def _by_splink(work: Work, wanted: Wanted, narrowed: Narrowed) -> None:
 
     with work.con.cursor() as cursor:
         # A temporary table belongs to this cursor alone and hides the whole one.
-        query = f"CREATE TEMP TABLE narrowed AS SELECT * FROM contacts WHERE {narrowed.where}"
+        query = (
+            f"CREATE TEMP TABLE narrowed AS SELECT * FROM {narrowed.source} WHERE {narrowed.where}"
+        )
         cursor.execute(query, dict(narrowed.values))
         cursor.execute("ALTER TABLE narrowed RENAME TO contacts")
         pairs = splink_pairs(
@@ -194,10 +207,16 @@ def _by_splink(work: Work, wanted: Wanted, narrowed: Narrowed) -> None:
         "JOIN matching.records b ON b.connection = right_connection AND b.id = right_id"
     )
     work.con.unregister("steward_pairs_found")
-    work.run("CREATE TABLE matching.blocks (key UBIGINT, kind UTINYINT, size INTEGER)")
+    work.run("CREATE TABLE matching.blocks (key UBIGINT, size INTEGER)")
 
 
-def _decided(work: Work, within: Scope) -> None:
+def decide(work: Work, within: Scope) -> None:
+    """Make `matching.decided` of the table `decisions`, where there is one.
+
+    Args:
+        work: Holds `matching.records`.
+        within: Which pairs count.
+    """
     known = work.con.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'decisions'"
     ).fetchall()[0][0]

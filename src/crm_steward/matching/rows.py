@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from crm_steward.matching.given_names import TITLES, given_names
 from crm_steward.matching.providers import PRIVATE_PROVIDERS
 from crm_steward.matching.work import Work
 from crm_steward.model import COMPARED
 from crm_steward.normalize import ROLE_NAMES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 COLUMNS: Final = ("connection", "id", *COMPARED)
 """What matching reads of a contact."""
@@ -47,7 +50,7 @@ WITH named AS (
         phone_key AS number1, nullif(mobile_key, phone_key) AS number2, phone_keys,
         company_key AS company, street_key AS street, postcode_key AS postcode, city_key AS city,
         birth_date::DATE AS born
-    FROM contacts WHERE {{where}}
+    FROM {{source}} WHERE {{where}}
 ),
 parted AS (
     SELECT *, split_part(local, '.', 1) AS before, split_part(local, '.', 2) AS after,
@@ -74,31 +77,46 @@ FROM matching.plain
 """
 
 
-def _holders(value: str) -> str:
-    """Return SQL for how many contacts hold each value of a column, where they are several."""
-    return (
-        f"(SELECT {value} AS value, count(*) AS holders FROM matching.plain "
-        f"WHERE {value} IS NOT NULL GROUP BY {value} HAVING count(*) > 1)"
-    )
-
-
 _ADDRESS: Final = "hash(street, coalesce(postcode, city))"
+_COUNTED: Final = {
+    **{
+        what: f"CASE WHEN {what} IS NOT NULL THEN hash({what}) END"
+        for what in ("first", "last", "domain", "company", "city", "postcode", "country")
+    },
+    "address": f"CASE WHEN street IS NOT NULL AND coalesce(postcode, city) IS NOT NULL THEN {_ADDRESS} END",
+}
+"""What is counted, and SQL of what stands for a value of it."""
+_EVERYBODY: Final = "everybody"
+_NUMBER: Final = {what: number for number, what in enumerate((*_COUNTED, _EVERYBODY))}
+
+_COUNTS: Final = "CREATE TABLE matching.counts (kind UTINYINT, value UBIGINT, holders INTEGER)"
+_COUNT: Final = """
+INSERT INTO matching.counts SELECT {number}, value, count(*) FROM (SELECT {value} AS value FROM matching.plain)
+WHERE value IS NOT NULL GROUP BY value HAVING count(*) > {more_than}
+"""
+_COUNT_ALL: Final = (
+    f"INSERT INTO matching.counts SELECT {_NUMBER[_EVERYBODY]}, 0, count(*) FROM matching.plain"
+)
+
+
+def _holders(what: str) -> str:
+    """Return SQL for how many contacts hold each value, where they are several."""
+    return f"(SELECT value, holders FROM matching.counts WHERE kind = {_NUMBER[what]})"
+
 
 _ROWS: Final = f"""
 CREATE TABLE matching.rows AS
 WITH lettered AS (
     SELECT *, CASE WHEN contains(local, '.') OR contains(local, '_') OR contains(local, '-')
             THEN translate(local, '._-', '') ELSE local END AS letters,
-        CASE WHEN street IS NOT NULL AND coalesce(postcode, city) IS NOT NULL THEN {_ADDRESS} END
-            AS address
+        {_COUNTED["address"]} AS address
     FROM matching.plain JOIN (SELECT n, place FROM matching.records) USING (place)
 ),
 folded AS (
     SELECT * REPLACE (CASE WHEN contains(letters, 'ae') OR contains(letters, 'oe') OR contains(letters, 'ue')
             THEN regexp_replace(letters, {_FOLD})
         ELSE letters END AS letters) FROM lettered
-),
-sizes AS (SELECT country, count(*) AS size FROM matching.plain WHERE country IS NOT NULL GROUP BY country)
+)
 SELECT p.n, p.connection, p.first, p.last,
     CASE WHEN p.first IS NOT NULL AND p.last IS NOT NULL
         THEN hash(least(p.first, p.last), greatest(p.first, p.last)) END AS names,
@@ -108,9 +126,9 @@ SELECT p.n, p.connection, p.first, p.last,
         THEN p.first[1] || split_part(p.first, ' ', 2)[1] END AS initials,
     g.set1, g.set2, g.set3,
     -- log2 of one in how many people of the country bears the name.
-    log2((coalesce(sizes.size, $size) + {BACKGROUND}) / (coalesce(f.holders, 1) + 1.0))::FLOAT AS first_bits,
-    log2((coalesce(sizes.size, $size) + {BACKGROUND}) / (coalesce(l.holders, 1) - 0.8))::FLOAT AS last_bits,
-    log2(coalesce(sizes.size, $size) + {BACKGROUND})::FLOAT AS base_bits,
+    log2((coalesce(sizes.holders, $size) + {BACKGROUND}) / (coalesce(f.holders, 1) + 1.0))::FLOAT AS first_bits,
+    log2((coalesce(sizes.holders, $size) + {BACKGROUND}) / (coalesce(l.holders, 1) - 0.8))::FLOAT AS last_bits,
+    log2(coalesce(sizes.holders, $size) + {BACKGROUND})::FLOAT AS base_bits,
     p.email, CASE WHEN p.email_keys LIKE '%,%' THEN p.email_keys END AS other_emails,
     p.local, p.local IS NOT NULL AND p.local IN (SELECT unnest($roles)) AS role,
     CASE WHEN p.local <> translate(p.local, '0123456789', '')
@@ -129,15 +147,14 @@ SELECT p.n, p.connection, p.first, p.last,
     p.city, coalesce(t.holders, 1)::INTEGER AS city_holders,
     p.postcode, coalesce(z.holders, 1)::INTEGER AS postcode_holders, p.born
 FROM folded p
-LEFT JOIN sizes USING (country)
-LEFT JOIN {_holders("first")} f ON f.value = p.first
-LEFT JOIN {_holders("last")} l ON l.value = p.last
-LEFT JOIN {_holders("domain")} d ON d.value = p.domain
-LEFT JOIN {_holders("company")} c ON c.value = p.company
-LEFT JOIN (SELECT address AS value, count(*) AS holders FROM lettered WHERE address IS NOT NULL
-    GROUP BY address HAVING count(*) > 1) a ON a.value = p.address
-LEFT JOIN {_holders("city")} t ON t.value = p.city
-LEFT JOIN {_holders("postcode")} z ON z.value = p.postcode
+LEFT JOIN {_holders("country")} sizes ON p.country IS NOT NULL AND sizes.value = hash(p.country)
+LEFT JOIN {_holders("first")} f ON p.first IS NOT NULL AND f.value = hash(p.first)
+LEFT JOIN {_holders("last")} l ON p.last IS NOT NULL AND l.value = hash(p.last)
+LEFT JOIN {_holders("domain")} d ON p.domain IS NOT NULL AND d.value = hash(p.domain)
+LEFT JOIN {_holders("company")} c ON p.company IS NOT NULL AND c.value = hash(p.company)
+LEFT JOIN {_holders("address")} a ON a.value = p.address
+LEFT JOIN {_holders("city")} t ON p.city IS NOT NULL AND t.value = hash(p.city)
+LEFT JOIN {_holders("postcode")} z ON p.postcode IS NOT NULL AND z.value = hash(p.postcode)
 LEFT JOIN matching.given_names g ON g.name = split_part(p.first, ' ', 1)
 """
 
@@ -147,19 +164,28 @@ class Narrowed:
     """Which contacts are looked at.
 
     Args:
-        where: SQL over `contacts`.
+        where: SQL over them.
         values: What it names.
+        source: The table that holds them.
     """
 
     where: str = "true"
     values: Mapping[str, Any] = field(default_factory=dict)
+    source: str = "contacts"
 
 
 EVERYBODY: Final = Narrowed()
 
 
-def prepare(work: Work, narrowed: Narrowed) -> None:
-    """Make `matching.plain`, `matching.records` (their numbers, in order) and `matching.rows`."""
+def prepare(work: Work, narrowed: Narrowed, counts: pa.Table | None = None) -> None:
+    """Make `matching.plain`, `matching.records` (their numbers, in order) and `matching.rows`.
+
+    Args:
+        work: Where to.
+        narrowed: Which contacts are looked at.
+        counts: How common values are, as `matching.counts` held it after another search; None
+            counts them among the contacts at hand.
+    """
     names = given_names()
     work.run(
         "CREATE TABLE matching.given_names AS SELECT unnest($names) AS name, unnest($set1) AS set1, "
@@ -173,7 +199,7 @@ def prepare(work: Work, narrowed: Narrowed) -> None:
         },
     )
     work.run(
-        _PEOPLE.replace("{where}", narrowed.where),
+        _PEOPLE.format(source=narrowed.source, where=narrowed.where),
         **narrowed.values,
         titles=_TITLES,
         families=_FAMILIES,
@@ -181,9 +207,26 @@ def prepare(work: Work, narrowed: Narrowed) -> None:
         word_and_number="[a-z]{3,}[0-9]*",
     )
     work.run(_RECORDS)
+    _count(work, counts)
+    everybody = f"SELECT holders FROM matching.counts WHERE kind = {_NUMBER[_EVERYBODY]}"
     work.run(
         _ROWS,
-        size=work.value("SELECT count(*) FROM matching.plain"),
+        size=work.value(everybody),
         roles=sorted(ROLE_NAMES),
         providers=sorted(PRIVATE_PROVIDERS),
     )
+
+
+def _count(work: Work, counts: pa.Table | None) -> None:
+    """Make `matching.counts`: how many contacts hold each value, where they are several."""
+    work.run(_COUNTS)
+    if counts is not None:
+        work.con.register("steward_counts", counts)
+        work.run("INSERT INTO matching.counts SELECT * FROM steward_counts")
+        work.con.unregister("steward_counts")
+        return
+    for what, value in _COUNTED.items():
+        # Of a country, one is counted too: where nothing is known of one, all contacts are.
+        more_than = 0 if what == "country" else 1
+        work.run(_COUNT.format(number=_NUMBER[what], value=value, more_than=more_than))
+    work.run(_COUNT_ALL)

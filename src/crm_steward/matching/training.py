@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import log2
 from typing import TYPE_CHECKING, Final
 
-from crm_steward.matching.blocking import block
+from crm_steward.matching.blocking import block, hold
 from crm_steward.matching.comparing import COMPARISONS, compare
 from crm_steward.matching.rows import EVERYBODY, Narrowed, prepare
 from crm_steward.matching.scoring import score
@@ -75,7 +75,8 @@ def train(con: duckdb.DuckDBPyConnection, on: date, narrowed: Narrowed = EVERYBO
     """
     with working(con) as work:
         prepare(work, narrowed)
-        block(work, apart=False)
+        hold(work, apart=False)
+        block(work)
         compare(work)
         contacts = work.value("SELECT count(*) FROM matching.records")
         taken = _sample(work)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from crm_steward.model.change import Change, change_from_json, change_key, change_to_json
@@ -23,7 +24,6 @@ class PlannedChange:
         why: One sentence for the person who approves, in their language.
         automatic: The rule's mode is `apply`: it needs no approval.
         detail: What more a person should know who approves it, such as why this record survives.
-        key: The change's idempotency key.
     """
 
     change: Change
@@ -32,11 +32,15 @@ class PlannedChange:
     why: str = ""
     automatic: bool = False
     detail: str = ""
-    key: str = field(init=False)
+    _key: str = field(default="", init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        # Once: a plan out of 100,000 contacts asks for it again and again.
-        object.__setattr__(self, "key", change_key(self.change))
+    @property
+    def key(self) -> str:
+        """The change's idempotency key."""
+        if not self._key:
+            # Once, and only where it is asked for: most of what a large base asks for exceeds limits.
+            object.__setattr__(self, "_key", change_key(self.change))
+        return self._key
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
@@ -84,10 +88,17 @@ class Plan:
     mirror: str
     rules: str
     digests: Mapping[str, str] = field(default_factory=dict)
+    _hash: str = field(default="", init=False, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values, with its `hash`."""
-        return {"hash": self.hash, **self._content()}
+        changes = [planned.to_json() for planned in self.changes]
+        return {"hash": self.hash, **self._head(), "changes": changes}
+
+    def to_text(self) -> str:
+        """Return what `to_json` returns as JSON text, keys sorted."""
+        head = _canonical({**self._head(), "hash": self.hash})
+        return "".join((*self._changes(), head[1:]))
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Plan:
@@ -104,15 +115,30 @@ class Plan:
     @property
     def hash(self) -> str:
         """The plan's name: 16 hexadecimal digits made of all it holds."""
-        canonical = json.dumps(self._content(), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        if not self._hash:
+            # Once: it is made of every change. Piece by piece, as the whole may be large.
+            digest = hashlib.sha256()
+            for piece in chain(self._changes(), [_canonical(self._head())[1:]]):
+                digest.update(piece.encode())
+            object.__setattr__(self, "_hash", digest.hexdigest()[:16])
+        return self._hash
 
-    def _content(self) -> dict[str, Any]:
+    def _changes(self) -> Iterator[str]:
+        """Yield the beginning of the plan as canonical JSON: no other key comes before `changes`."""
+        yield '{"changes": ['
+        for number, planned in enumerate(self.changes):
+            yield f"{', ' if number else ''}{_canonical(planned.to_json())}"
+        yield "], "
+
+    def _head(self) -> dict[str, Any]:
         return {
             "created_at": self.created_at.isoformat(),
             "expires_at": self.expires_at.isoformat(),
             "mirror": self.mirror,
             "rules": self.rules,
             "digests": dict(self.digests),
-            "changes": [planned.to_json() for planned in self.changes],
         }
+
+
+def _canonical(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, ensure_ascii=False)

@@ -114,7 +114,7 @@ class Comparison:
         )
         self._names()
         if self.since is not None:
-            for rows in self._about_changed():
+            for rows in self._about("looked_at"):
                 self._stood(pa.Table.from_pylist(rows, schema=_STOOD), rules)
             return
         # Nearly all rules are asked: reading all is faster than looking for them.
@@ -126,7 +126,8 @@ class Comparison:
         self.con.register("steward_read", read)
         self.con.execute(
             f"INSERT INTO steward_stood SELECT fingerprint, rule, state = 'open', {_LOOKS} "
-            "FROM steward_read WHERE rule IN (SELECT unnest($rules))",
+            # A group is read with each of its members.
+            "FROM steward_read ANTI JOIN steward_stood USING (fingerprint) WHERE rule IN (SELECT unnest($rules))",
             {"rules": sorted(rules)},
         )
         self.con.unregister("steward_read")
@@ -141,13 +142,25 @@ class Comparison:
         self.con.execute("CREATE TEMP TABLE steward_names AS SELECT * FROM steward_read")
         self.con.unregister("steward_read")
 
-    def _about_changed(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield the findings about the contacts that were loaded, and about those that are gone."""
-        looked = self.con.execute("SELECT connection, list(id) FROM looked_at GROUP BY connection")
+    def look_at(self, rule: str, table: str) -> None:
+        """Read what stood before of one rule about more contacts than those that changed.
+
+        Args:
+            rule: Its id.
+            table: Has their connection and id.
+        """
+        for rows in self._about(table, rule):
+            self._stood(pa.Table.from_pylist(rows, schema=_STOOD), [rule])
+
+    def _about(self, table: str, rule: str | None = None) -> Iterator[list[dict[str, Any]]]:
+        """Yield the findings about the contacts of a table (connection, id)."""
+        looked = self.con.execute(f"SELECT connection, list(id) FROM {table} GROUP BY connection")
         columns = (findings.c[name] for name in _STOOD.names[:-1])
         about = sa.select(*columns, sa.type_coerce(findings.c.evidence, sa.Text)).join(
             finding_refs, finding_refs.c.fingerprint == findings.c.fingerprint
         )
+        if rule is not None:
+            about = about.where(findings.c.rule == rule)
         here = finding_refs.c
         with self.database.read() as reading:
             for connection, ids in looked.fetchall():

@@ -69,7 +69,7 @@ class Plans:
             "created_at": plan.created_at,
             "expires_at": plan.expires_at,
             "status": PlanStatus.OPEN.value,
-            "content": plan.to_json(),
+            "content": plan.to_text(),
             "applied_at": None,
         }
         older = sa.update(plans).where(
@@ -77,7 +77,9 @@ class Plans:
         )
         with self._database.write() as writing:
             writing.execute(older.values(status=PlanStatus.SUPERSEDED.value))
-            writing.execute(upsert(self._database, plans, ["hash"], update=[]), row)
+            content = sa.bindparam("content", type_=sa.Text())
+            statement = upsert(self._database, plans, ["hash"], update=[])
+            writing.execute(statement.values(content=content), row)
 
     def get(self, name: str) -> StoredPlan | None:
         """Return the plan whose hash is, or begins with, `name`; None when none or several do."""

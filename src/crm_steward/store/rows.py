@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
+
+from sqlalchemy import BigInteger, Text, type_coerce
+from sqlalchemy.types import TypeEngine
 
 from crm_steward import normalize as n
 from crm_steward.model import (
@@ -29,7 +32,8 @@ from crm_steward.model import (
     Stage,
     binding_consent,
 )
-from crm_steward.store.columns import to_micros
+from crm_steward.store.columns import from_micros, to_micros
+from crm_steward.store.tables import contacts
 
 _RULES_OF_NORMALIZE = "5"
 """Raised when what is made of a contact changes, so that stored rows are made again."""
@@ -152,22 +156,58 @@ def row_of(
     }
 
 
-def contact_of(row: Mapping[str, Any]) -> Contact:
-    """Return the contact that `row` (as read through `store.tables.contacts`) holds."""
+_PARTS = ("emails", "phones", "consents", "extra")
+_CHOICES = ("stage", "kind", "source_type", "has_notes")
+_READ = ("connection", "id", "revision", *_PLAIN, *_TIMES, *_ADDRESS, *_PARTS, *_CHOICES)
+_AS_STORED: Mapping[str, TypeEngine[Any]] = {
+    **dict.fromkeys(_TIMES, BigInteger()),
+    **dict.fromkeys(_PARTS, Text()),
+}
+READ = tuple(
+    type_coerce(contacts.c[name], _AS_STORED[name]) if name in _AS_STORED else contacts.c[name]
+    for name in _READ
+)
+"""The columns that `contact_of` takes, as they are stored: microseconds and JSON text."""
+
+_AFTER_PLAIN = 3 + len(_PLAIN)
+_AFTER_TIMES = _AFTER_PLAIN + len(_TIMES)
+_AFTER_ADDRESS = _AFTER_TIMES + len(_ADDRESS)
+_STAGES = {one.value: one for one in Stage}
+_KINDS = {one.value: one for one in Kind}
+_SOURCES = {None: SourceType.UNKNOWN, "": SourceType.UNKNOWN} | {
+    one.value: one for one in SourceType
+}
+_STATUSES = {one.value: one for one in AddressStatus}
+_PHONES = {one.value: one for one in PhoneKind}
+
+
+def contact_of(row: Sequence[Any]) -> Contact:
+    """Return the contact that the columns READ of a row hold."""
+    moments: dict[str, Any] = {
+        name: from_micros(moment)
+        for name, moment in zip(_TIMES, row[_AFTER_PLAIN:_AFTER_TIMES], strict=True)
+        if moment is not None
+    }
+    emails, phones, consents, extra, stage, kind, source_type, has_notes = row[_AFTER_ADDRESS:]
     return Contact(
-        ref=RecordRef(row["connection"], row["id"]),
-        revision=Revision(row["revision"]),
-        **{name: row[name] for name in (*_PLAIN, *_TIMES)},
-        address=PostalAddress(**{name: row[name] for name in _ADDRESS}),
-        emails=tuple(Email(a, AddressStatus(s)) for a, s in row["emails"]),
-        phones=tuple(Phone(a, PhoneKind(k), AddressStatus(s)) for a, k, s in row["phones"]),
-        stage=Stage(row["stage"]),
-        kind=Kind(row["kind"]),
-        source_type=SourceType(row["source_type"] or SourceType.UNKNOWN),
-        has_notes=bool(row["has_notes"]),
-        consents=tuple(_consent_from_json(content) for content in row["consents"]),
-        extra=row["extra"],
+        ref=RecordRef(row[0], row[1]),
+        revision=Revision(row[2]),
+        **dict(zip(_PLAIN, row[3:_AFTER_PLAIN], strict=True)),
+        **moments,
+        address=PostalAddress(*row[_AFTER_TIMES:_AFTER_ADDRESS]),
+        emails=tuple(Email(a, _STATUSES[s]) for a, s in _load(emails)),
+        phones=tuple(Phone(a, _PHONES[k], _STATUSES[s]) for a, k, s in _load(phones)),
+        stage=_STAGES[stage],
+        kind=_KINDS[kind],
+        source_type=_SOURCES[source_type],
+        has_notes=bool(has_notes),
+        consents=tuple(_consent_from_json(content) for content in _load(consents)),
+        extra={} if extra == "{}" else json.loads(extra),
     )
+
+
+def _load(text: str) -> Any:
+    return () if text == "[]" else json.loads(text)
 
 
 def _consent_columns(contact: Contact) -> dict[str, Any]:
@@ -259,13 +299,17 @@ def _consent_to_json(consent: Consent) -> dict[str, Any]:
     return {name: value for name, value in content.items() if value}
 
 
+_CHANNELS = {one.value: one for one in Channel}
+_CONSENTS = {one.label: one for one in ConsentStatus}
+
+
 def _consent_from_json(content: Mapping[str, Any]) -> Consent:
     values = dict(content)
     for name in ("given_at", "withdrawn_at"):
         if name in values:
             values[name] = datetime.fromisoformat(values[name])
-    values["channel"] = Channel(values["channel"])
-    values["status"] = ConsentStatus[values["status"].upper()]
+    values["channel"] = _CHANNELS[values["channel"]]
+    values["status"] = _CONSENTS[values["status"]]
     return Consent(**values)
 
 

@@ -71,12 +71,12 @@ def same_address(contact: Contact, name: str, held: str, other: str) -> bool:
 
 def statements(contact: Contact, channel: Channel, address: str) -> Iterator[Consent]:
     """Yield what is known about an address of a contact: under its name, or on the whole record."""
-    key = address_key(contact, channel, address)
-    for consent in contact.consents:
+    here = [consent for consent in contact.consents if consent.channel is channel]
+    named = any(consent.address for consent in here)
+    key = address_key(contact, channel, address) if named else ""
+    for consent in here:
         about = consent.address
-        if consent.channel is channel and (
-            not about or address_key(contact, channel, about) == key
-        ):
+        if not about or address_key(contact, channel, about) == key:
             yield consent
 
 

@@ -88,10 +88,11 @@ class Budget:
         )
         return own or self.overall(connection, writes(planned))
 
-    def _canary(self, refs: Iterable[RecordRef], rule: Rule, digest: str) -> tuple[Why, str] | None:
+    def _canary(self, refs: set[RecordRef], rule: Rule, digest: str) -> tuple[Why, str] | None:
+        if self.proven.get(rule.id) == digest:
+            return None
         touched = self.canaries.get(rule.id, set())
-        new = self.proven.get(rule.id) != digest
-        if new and len(touched.union(refs)) > self.limits.canary:
+        if len(touched) + sum(ref not in touched for ref in refs) > self.limits.canary:
             return Why.CANARY, str(self.limits.canary)
         return None
 

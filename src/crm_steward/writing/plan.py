@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
-from operator import itemgetter
+from itertools import chain, islice
+from operator import attrgetter, itemgetter
 
 from crm_steward.model import (
     Ability,
     ArchiveRecord,
     Clock,
+    CloseTask,
+    CreateTask,
     MergeRecords,
     Plan,
     PlannedChange,
@@ -23,20 +26,18 @@ from crm_steward.model import (
 )
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
-from crm_steward.store.database import Database, chunked
-from crm_steward.store.findings import Findings, Looked, StoredFinding
-from crm_steward.store.journal import Journal
+from crm_steward.store.database import Database
+from crm_steward.store.findings import Findings, Looked
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
-from crm_steward.store.redirects import merged_away
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snoozes, asleep
 from crm_steward.writing.closing import closings
-from crm_steward.writing.compare import canonical, members, touched
+from crm_steward.writing.compare import canonical, members
 from crm_steward.writing.limits import Budget
 from crm_steward.writing.propose import Candidate, Proposer
 from crm_steward.writing.routing import Nobody, People
-from crm_steward.writing.tried import elsewhere, first_keys, first_tried, merged_already, tried
+from crm_steward.writing.tried import History
 from crm_steward.writing.withheld import Why, Withheld
 
 
@@ -118,8 +119,9 @@ def make_plan(
 
     digests = {rule.id: rule.digest for rule in book.rules}
     budget = Budget.of(database, limits, now=now)
-    sieve = _Sieve(states, Journal(database), budget, wishes, digests)
-    changes = sieve.sift([c for c in found if asked(c.planned.rule, c.planned.change.ref)])
+    sieve = _Sieve(states, budget, wishes, digests)
+    wanted = [c for c in found if asked(c.planned.rule, c.planned.change.ref)]
+    changes = sieve.sift(wanted, History.of(database, wanted))
     withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
     plan = Plan(
         changes=changes,
@@ -168,49 +170,95 @@ def _candidates(
     keep out all the others, plan after plan. A rule closes tasks (`settled`) after all else it asks
     for; those of rules that ask for nothing else come last in each round.
     """
+    found: dict[str, list[_Found]] = {rule.id: [] for rule in rules}
+    withheld: dict[str, list[Withheld]] = {rule.id: [] for rule in rules}
+    for since, proposal in _proposals(database, rules, proposer, now):
+        if isinstance(proposal, Withheld):
+            withheld[proposal.rule].append(proposal)
+        else:
+            found[proposal.planned.rule].append((since, proposal.planned.finding, proposal))
+    queues: list[list[Candidate]] = []
+    for rule in sorted(rules, key=lambda rule: (-rule.severity, rule.id)):
+        # What one finding asks for stays in the order of the rule's actions.
+        mine = sorted(found.pop(rule.id), key=itemgetter(0, 1))
+        queues.append([*(one for *_, one in mine), *settled.get(rule.id, ())])
+    queues += [[*settled[name]] for name in sorted(settled.keys() - {rule.id for rule in rules})]
+    left = (sorted(ones, key=attrgetter("finding")) for ones in withheld.values())
+    return list(_in_turns(queues)), list(chain.from_iterable(left))
+
+
+_Found = tuple[datetime, str, Candidate]
+
+
+def _in_turns(queues: Iterable[Iterable[Candidate]]) -> Iterator[Candidate]:
+    """Yield the first of each queue, then the second of each, until all are empty."""
+    waiting = [iter(queue) for queue in queues]
+    while waiting:
+        still: list[Iterator[Candidate]] = []
+        for queue in waiting:
+            for candidate in islice(queue, 1):
+                yield candidate
+                still.append(queue)
+        waiting = still
+
+
+def _proposals(
+    database: Database, rules: Sequence[Rule], proposer: Proposer, now: datetime
+) -> Iterator[tuple[datetime, Candidate | Withheld]]:
+    """Yield what each rule makes of each of its findings, and since when the finding stands.
+
+    In the order of records, so that each contact is read once, whatever was found about it.
+    """
     findings, mirror = Findings(database), Mirror(database)
     looks = findings.looks()
-    turns: list[tuple[int, int, int, Candidate]] = []
-    withheld: list[Withheld] = []
-    for place, rule in enumerate(rules):
-        found: list[tuple[datetime, str, Candidate]] = []
-        sight, looked = rule.sight, looks.get(rule.id, {})
-        for chunk in chunked(findings.open(rule=rule.id, only=~asleep(now))):
-            contacts, changed = mirror.contacts(_refs(chunk)), mirror.changed(_refs(chunk))
-            knowing = replace(proposer, contacts=contacts, changed=changed)
-            for stored in chunk:
-                if _edited(rule, sight, stored, looked):
-                    ref = stored.finding.refs[0]
-                    withheld.append(Withheld(rule.id, stored.finding.fingerprint, ref, Why.EDITED))
-                    continue
-                for proposal in knowing.propose(_as_looked(stored, looked), rule):
-                    if isinstance(proposal, Withheld):
-                        withheld.append(proposal)
-                    else:
-                        found.append((stored.first_seen_at, proposal.planned.finding, proposal))
-        found.sort(key=itemgetter(0, 1))
-        queue = [*(one for *_, one in found), *settled.get(rule.id, ())]
-        turns += [(turn, -rule.severity, place, one) for turn, one in enumerate(queue)]
-    asking = {rule.id for rule in rules}
-    for place, name in enumerate(sorted(settled.keys() - asking), start=len(rules)):
-        turns += [(turn, 0, place, one) for turn, one in enumerate(settled[name])]
-    turns.sort(key=itemgetter(0, 1, 2))
-    return [candidate for *_, candidate in turns], withheld
+    asked = {rule.id: _Asked(rule, rule.sight, looks.get(rule.id, {})) for rule in rules}
+    for page in findings.by_record(asked, only=~asleep(now)):
+        contacts, changed = mirror.held({ref for stored in page for ref in stored.finding.refs})
+        knowing = replace(proposer, contacts=contacts, changed=changed)
+        for stored in page:
+            one, since = asked[stored.finding.rule], stored.first_seen_at
+            edited, at = one.looked_at(tuple(ref.connection for ref in stored.finding.refs))
+            if edited:
+                mark, ref = stored.finding.fingerprint, stored.finding.refs[0]
+                yield since, Withheld(one.rule.id, mark, ref, Why.EDITED)
+                continue
+            # What stands was there too when its rule last looked at what had changed.
+            last = stored.last_seen_at
+            seen = replace(stored, last_seen_at=at) if at is not None and at > last else stored
+            for proposal in knowing.propose(seen, one.rule):
+                yield since, proposal
 
 
-def _edited(rule: Rule, sight: str, stored: StoredFinding, looks: Mapping[str, Looked]) -> bool:
-    """Whether a finding is of the rule as it was before an edit: it may not find it any more."""
-    names = {ref.connection for ref in stored.finding.refs}
-    return any(map(rule.asks_in, names)) and any(
-        name not in looks or looks[name].digest != sight for name in names
-    )
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A rule that is asked about its findings.
 
+    Args:
+        rule: The rule.
+        sight: Its digest of what it finds.
+        looks: Connection → how it last looked there.
+        known: Connections → what `looked_at` returned for them.
+    """
 
-def _as_looked(stored: StoredFinding, looks: Mapping[str, Looked]) -> StoredFinding:
-    """Return a finding as seen when its rule last looked at what had changed: it stood then too."""
-    seen = stored.last_seen_at
-    ats = (looks[ref.connection].at for ref in stored.finding.refs if ref.connection in looks)
-    return replace(stored, last_seen_at=max(seen, min(ats, default=seen)))
+    rule: Rule
+    sight: str
+    looks: Mapping[str, Looked]
+    known: dict[tuple[str, ...], tuple[bool, datetime | None]] = field(default_factory=dict)
+
+    def looked_at(self, connections: tuple[str, ...]) -> tuple[bool, datetime | None]:
+        """Return what is so of all findings about records of some connections.
+
+        Returns:
+            Whether they are of the rule as it was before an edit, so that it may not find them any
+            more; and when the rule last looked there at what had changed.
+        """
+        if connections not in self.known:
+            looks = [self.looks.get(name) for name in connections]
+            unseen = any(look is None or look.digest != self.sight for look in looks)
+            edited = unseen and any(map(self.rule.asks_in, connections))
+            at = min((look.at for look in looks if look is not None), default=None)
+            self.known[connections] = edited, at
+        return self.known[connections]
 
 
 def _snoozed(
@@ -242,10 +290,6 @@ def _people(state: ConnectionState) -> People:
     return People(state.account.get("owners", {}))
 
 
-def _refs(chunk: Iterable[StoredFinding]) -> Iterator[RecordRef]:
-    return (ref for stored in chunk for ref in stored.finding.refs)
-
-
 _Wishes = Mapping[tuple[RecordRef, str], Mapping[Value, str]]
 
 
@@ -254,33 +298,20 @@ class _Sieve:
     """Takes out of candidates, in order, what must not be written now."""
 
     states: Mapping[str, ConnectionState]
-    journal: Journal
     budget: Budget
     wishes: _Wishes
     digests: Mapping[str, str]
     withheld: list[Withheld] = field(default_factory=list)
 
-    def sift(self, candidates: Sequence[Candidate]) -> tuple[PlannedChange, ...]:
+    def sift(self, candidates: Iterable[Candidate], history: History) -> tuple[PlannedChange, ...]:
         """Return what is left."""
-        standings = self.journal.standings(
-            {key for one in candidates for key in (one.planned.key, *one.instead)}
-            | {key for one in candidates for key in first_keys(one.planned)}
-        )
-        busy = touched(standing.intent.change for standing in self.journal.under_way())
-        merging = any(isinstance(one.planned.change, MergeRecords) for one in candidates)
-        away = merged_away(self.journal.database) if merging else frozenset()
         taken: dict[object, str] = {}
         left: list[PlannedChange] = []
         for candidate in candidates:
             planned, rule = _rest(candidate.planned, taken), candidate.rule
-            if planned is not candidate.planned:
-                standings |= self.journal.standings({planned.key})
             refused = (
                 self._closed(planned)
-                or tried(standings.get(planned.key), busy, planned)
-                or first_tried(planned, standings, busy)
-                or merged_already(planned, away)
-                or elsewhere(standings.get(key) for key in candidate.instead)
+                or history.forbids(candidate, planned)
                 or _contested(planned, self.wishes, taken)
                 or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
             )
@@ -362,5 +393,7 @@ def _places(planned: PlannedChange) -> list[tuple[RecordRef, str]]:
             return [(ref, _WHOLE) for ref in members(change)]
         case SuppressChannel():
             return [(change.ref, f"{change.channel}:{change.address}")]
-        case _:
+        case CreateTask():
+            return [(change.ref, change.marker)]
+        case CloseTask():
             return [(change.ref, planned.key)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
     Ability,
     ArchiveRecord,
-    Change,
     Contact,
     CreateTask,
     MergeRecords,
@@ -52,12 +51,62 @@ class Candidate:
     Args:
         planned: The change.
         rule: The rule; None where it no longer exists.
-        instead: Keys under which the same task may stand at another record of a group.
+        others: The other records of a group, at which the same task may stand.
     """
 
     planned: PlannedChange
     rule: Rule | None
-    instead: tuple[str, ...] = ()
+    others: tuple[RecordRef, ...] = ()
+
+    @property
+    def instead(self) -> tuple[str, ...]:
+        """The keys under which the same task may stand at another record of the group."""
+        change = self.planned.change
+        if not isinstance(change, CreateTask):
+            return ()
+        return tuple(change_key(replace(change, ref=ref)) for ref in self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What is asked of a rule for each of its findings, made ready once.
+
+    Args:
+        rule: The rule.
+        actions: Its actions but for tasks, each with what a connection must be able to do for it.
+        tasks: Its tasks, each with the day on which it is due.
+        title: What it finds, in the language of the plan.
+        asks: Connection → whether it asks for anything there.
+        alone: Connection → whether it writes there without being asked.
+    """
+
+    rule: Rule
+    actions: tuple[tuple[Action, Capability], ...]
+    tasks: tuple[tuple[TaskAction, date], ...]
+    title: str
+    asks: dict[str, bool] = field(default_factory=dict)
+    alone: dict[str, bool] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rule: Rule, language: str, now: datetime) -> _Terms:
+        """Make those of a rule ready."""
+        return cls(
+            rule=rule,
+            actions=tuple(
+                (one, capability(one)) for one in rule.actions if not isinstance(one, TaskAction)
+            ),
+            tasks=tuple(
+                (one, one.due.day(now)) for one in rule.actions if isinstance(one, TaskAction)
+            ),
+            title=rule.title(language),
+        )
+
+    def asks_in(self, connection: str) -> bool:
+        """Whether the rule looks at a connection and does not only report what it finds there."""
+        if connection not in self.asks:
+            self.asks[connection] = self.rule.asks_in(connection)
+            self.alone[connection] = self.rule.mode_in(connection) == "apply"
+        return self.asks[connection]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +121,7 @@ class Proposer:
         language: In which tasks and reasons are written.
         now: The moment due dates are counted from, in the time zone of the settings.
         nobody: Gets whom rules name and nobody is called, each once.
+        terms: Rule id → its terms, as far as it was asked.
     """
 
     contacts: Mapping[RecordRef, Contact]
@@ -81,51 +131,54 @@ class Proposer:
     language: str
     now: datetime
     nobody: set[Nobody] = field(default_factory=set)
+    terms: dict[str, _Terms] = field(default_factory=dict)
 
     def propose(self, stored: StoredFinding, rule: Rule) -> Iterator[Candidate | Withheld]:
         """Yield what the actions of `rule` make of a finding, or why they make nothing of it.
 
         In a connection where the rule only reports, or that it does not look at, it asks for nothing.
         """
-        finding = stored.finding
-        refs = [ref for ref in finding.refs if rule.asks_in(ref.connection)]
+        terms = self.terms.get(rule.id)
+        if terms is None or terms.rule is not rule:
+            terms = self.terms[rule.id] = _Terms.of(rule, self.language, self.now)
+        refs = [ref for ref in stored.finding.refs if terms.asks_in(ref.connection)]
         here = [self.contacts[ref] for ref in refs if ref in self.contacts]
         if refs and not here:
-            yield self._told(stored, rule, Refused(Why.GONE, refs[0]))
+            yield self._told(stored, terms, Refused(Why.GONE, refs[0]))
         if not here:
             return
         unable = False
-        for action in rule.actions:
-            if not isinstance(action, TaskAction):
-                for part in _parts(action, here):
-                    lacking = self._lacking(capability(action), part)
-                    unable = unable or lacking is Why.CANNOT
-                    yield from self._part(stored, rule, action, part, lacking)
-                if isinstance(action, MergeAction) and not _parts(action, here):
-                    unable = True
-                    yield from self._unable(stored, rule, Refused(Why.APART, here[0].ref))
-        if unable or rule.if_unable != "task":
-            yield from self._tasks(stored, rule, here)
+        for action, wanted in terms.actions:
+            parts = _parts(action, here)
+            for part in parts:
+                lacking = self._lacking(wanted, part)
+                unable = unable or lacking is Why.CANNOT
+                yield from self._part(stored, terms, action, part, lacking)
+            if not parts:
+                unable = True
+                yield from self._unable(stored, terms, Refused(Why.APART, here[0].ref))
+        if terms.tasks and (unable or rule.if_unable != "task"):
+            yield from self._tasks(stored, terms, here)
 
     def _part(
         self,
         stored: StoredFinding,
-        rule: Rule,
+        terms: _Terms,
         action: Action,
         part: Sequence[Contact],
         lacking: Why | None,
     ) -> Iterator[Candidate | Withheld]:
         """Yield what an action makes of the records it works on together."""
         if lacking is Why.CANNOT:
-            yield from self._unable(stored, rule, Refused(lacking, part[0].ref))
+            yield from self._unable(stored, terms, Refused(lacking, part[0].ref))
         elif lacking is not None:
-            yield self._told(stored, rule, Refused(lacking, part[0].ref))
+            yield self._told(stored, terms, Refused(lacking, part[0].ref))
         else:
-            for one in self._proposed(stored, rule, action, part):
-                yield self._told(stored, rule, one)
+            for one in self._proposed(stored, terms, action, part):
+                yield self._told(stored, terms, one)
 
     def _proposed(
-        self, stored: StoredFinding, rule: Rule, action: Action, part: Sequence[Contact]
+        self, stored: StoredFinding, terms: _Terms, action: Action, part: Sequence[Contact]
     ) -> Iterator[Proposed | Refused]:
         contact, evidence = part[0], stored.finding.evidence
         ability = self.abilities[contact.ref.connection]
@@ -135,13 +188,13 @@ class Proposer:
             case UpdateAction():
                 yield from updated(action, evidence, contact, ability.consent_fields)
             case TagAction():
-                name = rule.check.names
+                name = terms.rule.check.names
                 yield from tagged(action, name, evidence, contact, ability.consent_fields)
             case SuppressAction():
-                yield from silenced(action, evidence, contact, rule.title(self.language))
+                yield from silenced(action, evidence, contact, terms.title)
             case ArchiveAction():
-                reason, keeps = rule.title(self.language), ability.keeps_optouts
-                yield from archived(contact, reason, keeps_optouts=keeps)
+                keeps = ability.keeps_optouts
+                yield from archived(contact, terms.title, keeps_optouts=keeps)
             case MergeAction():
                 left = self._people(contact.ref).left
                 yield from merged(
@@ -157,52 +210,54 @@ class Proposer:
         a value that the rule gives without regard to what is there: what a person wrote since would
         be taken for what the rule found.
         """
+        seen = stored.last_seen_at
+        if not any(self.changed.get(contact.ref, seen) > seen for contact in part):
+            return False
         match action:
-            case UpdateAction() if not (action.set or action.clear or action.fill_from):
-                return False
-            case SuppressAction() if "addresses" not in stored.finding.evidence:
-                return False
-            case MergeAction() | ArchiveAction() | SuppressAction() | UpdateAction() | TagAction():
-                seen = stored.last_seen_at
-                return any(self.changed.get(contact.ref, seen) > seen for contact in part)
-            case _:
+            case UpdateAction():
+                return bool(action.set or action.clear or action.fill_from)
+            case SuppressAction():
+                return "addresses" in stored.finding.evidence
+            case MergeAction() | ArchiveAction() | TagAction():
+                return True
+            case TaskAction():
                 return False
 
     def _unable(
-        self, stored: StoredFinding, rule: Rule, refused: Refused
+        self, stored: StoredFinding, terms: _Terms, refused: Refused
     ) -> Iterator[Candidate | Withheld]:
         """Say what cannot be done, unless the rule's task stands in for it."""
-        if rule.if_unable != "task":
-            yield self._told(stored, rule, refused)
+        if terms.rule.if_unable != "task":
+            yield self._told(stored, terms, refused)
 
     def _tasks(
-        self, stored: StoredFinding, rule: Rule, here: Sequence[Contact]
+        self, stored: StoredFinding, terms: _Terms, here: Sequence[Contact]
     ) -> Iterator[Candidate | Withheld]:
-        actions = [action for action in rule.actions if isinstance(action, TaskAction)]
         able = [one for one in here if self._lacking(Capability.TASK, [one]) is None]
         contact = (able or here)[0]
         lacking = self._lacking(Capability.TASK, [contact])
-        for number, action in enumerate(actions):
+        for number in range(len(terms.tasks)):
             if lacking is not None:
-                yield self._told(stored, rule, Refused(lacking, contact.ref))
+                yield self._told(stored, terms, Refused(lacking, contact.ref))
             else:
-                task = Proposed(self._task(stored, rule, action, contact, number))
-                yield self._told(stored, rule, task)
+                task = Proposed(self._task(stored, terms, number, contact))
+                yield self._told(stored, terms, task)
 
     def _task(
-        self, stored: StoredFinding, rule: Rule, action: TaskAction, contact: Contact, number: int
+        self, stored: StoredFinding, terms: _Terms, number: int, contact: Contact
     ) -> CreateTask:
         finding, unknown = stored.finding, list[str]()
+        action, due = terms.tasks[number]
         people = self._people(contact.ref)
         owner = recipient(action.to, contact, people, finding.fingerprint, unknown)
-        self.nobody.update(Nobody(rule.id, contact.ref.connection, name) for name in unknown)
+        self.nobody.update(Nobody(terms.rule.id, contact.ref.connection, name) for name in unknown)
         return task_for(
             action,
             contact,
             finding.refs,
             self.contacts,
             language=self.language,
-            due=action.due.day(self.now),
+            due=due,
             owner=owner,
             marker=marker(finding.fingerprint, stored.openings, number),
         )
@@ -218,29 +273,25 @@ class Proposer:
         return None if wanted in ability.can else Why.CANNOT
 
     def _told(
-        self, stored: StoredFinding, rule: Rule, one: Proposed | Refused
+        self, stored: StoredFinding, terms: _Terms, one: Proposed | Refused
     ) -> Candidate | Withheld:
-        fingerprint = stored.finding.fingerprint
+        rule, finding = terms.rule, stored.finding
         if isinstance(one, Refused):
-            return Withheld(rule.id, fingerprint, one.ref, one.why, one.detail)
+            return Withheld(rule.id, finding.fingerprint, one.ref, one.why, one.detail)
         change = one.change
         lasting = isinstance(change, MergeRecords | ArchiveRecord)
         planned = PlannedChange(
             change=change,
             rule=rule.id,
-            finding=fingerprint,
-            why=rule.title(self.language),
+            finding=finding.fingerprint,
+            why=terms.title,
             # Whatever a rule says, merging and archiving need a person.
-            automatic=rule.mode_in(change.ref.connection) == "apply" and not lasting,
+            automatic=terms.alone[change.ref.connection] and not lasting,
             detail=one.detail,
         )
-        return Candidate(planned, rule, _instead(change, stored.finding.refs))
-
-
-def _instead(change: Change, refs: Sequence[RecordRef]) -> tuple[str, ...]:
-    if not isinstance(change, CreateTask):
-        return ()
-    return tuple(change_key(replace(change, ref=ref)) for ref in refs if ref != change.ref)
+        if len(finding.refs) == 1 or not isinstance(change, CreateTask):
+            return Candidate(planned, rule)
+        return Candidate(planned, rule, tuple(ref for ref in finding.refs if ref != change.ref))
 
 
 def _parts(action: Action, here: Sequence[Contact]) -> list[list[Contact]]:

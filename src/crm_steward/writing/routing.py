@@ -84,7 +84,7 @@ def recipient(
 
 def _named(routing: Routing, contact: Contact, fingerprint: str) -> Iterator[str | None]:
     """Yield whom the routing names, in order; None stands for the owner."""
-    code = country_code(contact.address.country)
+    code = country_code(contact.address.country) if routing.by_country else None
     if code and code in routing.by_country:
         yield routing.by_country[code]
     if routing.owner:

@@ -40,12 +40,14 @@ def silenced(
 
 
 def _used(contact: Contact, channel: Channel) -> list[str]:
+    first, *others = addresses_by(contact, channel) or [""]
+    if not others:
+        return [first] if first else []
     known = {
         address_key(contact, channel, one.address)
         for one in contact.consents
         if one.channel is channel and one.address
     }
-    first, *others = addresses_by(contact, channel) or [""]
     kept = (one for one in others if address_key(contact, channel, one) in known)
     return _distinct(contact, channel, [first, *kept] if first else [])
 

@@ -2,12 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from crm_steward.model import CreateTask, MergeRecords, PlannedChange, RecordRef, change_key
-from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Standing, State
-from crm_steward.writing.compare import members
+from crm_steward.store.attempts import records_tried
+from crm_steward.store.database import Database
+from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
+from crm_steward.store.redirects import merged_away
+from crm_steward.writing.compare import members, touched
+from crm_steward.writing.propose import Candidate
 from crm_steward.writing.withheld import Why
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was tried before, as far as it matters to some candidates.
+
+    Args:
+        journal: Where all of it stands.
+        known: Records that a change was ever tried on, and those of a merge under way. A change of
+            any other has no line, as its key holds the record: no key is worked out for those.
+        standings: Key → where it stands.
+        busy: Records that a change is under way on.
+        away: Records that went into another.
+    """
+
+    journal: Journal
+    known: Collection[RecordRef]
+    standings: dict[str, Standing]
+    busy: Collection[RecordRef]
+    away: frozenset[RecordRef]
+
+    @classmethod
+    def of(cls, database: Database, candidates: Sequence[Candidate]) -> History:
+        """Read what concerns some candidates."""
+        journal = Journal(database)
+        busy = touched(standing.intent.change for standing in journal.under_way())
+        known = records_tried(database) | busy
+        keys: set[str] = set()
+        for one in candidates if known else ():
+            if not known.isdisjoint(_concerned(one)):
+                keys.update((one.planned.key, *one.instead, *first_keys(one.planned)))
+        merging = any(isinstance(one.planned.change, MergeRecords) for one in candidates)
+        away = merged_away(database) if merging else frozenset[RecordRef]()
+        return cls(journal, known, journal.standings(keys), busy, away)
+
+    def forbids(self, candidate: Candidate, planned: PlannedChange) -> tuple[Why, str] | None:
+        """Return why a change must not be tried (again), or None.
+
+        Args:
+            candidate: One of those that this was read for.
+            planned: Its change, or what is left of it.
+        """
+        if self.known and any(ref in self.known for ref in _concerned(candidate)):
+            if planned is not candidate.planned:
+                self.standings.update(self.journal.standings([planned.key]))
+            refused = (
+                tried(self.standings.get(planned.key), self.busy, planned)
+                or first_tried(planned, self.standings, self.busy)
+                or elsewhere(self.standings.get(key) for key in candidate.instead)
+            )
+            if refused:
+                return refused
+        return merged_already(planned, self.away)
+
+
+def _concerned(candidate: Candidate) -> tuple[RecordRef, ...]:
+    """Return the records that a candidate's lines in the journal can be about."""
+    change = candidate.planned.change
+    return (change.ref, *members(change)[1:], *candidate.others)
 
 
 def tried(

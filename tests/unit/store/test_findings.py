@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from crm_steward.model import Clock, Finding, RecordRef, Severity, utc_now
+from crm_steward.store import findings
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
 
@@ -95,6 +97,33 @@ def test_many_findings_are_stored_worst_first(database: Database, clock: Clock) 
                 writing.execute(sa.text("UPDATE findings SET last_seen_at = last_seen_at"))
     assert listed[0] == worst
     assert {one.fingerprint for one in listed} == {one.fingerprint for one in (*found, worst)}
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 2_000])
+def test_findings_come_record_by_record_whatever_a_page_holds(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    """Each that stands comes once, as `open` tells it, with all that is about its record."""
+    monkeypatch.setattr(findings, "PAGE", page)
+    group = Finding(
+        rule="r", kind="x", severity=Severity.LOW, refs=(RecordRef("b", "1"), RecordRef("crm", "1"))
+    )
+    other = Finding(rule="r", kind="x", severity=Severity.LOW, refs=(RecordRef("b", "1"),))
+    many = [finding(name, str(n), evidence={"n": n}) for n in range(5) for name in ("r", "s")]
+    everywhere = {"r": {"crm", "b"}, "s": {"crm", "b"}, "t": {"crm"}}
+    counts(database, clock, *many, group, other, finding("t", "1"), examined=everywhere)
+    clock.forward(days=1)  # type: ignore[attr-defined] # the clock of the tests can be moved
+    counts(database, clock, *many[:-2], group, other, examined=everywhere)
+
+    pages = list(Findings(database).by_record(["r", "s"], only=sa.true()))
+    told = [stored for some in pages for stored in some]
+    standing = [stored for stored in Findings(database).open() if stored.finding.rule != "t"]
+    assert sorted(told, key=lambda stored: stored.finding.fingerprint) == sorted(
+        standing, key=lambda stored: stored.finding.fingerprint
+    )
+    assert len(told) == len(many[:-2]) + 2
+    for refs in {stored.finding.refs for stored in told}:
+        assert sum(any(one.finding.refs == refs for one in some) for some in pages) == 1
 
 
 class Life(RuleBasedStateMachine):

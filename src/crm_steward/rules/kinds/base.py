@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, final
 
 import duckdb
 
+from crm_steward.matching import Index
 from crm_steward.model import RecordRef
 from crm_steward.rules.block import Block
 from crm_steward.rules.conditions import Condition, Test, compiled_condition
@@ -54,6 +55,9 @@ class Scope:
         connections: Only these; None means all.
         exceptions: Records, or a condition that says which contacts are left alone.
         leave_out: Told what a check could not examine.
+        keys: Where a check that compares contacts keeps their keys from one look to the next.
+        changed: Only contacts that changed are in `contacts`, and `looked_at` has those that are
+            gone too; None looks at all. Told a table of the records whose groups were looked for.
     """
 
     con: duckdb.DuckDBPyConnection
@@ -62,6 +66,8 @@ class Scope:
     connections: tuple[str, ...] | None = None
     exceptions: tuple[RecordRef, ...] | Condition | None = None
     leave_out: Callable[[LeftOut], None] = _nobody_asks
+    keys: Index | None = None
+    changed: Callable[[str], object] | None = None
 
     @property
     def narrowed(self) -> bool:
@@ -189,6 +195,11 @@ class Check(Block, ABC):
     @property
     def alone(self) -> bool:
         """Whether what it says of a contact depends on that contact and the time alone."""
+        return False
+
+    @property
+    def by_keys(self) -> bool:
+        """Whether it can look at the contacts that changed and those that share a key with them."""
         return False
 
     @property

@@ -19,10 +19,12 @@ from crm_steward.matching import (
     Narrowed,
     Wanted,
     Weights,
+    Work,
     capped,
     explain_weakest,
     find_groups,
     matched,
+    matched_nearby,
     write_found,
 )
 from crm_steward.model import RecordRef
@@ -104,6 +106,11 @@ class Duplicates(SqlCheck):
         return self
 
     @property
+    def by_keys(self) -> bool:
+        """It can, by this program's own engine."""
+        return self.engine == "sql"
+
+    @property
     def links(self) -> bool:
         """It does where it looks across accounts."""
         return self.within == "everywhere"
@@ -128,12 +135,25 @@ class Duplicates(SqlCheck):
     def query(self, scope: Scope) -> Query:
         """Search, and return the statement that selects what was found."""
         table = f"steward_duplicates_{next(_NUMBERS)}"
-        wanted = self.wanted(scope)
-        with matched(scope.con, wanted, narrowed(scope)) as work:
+        wanted, keys = self.wanted(scope), scope.keys
+        if scope.changed is not None and keys is not None:
+            with matched_nearby(scope.con, wanted, narrowed(scope), keys) as near:
+                write_found(near.work, table, sure_from=wanted.sure_from)
+                explain_weakest(near.work, table, wanted)
+                scope.changed(near.looked_at)
+            return Query(f"SELECT * FROM {table}", {})
+
+        def keep(work: Work) -> None:
+            if keys is not None:
+                keys.write(work.con, work.schema)
+
+        with matched(scope.con, wanted, narrowed(scope), keyed=keep) as work:
             for block in capped(work):
                 scope.leave_out(_left_out(block))
             write_found(work, table, sure_from=wanted.sure_from)
             explain_weakest(work, table, wanted)
+            if keys is not None:
+                keys.write_pairs(work.con, work.schema)
         return Query(f"SELECT * FROM {table}", {})
 
     def explain(self, scope: Scope, ref: RecordRef) -> tuple[Step, ...]:

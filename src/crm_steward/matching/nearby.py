@@ -1,0 +1,291 @@
+"""Nearby: duplicates of the contacts that changed, by the keys that a whole search left behind.
+
+The contacts that changed get their keys anew. Whoever shares one with them is compared; where a
+block grew or shrank so that its pairs weigh something else, so are its members among each other;
+and the chains that any of these hang in are cut anew. How common a name or a company is stays as
+the last whole search counted it; how many share an address or a number is known at each moment.
+What is found is what a whole search with those counts would find, and what it costs depends on the
+contacts that changed, not on the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import pyarrow as pa
+
+from crm_steward.matching.blocking import KIND, MOST, SIZED, hold, pair
+from crm_steward.matching.clustering import Parts
+from crm_steward.matching.matches import Wanted, decide, group, score_pairs
+from crm_steward.matching.rows import COLUMNS, Narrowed, prepare
+from crm_steward.matching.work import Work, working
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Index(Protocol):
+    """The keys of all contacts, from one search to the next. A contact has a number in it."""
+
+    def write(self, con: duckdb.DuckDBPyConnection, schema: str) -> None:
+        """Take everything anew: tables `counts`, `records` (n, connection, id) and `held` (key, n)."""
+        ...
+
+    def write_pairs(self, con: duckdb.DuckDBPyConnection, schema: str) -> None:
+        """Take the pairs that were found: table `pairs` (l, r)."""
+        ...
+
+    def counts(self) -> pa.Table:
+        """Return how common values were."""
+        ...
+
+    def next_number(self) -> int:
+        """Return the first number that no contact has."""
+        ...
+
+    def find(self, con: duckdb.DuckDBPyConnection, table: str) -> pa.Table:
+        """Return number, connection, id and keys of the contacts in a table that are known."""
+        ...
+
+    def redecided(self, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+        """Return connection and id of whom people decided something else about since: table `decisions`."""
+        ...
+
+    def holders(self, keys: Iterable[int]) -> pa.Table:
+        """Return who holds some keys: key, n."""
+        ...
+
+    def records(self, numbers: Iterable[int]) -> pa.Table:
+        """Return number, connection, id and keys of some contacts."""
+        ...
+
+    def partners(self, numbers: Iterable[int]) -> list[tuple[int, int]]:
+        """Return the pairs found before in which some contacts are."""
+        ...
+
+    def contacts(self, refs: Iterable[tuple[str, str]], columns: Collection[str]) -> pa.Table:
+        """Return columns of the contacts that are there, by connection and id."""
+        ...
+
+    def stage(self, con: duckdb.DuckDBPyConnection, schema: str) -> None:
+        """Take what changed, to be kept when the findings are.
+
+        It is in tables: `changed` (n, connection, id), their keys `old` and `new` (key, n),
+        `affected` (n) and the pairs of these, `links` (l, r).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """What a search of changes gives.
+
+    Args:
+        work: As `matched` gives it, with the groups alone in which something may have changed.
+        looked_at: A table (connection, id): of whom all groups were looked for.
+    """
+
+    work: Work
+    looked_at: str
+
+
+@contextmanager
+def matched_nearby(
+    con: duckdb.DuckDBPyConnection, wanted: Wanted, narrowed: Narrowed, index: Index
+) -> Iterator[Near]:
+    """Give the tables of a search around contacts that changed.
+
+    Args:
+        con: Holds `contacts`, those that changed and are there, and `looked_at` (connection, id):
+            those and the ones that are gone; `decisions` as for `matched`.
+        wanted: What makes two contacts duplicates; by this program's own engine.
+        narrowed: Which contacts are looked at.
+        index: What the whole search with the same wants left behind.
+    """
+    counts = index.counts()
+    with working(con) as near:
+        _rekey(near, wanted, narrowed, index, counts)
+        pairs = _surround(near, narrowed, index)
+        with working(con) as work:
+            prepare(work, Narrowed(source=near.written("matching.contacts")), counts)
+            decide(work, wanted.within)
+            _pair(near, work)
+            score_pairs(work, wanted)
+            group(work, wanted)
+            _affected(near, work, pairs)
+            index.stage(con, near.schema)
+            yield Near(work, near.written("matching.looked_at"))
+
+
+_CHANGED: Final = """
+CREATE TABLE matching.changed AS
+SELECT coalesce(k.n, $next + row_number() OVER (ORDER BY c.connection, c.id) - 1)::INTEGER AS n,
+    c.connection, c.id
+FROM (SELECT DISTINCT connection, id FROM looked_at) c LEFT JOIN matching.known k USING (connection, id)
+"""
+_SIZES: Final = """
+CREATE TABLE matching.sizes AS
+SELECT key, sum(before)::INTEGER AS before, sum(after)::INTEGER AS after, bool_or(moved) AS moved
+FROM (
+    SELECT key, 1 AS before, 1 AS after, false AS moved FROM matching.there
+    UNION ALL SELECT key, 1, 1, false FROM (FROM matching.old INTERSECT FROM matching.new)
+    UNION ALL SELECT key, 1, 0, true FROM (FROM matching.old EXCEPT FROM matching.new)
+    UNION ALL SELECT key, 0, 1, true FROM (FROM matching.new EXCEPT FROM matching.old)
+) GROUP BY key
+"""
+_STIRRED: Final = f"""
+CREATE TABLE matching.stirred AS
+SELECT key, n FROM matching.there JOIN matching.sizes USING (key)
+-- What a pair weighs depends on how many share the value, or it is no longer compared for it.
+WHERE moved AND (({KIND} IN {SIZED} AND least(before, after) <= {MOST})
+    OR (before <= {MOST}) <> (after <= {MOST}))
+"""
+_AROUND: Final = f"""
+SELECT DISTINCT n FROM matching.there
+WHERE key IN (SELECT key FROM matching.new JOIN matching.sizes USING (key) WHERE after <= {MOST})
+UNION SELECT n FROM matching.stirred UNION SELECT n FROM matching.known
+UNION SELECT n FROM matching.redecided
+"""
+
+
+def _rekey(near: Work, wanted: Wanted, narrowed: Narrowed, index: Index, counts: pa.Table) -> None:
+    """Make `changed`, their keys before (`old`) and now (`new`), who else holds these (`there`), `sizes`."""
+    con = near.con
+    _take(near, "known", index.find(con, "looked_at"))
+    near.run(_CHANGED, next=index.next_number())
+    near.run("CREATE TABLE matching.old AS SELECT unnest(keys) AS key, n FROM matching.known")
+    with working(con) as fresh:
+        prepare(fresh, narrowed, counts)
+        hold(fresh, apart=wanted.within == "connection")
+        con.execute(
+            f"CREATE TABLE {near.schema}.new AS SELECT key, c.n FROM {fresh.schema}.held h "
+            f"JOIN {fresh.schema}.records r ON r.n = h.n "
+            f"JOIN {near.schema}.changed c ON c.connection = r.connection AND c.id = r.id"
+        )
+    touched = near.run("SELECT key FROM matching.old UNION SELECT key FROM matching.new").fetchall()
+    _take(near, "entries", index.holders([key for (key,) in touched]))
+    near.run(
+        "CREATE TABLE matching.there AS SELECT key, n FROM matching.entries "
+        "ANTI JOIN matching.changed USING (n)"
+    )
+    near.run(_SIZES)
+    near.run("CREATE TABLE matching.refs (connection VARCHAR, id VARCHAR)")
+    for ref in index.redecided(con):
+        near.run(
+            "INSERT INTO matching.refs VALUES ($connection, $id)", connection=ref[0], id=ref[1]
+        )
+    _take(near, "redecided", index.find(con, near.written("matching.refs")))
+
+
+def _surround(near: Work, narrowed: Narrowed, index: Index) -> list[tuple[int, int]]:
+    """Make `others`, `chains` and `contacts`: who is compared besides those that changed.
+
+    Returns:
+        The pairs that were found before among all of them.
+    """
+    near.run(_STIRRED)
+    seen = {n for (n,) in near.run(_AROUND).fetchall()}
+    pairs: set[tuple[int, int]] = set()
+    frontier = seen
+    while frontier:
+        found = index.partners(frontier)
+        pairs.update(found)
+        frontier = {n for one in found for n in one} - seen
+        seen |= frontier
+    changed = {n for (n,) in near.run("SELECT n FROM matching.changed").fetchall()}
+    _take(near, "others", index.records(seen - changed))
+    chains = Parts()
+    for one, other in (*pairs, *_blocks(near)):
+        chains.join(one, other)
+    _take(near, "chains", _table(n=chains.of.keys(), chain=chains.of.values()))
+    shared = near.run(
+        "SELECT DISTINCT key FROM (SELECT unnest(keys) AS key, chain FROM matching.others "
+        "JOIN matching.chains USING (n)) ANTI JOIN matching.sizes USING (key) "
+        "GROUP BY key, chain HAVING count(*) > 1"
+    ).fetchall()
+    _take(near, "more", index.holders([key for (key,) in shared]))
+    near.run(
+        "INSERT INTO matching.sizes SELECT key, count(*), count(*), false FROM matching.more GROUP BY key"
+    )
+    refs = near.run("SELECT connection, id FROM matching.others").fetchall()
+    _take(near, "contacts", index.contacts(refs, COLUMNS))
+    near.run(
+        f"INSERT INTO matching.contacts BY NAME SELECT {', '.join(COLUMNS)} FROM {narrowed.source} "
+        f"WHERE {narrowed.where}",
+        **narrowed.values,
+    )
+    return sorted(pairs)
+
+
+def _blocks(near: Work) -> Iterator[tuple[int, int]]:
+    """Yield the members of each block that was stirred, as pairs with its first."""
+    rows = near.run("SELECT min(n) OVER (PARTITION BY key), n FROM matching.stirred").fetchall()
+    yield from rows
+
+
+_NUMBERS: Final = """
+CREATE TABLE matching.numbers AS
+SELECT r.n, s.n AS known_as, s.changed, coalesce(chain, -s.n - 1) AS chain
+FROM matching.records r JOIN (
+    SELECT n, connection, id, true AS changed FROM {near}.changed
+    UNION ALL SELECT n, connection, id, false FROM {near}.others
+) s ON s.connection = r.connection AND s.id = r.id
+LEFT JOIN {near}.chains c ON c.n = s.n
+"""
+_KEPT: Final = f"""
+CREATE TABLE matching.kept AS
+SELECT key, numbers.n, after AS size, changed, chain
+FROM (FROM {{near}}.new UNION ALL SELECT unnest(keys) AS key, n FROM {{near}}.others) held
+JOIN matching.numbers ON numbers.known_as = held.n
+JOIN {{near}}.sizes USING (key) WHERE after BETWEEN 2 AND {MOST}
+"""
+
+
+def _pair(near: Work, work: Work) -> None:
+    """Make `candidates`: pairs of which one changed, and those of one chain."""
+    for sql in (_NUMBERS, _KEPT):
+        work.run(sql.format(near=near.schema))
+    pair(work, only="(a.changed OR b.changed OR a.chain = b.chain)")
+    work.run("CREATE TABLE matching.blocks (key UBIGINT, size INTEGER)")
+
+
+def _affected(near: Work, work: Work, before: Iterable[tuple[int, int]]) -> None:
+    """Make `affected`, `links` and `looked_at`; forget the groups in which nothing can have changed."""
+    links = work.run(
+        "SELECT l.known_as, r.known_as FROM matching.pairs p "
+        "JOIN matching.numbers l ON l.n = p.l JOIN matching.numbers r ON r.n = p.r"
+    ).fetchall()
+    parts = Parts()
+    for one, other in (*before, *links):
+        parts.join(one, other)
+    seeds = near.run(
+        "SELECT n FROM matching.changed UNION SELECT n FROM matching.stirred "
+        "UNION SELECT n FROM matching.redecided"
+    ).fetchall()
+    affected = {n for (seed,) in seeds for n in parts.members[parts.part(seed)]}
+    _take(near, "affected", _table(n=affected))
+    found = [(one, other) for one, other in links if one in affected]
+    _take(near, "links", _table(l=[one for one, _ in found], r=[other for _, other in found]))
+    near.run(
+        "CREATE TABLE matching.looked_at AS SELECT connection, id FROM ("
+        "SELECT n, connection, id FROM matching.changed UNION ALL "
+        "SELECT n, connection, id FROM matching.others) SEMI JOIN matching.affected USING (n)"
+    )
+    work.run(
+        "DELETE FROM matching.members WHERE n NOT IN (SELECT n FROM matching.numbers "
+        f"WHERE known_as IN (SELECT n FROM {near.schema}.affected))"
+    )
+
+
+def _table(**columns: Iterable[int]) -> pa.Table:
+    return pa.table({name: pa.array(values, pa.int32()) for name, values in columns.items()})
+
+
+def _take(work: Work, name: str, rows: pa.Table) -> None:
+    """Make a table of rows that come from elsewhere."""
+    work.con.register("steward_rows", rows)
+    work.run(f"CREATE TABLE matching.{name} AS SELECT * FROM steward_rows")
+    work.con.unregister("steward_rows")
