@@ -91,7 +91,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "twins.edited": "A record of this group was edited since the scan: the link below is as the scan saw it, the next one looks again.",
         "twins.gone": "A record of this group was merged or removed since the scan: the next one looks again.",
         "twins.weakest": "Weakest link: 1 and 2, by {level}",
-        "twins.seen": "What they share",
+        "twins.seen": "What is compared",
         "twins.bits": "Bits",
         "twins.before": "before anything is compared",
         "twins.others": "may be other things too",

@@ -92,7 +92,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "twins.edited": "Une fiche de ce groupe a été modifiée depuis l’analyse : le lien ci-dessous est tel que l’analyse l’a vu, la prochaine le reverra.",
         "twins.gone": "Une fiche de ce groupe a été fusionnée ou supprimée depuis l’analyse : la prochaine le reverra.",
         "twins.weakest": "Lien le plus faible : 1 et 2, par {level}",
-        "twins.seen": "Ce qu’elles partagent",
+        "twins.seen": "Ce qui est comparé",
         "twins.bits": "Bits",
         "twins.before": "avant toute comparaison",
         "twins.others": "autres possibilités",
