@@ -12,6 +12,7 @@ from crm_steward.model import AuthError, Clock, StewardError
 from crm_steward.store.database import Database
 from crm_steward.store.mirror import ConnectionState, Mirror, PageCounts
 from crm_steward.store.runs import Runs
+from crm_steward.store.tombstones import Tombstones
 
 _SKEW = timedelta(minutes=15)
 """How far the CRM's clock may be behind ours before a change looks older than it is."""
@@ -61,6 +62,7 @@ class _Pull:
     counts: PullCounts = field(default_factory=PullCounts)
     covered_until: datetime | None = None
     """What changed before this was to be brought by earlier reads; None when there was none."""
+    stones: Tombstones | None = None
     covers: datetime | None = None
     """What this read will have covered when it is complete."""
 
@@ -91,7 +93,7 @@ class _Pull:
 
     def learn(self, account: Account) -> None:
         """Keep what the CRM says of itself: owners are colleagues, whom reports may name."""
-        self.counts.missing = account.missing
+        self.counts.missing = (*account.missing, *self._not_recognised())
         owners = {
             owner.id: {"name": owner.name, "email": owner.email, "active": owner.active}
             for owner in account.owners.values()
@@ -100,6 +102,16 @@ class _Pull:
         # By both names: settings may give the one on screen.
         fixed = {n for one in account.fields.values() if not one.writable for n in one.names}
         self.note(account={**facts, "owners": owners, "read_only": sorted(fixed)})
+
+    def _not_recognised(self) -> tuple[str, ...]:
+        unreadable = self.stones.unreadable() if self.stones else 0
+        if not unreadable:
+            return ()
+        said = (
+            f"{unreadable} hashes of erased people were made with another token_key, so that their "
+            "return is not noticed: give the former key again, after the present one"
+        )
+        return (said,)
 
     def read(self, connector: Connector, since: Cursor | None) -> None:
         """Store each page with its cursor as it comes."""
@@ -162,6 +174,7 @@ def pull(
     min_source_percent: float = 90.0,
     accept_shrink: bool = False,
     progress: Progress | None = None,
+    stones: Tombstones | None = None,
 ) -> PullCounts:
     """Bring what changed since the last pull into the mirror.
 
@@ -180,15 +193,17 @@ def pull(
             all writes to the connection, and nothing is inferred from it.
         accept_shrink: The shrinking is known and right.
         progress: Called after each page.
+        stones: Notices people who were erased here; None looks for nobody.
 
     Raises:
         AuthError: The credential is refused; the connection is paused.
         RetryableError: The CRM cannot be reached; the next pull goes on from here.
     """
-    mirror, runs = Mirror(database), Runs(database)
+    mirror, runs = Mirror(database, stones), Runs(database)
     pulling = _Pull(
         mirror, connection, kind, clock, country, min_source_percent, accept_shrink, progress
     )
+    pulling.stones = stones
     run = pulling.counts.run = runs.start("pull", connection, now=clock())
     try:
         state = mirror.state(connection)

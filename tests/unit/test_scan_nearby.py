@@ -14,6 +14,7 @@ from crm_steward.rules import RuleBook, load_rules
 from crm_steward.scan import scan
 from crm_steward.store import keyindex
 from crm_steward.store.database import Database
+from crm_steward.store.decisions import Decision, Decisions, Verdict
 from crm_steward.store.findings import Findings
 from crm_steward.store.matchingtables import blocks, indexes, pairs, records
 from crm_steward.store.mirror import Mirror
@@ -165,3 +166,36 @@ def test_a_shared_number_stops_being_proof_when_others_come_to_share_it(
     pull(database, at(20), gone=tuple(range(102, 160)))
     scan(database, rules, clock=lambda: at(21), changed=True)
     assert groups(database) == {("1", "100", "101", "2")}
+
+
+def test_what_people_decide_is_obeyed_by_the_next_scan_of_changes(
+    database: Database, tmp_path: Path
+) -> None:
+    """No contact changed: a group is parted, then one is joined that nothing else holds together."""
+    rules = book(tmp_path, TWICE)
+    pull(database, at(0), someone(1), someone(2), someone(3, name="Lefebvre"))
+    scan(database, rules, clock=lambda: at(1))
+    assert groups(database) == {("1", "2")}
+
+    def decide(left: str, right: str, verdict: Verdict, minute: int) -> None:
+        refs = RecordRef("crm", left), RecordRef("crm", right)
+        taken = Decision(
+            left=refs[0],
+            right=refs[1],
+            verdict=verdict,
+            lasting=True,
+            reason="",
+            by="ada",
+            at=at(minute),
+        )
+        Decisions(database).decide([taken])
+
+    decide("1", "2", Verdict.DIFFERENT, 10)
+    scan(database, rules, clock=lambda: at(11), changed=True)
+    assert groups(database) == set()
+    decide("2", "3", Verdict.SAME, 20)
+    scan(database, rules, clock=lambda: at(21), changed=True)
+    assert groups(database) == {("2", "3")}
+    Decisions(database).forget([(RecordRef("crm", "1"), RecordRef("crm", "2"))])
+    scan(database, rules, clock=lambda: at(31), changed=True)
+    assert groups(database) == {("1", "2", "3")}

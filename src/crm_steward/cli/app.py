@@ -16,6 +16,7 @@ from crm_steward.cli import (
     consents,
     demo,
     duplicates,
+    erase,
     findings,
     init,
     journal,
@@ -30,6 +31,7 @@ from crm_steward.cli import (
     sandbox,
     scan,
     snooze,
+    subject,
     undo,
 )
 from crm_steward.cli.failures import ending
@@ -50,6 +52,8 @@ _COMMANDS = (
     apply,
     undo,
     journal,
+    erase,
+    subject,
     redirects,
     report,
     run,

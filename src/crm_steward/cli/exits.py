@@ -30,6 +30,8 @@ class Exit(IntEnum):
     """An unexpected error: please report it; a report without personal data is printed."""
     STORE = 7
     """The local database cannot be used: full disk, read-only folder, damage, wrong version."""
+    ALTERED = 11
+    """The journal is not what was written: find out who could write to the database."""
     BUSY = 8
     """Another crm-steward runs on this database."""
     CONFIG = 3

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crm_steward.cli import journal_care
 from crm_steward.cli.changes import plain
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
@@ -14,6 +15,18 @@ from crm_steward.cli.context import (
     console,
     open_settings,
     print_json,
+)
+from crm_steward.cli.journal_lines import (
+    ConnectionOption,
+    KindOption,
+    OutcomeOption,
+    RecordOption,
+    RuleOption,
+    RunOption,
+    SinceOption,
+    UntilOption,
+    as_document,
+    wanted,
 )
 
 if TYPE_CHECKING:
@@ -31,64 +44,62 @@ _COLOURS = {
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("journal")(journal_command)
+    """Add the commands."""
+    journal = typer.Typer(name="journal", invoke_without_command=True)
+    journal.callback()(journal_command)
+    journal_care.register(journal)
+    app.add_typer(journal)
 
 
 def journal_command(
+    context: typer.Context,
     *,
     config: ConfigOption = DEFAULT_CONFIG,
-    ref: Annotated[str | None, typer.Option(help="Only this record (connection:id).")] = None,
-    rule: Annotated[str | None, typer.Option(help="Only changes of this rule.")] = None,
-    run: Annotated[str | None, typer.Option(help="Only this run.")] = None,
+    ref: RecordOption = None,
+    rule: RuleOption = None,
+    run: RunOption = None,
+    connection: ConnectionOption = None,
+    kind: KindOption = None,
+    outcome: OutcomeOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     limit: Annotated[int, typer.Option(min=1, help="How many lines.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the journal, newest line first.
+    """Show the journal, newest line first; verify it, export it.
 
     Each change is an `intent` line with the values before and after, written before the CRM is
-    called, and a line that says what became of it. Lines are never changed or removed.
+    called, and a line that says what became of it. Lines are never removed, and each carries a hash
+    of the one before; values are purged when `journal.keep_values` of the settings is over.
+
+    Example: `crm-steward journal --record hubspot-eu:4711 --since 2026-01-01`.
     """
-    from crm_steward.model import RecordRef
+    if context.invoked_subcommand is not None:
+        return
     from crm_steward.store.database import Database
     from crm_steward.store.journal import Journal
 
-    try:
-        record = RecordRef.parse(ref) if ref else None
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--ref") from error
+    only = wanted(
+        ref=ref,
+        rule=rule,
+        run=run,
+        connection=connection,
+        kind=kind,
+        outcome=outcome,
+        since=since,
+        until=until,
+    )
     settings = open_settings(config)
     with Database.open(settings.database) as database:
-        lines = Journal(database).lines(ref=record, rule=rule, run=run, limit=limit)
+        lines = Journal(database).lines(limit=limit, only=only)
     if as_json:
         print_json([as_document(line) for line in lines])
     elif lines:
         console().print(_table(lines))
+    elif only:
+        console().print("No line fits.")
     else:
         console().print("Nothing was written yet.")
-
-
-def as_document(line: Line) -> dict[str, Any]:
-    """Return a line as JSON-ready values."""
-    from crm_steward.model import change_to_json
-
-    return {
-        "seq": line.seq,
-        "at": line.at.isoformat(),
-        "state": line.state.value,
-        "kind": line.kind,
-        "ref": str(line.ref),
-        "rule": line.rule,
-        "finding": line.finding,
-        "run": line.run,
-        "plan": line.plan,
-        "key": line.key,
-        "change": None if line.change is None else change_to_json(line.change),
-        "reason": line.reason,
-        "remote_id": line.remote_id,
-        "undoes": line.undoes,
-        "epoch": line.epoch,
-    }
 
 
 def _table(lines: list[Line]) -> Table:
@@ -117,6 +128,8 @@ def _what(line: Line) -> str:
     from crm_steward.model import CloseTask, CreateTask, MergeRecords, UpdateFields
 
     undoes = f"undoes {line.undoes}: " if line.undoes is not None else ""
+    if line.purged_at is not None and line.state.value == "intent":
+        return f"{undoes}{line.kind} {plain(', '.join(line.fields))}".rstrip() + " (purged)"
     match line.change:
         case UpdateFields(values=values, expected=expected):
             said = ", ".join(

@@ -58,9 +58,10 @@ def pull_command(
     from crm_steward.connect.discovery import open_connection
     from crm_steward.model import utc_now
     from crm_steward.pull import pull
-    from crm_steward.settings import vault_of
+    from crm_steward.settings import key_of, vault_of
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
+    from crm_steward.store.tombstones import Tombstones
 
     settings = open_settings(config)
     done: dict[str, PullCounts] = {}
@@ -87,6 +88,7 @@ def pull_command(
                     min_source_percent=settings.limits.min_source_percent,
                     accept_shrink=accept_shrink,
                     progress=progress,
+                    stones=Tombstones(database, key_of(settings)),
                 )
     if as_json:
         print_json({name: asdict(counts) for name, counts in done.items()})
@@ -119,6 +121,8 @@ def _sentence(counts: PullCounts) -> str:
         parts.append(f"{counts.merged:,} of them merged")
     if counts.missed:
         parts.append(f"[yellow]{counts.missed:,} that reading changes had missed[/yellow]")
+    if counts.reappeared:
+        parts.append(f"[yellow]{counts.reappeared:,} of people who were erased here[/yellow]")
     if counts.poison:
         parts.append(f"[yellow]{counts.poison:,} could not be read (quarantined)[/yellow]")
     return ", ".join(parts)

@@ -6,13 +6,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from crm_steward.cli.context import DEFAULT_CONFIG, ConfigOption, chosen, open_settings
+from crm_steward.cli.moments import moment_of
 
 if TYPE_CHECKING:
     from crm_steward.store.redirects import Redirect
@@ -57,7 +57,7 @@ def redirects_command(
     from crm_steward.store.database import Database
     from crm_steward.store.redirects import redirects
 
-    moment = None if since is None else _moment(since)
+    moment = moment_of(since, "--since")
     settings = open_settings(config)
     only = chosen(settings, connection) if connection else ()
     with Database.open(settings.database) as database:
@@ -69,15 +69,6 @@ def redirects_command(
         return
     with replacing(output) as stream:
         stream.writelines(line.encode() + b"\n" for line in lines)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        said = f"'{text}' is no date or time; write 2026-01-31 or 2026-01-31T09:30:00Z"
-        raise typer.BadParameter(said, param_hint="--since") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _cells(redirect: Redirect) -> Mapping[str, str]:

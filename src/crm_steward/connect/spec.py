@@ -332,4 +332,6 @@ class ConnectorSpec:
 def _with_computed(fields: frozenset[str]) -> frozenset[str]:
     """Add what is worked out for every connection, and what follows from the fields it has."""
     follows = {"email": "email_domain", "notes": "has_notes", "last_name": "full_name"}
-    return fields | {"connection"} | {follows[name] for name in follows if name in fields}
+    return (
+        fields | {"connection", "erased_at"} | {follows[name] for name in follows if name in fields}
+    )

@@ -49,7 +49,7 @@ class Job:
     """Something the service does again and again.
 
     Args:
-        verb: pull, scan, scan-changed, apply, report.
+        verb: pull, scan, scan-changed, apply, purge, report.
         work: Does it once.
         cadence: How often.
         connection: Which connection it concerns; empty for none.

@@ -45,6 +45,7 @@ _LEASE = timedelta(seconds=30)
 _PULLS_AT_ONCE = 4
 _REPORT_EVERY = timedelta(minutes=10)
 _SETTLE_EVERY = timedelta(hours=1)
+_PURGE_EVERY = timedelta(days=1)
 
 
 class Service:
@@ -145,6 +146,7 @@ class Service:
         yield Job(verb="scan", work=work.scan, cadence=scans)
         # Called for by the pulls that changed something.
         yield Job(verb="scan-changed", work=work.scan_changed, cadence=scans)
+        yield Job(verb="purge", work=work.purge, cadence=Cadence(_PURGE_EVERY))
         report = self._settings.report
         if report.recipients and self._settings.mail:
             yield Job(

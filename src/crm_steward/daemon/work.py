@@ -20,11 +20,13 @@ from crm_steward.pull import pull
 from crm_steward.report import deliver, queue_weekly
 from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
-from crm_steward.settings import Settings, vault_of
+from crm_steward.settings import Settings, key_of, vault_of
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.purging import purge
 from crm_steward.store.rulebooks import Rulebooks
+from crm_steward.store.tombstones import Tombstones
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.plan import make_plan, store_plan
@@ -94,8 +96,9 @@ class Work:
                 country=configured.country,
                 min_source_percent=self._settings.limits.min_source_percent,
                 progress=lambda _done, _total: self._page_stored(lease),
+                stones=Tombstones(self._database, key_of(self._settings)),
             )
-        for outcome in ("new", "changed", "gone", "merged", "poison", "missed"):
+        for outcome in ("new", "changed", "gone", "merged", "poison", "missed", "reappeared"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
         for line in counts.missing:
             _log.warning("something is missing in the CRM", connection=name, what=line)
@@ -188,6 +191,21 @@ class Work:
                     self._count(counts)
             failures = dict(targets.failures)
         self._fail(failures)
+
+    def purge(self) -> None:
+        """Forget what the settings no longer keep of what was written."""
+        now, keep = self._clock(), self._settings.journal
+        with self._writer.use() as lease:
+            purged = purge(
+                self._database,
+                values_before=now - keep.keep_values,
+                evidence_before=now - keep.keep_consent_evidence,
+                now=now,
+                lease=lease,
+            )
+        counts = asdict(purged)
+        if any(counts.values()):
+            _log.info("purged", **counts)
 
     def report(self) -> None:
         """Write the weekly report when it is due, and send what waits in the outbox.

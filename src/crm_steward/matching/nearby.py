@@ -50,8 +50,8 @@ class Index(Protocol):
         """Return number, connection, id and keys of the contacts in a table that are known."""
         ...
 
-    def redecided(self, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-        """Return connection and id of whom people decided something else about since: table `decisions`."""
+    def redecided(self, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
+        """Return the pairs, connection and id twice, of which table `decisions` says something else."""
         ...
 
     def holders(self, keys: Iterable[int]) -> pa.Table:
@@ -147,7 +147,7 @@ _AROUND: Final = f"""
 SELECT DISTINCT n FROM matching.there
 WHERE key IN (SELECT key FROM matching.new JOIN matching.sizes USING (key) WHERE after <= {MOST})
 UNION SELECT n FROM matching.stirred UNION SELECT n FROM matching.known
-UNION SELECT n FROM matching.redecided
+UNION SELECT n FROM matching.spoken_of
 """
 
 
@@ -172,12 +172,12 @@ def _rekey(near: Work, wanted: Wanted, narrowed: Narrowed, index: Index, counts:
         "ANTI JOIN matching.changed USING (n)"
     )
     near.run(_SIZES)
-    near.run("CREATE TABLE matching.refs (connection VARCHAR, id VARCHAR)")
-    for ref in index.redecided(con):
-        near.run(
-            "INSERT INTO matching.refs VALUES ($connection, $id)", connection=ref[0], id=ref[1]
-        )
-    _take(near, "redecided", index.find(con, near.written("matching.refs")))
+    near.run("CREATE TABLE matching.redecided (place INTEGER, connection VARCHAR, id VARCHAR)")
+    for place, pair_ in enumerate(index.redecided(con)):
+        for connection, one in (pair_[:2], pair_[2:]):
+            values = {"place": place, "connection": connection, "one": one}
+            near.run("INSERT INTO matching.redecided VALUES ($place, $connection, $one)", **values)
+    _take(near, "spoken_of", index.find(con, near.written("matching.redecided")))
 
 
 def _surround(near: Work, narrowed: Narrowed, index: Index) -> list[tuple[int, int]]:
@@ -220,10 +220,16 @@ def _surround(near: Work, narrowed: Narrowed, index: Index) -> list[tuple[int, i
     return sorted(pairs)
 
 
-def _blocks(near: Work) -> Iterator[tuple[int, int]]:
-    """Yield the members of each block that was stirred, as pairs with its first."""
-    rows = near.run("SELECT min(n) OVER (PARTITION BY key), n FROM matching.stirred").fetchall()
-    yield from rows
+def _blocks(near: Work) -> list[tuple[int, int]]:
+    """Return who else is compared with each other, as pairs with the first of them.
+
+    That is the members of each block that was stirred, and whom people decided about.
+    """
+    return near.run(
+        "SELECT min(n) OVER (PARTITION BY key), n FROM matching.stirred UNION ALL "
+        "SELECT min(n) OVER (PARTITION BY place), n FROM matching.redecided "
+        "JOIN matching.spoken_of USING (connection, id)"
+    ).fetchall()
 
 
 _NUMBERS: Final = """
@@ -263,7 +269,7 @@ def _affected(near: Work, work: Work, before: Iterable[tuple[int, int]]) -> None
         parts.join(one, other)
     seeds = near.run(
         "SELECT n FROM matching.changed UNION SELECT n FROM matching.stirred "
-        "UNION SELECT n FROM matching.redecided"
+        "UNION SELECT n FROM matching.spoken_of"
     ).fetchall()
     affected = {n for (seed,) in seeds for n in parts.members[parts.part(seed)]}
     _take(near, "affected", _table(n=affected))

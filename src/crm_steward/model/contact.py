@@ -153,6 +153,7 @@ class Contact:
         has_notes: Whether free text is attached.
         url: Link to the record in the CRM.
         extra: Mapped custom fields by name.
+        erased_at: When somebody with one of its addresses was erased here; our own knowledge.
     """
 
     ref: RecordRef
@@ -190,6 +191,7 @@ class Contact:
     has_notes: bool = False
     url: str | None = None
     extra: Mapping[str, Value] = field(default_factory=lambda: _NO_EXTRA)
+    erased_at: datetime | None = None
 
     def value(self, name: str) -> Value:
         """Return what the canonical field `name` (or `extra.<name>`) holds, as it stands in the CRM.
@@ -292,6 +294,7 @@ _PLAIN = frozenset(
         "last_mailed_at",
         "birth_date",
         "rights_request_at",
+        "erased_at",
         "source_type",
         "legal_hold",
         "notes",

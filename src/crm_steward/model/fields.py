@@ -103,6 +103,7 @@ _COMPUTED = (
     ),
     _computed("email_domain", _TEXT, "e-mail domain", "domaine de l'e-mail"),
     _computed("has_notes", FieldType.FLAG, "has notes", "a des notes"),
+    _computed("erased_at", _TIME, "erased here", "effacé ici le"),
     _computed("connection", _TEXT, "connection", "connexion"),
 )
 

@@ -211,6 +211,8 @@ class Person(Block):
     """Free text."""
     has_notes: Annotated[bool, Field(strict=True)] = False
     """Whether free text is attached, though it is not read."""
+    erased_at: Moment | None = None
+    """When somebody with one of its addresses was erased here."""
     consent: dict[Literal["email", "sms", "phone", "post"], Agreements] = Field(default={})
     """Channel: status, or {status: …, given_at: …, …}, or a list of these."""
     extra: dict[str, Single] = Field(default={})
@@ -262,7 +264,7 @@ _PLAIN = (
     "updated_at",
     "last_person_act",
     "last_activity",
-    *(name for name in KEPT if name != "source_type"),
+    *(name for name in (*KEPT, "erased_at") if name != "source_type"),
 )
 
 

@@ -16,7 +16,7 @@ from crm_steward.settings.models import (
     SmtpSecurity,
     connection_name_problem,
 )
-from crm_steward.settings.vault import vault_of
+from crm_steward.settings.vault import key_of, vault_of
 
 __all__ = [
     "Language",
@@ -30,6 +30,7 @@ __all__ = [
     "Settings",
     "SmtpSecurity",
     "connection_name_problem",
+    "key_of",
     "load_settings",
     "secrets_in_file",
     "settings_schema",

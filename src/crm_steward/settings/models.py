@@ -240,6 +240,17 @@ class Service(_Block):
     """Whether changes of rules in mode `apply` are written without being asked for."""
 
 
+class Journal(_Block):
+    """How long what was written stays known in every detail."""
+
+    keep_values: Duration = timedelta(days=90)
+    """How long the values before and after are kept, and with them what undo needs. Then a line
+    still says which record, which fields, which rule, when, and how it ended."""
+    keep_consent_evidence: Duration = timedelta(days=1826)
+    """How long it is kept that a suppression took effect: five years, as German law asks of consent
+    to calls (UWG § 7a). Longer than the values, and apart from them."""
+
+
 class Log(_Block):
     """Logging."""
 
@@ -267,13 +278,14 @@ class Settings(_Block):
     ] = {}
     """The CRM accounts, by a name of your choice."""
     token_key: SecretStr | None = None
-    """Seals the access tokens in the database: 32 characters or more, or several keys, the present
-    one first. Without it a key file is made beside the SQLite file, else beside the settings."""
+    """Seals the access tokens in the database, and keys the hashes of people who were erased: 32
+    characters or more, or several keys, the present one first. Without it a key file is made beside the SQLite file, else beside the settings."""
     rules: Rules = Rules()
     mail: Mail | None = None
     report: Report = Report()
     limits: Limits = Limits()
     service: Service = Service()
+    journal: Journal = Journal()
     log: Log = Log()
     folder: SkipJsonSchema[Path] = Path()
     """Where the settings file stands; set when it is read, relative paths start here."""

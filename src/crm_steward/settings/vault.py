@@ -10,9 +10,19 @@ from crm_steward.model import utc_now
 if TYPE_CHECKING:
     from crm_steward.model import Clock
     from crm_steward.settings.models import Settings
-    from crm_steward.store.vault import DatabaseVault
+    from crm_steward.store.vault import DatabaseVault, TokenKey
 
 _SQLITE = "sqlite:///"
+
+
+def key_of(settings: Settings) -> TokenKey:
+    """Return where the key of this installation comes from; nothing is read or made yet."""
+    from crm_steward.store.vault import KEY_FILE, TokenKey  # noqa: PLC0415 -- keeps `--help` quick
+
+    url = settings.database
+    beside = Path(url.removeprefix(_SQLITE)).parent if url.startswith(_SQLITE) else settings.folder
+    given = settings.token_key.get_secret_value() if settings.token_key else ""
+    return TokenKey(given, beside / KEY_FILE)
 
 
 def vault_of(settings: Settings, *, clock: Clock = utc_now) -> DatabaseVault:
@@ -23,11 +33,7 @@ def vault_of(settings: Settings, *, clock: Clock = utc_now) -> DatabaseVault:
         clock: The time.
     """
     from crm_steward.store.database import Database  # noqa: PLC0415 -- keeps `--help` quick
-    from crm_steward.store.vault import KEY_FILE, DatabaseVault, TokenKey  # noqa: PLC0415 -- same
+    from crm_steward.store.vault import DatabaseVault  # noqa: PLC0415 -- same
 
     url = settings.database
-    beside = Path(url.removeprefix(_SQLITE)).parent if url.startswith(_SQLITE) else settings.folder
-    given = settings.token_key.get_secret_value() if settings.token_key else ""
-    return DatabaseVault(
-        lambda: Database.open(url), TokenKey(given, beside / KEY_FILE), clock=clock
-    )
+    return DatabaseVault(lambda: Database.open(url), key_of(settings), clock=clock)

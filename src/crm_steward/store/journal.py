@@ -1,115 +1,49 @@
 """The journal: every change is an `intent` line written before the call, then what became of it.
 
-Append-only. The last line of a key says where the change stands; a key is under way at most once
-at a time, because only the holder of the lease writes here.
+Append-only, each line chained to the one before (`chain`). The last line of a key says where the
+change stands; a key is under way at most once at a time, because only the holder of the lease
+writes here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_steward.model import Change, RecordRef, change_from_json, change_to_json, kind_of
+from crm_steward.model import RecordRef
+from crm_steward.store.chain import GENESIS, linked
 from crm_steward.store.database import Database, chunked, upsert
+from crm_steward.store.evidence import keep
 from crm_steward.store.lease import Lease
+from crm_steward.store.lines import (
+    FRUITLESS,
+    MAX_ATTEMPTS,
+    UNDER_WAY,
+    Line,
+    Standing,
+    State,
+    intent_of,
+    line_of,
+    row_of,
+    within,
+)
 from crm_steward.store.tables import journal, meta, quarantine
 
-
-class State(StrEnum):
-    """What a line of the journal says."""
-
-    INTENT = "intent"
-    """It is about to be written."""
-    VERIFIED = "verified"
-    """It took effect."""
-    REJECTED = "rejected"
-    """The CRM refused it."""
-    CONFLICT = "conflict"
-    """The record was not what the plan expected; nothing was written."""
-    UNKNOWN = "unknown"
-    """No answer: the CRM is asked before anything else is done."""
-    ABSENT = "absent"
-    """It did not take effect; it may be tried again."""
-
-
-UNDER_WAY = frozenset({State.INTENT, State.UNKNOWN})
-FRUITLESS = frozenset({State.REJECTED, State.CONFLICT, State.ABSENT})
-
-MAX_ATTEMPTS = 5
-"""After so many attempts a change that the CRM does not take is set aside."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of the journal; `change` stands on the intent only."""
-
-    seq: int = 0
-    run: str
-    plan: str
-    key: str
-    state: State
-    kind: str
-    ref: RecordRef
-    rule: str
-    finding: str
-    change: Change | None = None
-    reason: str = ""
-    remote_id: str = ""
-    undoes: int | None = None
-    epoch: int = 0
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where one change stands.
-
-    Args:
-        intent: Its last intent, with the change.
-        state: What the last line says.
-        at: When that was written.
-        attempts: How many intents there are.
-        reason: Why it is so.
-    """
-
-    intent: Line
-    state: State
-    at: datetime
-    attempts: int
-    reason: str = ""
-
-
-def intent_of(
-    change: Change,
-    *,
-    key: str,
-    run: str,
-    plan: str,
-    rule: str,
-    finding: str,
-    at: datetime,
-    undoes: int | None = None,
-) -> Line:
-    """Return the line that is written before `change` is."""
-    return Line(
-        run=run,
-        plan=plan,
-        key=key,
-        state=State.INTENT,
-        kind=kind_of(change),
-        ref=change.ref,
-        rule=rule,
-        finding=finding,
-        change=change,
-        undoes=undoes,
-        at=at,
-    )
+__all__ = [
+    "FRUITLESS",
+    "MAX_ATTEMPTS",
+    "UNDER_WAY",
+    "Journal",
+    "Line",
+    "Standing",
+    "State",
+    "intent_of",
+    "within",
+]
 
 
 class Journal:
@@ -134,7 +68,9 @@ class Journal:
             return
         with self._database.write() as writing:
             lease.check(writing)
-            writing.execute(sa.insert(journal), [_row(line, lease.epoch) for line in lines])
+            rows = _chained(writing, lines, lease.epoch)
+            writing.execute(sa.insert(journal), rows)
+            keep(writing, rows)
             self._set_aside(writing, lines)
 
     def under_way(self, connection: str | None = None) -> list[Standing]:
@@ -165,9 +101,20 @@ class Journal:
         key: str | None = None,
         state: State | None = None,
         limit: int | None = None,
+        only: Sequence[sa.ColumnElement[bool]] = (),
     ) -> list[Line]:
-        """Return lines, newest first, of one record, rule, run, change (key or its beginning)."""
-        query = sa.select(journal).order_by(journal.c.seq.desc())
+        """Return lines, newest first, of one record, rule, run, change (key or its beginning).
+
+        Args:
+            ref: The record.
+            rule: The rule's id.
+            run: The run's id.
+            key: The change's key, or how it begins.
+            state: What the line says.
+            limit: At most so many.
+            only: Further conditions, such as `within(...)`.
+        """
+        query = sa.select(journal).where(*only).order_by(journal.c.seq.desc())
         if ref is not None:
             query = query.where(journal.c.connection == ref.connection, journal.c.id == ref.id)
         if rule is not None:
@@ -180,7 +127,20 @@ class Journal:
             query = query.where(journal.c.state == state.value)
         with self._database.read() as reading:
             rows = reading.execute(query if limit is None else query.limit(limit)).mappings().all()
-        return [_line(row) for row in rows]
+        return [line_of(row) for row in rows]
+
+    def each(self, only: Sequence[sa.ColumnElement[bool]] = ()) -> Iterator[Line]:
+        """Yield every line that fits, oldest first; whoever reads this may write meanwhile."""
+        last = 0
+        while True:
+            query = sa.select(journal).where(journal.c.seq > last, *only)
+            with self._database.read() as reading:
+                rows = reading.execute(query.order_by(journal.c.seq).limit(_AT_ONCE)).mappings()
+                found = [line_of(row) for row in rows]
+            yield from found
+            if len(found) < _AT_ONCE:
+                return
+            last = found[-1].seq
 
     def took_effect(self, intents: Iterable[Line]) -> dict[int, Standing]:
         """Return, by seq, those of `intents` that are the last of their key and are verified."""
@@ -310,54 +270,27 @@ class Journal:
 
 
 _PROVEN = "proven:"
+_AT_ONCE = 1000
 _last = journal.alias("last")
 _intent = journal.alias("intent")
 
 
-def _row(line: Line, epoch: int) -> dict[str, Any]:
-    return {
-        "run": line.run,
-        "plan": line.plan,
-        "key": line.key,
-        "state": line.state.value,
-        "kind": line.kind,
-        "connection": line.ref.connection,
-        "id": line.ref.id,
-        "rule": line.rule,
-        "finding": line.finding,
-        "change": None if line.change is None else change_to_json(line.change),
-        "reason": line.reason,
-        "remote_id": line.remote_id,
-        "undoes": line.undoes,
-        "epoch": epoch,
-        "at": line.at,
-    }
+def _chained(writing: sa.Connection, lines: Sequence[Line], epoch: int) -> list[dict[str, Any]]:
+    """Return lines as rows that go on from the last one that stands.
 
-
-def _line(row: Mapping[Any, Any]) -> Line:
-    change = row["change"]
-    return Line(
-        seq=row["seq"],
-        run=row["run"],
-        plan=row["plan"],
-        key=row["key"],
-        state=State(row["state"]),
-        kind=row["kind"],
-        ref=RecordRef(row["connection"], row["id"]),
-        rule=row["rule"],
-        finding=row["finding"],
-        change=None if change is None else change_from_json(change),
-        reason=row["reason"],
-        remote_id=row["remote_id"],
-        undoes=row["undoes"],
-        epoch=row["epoch"],
-        at=row["at"],
-    )
+    Numbers are given here and not by the database: they are part of what is hashed. The lease's
+    row, which the same transaction has renewed, lets one writer in at a time.
+    """
+    newest = sa.select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
+    last = writing.execute(newest).one_or_none()
+    seq, previous = (0, GENESIS) if last is None else (last.seq, last.hash)
+    rows = [{"seq": seq + n, **row_of(line, epoch)} for n, line in enumerate(lines, start=1)]
+    return list(linked(rows, previous))
 
 
 def _standing(row: Mapping[Any, Any]) -> Standing:
     return Standing(
-        intent=_line(row),
+        intent=line_of(row),
         state=State(row["stands"]),
         at=row["since"],
         attempts=row["attempts"],

@@ -204,8 +204,8 @@ class KeyIndex:
         ]
         return rows.filter(pa.array(here, pa.bool_()))
 
-    def redecided(self, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-        """Return connection and id of whom people decided something else about since.
+    def redecided(self, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
+        """Return the pairs about which people decided something else since.
 
         Args:
             con: Has the table `decisions`.
@@ -213,7 +213,7 @@ class KeyIndex:
         before, now = (
             {tuple(one) for one in some} for some in (self._here()["decided"], _decided(con))
         )
-        return sorted({ref for one in before ^ now for ref in (one[:2], one[2:4])})
+        return sorted({(one[0], one[1], one[2], one[3]) for one in before ^ now})
 
     def holders(self, keys: Iterable[int]) -> pa.Table:
         """Return who holds some keys: key, n."""

@@ -14,6 +14,7 @@ from crm_steward.model import Contact, RecordRef, RecordRejectedError
 from crm_steward.store.database import Database, chunked, upsert
 from crm_steward.store.rows import LONGEST_NAME, MOMENTS, READ, contact_of, content_of, row_of
 from crm_steward.store.tables import connections, contacts, meta, quarantine
+from crm_steward.store.tombstones import Tombstones
 
 
 @dataclass(slots=True)
@@ -26,6 +27,8 @@ class PageCounts:
     gone: int = 0
     merged: int = 0
     poison: int = 0
+    reappeared: int = 0
+    """Contacts that are new or changed, and by whose address somebody was erased here."""
     missed: int = 0
     """Contacts a full read brought that reading changes should have brought before."""
 
@@ -55,10 +58,16 @@ class ConnectionState:
 
 
 class Mirror:
-    """Reads and writes the mirrored contacts and where each connection stands."""
+    """Reads and writes the mirrored contacts and where each connection stands.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: The store.
+        stones: Notices the erased among what is saved; None looks for nobody.
+    """
+
+    def __init__(self, database: Database, stones: Tombstones | None = None) -> None:
         self._database = database
+        self._stones = stones
 
     def state(self, connection: str) -> ConnectionState:
         """Return where `connection` stands; all empty when it was never read."""
@@ -150,7 +159,7 @@ class Mirror:
         poison = [Poison(_nameable(one.id), _nameable(one.reason)) for one in poison]
         counts.poison = len(poison)
         with self._database.write() as writing:
-            saving = _Saving(self._database, writing, connection, now, counts)
+            saving = _Saving(self._database, writing, connection, now, counts, self._stones)
             saving.contacts(prepared, country, covered_until)
             if full:
                 saving.seen([*(ref.id for ref in prepared), *(one.id for one in poison)])
@@ -232,6 +241,7 @@ class _Saving:
     connection: str
     now: datetime
     counts: PageCounts
+    stones: Tombstones | None
 
     def contacts(
         self, prepared: _Prepared, country: str | None, covered_until: datetime | None
@@ -249,6 +259,8 @@ class _Saving:
             self.counts.new += ref not in known
             row = row_of(contact, columns, content, country=country)
             rows.append({**row, "seen_at": self.now, "changed_at": self.now})
+        if rows and self.stones is not None:
+            self.counts.reappeared += self.stones.stamp(self.writing, rows)
         if rows:
             self.writing.execute(_upsert_contacts(self.database), rows)
 

@@ -69,7 +69,7 @@ _TIMES = [
     "last_activity",
     *(name for name, field in KEPT.items() if field.type is FieldType.TIME),
 ]
-MOMENTS = (*_TIMES, "consent_email_given_at", "consent_phone_given_at")
+MOMENTS = (*_TIMES, "consent_email_given_at", "consent_phone_given_at", "erased_at")
 """Columns of what a contact holds that are handed over in microseconds."""
 _ADDRESS = ["street", "postcode", "city", "region", "country"]
 
@@ -152,15 +152,17 @@ def row_of(
         **_clean_columns(contact, code),
         "absences": 0,
         "gone_at": None,
+        "erased_at": _micros("erased_at", contact.erased_at),
         "survivor": None,
     }
 
 
 _PARTS = ("emails", "phones", "consents", "extra")
 _CHOICES = ("stage", "kind", "source_type", "has_notes")
-_READ = ("connection", "id", "revision", *_PLAIN, *_TIMES, *_ADDRESS, *_PARTS, *_CHOICES)
+_MOMENTS_READ = (*_TIMES, "erased_at")
+_READ = ("connection", "id", "revision", *_PLAIN, *_MOMENTS_READ, *_ADDRESS, *_PARTS, *_CHOICES)
 _AS_STORED: Mapping[str, TypeEngine[Any]] = {
-    **dict.fromkeys(_TIMES, BigInteger()),
+    **dict.fromkeys(_MOMENTS_READ, BigInteger()),
     **dict.fromkeys(_PARTS, Text()),
 }
 READ = tuple(
@@ -170,7 +172,7 @@ READ = tuple(
 """The columns that `contact_of` takes, as they are stored: microseconds and JSON text."""
 
 _AFTER_PLAIN = 3 + len(_PLAIN)
-_AFTER_TIMES = _AFTER_PLAIN + len(_TIMES)
+_AFTER_TIMES = _AFTER_PLAIN + len(_MOMENTS_READ)
 _AFTER_ADDRESS = _AFTER_TIMES + len(_ADDRESS)
 _STAGES = {one.value: one for one in Stage}
 _KINDS = {one.value: one for one in Kind}
@@ -185,7 +187,7 @@ def contact_of(row: Sequence[Any]) -> Contact:
     """Return the contact that the columns READ of a row hold."""
     moments: dict[str, Any] = {
         name: from_micros(moment)
-        for name, moment in zip(_TIMES, row[_AFTER_PLAIN:_AFTER_TIMES], strict=True)
+        for name, moment in zip(_MOMENTS_READ, row[_AFTER_PLAIN:_AFTER_TIMES], strict=True)
         if moment is not None
     }
     emails, phones, consents, extra, stage, kind, source_type, has_notes = row[_AFTER_ADDRESS:]

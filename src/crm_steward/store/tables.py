@@ -1,4 +1,4 @@
-"""The schema, one for SQLite and PostgreSQL. Migrations create it; this module reads and writes it."""
+"""The schema, one for SQLite and PostgreSQL: migrations create it. What is written is in `written`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,48 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
 )
 
 from crm_steward.store.columns import Json, UtcTime
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+from crm_steward.store.metadata import metadata
+from crm_steward.store.written import (
+    approvals,
+    consent_evidence,
+    journal,
+    plans,
+    tombstones,
 )
+
+__all__ = [
+    "approvals",
+    "connections",
+    "consent_evidence",
+    "contacts",
+    "decisions",
+    "examinations",
+    "figures",
+    "finding_refs",
+    "findings",
+    "jobs",
+    "journal",
+    "learned",
+    "leases",
+    "meta",
+    "metadata",
+    "outbox",
+    "people",
+    "plans",
+    "quarantine",
+    "regrouped",
+    "rulebooks",
+    "runs",
+    "snoozes",
+    "tokens",
+    "tombstones",
+]
 
 
 def _of_a_finding() -> Column[str]:
@@ -161,6 +187,7 @@ contacts = Table(
     Column("absences", Integer, nullable=False, default=0),  # full reads in a row without it
     Column("gone_at", UtcTime),
     Column("survivor", Text),  # id it was merged into, in the same connection
+    Column("erased_at", UtcTime),  # when somebody with one of its addresses was erased here
     Index(None, "email_key"),
     Index(None, "gone_at"),
     Index(None, "changed_at"),
@@ -277,53 +304,6 @@ examinations = Table(
     Column("whole_at", UtcTime, nullable=False),  # at all contacts of the connection
 )
 """Which rule last looked at which connection: what stands unchanged is not written at each scan."""
-
-plans = Table(
-    "plans",
-    metadata,
-    Column("hash", Text, primary_key=True),
-    Column("created_at", UtcTime, nullable=False),
-    Column("expires_at", UtcTime, nullable=False),
-    Column("status", Text, nullable=False),  # open, applying, applied, superseded
-    Column("content", Json, nullable=False),  # Plan.to_json()
-    Column("applied_at", UtcTime),
-)
-
-approvals = Table(
-    "approvals",
-    metadata,
-    Column("plan", Text, ForeignKey("plans.hash", ondelete="CASCADE"), primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("approved_by", Text, nullable=False),
-    Column("approved_at", UtcTime, nullable=False),
-    Column("note", Text, nullable=False, default=""),
-)
-
-journal = Table(
-    "journal",
-    metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
-    Column("run", Text, nullable=False),
-    Column("plan", Text, nullable=False),
-    Column("key", Text, nullable=False),  # the change's idempotency key
-    Column("state", Text, nullable=False),  # intent, verified, rejected, conflict, unknown, absent
-    Column("kind", Text, nullable=False),  # update, task, ...
-    Column("connection", Text, nullable=False),
-    Column("id", Text, nullable=False),
-    Column("rule", Text, nullable=False),
-    Column("finding", Text, nullable=False),
-    Column("change", Json),  # on the intent only: the change with expected (before) values
-    Column("reason", Text, nullable=False, default=""),
-    Column("remote_id", Text, nullable=False, default=""),
-    Column("undoes", Integer),  # seq of the intent that this change takes back
-    Column("epoch", Integer, nullable=False),  # fencing: the lease under which it was written
-    Column("at", UtcTime, nullable=False),
-    Index(None, "key"),
-    Index(None, "connection", "id"),
-    Index(None, "run"),
-    Index(None, "at"),
-)
-"""Append-only. Each change is an `intent` line written before the call, then what became of it."""
 
 rulebooks = Table(
     "rulebooks",

@@ -36,12 +36,12 @@ def refuse_unfit(stored: StoredPlan, *, rules: str | None, now: datetime) -> Non
             fresh.
     """
     name, plan = stored.hash, stored.plan
-    if stored.altered:
-        raise LimitExceededError(f"Plan {name} was altered since it was made.", hint=_AGAIN)
     if stored.status is PlanStatus.APPLIED:
         raise LimitExceededError(f"Plan {name} was applied already.", hint=_AGAIN)
     if stored.status is PlanStatus.SUPERSEDED:
         raise LimitExceededError(f"Plan {name} was replaced by a newer one.", hint=_AGAIN)
+    if stored.altered:
+        raise LimitExceededError(f"Plan {name} was altered since it was made.", hint=_AGAIN)
     if now >= plan.expires_at:
         raise LimitExceededError(
             f"Plan {name} expired on {plan.expires_at:%Y-%m-%d at %H:%M} UTC.", hint=_AGAIN

@@ -35,6 +35,7 @@ TASK = "a task is not taken back: close it in the CRM"
 SUPPRESSED = "nothing is loosened by machine: a person lifts it in the CRM, if they may"
 ARCHIVED = "restore the record from the CRM's recycle bin"
 FILLED = "the record was merged with others that held this; a merge cannot be taken back"
+PURGED = "what it held before is no longer kept: keep_values in the settings, or an erasure"
 MERGED = "a merge cannot be taken back"
 CLOSED = "a closed task is not taken back: open it again in the CRM"
 _WHY_NOT: Mapping[type, str] = MappingProxyType(
@@ -168,6 +169,10 @@ def _named(journal: Journal, what: str) -> Sequence[Line]:
 
 def _impossible(line: Line, merged: Collection[tuple[str, RecordRef]]) -> str:
     """Return why a change is not taken back; of a group's records only a merge writes fields."""
+    if line.purged_at is not None and (
+        line.change is None or isinstance(line.change, UpdateFields)
+    ):
+        return PURGED
     if isinstance(line.change, UpdateFields) and (line.finding, line.ref) in merged:
         return FILLED
     return _WHY_NOT[type(line.change)]
