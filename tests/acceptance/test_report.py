@@ -118,6 +118,31 @@ def test_report_is_safe_and_discreet(desk: Desk, steward: Cli) -> None:
     assert not tags & {"script", "img", "iframe"}
 
 
+def test_duplicates_to_look_at_are_shown(desk: Desk, steward: Cli, tmp_path: Path) -> None:
+    """The group that a person looks at first, with its picture as `duplicates explain` says it."""
+    desk(read=False)
+    twins = "id,first name,last name,city,company\n1,Ines,Oakenshaw,Nice,Firm\n2,I,Oakenshaw,Nice,Firm\n"
+    (tmp_path / "people.csv").write_text(twins, "utf-8")
+    for command in ("pull", "scan"):
+        _good(steward(command))
+    text = " ".join(_good(steward("report", "--language", "en")).split())
+    html = _good(steward("report", "--language", "en", "--format", "html"))
+    explained = json.loads(
+        _good(steward("duplicates", "explain", "people:1", "people:2", "--json"))
+    )
+    assert "DUPLICATES: WHAT TO LOOK AT FIRST" in text
+    assert "1 group of records is probably one person" in text
+    assert "last name: same" in html
+    for part in (*explained["comparisons"], explained):
+        assert f"{part['bits']:+.1f}" in text
+        assert f"{part['bits']:+.1f}" in html
+    document = json.loads(_good(steward("report", "--json")))["twins"]
+    assert (document["review"], document["sure"]) == (1, 0)
+    listed = json.loads(_good(steward("duplicates", "list", "--review", "--json")))
+    assert [one["fingerprint"] for one in listed] == [document["groups"][0]["finding"]]
+    assert "Oakenshaw" not in text + html
+
+
 def test_mailed_once(desk: Desk, steward: Cli) -> None:
     """--send mails everybody in their language; sent again, nobody has it twice."""
     postbox = Postbox()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_steward.connect.protocol import Cursor, Gone, Page
-from crm_steward.matching import Wanted, matched, write_found
+from crm_steward.matching import Wanted, explain_weakest, matched, write_found
 from crm_steward.model import Contact, Email, Phone, PostalAddress, RecordRef
 from crm_steward.rules import RuleBook, load_rules
 from crm_steward.scan import scan
@@ -130,6 +130,7 @@ def searched(database: Database, within: str) -> Groups:
     counts = KeyIndex(database, "twice", "").counts()
     with closing(open_relation(database)) as con, matched(con, wanted, counts=counts) as work:
         write_found(work, "found", sure_from=wanted.sure_from)
+        explain_weakest(work, "found", wanted)
         rows = con.execute("SELECT refs, score, evidence FROM found").fetchall()
     return {
         tuple(f"{ref['connection']}:{ref['id']}" for ref in refs): (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import log10
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +19,6 @@ from crm_steward.cli.context import (
     print_json,
 )
 from crm_steward.cli.duplicates_search import RuleOption, searching
-from crm_steward.cli.duplicates_words import comparison, seen
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,13 +49,6 @@ _COMPARED = (
     "birth_date",
 )
 """The fields that are compared, as they are shown."""
-_AGAINST = MappingProxyType(
-    {
-        "strangers": ("two strangers", "deux inconnus"),
-        "family": ("two of a family", "deux membres d'une famille"),
-        "colleagues": ("two colleagues", "deux collègues"),
-    }
-)
 _VERDICTS = MappingProxyType(
     {
         "found": ("Found, in a group of {n} records", "Trouvées, dans un groupe de {n} fiches"),
@@ -212,6 +203,8 @@ def _document(asked: _Asked) -> dict[str, Any]:
 def _print(asked: _Asked, contacts: Mapping[RecordRef, Contact], words: Words) -> None:
     from rich.text import Text
 
+    from crm_steward.report.comparisons import against, signed
+
     out, one, french = console(), asked.explained, words.language == "fr"
     out.print(_values(asked, contacts, words))
     out.print(_waterfall(one, words))
@@ -219,8 +212,8 @@ def _print(asked: _Asked, contacts: Mapping[RecordRef, Contact], words: Words) -
         "One person: {percent} ({bits} bits), against {other}",
         "Une même personne : {percent} ({bits} bits), contre {other}",
         percent=words.percent(one.probability),
-        bits=_signed(one.bits, words),
-        other=_AGAINST[one.against][french],
+        bits=signed(one.bits, words),
+        other=against(one.against, words.language),
     )
     out.print(Text(likely, "bold"))
     named = words.listed([words.known("level", name) for name in one.levels])
@@ -262,7 +255,8 @@ def _waterfall(one: Explained, words: Words) -> Table:
     from rich.bar import Bar
     from rich.table import Table
 
-    french = words.language == "fr"
+    from crm_steward.report.comparisons import against, comparison, rare, seen, signed
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(words.either("compared", "comparé"))
     table.add_column(words.either("seen", "constaté"))
@@ -276,7 +270,7 @@ def _waterfall(one: Explained, words: Words) -> Table:
         (
             comparison(part.comparison, words.language),
             seen(part.level, words.language),
-            _rare(part.one_in, words),
+            rare(part.one_in, words),
             part.bits,
         )
         for part in one.parts
@@ -286,27 +280,13 @@ def _waterfall(one: Explained, words: Words) -> Table:
     for *_, bits in steps:
         reached.append(reached[-1] + bits)
     low, size = min(reached), max(reached) - min(reached) or 1.0
-    for (name, level, rare, bits), start, end in zip(steps, reached, reached[1:], strict=False):
+    for (name, level, seldom, bits), start, end in zip(steps, reached, reached[1:], strict=False):
         begin, stop = sorted((start - low, end - low))
         drawn = Bar(size, begin, stop, width=_WIDTH, color="green" if bits > 0 else "red")
-        table.add_row(name, level, rare, _signed(bits, words), drawn)
+        table.add_row(name, level, seldom, signed(bits, words), drawn)
     table.add_section()
     total = Bar(size, *sorted((-low, one.bits - low)), width=_WIDTH)
-    together = _AGAINST[one.against][french]
-    against = words.either("together, against {other}", "en tout, contre {other}", other=together)
-    table.add_row("", against, "", _signed(one.bits, words), total, style="bold")
+    together = against(one.against, words.language)
+    said = words.either("together, against {other}", "en tout, contre {other}", other=together)
+    table.add_row("", said, "", signed(one.bits, words), total, style="bold")
     return table
-
-
-def _rare(one_in: float, words: Words) -> str:
-    """Return how seldom strangers agree so; nothing where most of them do."""
-    if one_in < 2:  # noqa: PLR2004 -- every other pair
-        return ""
-    # Two figures say it: 1 in 39,000.
-    step = 10 ** max(int(log10(one_in)) - 1, 0)
-    return words.either("1 in {n}", "1 sur {n}", n=round(one_in / step) * step)
-
-
-def _signed(bits: float, words: Words) -> str:
-    sign = "+" if round(bits, 1) > 0 else ""
-    return f"{sign}{words.number(bits, 1)}"

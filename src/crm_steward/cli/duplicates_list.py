@@ -67,8 +67,9 @@ def list_command(
     Impact: the surplus records, times the probability of the weakest link, times 3 if one of them
     is a customer, 2 if one of them did something in the last 12 months.
 
-    Example: `crm-steward duplicates list --review --limit 10`. Snoozed ones are left out. Why two
-    records are in one group: `crm-steward duplicates explain`.
+    Example: `crm-steward duplicates list --review --limit 10`. Left out are those that are snoozed and
+    those that somebody decided since the scan. Why two records are in one group: `crm-steward
+    duplicates explain`.
     """
     from crm_steward.model import utc_now
     from crm_steward.report.words import Words
@@ -79,7 +80,9 @@ def list_command(
 
     settings = open_settings(config)
     with Database.open(settings.database) as database:
-        found = [one for one in ranked(database, now=utc_now()) if sure is None or one.sure is sure]
+        with database.read() as reading:
+            all_ = ranked(reading, now=utc_now())
+        found = [one for one in all_ if sure is None or one.sure is sure]
         # Ties stay in the order of fingerprints: the same list each time.
         found.sort(key=_ORDERS[by], reverse=True)
         listed = {one.fingerprint: one for one in found[:limit]}

@@ -17,7 +17,6 @@ from crm_steward.cli.context import (
     print_json,
 )
 from crm_steward.cli.duplicates_search import RuleOption, searching
-from crm_steward.cli.duplicates_words import comparison, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,6 +152,8 @@ def weights_command(
 
 
 def _changes(changed: Sequence[tuple[str, str, float, float]], words: Words) -> Table:
+    from crm_steward.report.comparisons import comparison, seen
+
     shown = words.either("changed most", "ce qui a le plus changé")
     table = _begun(
         (shown, words.either("seen", "constaté")),
@@ -169,6 +170,8 @@ def _changes(changed: Sequence[tuple[str, str, float, float]], words: Words) -> 
 
 
 def _worths(found: Sequence[Worth], words: Words) -> Table:
+    from crm_steward.report.comparisons import comparison, seen
+
     table = _begun(
         (words.either("compared", "comparé"), words.either("seen", "constaté")),
         (

@@ -10,6 +10,7 @@ says why two contacts are one person or not, `evaluating` how good it all is whe
 from __future__ import annotations
 
 from crm_steward.matching.blocking import CappedBlock, capped
+from crm_steward.matching.explaining import explain_weakest
 from crm_steward.matching.levels import ALL_EVIDENCE, DECIDED, LEVELS
 from crm_steward.matching.matches import (
     Group,
@@ -42,6 +43,7 @@ __all__ = [
     "Weights",
     "Work",
     "capped",
+    "explain_weakest",
     "find_groups",
     "matched",
     "matched_nearby",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from crm_steward.matching.comparing import COMPARISONS, compare
+from crm_steward.matching.comparing import COMPARISONS, Comparison, compare
 from crm_steward.matching.levels import LEVELS
 from crm_steward.matching.matches import Wanted, bits_of, matched
 from crm_steward.matching.rows import EVERYBODY, Narrowed
@@ -29,8 +29,8 @@ compared: they share nothing for which they would be. apart: the search keeps to
 
 PRIOR: Final = ""
 """The name of what is likely before anything is compared."""
-_AT: Final = {comparison.name: f"_at{number}" for number, comparison in enumerate(COMPARISONS)}
-"""Comparison → the column that keeps how rare what is seen of it is."""
+OTHERS: Final = ("strangers", "family", "colleagues")
+"""What two contacts may be who are not one person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,35 +158,25 @@ def _explained(work: Work, wanted: Wanted, pair: tuple[int, int], *, apart: bool
     compared = work.value(f"SELECT count(*) FROM matching.scored WHERE {_HERE}", **ends) > 0
     if not compared:
         _compare(work, wanted.weights, pair)
-    source = "scored" if compared else "asked"
-    seen_of = _row(work, source, wanted.weights, ends)
-    against = max(("strangers", "family", "colleagues"), key=lambda name: seen_of[name])
-    parts = tuple(
-        Part(
-            comparison=one.name,
-            level=one.levels[seen_of[one.column]],
-            bits=seen_of[f"same {one.name}"] - seen_of[f"{against} {one.name}"],
-            one_in=2.0 ** -min(seen_of[_AT[one.name]], 0),
-        )
-        for one in COMPARISONS
-        if seen_of[one.column] and not (seen_of["swapped"] and one.name in NAMES)
-    )
-    prior = -seen_of[f"{against} {PRIOR}"]
-    bits = seen_of["bits"]
+    source = f"(SELECT * FROM matching.{'scored' if compared else 'asked'} WHERE {_HERE})"
+    asked = work.run(_said(source, wanted.weights), **ends)
+    names = [column[0] for column in asked.description or ()]
+    said = dict(zip(names, asked.fetchall()[0], strict=True))
+    parts = tuple(Part(**part) for part in said["parts"])
     verdict, group = _verdict(work, ends)
     if apart:
         verdict, group = "apart", 0
     elif verdict == "below" and not compared:
         verdict = "not compared"
     return Explained(
-        bits=bits,
-        against=against,
-        prior=prior,
+        bits=said["bits"],
+        against=said["against"],
+        prior=said["prior"],
         parts=parts,
-        others=bits - prior - sum(part.bits for part in parts),
-        levels=tuple(name for name in LEVELS if seen_of[f"level {name}"]),
+        others=said["bits"] - said["prior"] - sum(part.bits for part in parts),
+        levels=tuple(said["levels"]),
         verdict=verdict,
-        sure=bits >= bits_of(wanted.sure_from),
+        sure=said["bits"] >= bits_of(wanted.sure_from),
         group=group,
     )
 
@@ -205,19 +195,107 @@ def _compare(work: Work, weights: Weights, pair: tuple[int, int]) -> None:
     score(work, weights, into="asked")
 
 
-def _row(work: Work, source: str, weights: Weights, ends: Mapping[str, int]) -> dict[str, Any]:
-    """Return what is seen of one pair, with what each comparison is worth for each hypothesis."""
-    parts = [
+def _said(source: str, weights: Weights) -> str:
+    """Return SQL for what each comparison says of pairs: `l`, `r`, `bits`, `against`, `prior`, `parts`, `levels`.
+
+    Args:
+        source: Scored pairs, as SQL that stands after FROM.
+        weights: What they were scored with.
+    """
+    worth = [
         f'({sql})::DOUBLE AS "{hypothesis} {name}"'
         for hypothesis, by_comparison in contributions(weights).items()
         for name, sql in by_comparison.items()
     ]
-    levels = [f'coalesce({sql}, false) AS "level {name}"' for name, sql in LEVELS.items()]
-    rare = [f"({chance(name)})::DOUBLE AS {column}" for name, column in _AT.items()]
-    columns = ", ".join([*parts, *levels, *rare])
-    asked = work.run(f"SELECT *, {columns} FROM matching.{source} WHERE {_HERE}", **ends)
-    names = [column[0] for column in asked.description or ()]
-    return dict(zip(names, asked.fetchall()[0], strict=True))
+    rare = [f'({chance(one.name)})::DOUBLE AS "rare {one.name}"' for one in COMPARISONS]
+    levels = [f"CASE WHEN {sql} THEN '{name}' END" for name, sql in LEVELS.items()]
+    parts = ", ".join(_part(one) for one in COMPARISONS)
+    return (
+        f"SELECT l, r, bits::DOUBLE AS bits, against, -{_against(PRIOR)} AS prior, "
+        f"[part FOR part IN [{parts}] IF part IS NOT NULL] AS parts, levels FROM (SELECT *, "
+        "CASE WHEN strangers >= greatest(family, colleagues) THEN 'strangers' "
+        "WHEN family >= colleagues THEN 'family' ELSE 'colleagues' END AS against, "
+        f"[level FOR level IN [{', '.join(levels)}] IF level IS NOT NULL] AS levels, "
+        f"{', '.join([*worth, *rare])} FROM {source})"
+    )
+
+
+def _part(one: Comparison) -> str:
+    """Return SQL for what a comparison says, as `Part` holds it; NULL where it says nothing."""
+    says = f"{one.column} > 0" + (" AND swapped = 0" if one.name in NAMES else "")
+    names = " ".join(f"WHEN {level} THEN '{name}'" for level, name in one.levels.items())
+    return (
+        f"CASE WHEN {says} THEN {{'comparison': '{one.name}', 'level': CASE {one.column} {names} END, "
+        f"'bits': \"same {one.name}\" - {_against(one.name)}, "
+        f"'one_in': pow(2, -least(\"rare {one.name}\", 0))}} END"
+    )
+
+
+def _against(name: str) -> str:
+    """Return SQL for what a comparison is worth for the likeliest other thing."""
+    others = " ".join(f"WHEN '{other}' THEN \"{other} {name}\"" for other in OTHERS)
+    return f"(CASE against {others} END)"
+
+
+_WEAKEST: Final = """
+CREATE TABLE matching.weakest AS
+SELECT m.group_n, p.l, p.r
+FROM matching.pairs p JOIN matching.members m ON m.n = p.l
+JOIN matching.members o ON o.n = p.r AND o.group_n = m.group_n
+JOIN matching.groups g ON g.group_n = m.group_n
+WHERE NOT g.sure
+QUALIFY row_number() OVER (PARTITION BY m.group_n ORDER BY p.bits, p.l, p.r) = 1
+"""
+_EXPLAINED: Final = """
+INSERT INTO matching.explained
+SELECT f.connection, f.id, to_json({{
+    'against': against, 'bits': round(e.bits, 1),
+    'others': round(e.bits - prior - coalesce(list_sum([part.bits FOR part IN parts]), 0), 1),
+    'parts': [{{
+        'bits': round(part.bits, 1), 'comparison': part.comparison, 'level': part.level,
+        'one_in': round(part.one_in, 1 - floor(log10(part.one_in))::INTEGER)::BIGINT
+    }} FOR part IN parts],
+    'prior': round(prior, 1)
+}})::VARCHAR AS weakest
+FROM ({said}) e JOIN matching.weakest w ON w.l = e.l AND w.r = e.r
+JOIN (SELECT group_n, min(n) AS n FROM matching.members GROUP BY group_n) m
+    ON m.group_n = w.group_n
+JOIN matching.records f ON f.n = m.n
+"""
+_ADDED: Final = """
+CREATE OR REPLACE TABLE {table} AS
+SELECT refs, about, score,
+    left(evidence, length(evidence) - 1) || ',"weakest":' || coalesce(weakest, 'null') || '}}'
+        AS evidence
+FROM {table} LEFT JOIN matching.explained
+    ON connection = refs[1].connection AND id = refs[1].id
+"""
+
+
+def explain_weakest(work: Work, table: str, wanted: Wanted) -> None:
+    """Add to the evidence of what was found why the weakest pair of each group is taken for one person.
+
+    Only of groups that a person looks at: `weakest` is null of those that are sure, and where no
+    comparison was made, as a person decided or another engine found. Figures are rounded to what is
+    shown of them: a finding is not written anew because the base grew by a contact.
+
+    Args:
+        work: What `matched` gave.
+        table: What `write_found` made of it.
+        wanted: What was searched for.
+    """
+    work.run("CREATE TABLE matching.explained (connection VARCHAR, id VARCHAR, weakest VARCHAR)")
+    if wanted.engine == "sql":
+        work.run(_WEAKEST)
+        source = (
+            "(SELECT s.* FROM matching.scored s SEMI JOIN matching.weakest USING (l, r) "
+            "ANTI JOIN matching.decided USING (l, r))"
+        )
+        # Planning the statement takes longer than all the rest where there is nothing to say.
+        if work.value(f"SELECT count(*) FROM {source}"):
+            said = _said(source, wanted.weights)
+            work.run(_EXPLAINED.format(said=said))
+    work.run(_ADDED.format(table=table))
 
 
 def _verdict(work: Work, ends: Mapping[str, int]) -> tuple[Verdict, int]:

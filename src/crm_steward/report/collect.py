@@ -8,8 +8,9 @@ from typing import Literal
 from crm_steward.model import InputError
 from crm_steward.report.digest import Digest, Figure
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
+from crm_steward.report.twins import twins
 from crm_steward.report.weeks import Week, week_due
-from crm_steward.report.writes import coverage, decision, fixes
+from crm_steward.report.writes import coverage, decision, fixes, merges
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
@@ -49,8 +50,8 @@ def collect(
 
     The current week is counted now, and the count is kept for later trends. For an earlier week,
     findings and changes are as of the moment its report was due, as far as the store remembers (a
-    finding that was resolved and came back has lost its first life); the plan and the connections
-    are as now.
+    finding that was resolved and came back has lost its first life); the plan, the duplicates and
+    the connections are as now.
 
     Args:
         database: The store.
@@ -91,6 +92,7 @@ def collect(
             more_owners=more_owners,
             fixes=fixes(reading, titles, since, until),
             decision=decision(reading, titles, now),
+            twins=twins(reading, names, merges(reading, now), now),
             coverage=coverage(reading, since, now, late=timedelta(days=2)),
         )
 

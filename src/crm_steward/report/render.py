@@ -19,10 +19,13 @@ from crm_steward.report.digest import (
     Digest,
     Example,
     Figure,
+    Group,
     OwnerShare,
     Person,
 )
 from crm_steward.report.sayings import left_out, say
+from crm_steward.report.twins import SHOWN
+from crm_steward.report.waterfall import BAR, waterfall
 from crm_steward.report.words import Words, clean, plain, safe_link
 
 LARGEST = 95_000
@@ -30,6 +33,13 @@ LARGEST = 95_000
 (https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
 
 _RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
+_SHORTER = (
+    *((SHOWN, examples) for examples in range(_EXAMPLES, 0, -1)),
+    *((groups, 1) for groups in range(SHOWN - 1, 0, -1)),
+    (1, 0),
+    (0, 0),
+)
+"""Groups of duplicates and examples of each rule: what a report shows, and with what it makes do."""
 _BY_HAND = frozenset({"task", "close_task"})
 """Kinds of change that people take back in the CRM."""
 _TEXT_WIDTH = 72
@@ -60,23 +70,27 @@ def render(digest: Digest, language: str) -> Mail:
         language: `en` or `fr`.
     """
     words = Words(language, digest.zone)
-    page = _page(digest, words)
+    page, html = _fitting(_page(digest, words))
     return Mail(
         subject=words("subject", week=str(digest.week.number), headline=page["headline"]),
-        html=_html(page),
+        html=html,
         text=environment().get_template("weekly.txt").render(page),
     )
 
 
-def _html(page: dict[str, Any]) -> str:
-    """Return the HTML part, with as many examples as fit."""
+def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the page and its HTML with as many groups of duplicates and examples as fit.
+
+    The text part shows the same groups, and all examples.
+    """
     digest: Digest = page["d"]
-    for examples in range(_EXAMPLES, -1, -1):
+    for groups, examples in _SHORTER:
+        page["groups"] = digest.twins.groups[:groups]
         shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
         html = environment().get_template("weekly.html").render({**page, "rules": shorter})
         html = _INLINER.inline(html)
         if len(html.encode()) <= LARGEST:
-            return html
+            return page, html
     raise ValueError(f"the report of {digest.week} does not fit into a mail")
 
 
@@ -111,6 +125,10 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
             [words(f"change.{kind}", n=count) for kind, count in counts.items()]
         ),
         "mood": mood,
+        "about_group": lambda group: _about(group, words),
+        "excerpt": lambda group: _excerpt(group, words),
+        "waterfall": lambda link: waterfall(link, words),
+        "judge": _judge,
         "label": label,
     }
 
@@ -229,6 +247,46 @@ def _owner(owner: OwnerShare, words: Words) -> str:
     return plain(owner.name, 60) or words("owners.unknown", id=plain(owner.owner, 40))
 
 
+def _about(group: Group, words: Words) -> str:
+    """Say what makes a group matter."""
+    said = [words("twins.probable", n=group.size, probability=words.percent(group.probability))]
+    if group.customer:
+        said.append(words("twins.customer"))
+    if group.acted:
+        said.append(words("twins.acted"))
+    if group.chained:
+        said.append(words("twins.chained"))
+    return ", ".join(said)
+
+
+def _judge(verdict: str, group: Group) -> str:
+    """Return the command by which a person says whether the weakest link is one person."""
+    ends = (quote(plain(f"{one.connection}:{one.id}")) for one in group.people[:2])
+    return f"crm-steward duplicates {verdict} {' '.join(ends)}"
+
+
+def _excerpt(group: Group, words: Words) -> list[tuple[str, list[str]]]:
+    """Return what is set side by side: a field, and what each record holds of it, never the value."""
+    rows = [
+        (words.field(name), [_held(number, numbers, words) for number in range(len(numbers))])
+        for name, numbers in group.held.items()
+        if any(numbers)
+    ]
+    if any(group.owners):
+        owners = [plain(owner, 40) or _NOTHING for owner in group.owners]
+        rows.append((words.field("owner"), owners))
+    return rows
+
+
+def _held(which: int, numbers: Sequence[int], words: Words) -> str:
+    number = numbers[which]
+    if not number:
+        return _NOTHING
+    if number <= which:
+        return words("twins.same", number=number)
+    return words("twins.other" if any(numbers[:which]) else "twins.given")
+
+
 def _value(figure: Figure, number: float | None, words: Words) -> str:
     if number is None:
         return _NOTHING
@@ -267,7 +325,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(link=safe_link, plain=plain, left=_left, right=_right, wrapped=_wrapped)
+    made.filters.update(
+        link=safe_link, plain=plain, left=_left, right=_right, wrapped=_wrapped, drawn=_drawn
+    )
     return made
 
 
@@ -289,6 +349,10 @@ def _left(text: object, width: int) -> _Laid:
 
 def _right(text: object, width: int) -> _Laid:
     return _Laid(plain(str(text), width).rjust(width))
+
+
+def _drawn(bar: str) -> _Laid:
+    return _Laid(bar.ljust(BAR))
 
 
 def _wrapped(text: object, indent: int = 0) -> _Laid:

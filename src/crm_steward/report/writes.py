@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_steward.model import CloseTask, Plan, PlannedChange, Reversibility
+from crm_steward.model import CloseTask, MergeRecords, Plan, PlannedChange, Reversibility
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -123,36 +123,17 @@ def decision(
     reading: sa.Connection, titles: Mapping[str, Titles], now: datetime
 ) -> Decision | None:
     """Return the plan that waits for a decision, or None."""
-    query = (
-        sa.select(plans)
-        .where(plans.c.status.in_(("open", "applying")), plans.c.expires_at > now)
-        .order_by(plans.c.created_at.desc(), plans.c.hash)
-        .limit(1)
-    )
-    row = reading.execute(query).mappings().one_or_none()
-    if row is None:
+    found = _open_plan(reading, now)
+    if found is None:
         return None
-    plan = Plan.from_json(row["content"])
+    row, unwritten = found
     approved = set(
         reading.execute(sa.select(approvals.c.key).where(approvals.c.plan == row["hash"])).scalars()
     )
-    begun = set(
-        reading.execute(sa.select(journal.c.key).where(journal.c.plan == row["hash"])).scalars()
-    )
-    asleep = set(
-        reading.execute(sa.select(snoozes.c.fingerprint).where(snoozes.c.until > now)).scalars()
-    )
-    gone = sa.select(findings.c.fingerprint).where(
-        findings.c.state == "resolved", findings.c.resolved_at >= row["created_at"]
-    )
-    resolved = set(reading.execute(gone).scalars())
     waiting: Counter[tuple[str, str, str]] = Counter()
     agreed = 0
-    for planned in plan.changes:
-        key = planned.key
-        if key in begun or planned.finding in asleep or _settled(planned, resolved):
-            continue
-        if key in approved:
+    for planned in unwritten:
+        if planned.key in approved:
             agreed += 1
         elif not planned.automatic:
             content = planned.to_json()
@@ -177,6 +158,45 @@ def decision(
         ),
         approved=agreed,
     )
+
+
+def merges(reading: sa.Connection, now: datetime) -> frozenset[str]:
+    """Return the fingerprints of the findings whose records the open plan would merge."""
+    _, unwritten = _open_plan(reading, now) or (None, [])
+    return frozenset(one.finding for one in unwritten if isinstance(one.change, MergeRecords))
+
+
+def _open_plan(
+    reading: sa.Connection, now: datetime
+) -> tuple[sa.RowMapping, list[PlannedChange]] | None:
+    """Return the newest plan that can be used, with what of it is neither begun nor idle."""
+    query = (
+        sa.select(plans)
+        .where(plans.c.status.in_(("open", "applying")), plans.c.expires_at > now)
+        .order_by(plans.c.created_at.desc(), plans.c.hash)
+        .limit(1)
+    )
+    row = reading.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    begun = set(
+        reading.execute(sa.select(journal.c.key).where(journal.c.plan == row["hash"])).scalars()
+    )
+    asleep = set(
+        reading.execute(sa.select(snoozes.c.fingerprint).where(snoozes.c.until > now)).scalars()
+    )
+    gone = sa.select(findings.c.fingerprint).where(
+        findings.c.state == "resolved", findings.c.resolved_at >= row["created_at"]
+    )
+    resolved = set(reading.execute(gone).scalars())
+    unwritten = [
+        planned
+        for planned in Plan.from_json(row["content"]).changes
+        if planned.key not in begun
+        and planned.finding not in asleep
+        and not _settled(planned, resolved)
+    ]
+    return row, unwritten
 
 
 def _settled(planned: PlannedChange, resolved: Collection[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,22 @@ def test_snoozed_ones_are_left_out(typed: Typed) -> None:
     """As everywhere; when nothing is left, that is said."""
     said(typed("snooze", CUSTOMER.fingerprint[:10], "--until", "2 weeks", "--reason", "A merger"))
     assert "gh" not in members(listed(typed))
+
+
+def test_decided_ones_are_left_out(typed: Typed) -> None:
+    """What somebody looked at is not to be looked at again, though the next scan has yet to follow."""
+    said(typed("duplicates", "different", CUSTOMER.fingerprint[:10], "--reason", "Two sisters"))
+    said(typed("duplicates", "same", "crm:i", "crm:j"))
+    assert members(listed(typed)) == ["abcd", "ef", "kl"]
+
+
+def test_what_two_rules_found_is_listed_once(typed: Typed, database: Database) -> None:
+    """The surest finding speaks for it."""
+    sure = replace(group("gh", 0.999, "sure"), rule="others")
+    Findings(database).record({"others": {"crm"}}, [sure], now=utc_now())
+    shown = listed(typed)
+    assert members(shown) == ["gh", "abcd", "ij", "ef", "kl"]
+    assert (shown[0]["rule"], shown[0]["certainty"]) == ("others", "sure")
 
 
 def test_nothing_stands(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

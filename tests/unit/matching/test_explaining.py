@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import duckdb
 import pytest
 
 from crm_steward.matching import SHIPPED, matched
-from crm_steward.matching.explaining import contributions, explain
-from crm_steward.matching.matches import Wanted
+from crm_steward.matching.explaining import contributions, explain, explain_weakest
+from crm_steward.matching.matches import Wanted, write_found
 from crm_steward.matching.scoring import hypotheses
 from crm_steward.model import RecordRef
 from crm_steward.store.relation import relation_of_rows
@@ -74,6 +75,44 @@ def test_an_explanation_adds_up(con: duckdb.DuckDBPyConnection) -> None:
             assert -1.6 < one.others < 0.01
             assert all(part.one_in >= 1 for part in one.parts)
             assert one == explain(con, Wanted(), right, left)
+
+
+def test_the_evidence_of_a_group_says_why_of_its_weakest_pair(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """Where a person looks first, it is what `explain` says, rounded as it is shown; else nothing."""
+    wanted = Wanted(at_least=0.2)
+    with matched(con, wanted) as work:
+        write_found(work, "found_here", sure_from=wanted.sure_from)
+        explain_weakest(work, "found_here", wanted)
+    rows = con.execute("SELECT evidence FROM found_here").fetchall()
+    found = [json.loads(evidence) for (evidence,) in rows]
+    said = [one for one in found if one["certainty"] == "review"]
+    assert len(said) > 3
+    for one in found:
+        if one["certainty"] == "sure":
+            assert one["weakest"] is None
+            continue
+        left, right = (RecordRef.parse(one["pairs"][0][side]) for side in ("left", "right"))
+        whole, why = explain(con, wanted, left, right), one["weakest"]
+        assert why["against"] == whole.against
+        for name in ("bits", "prior", "others"):
+            assert why[name] == pytest.approx(getattr(whole, name), abs=0.051)
+        for short, part in zip(why["parts"], whole.parts, strict=True):
+            assert (short["comparison"], short["level"]) == (part.comparison, part.level)
+            assert short["bits"] == pytest.approx(part.bits, abs=0.051)
+            assert short["one_in"] == pytest.approx(part.one_in, rel=0.51)
+
+
+def test_what_a_person_decided_has_no_waterfall() -> None:
+    """Nor has what another engine found, or nothing: there was no comparison."""
+    con = relation_of_rows([row(1), row(20)])
+    con.execute("INSERT INTO decisions VALUES ('crm', '20', 'other', '1', 'same')")
+    with matched(con, Wanted(sure_from=0.99)) as work:
+        write_found(work, "found_here", sure_from=0.99)
+        explain_weakest(work, "found_here", Wanted())
+    ((evidence,),) = con.execute("SELECT evidence FROM found_here").fetchall()
+    assert json.loads(evidence)["weakest"] is None
 
 
 def test_a_record_that_is_not_looked_at(con: duckdb.DuckDBPyConnection) -> None:

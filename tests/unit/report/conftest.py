@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from crm_steward.matching.explaining import Part
 from crm_steward.model import Severity
 from crm_steward.report.digest import (
     Coverage,
@@ -15,6 +17,8 @@ from crm_steward.report.digest import (
     Example,
     Figure,
     Fixes,
+    Group,
+    Link,
     Movement,
     OwnerShare,
     Person,
@@ -22,6 +26,7 @@ from crm_steward.report.digest import (
     Sleep,
     Source,
     Trouble,
+    Twins,
     Waiting,
 )
 from crm_steward.report.weeks import Week
@@ -51,6 +56,60 @@ def _figure(
 def _person(number: int, connection: str = "hubspot-eu") -> Person:
     url = f"https://app-eu1.hubspot.com/contacts/99/record/0-1/{number}"
     return Person(connection=connection, id=str(number), url=url)
+
+
+def _twins() -> Twins:
+    """Return forty groups, of which three are shown: with a picture, changed since, without one."""
+    parts = (
+        Part(comparison="first name", level="same", bits=5.0, one_in=40),
+        Part(comparison="last name", level="misspelt", bits=2.1, one_in=81),
+        Part(comparison="e-mail", level="private and business", bits=0.6, one_in=2),
+        Part(comparison="phone", level="same", bits=9.8, one_in=12_000),
+        Part(comparison="company", level="other", bits=-2.4, one_in=1),
+        Part(comparison="place, other company", level="same city", bits=1.1, one_in=110),
+    )
+    held = {"full_name": (1, 2, 1), "email": (1, 2, 0), "phone": (1, 1, 3), "birth_date": (0, 0, 0)}
+    link = Link(
+        level="same phone and similar name",
+        probability=0.874,
+        bits=2.8,
+        against="family",
+        prior=-13.3,
+        steps=parts,
+        others=-0.1,
+    )
+    group = Group(
+        finding="3f9c2b7e11d04a68",
+        size=5,
+        probability=0.874,
+        customer=True,
+        acted=True,
+        chained=True,
+        people=(_person(501), _person(502), _person(77, "sheet")),
+        held=held,
+        owners=("Claire Morel", "72", ""),
+        link=link,
+    )
+    pair = {"people": group.people[:2], "size": 2, "owners": ("", ""), "customer": False}
+    pair |= {"held": {"email": (0, 2), "city": (1, 1)}}
+    low = Part(comparison="last name", level="same", bits=3.5, one_in=12)
+    against = replace(
+        link,
+        probability=0.431,
+        bits=-0.4,
+        prior=-3.9,
+        steps=(low,),
+        others=0.0,
+        against="colleagues",
+    )
+    edited = replace(
+        group, finding="a" * 16, probability=0.431, link=against, edited=True, chained=False, **pair
+    )  # type: ignore[arg-type] # of many types
+    unsaid = Link(level="all evidence together", probability=0.61)
+    other = replace(
+        group, finding="b" * 16, probability=0.61, link=unsaid, acted=False, chained=False, **pair
+    )  # type: ignore[arg-type] # of many types
+    return Twins(review=40, groups=(group, edited, other), sure=9, proposed=6)
 
 
 def sample() -> Digest:
@@ -264,6 +323,7 @@ def sample() -> Digest:
             ),
             approved=1,
         ),
+        twins=_twins(),
         coverage=Coverage(
             sources=(
                 Source(

@@ -29,6 +29,7 @@ from crm_steward.report.digest import (
     Digest,
     Example,
     Figure,
+    Group,
     Movement,
     Person,
     RuleShare,
@@ -139,10 +140,51 @@ def test_html_and_text_say_the_same(digest: Digest) -> None:
         "crm-steward undo apply-20261112-a1b2c3 --yes", "900 contacts not compared",
         "file not found", "a field holds a NUL character", "1,280", "82.4%", "Europe/Paris",
         "17 more are snoozed; snoozes that end within the next week: 4.",
+        "5 records, one person: 87.4%, a customer, acted lately, some linked by others only", "phone: same (1 in 12,000)",
+        "crm-steward duplicates different hubspot-eu:501 hubspot-eu:502", "and 37 more groups", "place, other company",
+        "together, against two of a family: 87.4%", "-2.4", "and 2 more",
+        "The plan above proposes 6 of them", "edited since the scan", "not known of this link",
         "2 changes refused by the CRM", "missing: phone and company", "nothing since 12 Mar 2023",
     ):  # fmt: skip
         assert said in page, said
         assert said in flat, said
+
+
+def test_each_bar_is_in_the_page_and_in_the_text(digest: Digest) -> None:
+    """Every figure of the picture stands beside its bar, which is a table and needs no image."""
+    mail = render(digest, "fr")
+    figures = ("-13,3", "+5,0", "+2,1", "+0,6", "+9,8", "-2,4", "+1,1", "-0,1", "+2,8")
+    for text in (mail.text, _Page(mail.html).text):
+        places = [text.index(figure) for figure in figures]
+        assert places == sorted(places)
+    for name, bars in (("up", 7), ("down", 2), ("start", 2), ("whole", 2)):
+        assert mail.html.count(f'<td class="{name}') >= bars, name
+
+
+def test_large_groups_make_room(digest: Digest) -> None:
+    """With pictures of all comparisons, long names and links, the mail is as small as ever."""
+    usual, counts = digest.twins.groups[0], []
+    for group, rules in ((usual, 4), (_large(usual), 4), (_large(usual), 24)):
+        twins = replace(digest.twins, groups=(group,) * 3)
+        mail = render(replace(digest, rules=digest.rules[1:2] * rules, twins=twins), "en")
+        assert len(mail.html.encode()) <= LARGEST
+        shown = mail.html.count("Weakest link")
+        assert shown == mail.text.count("Weakest link")
+        assert f"and {40 - shown} more groups" in mail.text
+        counts.append(shown)
+    assert counts == [3, 2, 1]
+
+
+def _large(group: Group) -> Group:
+    assert group.link is not None
+    url = "https://crm.example/" + "a" * 400
+    fields = ("full_name", "email", "phone", "company", "street", "city")
+    return replace(
+        group,
+        people=tuple(replace(one, name="é" * 60, url=url) for one in group.people),
+        held=dict.fromkeys(fields, (1, 2, 3)),
+        link=replace(group.link, steps=group.link.steps + group.link.steps[:4]),
+    )
 
 
 def test_a_week_without_snoozes_does_not_speak_of_them(digest: Digest) -> None:
@@ -306,6 +348,10 @@ def test_colours_can_be_read() -> None:
         found = re.search(rf"(?:^|\n)\.?{name} \{{[^}}]*?(?<!-)color: (#\w{{6}})", css)
         assert found, name
         assert _contrast(found[1], "#ffffff") >= 4.5, name
+    for name in ("up", "down", "start", "whole"):
+        found = re.search(rf"\.{name} \{{[^}}]*background-color: (#\w{{6}})", css)
+        assert found, name
+        assert _contrast(found[1], "#ffffff") >= 3, name  # WCAG 1.4.11: not text
     for name in ("critical", "high", "medium", "low", "band"):
         found = re.search(rf"\.{name} \{{[^}}]*background-color: (#\w{{6}})", css)
         assert found, name

@@ -21,6 +21,7 @@ from crm_steward.matching import (
     Weights,
     Work,
     capped,
+    explain_weakest,
     find_groups,
     matched,
     matched_nearby,
@@ -75,6 +76,8 @@ class Duplicates(SqlCheck):
         "certainty": "sure: each two members are sure to be one person. review: a person looks first.",
         "pairs": "Each pair with its level, probability and certainty, the least probable first.",
         "chained": "Whether some members are linked by others only.",
+        "weakest": "Where a person looks first: what each comparison adds or takes, in bits, for the "
+        "least probable pair. Null where the group is sure, or no comparison speaks for it.",
     }
 
     kind: Literal["duplicates"]
@@ -136,6 +139,7 @@ class Duplicates(SqlCheck):
         if scope.changed is not None and keys is not None:
             with matched_nearby(scope.con, wanted, narrowed(scope), keys) as near:
                 write_found(near.work, table, sure_from=wanted.sure_from)
+                explain_weakest(near.work, table, wanted)
                 scope.changed(near.looked_at)
             return Query(f"SELECT * FROM {table}", {})
 
@@ -147,6 +151,7 @@ class Duplicates(SqlCheck):
             for block in capped(work):
                 scope.leave_out(_left_out(block))
             write_found(work, table, sure_from=wanted.sure_from)
+            explain_weakest(work, table, wanted)
             if keys is not None:
                 keys.write_pairs(work.con, work.schema)
         return Query(f"SELECT * FROM {table}", {})
