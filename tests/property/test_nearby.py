@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.decisions import Decision, Decisions, Verdict
 from crm_steward.store.findings import Findings
 from crm_steward.store.keyindex import KeyIndex
+from crm_steward.store.matchingtables import indexes
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.relation import open_relation
 
@@ -127,8 +129,14 @@ def standing(database: Database) -> Groups:
 def searched(database: Database, within: str) -> Groups:
     """Return what a search of everything finds, with names as common as at the last whole scan."""
     wanted = Wanted(levels=LEVELS, within="connection" if within == "connection" else "everywhere")
-    counts = KeyIndex(database, "twice", "").counts()
-    with closing(open_relation(database)) as con, matched(con, wanted, counts=counts) as work:
+    with database.read() as reading:
+        signature = reading.execute(sa.select(indexes.c.signature)).scalar_one()
+    keys = KeyIndex(database, "twice", signature)
+    assert keys.valid()
+    with (
+        closing(open_relation(database)) as con,
+        matched(con, wanted, counts=keys.counts()) as work,
+    ):
         write_found(work, "found", sure_from=wanted.sure_from)
         explain_weakest(work, "found", wanted)
         rows = con.execute("SELECT refs, score, evidence FROM found").fetchall()

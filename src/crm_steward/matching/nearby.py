@@ -167,7 +167,7 @@ def _rekey(near: Work, wanted: Wanted, narrowed: Narrowed, index: Index, counts:
         **narrowed.values,
     )
     near.run(
-        "DELETE FROM matching.known WHERE n IN (SELECT n FROM matching.known SEMI JOIN matching.same USING (connection, id))"
+        "DELETE FROM matching.known WHERE (connection, id) IN (SELECT (connection, id) FROM matching.same)"
     )
     near.run(_CHANGED, next=index.next_number())
     near.run(
@@ -270,7 +270,6 @@ def _pair(near: Work, work: Work) -> None:
     for sql in (_NUMBERS, _KEPT):
         work.run(sql.format(near=near.schema))
     pair(work, only="(a.changed OR b.changed OR a.chain = b.chain)")
-    work.run("CREATE TABLE matching.blocks (key UBIGINT, size INTEGER)")
 
 
 def _affected(near: Work, work: Work, before: Iterable[tuple[int, int]]) -> None:

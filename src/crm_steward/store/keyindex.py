@@ -67,26 +67,21 @@ class KeyIndex:
         self._rule = rule
         self._signature = signature
         self._bits = 0
+        self._left: dict[str, Any] = {}
         self._written = False
         self._staged: list[Staged] = []
 
     def valid(self) -> bool:
         """Whether a whole search left keys behind that are of use."""
-        row = self._row()
-        return row is not None and row["complete"] and row["signature"] == self._signature
-
-    def _row(self) -> dict[str, Any] | None:
-        query = sa.select(indexes).where(indexes.c.rule == self._rule)
+        query = sa.select(indexes).where(
+            indexes.c.rule == self._rule, indexes.c.complete, indexes.c.signature == self._signature
+        )
         with self._database.read() as reading:
             row = reading.execute(query).mappings().one_or_none()
-        return None if row is None else dict(row)
-
-    def _here(self) -> dict[str, Any]:
-        row = self._row()
         if row is None:
-            raise LookupError("no whole search left keys behind")
-        self._bits = row["bits"]
-        return row
+            return False
+        self._left, self._bits = dict(row), row["bits"]
+        return True
 
     # A whole search.
 
@@ -156,15 +151,11 @@ class KeyIndex:
             f"UNION ALL SELECT n, 1, key FROM {schema}.held) ORDER BY n, place, key"
         )
         with con.cursor() as cursor:
-            names = cursor.execute(f"SELECT n, connection, id FROM {schema}.records ORDER BY n")
+            cursor.execute(f"SELECT connection, id FROM {schema}.records ORDER BY n")
             held = runs(con.sql(query).to_arrow_reader(100_000))
-            run = next(held, None)
-            while rows := names.fetchmany(_AT_ONCE):
-                for n, connection, one in rows:
-                    keys = b""
-                    if run is not None and run[0] == n:
-                        (keys,) = run[1]
-                        run = next(held, None)
+            while names := cursor.fetchmany(_AT_ONCE):
+                some = islice(held, len(names))
+                for (connection, one), (n, (keys,)) in zip(names, some, strict=True):
                     yield self._rule, n, connection, one, keys
 
     def _insert(self, table: sa.Table, rows: Iterator[tuple[Any, ...]]) -> None:
@@ -180,16 +171,16 @@ class KeyIndex:
                     if not chunk:
                         break
 
-    # A search of changes.
+    # A search of changes, once `valid` said that there is something to look in.
 
     def counts(self) -> pa.Table:
         """Return how common values were at the last whole search: kind, value, holders."""
-        with pa.ipc.open_stream(self._here()["counts"]) as reader:
+        with pa.ipc.open_stream(self._left["counts"]) as reader:
             return reader.read_all()
 
     def next_number(self) -> int:
         """Return the first number that no contact has."""
-        number: int = self._here()["next_number"]
+        number: int = self._left["next_number"]
         return number
 
     def find(self, con: duckdb.DuckDBPyConnection, table: str) -> pa.Table:
@@ -223,13 +214,12 @@ class KeyIndex:
             con: Has the table `decisions`.
         """
         before, now = (
-            {tuple(one) for one in some} for some in (self._here()["decided"], _decided(con))
+            {tuple(one) for one in some} for some in (self._left["decided"], _decided(con))
         )
         return sorted({(one[0], one[1], one[2], one[3]) for one in before ^ now})
 
     def holders(self, keys: Iterable[int]) -> pa.Table:
         """Return who holds some keys: key, n."""
-        self._here()
         wanted = set(keys)
         buckets = {block_of(key, self._bits) for key in wanted}
         with self._database.read() as reading:
