@@ -11,6 +11,7 @@ from crm_steward import __version__
 from crm_steward.cli import (
     apply,
     audit,
+    backup,
     check,
     connectors,
     consents,
@@ -52,6 +53,7 @@ _COMMANDS = (
     apply,
     undo,
     journal,
+    backup,
     erase,
     subject,
     redirects,
