@@ -131,7 +131,9 @@ def _settle_first(database: Database, settings: Settings, wait: float) -> None:
 
 def _reconcile_first(database: Database, settings: Settings, targets: Targets) -> None:
     """Look for what a restored database forgot; what is still missing is said."""
+    from crm_steward.settings import key_of
     from crm_steward.store.lease import hold
+    from crm_steward.store.tombstones import Tombstones
     from crm_steward.writing.reconcile import reconcile
 
     with hold(database) as lease:
@@ -141,6 +143,7 @@ def _reconcile_first(database: Database, settings: Settings, targets: Targets) -
             targets,
             abilities=settings.abilities,
             lease=lease,
+            stones=Tombstones(database, key_of(settings)),
             language=settings.language,
             zone=settings.timezone,
         )

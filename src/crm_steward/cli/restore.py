@@ -101,6 +101,7 @@ def _put(settings: Settings, file: Path) -> Put:
     path = Path(settings.database.removeprefix(_SQLITE))
     if path.exists() and file.exists() and file.samefile(path):
         raise InputError(f"{file} is the database itself.", hint="Name the backup.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
         return restore(file, path, key_of(settings), now=utc_now())
 

@@ -98,6 +98,7 @@ class Service:
         """
         with ExitStack() as held:
             database = held.enter_context(Database.open(self._settings.database))
+            database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())
             lease = held.enter_context(alone(database, self._clock))
             metrics = Metrics(database, clock=self._clock)

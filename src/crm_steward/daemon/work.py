@@ -206,6 +206,7 @@ class Work:
             targets,
             abilities=settings.abilities,
             lease=lease,
+            stones=Tombstones(self._database, key_of(settings)),
             language=settings.language,
             zone=settings.timezone,
             clock=self._clock,

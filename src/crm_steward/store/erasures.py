@@ -23,7 +23,7 @@ from crm_steward.model import RecordRef, StoreError
 from crm_steward.store.columns import to_micros
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.erasing import erase
-from crm_steward.store.lease import hold
+from crm_steward.store.lease import Lease
 from crm_steward.store.subject import Sought
 from crm_steward.store.tables import contacts, finding_refs, journal, people, tombstones
 from crm_steward.store.tombstones import Tombstones, Trace
@@ -93,7 +93,7 @@ def known_erasures(path: Path) -> Rows:
 
 
 def replay(
-    database: Database, stones: Tombstones, known: Rows, *, now: datetime
+    database: Database, stones: Tombstones, known: Rows, *, lease: Lease, now: datetime
 ) -> Replayed:
     """Erase from a copy everybody who was erased after it was made.
 
@@ -101,6 +101,7 @@ def replay(
         database: The copy.
         stones: Know people again.
         known: See `known_erasures`.
+        lease: The writer's.
         now: When.
 
     Raises:
@@ -119,11 +120,10 @@ def replay(
         ]
         writing.execute(upsert(database, tombstones, ["hash"]), rows)
     sought = list(_sought(database, stones, set(new)))
-    with hold(database) as lease:
-        done = [
-            erase(database, one, stones, run="restore", now=now, lease=lease, give_up=True)
-            for one in sought
-        ]
+    done = [
+        erase(database, one, stones, run="restore", now=now, lease=lease, give_up=True)
+        for one in sought
+    ]
     return Replayed(
         tombstones=len(new),
         records=len({ref for one in done for ref in one.refs}),

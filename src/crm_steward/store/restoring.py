@@ -26,6 +26,7 @@ from crm_steward.store.tombstones import Tombstones
 from crm_steward.store.vault import TokenKey
 
 _ENDINGS = ("-journal", "-wal", "-shm")
+_BESIDE = (*_ENDINGS, ".epoch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +68,16 @@ def restore(file: Path, path: Path, key: TokenKey, *, now: datetime) -> Put:
             _stage(file, staged)
             with Database.open(f"sqlite:///{staged}") as database:
                 begin(database, made_at=copied.made_at, now=now)
-                replayed = replay(database, Tombstones(database, key), erasures, now=now)
+                with hold(database) as lease:
+                    stones = Tombstones(database, key)
+                    replayed = replay(database, stones, erasures, lease=lease, now=now)
             examined(staged)
             synced(staged)
             aside = _set_aside(path, now)
             staged.replace(path)
             synced(path.parent)
         finally:
-            for ending in ("", *_ENDINGS):
+            for ending in ("", *_BESIDE):
                 staged.with_name(staged.name + ending).unlink(missing_ok=True)
     return Put(copied=copied, aside=aside, replayed=replayed)
 
@@ -98,8 +101,10 @@ def _quiet(path: Path) -> None:
     if not path.exists():
         return
     try:
-        with Database.open(f"sqlite:///{path}") as database, hold(database):
-            pass
+        with Database.open(f"sqlite:///{path}") as database:
+            database.examine()
+            with hold(database):
+                pass
     except BusyError:
         raise
     except StewardError:

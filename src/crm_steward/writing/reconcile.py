@@ -29,11 +29,13 @@ from crm_steward.model import (
 )
 from crm_steward.rules import RuleBook
 from crm_steward.store.database import Database
+from crm_steward.store.erasures import known_erasures, replay
 from crm_steward.store.journal import FRUITLESS, Journal, Line, Standing, State, intent_of, within
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.restored import Restored
 from crm_steward.store.runs import Run, Runs
+from crm_steward.store.tombstones import Tombstones
 from crm_steward.writing.candidates import candidates
 from crm_steward.writing.propose import Candidate
 from crm_steward.writing.targets import Target, Targets
@@ -68,6 +70,7 @@ def reconcile(
     *,
     abilities: Mapping[str, Ability],
     lease: Lease,
+    stones: Tombstones | None = None,
     language: str = "en",
     zone: tzinfo = UTC,
     clock: Clock = utc_now,
@@ -80,6 +83,7 @@ def reconcile(
         targets: The connections.
         abilities: What each enabled connection holds and can do.
         lease: The writer's.
+        stones: Know the erased again, to erase them from a copy that was put there by hand.
         language: In which tasks are written.
         zone: In which the days of due dates begin.
         clock: The time.
@@ -94,6 +98,9 @@ def reconcile(
     restored = Restored.of(database)
     if restored is None:
         return None
+    if stones is not None and database.path is not None:
+        known = known_erasures(database.path)
+        replay(database, stones, known, lease=lease, now=clock())
     counts = Reconciled()
     runs = Runs(database)
     run = runs.start("reconcile", now=clock())
