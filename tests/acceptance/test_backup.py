@@ -136,7 +136,7 @@ def test_a_full_disk(filled: Path, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        preexec_fn=little_room,  # noqa: PLW1509 -- no threads here
+        preexec_fn=little_room,
     )
 
     assert done.returncode == 7, done.stderr

@@ -137,7 +137,7 @@ def _head(copy: sqlite3.Connection) -> tuple[int, str]:
     """Return the number and the hash of the journal's last line; before migration 0012 it had none."""
     columns = {row[1] for row in copy.execute("PRAGMA table_info(journal)")}
     shown = "hash" if "hash" in columns else "''"
-    query = f"SELECT seq, {shown} FROM journal ORDER BY seq DESC LIMIT 1"  # noqa: S608 -- two constants
+    query = f"SELECT seq, {shown} FROM journal ORDER BY seq DESC LIMIT 1"
     return copy.execute(query).fetchone() or (0, GENESIS)
 
 

@@ -171,7 +171,7 @@ def _held(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     names = [column.name for column in tombstones.columns]
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as held:
-            rows = held.execute(f"SELECT {', '.join(names)} FROM tombstones").fetchall()  # noqa: S608 -- constants
+            rows = held.execute(f"SELECT {', '.join(names)} FROM tombstones").fetchall()
     except sqlite3.DatabaseError:
         return
     for row in rows:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
-from itertools import chain, islice
-from operator import attrgetter, itemgetter
 
 from crm_steward.model import (
     Ability,
@@ -27,7 +25,7 @@ from crm_steward.model import (
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database
-from crm_steward.store.findings import Findings, Looked
+from crm_steward.store.findings import Findings
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
@@ -36,8 +34,8 @@ from crm_steward.writing.candidates import candidates
 from crm_steward.writing.closing import closings
 from crm_steward.writing.compare import canonical, members
 from crm_steward.writing.limits import Budget
-from crm_steward.writing.propose import Candidate, Proposer
-from crm_steward.writing.routing import Nobody, People
+from crm_steward.writing.propose import Candidate
+from crm_steward.writing.routing import Nobody
 from crm_steward.writing.tried import History
 from crm_steward.writing.withheld import Why, Withheld
 

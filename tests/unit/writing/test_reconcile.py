@@ -20,7 +20,7 @@ MERGES = """
   - id: twins
     about: Twins
     check: {kind: duplicates, levels: [same e-mail]}
-    actions: [merge: {keep: [oldest]}]
+    actions: [merge: {keep: [most complete]}]
     mode: propose
 """
 
@@ -139,6 +139,7 @@ def test_no_merge_is_repeated(world: World, tmp_path: Path) -> None:
     world.rules(MERGES)
     for n in ("1", "2"):
         world.crm.add(n, email="j@example.com", first_name="Jeanne", last_name="Martin")
+    world.crm.edit("1", company="Essai")
     world.look()
     plan = world.plan().plan
     assert plan.changes, world.plan().withheld
