@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from crm_steward.model import StoreError
 from crm_steward.store.backup import BACKUP
 from crm_steward.store.database import Database
-from crm_steward.store.restored import begin
+from crm_steward.store.restored import Restored, begin
 from crm_steward.store.tables import journal, meta
 
 
@@ -80,7 +80,9 @@ def notice(database: Database, epoch: int, *, now: datetime) -> None:
     if known is None or known.installation != present.installation:
         return
     if present.epoch < known.epoch or present.lines < known.lines:
-        begin(database, made_at=None, now=now)
+        # `restore` has marked it already, and knows when it was made.
+        marked = Restored.of(database)
+        begin(database, made_at=marked.made_at if marked else None, now=now)
 
 
 def _path(database: Database) -> Path | None:

@@ -162,15 +162,15 @@ class _Search:
         since = (self.restored.made_at or self.restored.at) - BEFORE
         journal = Journal(self.database)
         keys = {line.key for line in journal.each(within(since=since))}
-        return [
-            _Ask(
-                PlannedChange(change=change, rule=intent.rule, finding=intent.finding),
-                change.ref.connection,
-            )
-            for standing in journal.standings(sorted(keys)).values()
-            if standing.state in FRUITLESS and (intent := standing.intent)
-            if isinstance(change := intent.change, CreateTask | MergeRecords | ArchiveRecord)
-        ]
+        found: list[_Ask] = []
+        for standing in journal.standings(sorted(keys)).values():
+            intent, change = standing.intent, standing.intent.change
+            if standing.state not in FRUITLESS:
+                continue
+            if isinstance(change, CreateTask | MergeRecords | ArchiveRecord):
+                planned = PlannedChange(change=change, rule=intent.rule, finding=intent.finding)
+                found.append(_Ask(planned, change.ref.connection))
+        return found
 
     def look(
         self, targets: Targets, abilities: Mapping[str, Ability], asks: Sequence[_Ask]

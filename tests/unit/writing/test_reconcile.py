@@ -13,7 +13,7 @@ from tests.unit.writing.conftest import NAMES, TASKS, World
 from crm_steward.model import LimitExceededError
 from crm_steward.store.database import Database
 from crm_steward.store.lease import hold
-from crm_steward.store.restored import Restored, begin
+from crm_steward.store.restored import Restored
 from crm_steward.writing.reconcile import Reconciled, reconcile
 
 MERGES = """
@@ -151,7 +151,8 @@ def test_no_merge_is_repeated(world: World, tmp_path: Path) -> None:
     world.database.close()
     shutil.copy(copy, tmp_path / "steward.db")
     world.database = Database.open(f"sqlite:///{tmp_path}/steward.db")
-    begin(world.database, made_at=None, now=world.clock())
+    with hold(world.database, clock=world.clock):
+        """Whoever wants to write finds out that an older copy stands there."""
     world.clock.forward(seconds=1)
     world.look()
 
