@@ -140,6 +140,8 @@ def test_no_merge_is_repeated(world: World, tmp_path: Path) -> None:
     for n in ("1", "2"):
         world.crm.add(n, email="j@example.com", first_name="Jeanne", last_name="Martin")
     world.crm.edit("1", company="Essai")
+    for n in range(20):  # a source that shrank by half would be frozen
+        world.crm.add(f"other-{n}", email=f"other-{n}@example.com", last_name=f"Autre{n}")
     world.look()
     plan = world.plan().plan
     assert plan.changes, world.plan().withheld
