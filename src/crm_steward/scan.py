@@ -211,7 +211,9 @@ def _scan(
         counts.contacts = con.execute("SELECT count(*) FROM contacts").fetchall()[0][0]
         comparison = Comparison(database, con, since)
         linking = [rule for rule in rules if rule.check.links]
-        comparison.begin([rule.id for rule in rules], [rule.id for rule in linking])
+        # What stood of a rule that looks by keys is read once it is known where it looks.
+        known = [rule.id for rule in rules if since is None or rule.id not in chosen.keys]
+        comparison.begin(known, [rule.id for rule in linking])
         numbers = count(1)
 
         def ask(some: Iterable[Rule]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -199,3 +200,16 @@ def test_what_people_decide_is_obeyed_by_the_next_scan_of_changes(
     Decisions(database).forget([(RecordRef("crm", "1"), RecordRef("crm", "2"))])
     scan(database, rules, clock=lambda: at(31), changed=True)
     assert groups(database) == {("1", "2", "3")}
+
+
+def test_a_change_of_what_nobody_compares_leaves_its_group_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    """Neither looked at again nor taken for resolved: most changes are of an owner or a date."""
+    rules = book(tmp_path, TWICE)
+    pull(database, at(0), someone(1), someone(2))
+    scan(database, rules, clock=lambda: at(1))
+    pull(database, at(10), replace(someone(1), owner="ada"))
+    counts = scan(database, rules, clock=lambda: at(11), changed=True)
+    assert (counts.new, counts.resolved, counts.reopened) == (0, 0, 0)
+    assert groups(database) == {("1", "2")}

@@ -47,7 +47,10 @@ class Index(Protocol):
         ...
 
     def find(self, con: duckdb.DuckDBPyConnection, table: str) -> pa.Table:
-        """Return number, connection, id and keys of the contacts in a table that are known."""
+        """Return number, connection, id and keys of the contacts in a table that are known.
+
+        And `same`: whether they are there and nothing changed in them that is compared.
+        """
         ...
 
     def redecided(self, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
@@ -108,7 +111,7 @@ def matched_nearby(
     counts = index.counts()
     with working(con) as near:
         _rekey(near, wanted, narrowed, index, counts)
-        pairs = _surround(near, narrowed, index)
+        pairs = _surround(near, index)
         with working(con) as work:
             prepare(work, Narrowed(source=near.written("matching.contacts")), counts)
             decide(work, wanted.within)
@@ -124,7 +127,8 @@ _CHANGED: Final = """
 CREATE TABLE matching.changed AS
 SELECT coalesce(k.n, $next + row_number() OVER (ORDER BY c.connection, c.id) - 1)::INTEGER AS n,
     c.connection, c.id
-FROM (SELECT DISTINCT connection, id FROM looked_at) c LEFT JOIN matching.known k USING (connection, id)
+FROM (SELECT DISTINCT connection, id FROM looked_at ANTI JOIN matching.same USING (connection, id)) c
+LEFT JOIN matching.known k USING (connection, id)
 """
 _SIZES: Final = """
 CREATE TABLE matching.sizes AS
@@ -155,10 +159,25 @@ def _rekey(near: Work, wanted: Wanted, narrowed: Narrowed, index: Index, counts:
     """Make `changed`, their keys before (`old`) and now (`new`), who else holds these (`there`), `sizes`."""
     con = near.con
     _take(near, "known", index.find(con, "looked_at"))
+    # Most changes are of something that nobody compares: an owner, a date.
+    near.run(
+        "CREATE TABLE matching.same AS SELECT connection, id FROM matching.known "
+        f"SEMI JOIN (SELECT connection, id FROM {narrowed.source} WHERE {narrowed.where}) "
+        "USING (connection, id) WHERE same",
+        **narrowed.values,
+    )
+    near.run(
+        "DELETE FROM matching.known WHERE n IN (SELECT n FROM matching.known SEMI JOIN matching.same USING (connection, id))"
+    )
     near.run(_CHANGED, next=index.next_number())
+    near.run(
+        f"CREATE TABLE matching.present AS SELECT {', '.join(COLUMNS)} FROM {narrowed.source} "
+        f"SEMI JOIN matching.changed USING (connection, id) WHERE {narrowed.where}",
+        **narrowed.values,
+    )
     near.run("CREATE TABLE matching.old AS SELECT unnest(keys) AS key, n FROM matching.known")
     with working(con) as fresh:
-        prepare(fresh, narrowed, counts)
+        prepare(fresh, Narrowed(source=near.written("matching.present")), counts)
         hold(fresh, apart=wanted.within == "connection")
         con.execute(
             f"CREATE TABLE {near.schema}.new AS SELECT key, c.n FROM {fresh.schema}.held h "
@@ -180,7 +199,7 @@ def _rekey(near: Work, wanted: Wanted, narrowed: Narrowed, index: Index, counts:
     _take(near, "spoken_of", index.find(con, near.written("matching.redecided")))
 
 
-def _surround(near: Work, narrowed: Narrowed, index: Index) -> list[tuple[int, int]]:
+def _surround(near: Work, index: Index) -> list[tuple[int, int]]:
     """Make `others`, `chains` and `contacts`: who is compared besides those that changed.
 
     Returns:
@@ -212,11 +231,7 @@ def _surround(near: Work, narrowed: Narrowed, index: Index) -> list[tuple[int, i
     )
     refs = near.run("SELECT connection, id FROM matching.others").fetchall()
     _take(near, "contacts", index.contacts(refs, COLUMNS))
-    near.run(
-        f"INSERT INTO matching.contacts BY NAME SELECT {', '.join(COLUMNS)} FROM {narrowed.source} "
-        f"WHERE {narrowed.where}",
-        **narrowed.values,
-    )
+    near.run("INSERT INTO matching.contacts BY NAME SELECT * FROM matching.present")
     return sorted(pairs)
 
 

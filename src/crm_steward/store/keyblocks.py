@@ -27,6 +27,7 @@ class Staged:
     old: dict[int, list[int]] = field(default_factory=dict)
     new: dict[int, list[int]] = field(default_factory=dict)
     marks: dict[int, int] = field(default_factory=dict)
+    contents: dict[int, int] = field(default_factory=dict)
     affected: list[int] = field(default_factory=list)
     links: list[tuple[int, int]] = field(default_factory=list)
     decided: list[list[str]] = field(default_factory=list)
@@ -77,7 +78,7 @@ def keep(database: Database, writing: sa.Connection, rule: str, bits: int, stage
             "n": n,
             "connection": name,
             "id": one,
-            "keys": _bytes(staged.new[n]),
+            "keys": _bytes([staged.contents[n], *staged.new[n]]),
         }
         for n, name, one in staged.changed
         if n in staged.new

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from crm_steward.model import COMPARED
 from crm_steward.store.arrow import arrow_type
 from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import Database, chunked
@@ -38,12 +39,15 @@ _RECORD: Final = 31
 _MARK: Final = (
     f"((hash('record', connection, id) & {2**64 - 1 - _RECORD}::UBIGINT) | {_RECORD}::UBIGINT)"
 )
+_CONTENT: Final = f"hash({', '.join(COMPARED)})"
+"""SQL of what changes when anything does that is compared; it lies before the keys of a record."""
 _KEYS: Final = pa.schema([("key", pa.uint64()), ("n", pa.int32())])
 _RECORDS: Final = pa.schema(
     [
         ("n", pa.int32()),
         ("connection", pa.string()),
         ("id", pa.string()),
+        ("content", pa.uint64()),
         ("keys", pa.list_(pa.uint64())),
     ]
 )
@@ -145,7 +149,12 @@ class KeyIndex:
             yield self._rule, bucket, keys + numbers
 
     def _listed(self, con: duckdb.DuckDBPyConnection, schema: str) -> Iterator[tuple[Any, ...]]:
-        query = f"SELECT n, key FROM {schema}.held ORDER BY n, key"
+        query = (
+            "SELECT n, key FROM ("
+            f"SELECT n, 0 AS place, {_CONTENT} AS key FROM contacts "
+            f"JOIN {schema}.records USING (connection, id) "
+            f"UNION ALL SELECT n, 1, key FROM {schema}.held) ORDER BY n, place, key"
+        )
         with con.cursor() as cursor:
             names = cursor.execute(f"SELECT n, connection, id FROM {schema}.records ORDER BY n")
             held = runs(con.sql(query).to_arrow_reader(100_000))
@@ -184,25 +193,28 @@ class KeyIndex:
         return number
 
     def find(self, con: duckdb.DuckDBPyConnection, table: str) -> pa.Table:
-        """Return number, connection, id and keys of the contacts in a table that are known.
+        """Return number, connection, id, content and keys of the contacts in a table that are known.
+
+        And `same`: whether they are there and nothing changed in them that is compared.
 
         Args:
             con: Where the table is.
             table: Has connection and id.
         """
-        wanted = {
-            (connection, one): mark
-            for connection, one, mark in con.execute(
-                f"SELECT connection, id, {_MARK} FROM {table}"
-            ).fetchall()
-        }
-        found = self.holders(wanted.values())
-        rows = self.records(found["n"].to_pylist())
-        here = [
-            ref in wanted
-            for ref in zip(*(rows[c].to_pylist() for c in ("connection", "id")), strict=True)
+        rows = con.execute(
+            f"SELECT connection, id, mark, content FROM (SELECT connection, id, {_MARK} AS mark FROM {table}) "
+            f"LEFT JOIN (SELECT connection, id, {_CONTENT} AS content FROM contacts) USING (connection, id)"
+        ).fetchall()
+        contents = {(connection, one): content for connection, one, _, content in rows}
+        numbers = self.holders(mark for _, _, mark, _ in rows)["n"].to_pylist()
+        known = self.records(numbers)
+        refs = list(zip(*(known[name].to_pylist() for name in ("connection", "id")), strict=True))
+        same = [
+            contents.get(ref) == content
+            for ref, content in zip(refs, known["content"].to_pylist(), strict=True)
         ]
-        return rows.filter(pa.array(here, pa.bool_()))
+        marked = known.append_column("same", pa.array(same, pa.bool_()))
+        return marked.filter(pa.array([ref in contents for ref in refs], pa.bool_()))
 
     def redecided(self, con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str, str]]:
         """Return the pairs about which people decided something else since.
@@ -239,19 +251,25 @@ class KeyIndex:
         return all_.filter(pc.is_in(all_["key"], value_set=pa.array(wanted, pa.uint64())))
 
     def records(self, numbers: Iterable[int]) -> pa.Table:
-        """Return number, connection, id and keys of some contacts."""
+        """Return number, connection, id, content and keys of some contacts."""
         with self._database.read() as reading:
             rows = rows_of(self._database, reading, records, self._rule, numbers)
         if not rows:
             return _RECORDS.empty_table()
-        n, connection, one, keys = zip(*rows, strict=True)
+        n, connection, one, held = zip(*rows, strict=True)
         ends = array("i", [0])
-        for each in keys:
-            ends.append(ends[-1] + len(each) // 8)
-        flat = pa.Array.from_buffers(pa.uint64(), ends[-1], [None, pa.py_buffer(b"".join(keys))])
+        for each in held:
+            ends.append(ends[-1] + len(each) // 8 - 1)
+        first, flat = (
+            pa.Array.from_buffers(pa.uint64(), count, [None, pa.py_buffer(b"".join(parts))])
+            for count, parts in (
+                (len(held), [each[:8] for each in held]),
+                (ends[-1], [each[8:] for each in held]),
+            )
+        )
         offsets = pa.Array.from_buffers(pa.int32(), len(ends), [None, pa.py_buffer(ends)])
-        listed = pa.ListArray.from_arrays(offsets, flat)
-        return pa.table([n, connection, one, listed], schema=_RECORDS)
+        keys = pa.ListArray.from_arrays(offsets, flat)
+        return pa.table([n, connection, one, first, keys], schema=_RECORDS)
 
     def partners(self, numbers: Iterable[int]) -> list[tuple[int, int]]:
         """Return the pairs found before in which some contacts are, the lower number first."""
@@ -308,6 +326,11 @@ class KeyIndex:
         staged = Staged(
             changed=rows(f"SELECT n, connection, id FROM {schema}.changed ORDER BY n"),
             marks=dict(rows(f"SELECT n, {_MARK} FROM {schema}.changed")),
+            contents=dict(
+                rows(
+                    f"SELECT n, {_CONTENT} FROM contacts JOIN {schema}.changed USING (connection, id)"
+                )
+            ),
             affected=[n for (n,) in rows(f"SELECT n FROM {schema}.affected ORDER BY n")],
             links=rows(f"SELECT l, r FROM {schema}.links ORDER BY ALL"),
             decided=_decided(con),

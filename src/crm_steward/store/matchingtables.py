@@ -26,7 +26,7 @@ records = Table(
     Column("n", Integer, primary_key=True),
     Column("connection", Text, nullable=False),
     Column("id", Text, nullable=False),
-    Column("keys", LargeBinary, nullable=False),  # 8 bytes each
+    Column("keys", LargeBinary, nullable=False),  # 8 bytes each, after as many of what is compared
     sqlite_with_rowid=False,
 )
 
