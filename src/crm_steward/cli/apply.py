@@ -104,6 +104,7 @@ def apply_command(
         from crm_steward.writing import apply_plan
 
         with finishing() as stop, closing(targets_of(settings, stop)) as targets:
+            _reconcile_first(database, settings, targets)
             counts = apply_plan(
                 database,
                 stored,
@@ -126,6 +127,35 @@ def _settle_first(database: Database, settings: Settings, wait: float) -> None:
             counts = settle(database, targets, stop=stop, patience=timedelta(seconds=wait))
         found = ", ".join(f"{number} {state.value}" for state, number in counts.settled.items())
         typer.echo(f"crm-steward: settled from earlier runs: {found or 'none yet'}", err=True)
+
+
+def _reconcile_first(database: Database, settings: Settings, targets: Targets) -> None:
+    """Look for what a restored database forgot; what is still missing is said."""
+    from crm_steward.settings import key_of
+    from crm_steward.store.lease import hold
+    from crm_steward.store.tombstones import Tombstones
+    from crm_steward.writing.reconcile import reconcile
+
+    with hold(database) as lease:
+        found = reconcile(
+            database,
+            open_rules(settings),
+            targets,
+            abilities=settings.abilities,
+            lease=lease,
+            stones=Tombstones(database, key_of(settings)),
+            language=settings.language,
+            zone=settings.timezone,
+        )
+    if found is None:
+        return
+    typer.echo(
+        f"crm-steward: the database is a restored copy: {found.asked} changes looked for in the "
+        f"CRMs, {found.found} found there.",
+        err=True,
+    )
+    for name, why in sorted(found.waiting.items()):
+        typer.echo(f"crm-steward: {name} still waits for {why}.", err=True)
 
 
 def find_plan(database: Database, name: str | None) -> StoredPlan:

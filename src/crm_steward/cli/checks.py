@@ -22,6 +22,7 @@ from crm_steward.connect.tokens import Vault
 from crm_steward.model import ConfigError, Problem, StewardError
 from crm_steward.settings import Settings, secrets_in_file, vault_of
 from crm_steward.store.database import HEAD, Database
+from crm_steward.store.restored import Restored
 
 _LITTLE = 1_000_000_000
 _TOO_LITTLE = 100_000_000
@@ -151,10 +152,16 @@ def _database(settings: Settings) -> Iterator[Result]:
                 writing.execute(sa.text("SELECT 1"))
             database.examine()
             version, place = database.version(), database.place
+            restored = Restored.of(database)
     except StewardError as error:
         yield from _failed("database", error)
         return
     yield Result("database", "ok", f"{place}: writable, schema {version or HEAD}")
+    if restored is not None:
+        remedy = (
+            "The service does so by itself; by hand: crm-steward pull --full, scan, apply --yes."
+        )
+        yield Result("restored", "warning", restored.said(settings.abilities), remedy)
     if path is not None:
         yield from _space(path.parent)
         if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):

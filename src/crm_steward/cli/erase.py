@@ -110,6 +110,7 @@ def _erase(database: Database, settings: Settings, who: Sought, *, give_up: bool
     from crm_steward.model import utc_now
     from crm_steward.settings import key_of
     from crm_steward.store.erasing import erase
+    from crm_steward.store.erasures import keep_erasures
     from crm_steward.store.lease import hold
     from crm_steward.store.runs import Runs
     from crm_steward.store.tombstones import Tombstones
@@ -122,6 +123,7 @@ def _erase(database: Database, settings: Settings, who: Sought, *, give_up: bool
             erased = erase(database, who, stones, run=run, now=now, lease=lease, give_up=give_up)
         counts = {"rows": dict(erased.rows), "records": len(erased.refs)}
         runs.finish(run, {**counts, "withdrawn": erased.withdrawn}, now=utc_now())
+    keep_erasures(database)
     return erased
 
 

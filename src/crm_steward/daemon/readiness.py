@@ -14,6 +14,7 @@ from crm_steward.model import Clock, StoreError
 from crm_steward.settings import Settings
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.mirror import ConnectionState, Mirror
+from crm_steward.store.restored import Restored
 
 _SILENCE_SECONDS = 60.0
 _LATE = 3
@@ -72,11 +73,14 @@ class Readiness:
         checks.append(Check("rules", not self._rules.broken, self._rules.broken))
         try:
             version, states = self._database.version(), Mirror(self._database).states()
+            restored = Restored.of(self._database)
         except StoreError as error:
             return [*checks, Check("database", ok=False, why=str(error), vital=True)]
         at_head = version == HEAD
         why = "" if at_head else f"its schema is {version}, this program needs {HEAD}"
         checks.append(Check("database", at_head, why, vital=True))
+        why = "" if restored is None else restored.said(self._settings.abilities)
+        checks.append(Check("reconciled", not why, why))
         for name, one in self._settings.connections.items():
             if one.enabled:
                 why = self._late(one, states.get(name, ConnectionState(connection=name)))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import FrameType
 
 import structlog
@@ -97,6 +98,7 @@ class Service:
         """
         with ExitStack() as held:
             database = held.enter_context(Database.open(self._settings.database))
+            database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())
             lease = held.enter_context(alone(database, self._clock))
             metrics = Metrics(database, clock=self._clock)
@@ -278,7 +280,19 @@ def alone(database: Database, clock: Clock) -> Iterator[Lease | None]:
     if database.path is None:
         yield None
         return
-    path = f"{database.path}.lock"
+    with locked(database.path):
+        yield None
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold the lock beside a SQLite file, whether or not that can be opened.
+
+    Raises:
+        BusyError: A service runs on it.
+        StoreError: The lock cannot be written.
+    """
+    path = f"{database}.lock"
     try:
         lock = FileLock(path, timeout=0, mode=0o600)
         lock.acquire()
@@ -294,6 +308,6 @@ def alone(database: Database, clock: Clock) -> Iterator[Lease | None]:
             hint="Give this user the right to write in the database's folder.",
         ) from error
     try:
-        yield None
+        yield
     finally:
         lock.release()

@@ -25,11 +25,13 @@ from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.purging import purge
+from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.tombstones import Tombstones
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.plan import make_plan, store_plan
+from crm_steward.writing.reconcile import reconcile
 from crm_steward.writing.settle import settle
 from crm_steward.writing.targets import Target, Targets
 
@@ -81,6 +83,9 @@ class Work:
         state = Mirror(self._database).state(name)
         full_at = state.last_full_at
         full = full_at is None or self._clock() - full_at >= self._settings.service.full_pull_every
+        restored = Restored.of(self._database)
+        if restored and name not in restored.done and full_at is not None:
+            full = full or full_at < restored.at
         with (
             self._pausing(name),
             self._writer.use() as lease,
@@ -142,7 +147,7 @@ class Work:
                 self._database,
                 book,
                 clock=self._clock,
-                only_due=True,
+                only_due=Restored.of(self._database) is None,
                 changed=changed,
                 progress=lambda _rule, _number, _total: self._page_stored(lease),
             )
@@ -166,7 +171,7 @@ class Work:
                 self._database, targets, clock=self._clock, stop=self._stop, lease=lease
             )
             self._count(settled)
-            if settings.service.apply_automatic:
+            if self._reconciled(book, targets, lease) and settings.service.apply_automatic:
                 made = make_plan(
                     self._database,
                     book,
@@ -191,6 +196,30 @@ class Work:
                     self._count(counts)
             failures = dict(targets.failures)
         self._fail(failures)
+
+    def _reconciled(self, book: RuleBook, targets: Targets, lease: Lease) -> bool:
+        """Look for what a restored database forgot; return whether anything may be written."""
+        settings = self._settings
+        found = reconcile(
+            self._database,
+            book,
+            targets,
+            abilities=settings.abilities,
+            lease=lease,
+            stones=Tombstones(self._database, key_of(settings)),
+            language=settings.language,
+            zone=settings.timezone,
+            clock=self._clock,
+        )
+        if found is None:
+            return True
+        _log.warning(
+            "reconciled" if found.over else "reconciling: nothing is written yet",
+            asked=found.asked,
+            found=found.found,
+            waiting=found.waiting,
+        )
+        return found.over
 
     def purge(self) -> None:
         """Forget what the settings no longer keep of what was written."""

@@ -249,7 +249,8 @@ _REMEDIES = {
     "readonly": "Give this user the right to write to the file and its folder.",
     "read-only": "Give this user the right to write to the database.",
     "full": "Free disk space; nothing was half written.",
-    "malformed": "The file is damaged: stop the service and restore the last backup.",
+    "malformed": "The file is damaged. Stop the service, then restore the last backup: "
+    "crm-steward restore FILE.",
     "not a database": "The file is something else: name another file in `database:`.",
     "locked": "Another program holds the database: stop it, then try again.",
     "disk i/o": "The disk fails or is full: check it; nothing was half written.",

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from crm_steward.model import BusyError, Clock, utc_now
 from crm_steward.store.database import Database, upsert
+from crm_steward.store.epoch import note, notice
 from crm_steward.store.tables import leases
 
 WRITER = "writer"
@@ -174,6 +175,8 @@ def hold(
     between its last check and its next call. A holder elsewhere loses it after `ttl` without a
     sign of life.
 
+    Whoever takes the writer's finds out whether the database is an older copy (see `epoch`).
+
     Args:
         database: The store.
         name: What the lease is for.
@@ -183,10 +186,16 @@ def hold(
 
     Raises:
         BusyError: Somebody else holds it; says who.
+        StoreError: The database, or the file beside it, cannot be written.
     """
     lease = _take(database, name, holder or Holder.here(), clock, ttl)
     try:
+        if name == WRITER:
+            notice(database, lease.epoch - 1, now=clock())
+            note(database, lease.epoch)
         yield lease
+        if name == WRITER:
+            note(database, lease.epoch)
     finally:
         lease.release()
 

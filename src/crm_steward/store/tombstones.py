@@ -52,6 +52,14 @@ class Tombstones:
         """
         return _hash(self._keys()[0], trace, value)
 
+    def any_of(self, trace: Trace, value: str) -> set[str]:
+        """Return the hashes under every key that is given: a tombstone may be of an older one.
+
+        Raises:
+            ConfigError: The key cannot be read or made.
+        """
+        return {_hash(key, trace, value) for key in self._keys()}
+
     def put(
         self,
         writing: sa.Connection,

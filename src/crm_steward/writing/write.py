@@ -38,6 +38,7 @@ from crm_steward.model import (
 )
 from crm_steward.store.journal import Journal, Line, State, intent_of
 from crm_steward.store.lease import Lease
+from crm_steward.store.restored import refuse_restored
 from crm_steward.writing.compare import difference, members
 from crm_steward.writing.readback import read_back, unread
 from crm_steward.writing.targets import Target, Targets
@@ -106,10 +107,16 @@ class Writer:
     """Keys of what was sent in this run and has no answer yet."""
 
     def write_all(self, targets: Targets, items: Iterable[Item]) -> None:
-        """Write `items`, connection by connection; one that fails does not stop the others."""
+        """Write `items`, connection by connection; one that fails does not stop the others.
+
+        Raises:
+            LimitExceededError: One was not reconciled since the database was restored; nothing was
+                written.
+        """
         by_connection: dict[str, list[Item]] = {}
         for item in items:
             by_connection.setdefault(item.planned.change.ref.connection, []).append(item)
+        refuse_restored(self.journal.database, by_connection)
         for connection, group in by_connection.items():
             targets.attempt(connection, partial(self.write, items=group))
 

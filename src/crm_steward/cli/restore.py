@@ -1,0 +1,122 @@
+"""`crm-steward restore`: put a backup in the database's place, so that nothing is doubled by it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from crm_steward.cli.backup import as_document
+from crm_steward.cli.context import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    console,
+    open_settings,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from crm_steward.settings import Settings
+    from crm_steward.store.restoring import Put
+
+_SQLITE = "sqlite:///"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("restore")(restore_command)
+
+
+def restore_command(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="The backup. Without it: the database was put back by other means."),
+    ] = None,
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    made_at: Annotated[
+        datetime | None,
+        typer.Option(help="Without FILE: when the copy that was put back was made, in UTC."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a backup in the database's place; what stands there is kept aside, under the name printed.
+
+    Stop the service first. Afterwards, nothing is written to a CRM until it was read in full,
+    scanned, and asked about every task, merge and archiving that the backup may have forgotten; the
+    service does so by itself, and `/readyz` says what is missing. People who were erased since are
+    erased again. Plans that were open are made anew. A PostgreSQL database is restored by
+    `pg_restore`; then call this without FILE.
+
+    Ends with 7 when the files cannot be written, with 8 when a service or a command still works on the
+    database, with 10 when FILE is damaged, no backup, or of a newer crm-steward. The present
+    database stands then as it was.
+    """
+    settings = open_settings(config)
+    if file is None:
+        _mark(settings, made_at)
+        console().print("Marked: nothing is written until all is reconciled.")
+        return
+    put = _put(settings, file)
+    if as_json:
+        document = {
+            **as_document(put.copied),
+            "set_aside": str(put.aside) if put.aside else None,
+            "erasures_replayed": put.replayed.tombstones,
+            "records_erased": put.replayed.records,
+            "erasures_of_another_key": put.replayed.unreadable,
+        }
+        print_json(document)
+    else:
+        _print(file, put)
+
+
+def _mark(settings: Settings, made_at: datetime | None) -> None:
+    from datetime import UTC
+
+    from crm_steward.model import utc_now
+    from crm_steward.store.database import Database
+    from crm_steward.store.lease import hold
+    from crm_steward.store.restored import begin
+
+    known = None if made_at is None else made_at.replace(tzinfo=UTC)
+    with Database.open(settings.database) as database, hold(database):
+        begin(database, made_at=known, now=utc_now())
+
+
+def _put(settings: Settings, file: Path) -> Put:
+    from crm_steward.daemon.service import locked
+    from crm_steward.model import InputError, utc_now
+    from crm_steward.settings import key_of
+    from crm_steward.store.restoring import restore
+
+    if not settings.database.startswith(_SQLITE):
+        raise InputError(
+            "Only a SQLite database is restored here; PostgreSQL has its own tools.",
+            hint="pg_restore --dbname=DATABASE FILE, then crm-steward restore without a file.",
+        )
+    path = Path(settings.database.removeprefix(_SQLITE))
+    if path.exists() and file.exists() and file.samefile(path):
+        raise InputError(f"{file} is the database itself.", hint="Name the backup.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked(path):
+        return restore(file, path, key_of(settings), now=utc_now())
+
+
+def _print(file: Path, put: Put) -> None:
+    out, copied = console(), put.copied
+    made = f" of {copied.made_at:%Y-%m-%d %H:%M} UTC" if copied.made_at else ""
+    out.print(f"{file}{made} is the database now: schema {copied.schema}.", markup=False)
+    out.print(f"Journal: {copied.lines:,} lines. Last hash: {copied.head}", markup=False)
+    if put.aside:
+        out.print(f"What stood there is kept: {put.aside}. It holds personal data.", markup=False)
+    if put.replayed.tombstones:
+        said = f"Erased again: {put.replayed.records} records of people erased since."
+        out.print(said, markup=False)
+    if put.replayed.unreadable:
+        said = f"{put.replayed.unreadable} erasures were made with another key: erase them again."
+        out.print(said, style="yellow", markup=False)
+    out.print("Nothing is written until all is reconciled: start the service.", markup=False)

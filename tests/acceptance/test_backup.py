@@ -1,0 +1,198 @@
+"""backup as ops use it: whole or not at all, private, verified, while the service writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from tests.acceptance.conftest import Office
+from tests.conftest import Cli
+
+from crm_steward.store.database import HEAD, Database
+from crm_steward.store.tables import meta
+
+
+@pytest.fixture
+def filled(steward: Cli, office: Office, tmp_path: Path) -> Path:
+    """Give a database with 150 people in it."""
+    office()
+    assert steward("pull").returncode == 0
+    return tmp_path / "steward.db"
+
+
+def left(folder: Path) -> set[str]:
+    """Return the names of what a backup could have left behind."""
+    return {path.name for path in folder.iterdir() if "copy" in path.name}
+
+
+def test_a_copy_is_whole_and_private(steward: Cli, filled: Path, tmp_path: Path) -> None:
+    """It holds every contact, only its owner may read it, and it says what the journal ends with."""
+    done = steward("backup", "copy.db", "--json")
+
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    copy = tmp_path / "copy.db"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert said["schema"] == HEAD
+    assert said["bytes"] == copy.stat().st_size
+    with sqlite3.connect(copy) as held, sqlite3.connect(filled) as source:
+        assert json.loads(
+            held.execute("SELECT value FROM meta WHERE key='backup'").fetchone()[0]
+        ) == {
+            "at": said["made_at"],
+            "lines": said["journal_lines"],
+            "head": said["journal_head"],
+        }
+        count = "SELECT count(*) FROM contacts"
+        assert held.execute(count).fetchone() == source.execute(count).fetchone() == (150,)
+    assert left(tmp_path) == {"copy.db"}
+
+
+def test_nothing_is_replaced_unasked(steward: Cli, filled: Path, tmp_path: Path) -> None:
+    """A file that is there stays without --force; the database itself stays with it, too."""
+    (tmp_path / "copy.db").write_text("mine")
+
+    refused = steward("backup", "copy.db")
+    itself = steward("backup", filled.name, "--force")
+    replaced = steward("backup", "copy.db", "--force")
+
+    assert (refused.returncode, itself.returncode, replaced.returncode) == (10, 10, 0)
+    assert "--force" in refused.stderr
+    assert "is the database itself" in itself.stderr
+    assert (tmp_path / "copy.db").read_bytes().startswith(b"SQLite format 3")
+
+
+def test_others_write_meanwhile(filled: Path, steward: Cli, tmp_path: Path) -> None:
+    """What another connection commits all the time is in the copy whole or not at all."""
+    over = threading.Event()
+
+    def write() -> None:
+        with Database.open(f"sqlite:///{filled}") as database:
+            number = 0
+            while not over.is_set():
+                number += 1
+                with database.write() as writing:
+                    writing.execute(meta.delete().where(meta.c.key.in_(["left", "right"])))
+                    for key in ("left", "right"):
+                        writing.execute(meta.insert(), {"key": key, "value": str(number)})
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        done = [steward("backup", f"copy-{n}.db") for n in range(3)]
+    finally:
+        over.set()
+        writer.join()
+
+    assert [one.returncode for one in done] == [0, 0, 0], done[0].stderr
+    for n in range(3):
+        with sqlite3.connect(tmp_path / f"copy-{n}.db") as copy:
+            query = "SELECT count(DISTINCT value) FROM meta WHERE key IN ('left', 'right')"
+            assert copy.execute(query).fetchone()[0] <= 1
+
+
+@pytest.mark.parametrize("where", ["nowhere/copy.db", "crm-steward.yaml/copy.db", "."])
+def test_a_place_that_cannot_be_written(steward: Cli, filled: Path, where: str) -> None:
+    """No folder, a file for a folder, a folder: said in one line, with what to do."""
+    done = steward("backup", where)
+
+    assert done.returncode in (7, 10)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert filled.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder(steward: Cli, filled: Path, tmp_path: Path) -> None:
+    """It is said, and nothing is left."""
+    assert filled.exists()
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+
+    done = steward("backup", "locked/copy.db")
+
+    assert done.returncode == 7
+    assert "permission denied" in done.stderr
+
+
+def test_a_full_disk(filled: Path, tmp_path: Path) -> None:
+    """Where the copy has no room, exit 7; the backup that was there stays as it was."""
+    (tmp_path / "copy.db").write_text("the last good one")
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+
+    assert filled.stat().st_size > 65536
+    done = subprocess.run(  # noqa: PLW1510 -- the code is what is looked at
+        [sys.executable, "-m", "crm_steward", "backup", "copy.db", "--force"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=little_room,
+    )
+
+    assert done.returncode == 7, done.stderr
+    assert (tmp_path / "copy.db").read_text() == "the last good one"
+    assert left(tmp_path) == {"copy.db"}
+
+
+_SLOW = """
+import sqlite3, sys, time
+from crm_steward.store import backup
+verified = backup._verified
+def slow(part):
+    print("copied", flush=True)
+    time.sleep(60)
+    return verified(part)
+backup._verified = slow
+from crm_steward.cli.app import main
+main()
+"""
+
+
+def test_killed_in_the_midst(steward: Cli, filled: Path, tmp_path: Path) -> None:
+    """After kill -9 the named file is as it was, and the next backup cleans up and succeeds."""
+    (tmp_path / "copy.db").write_text("the last good one")
+    command = [sys.executable, "-c", _SLOW, "backup", "copy.db", "--force"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "copied\n"
+        second = steward("backup", "copy.db", "--force")
+        process.send_signal(signal.SIGKILL)
+
+    assert second.returncode == 8, "two at once do not write into the same file"
+    assert (tmp_path / "copy.db").read_text() == "the last good one"
+    assert steward("backup", "copy.db", "--force").returncode == 0
+    assert left(tmp_path) == {"copy.db"}
+    assert steward("check").returncode == 0
+    assert filled.exists()
+
+
+def test_damage_is_not_copied(steward: Cli, filled: Path, tmp_path: Path) -> None:
+    """A damaged database makes no backup: the last good one is worth more."""
+    with filled.open("r+b") as file:
+        file.seek(4096 * 5)
+        file.write(os.urandom(4096 * 20))
+
+    done = steward("backup", "copy.db")
+
+    assert done.returncode == 7, done.stdout
+    assert left(tmp_path) == set()
+
+
+def test_postgresql_has_its_own_tools(steward: Cli, office: Office, postgres_url: str) -> None:
+    """The command says which program does it, and writes nothing."""
+    office(database=postgres_url)
+
+    done = steward("backup", "copy.db")
+
+    assert done.returncode == 10
+    assert "pg_dump" in done.stderr

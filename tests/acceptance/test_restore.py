@@ -1,0 +1,151 @@
+"""restore as ops use it: nothing is doubled in the CRM, nobody comes back, nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.acceptance.conftest import Account, Office
+from tests.conftest import Cli
+
+
+def ok(steward: Cli, *arguments: str) -> str:
+    """Call a command that must end well, and return what it printed."""
+    done = steward(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def filled(steward: Cli, office: Office, tmp_path: Path) -> Path:
+    """Give a database that was read, with a backup of it."""
+    office(limits={"max_percent_per_day": 100, "canary": 1000})
+    for command in ("pull", "scan"):
+        ok(steward, command)
+    ok(steward, "backup", "copy.db")
+    return tmp_path / "steward.db"
+
+
+def test_a_restored_copy_doubles_nothing(steward: Cli, filled: Path, account: Account) -> None:
+    """Written, restored to before, run again: the emulated CRM holds every task once."""
+    ok(steward, "plan")
+    ok(steward, "apply")
+    steward("apply", "--yes", "--approve", "all")
+    made = account.summary["tasks_by_marker"]
+    assert made
+    said = json.loads(ok(steward, "restore", "copy.db", "--json"))
+
+    refused = steward("apply", "--yes")
+    ok(steward, "pull", "--full")
+    ok(steward, "scan")
+    ok(steward, "plan")
+    done = steward("apply", "--yes", "--approve", "all")
+    shown = steward("apply")
+    again = steward("apply", "--yes", "--approve", "all")
+
+    assert refused.returncode != 0
+    assert "restored copy" in done.stderr + again.stderr, (done.stderr, shown.stderr)
+    assert set(account.summary["tasks_by_marker"].values()) == {1}
+    assert account.summary["doubled_tasks"] == 0
+    assert account.summary["tasks_by_marker"].keys() >= made.keys()
+    assert Path(said["set_aside"]).exists() or (filled.parent / said["set_aside"]).exists()
+
+
+def test_who_was_erased_since_does_not_come_back(
+    steward: Cli, filled: Path, tmp_path: Path
+) -> None:
+    """Erased after the backup, the database destroyed, restored: nothing of the person is there."""
+    with sqlite3.connect(filled) as held:
+        query = "SELECT email_keys FROM contacts WHERE email_keys NOT IN ('[]', '') LIMIT 1"
+        address = json.loads(held.execute(query).fetchone()[0])[0]
+    assert address.encode() in (tmp_path / "copy.db").read_bytes()
+    steward("erase", "--email", address, "--yes")
+    filled.write_bytes(b"destroyed" * 1000)
+
+    said = json.loads(ok(steward, "restore", "copy.db", "--json"))
+
+    assert said["erasures_replayed"] >= 1
+    assert said["records_erased"] >= 1
+    assert address.encode() not in filled.read_bytes()
+    assert stat.S_IMODE(filled.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("what", ["garbage", "torn", "missing", "newer", "foreign"])
+def test_a_file_that_is_no_backup(steward: Cli, filled: Path, tmp_path: Path, what: str) -> None:
+    """Each is said, ends with 10, and the present database stands as it was."""
+    file = tmp_path / "bad.db"
+    whole = (tmp_path / "copy.db").read_bytes()
+    if what == "garbage":
+        file.write_bytes(os.urandom(50_000))
+    elif what == "torn":
+        file.write_bytes(whole[: len(whole) // 2])
+    elif what == "newer":
+        file.write_bytes(whole)
+        with sqlite3.connect(file) as copy:
+            copy.execute("UPDATE alembic_version SET version_num = '9999'")
+    elif what == "foreign":
+        with sqlite3.connect(file) as copy:
+            copy.execute("CREATE TABLE something (id)")
+    before = filled.read_bytes()
+
+    done = steward("restore", "bad.db")
+
+    assert done.returncode == 10, done.stderr
+    assert filled.read_bytes() == before
+    assert not list(tmp_path.glob("*before-*"))
+
+
+_SLOW = """
+import sys, time
+from crm_steward.store import restoring
+from pathlib import Path
+at = sys.argv.pop(1)
+def here(*_):
+    print("here", flush=True)
+    time.sleep(60)
+if at == "staged":
+    restoring._set_aside = here
+else:
+    restoring.synced = lambda path: here() if list(Path(".").glob("*before-*")) else None
+    Path.replace = here
+from crm_steward.cli.app import main
+main()
+"""
+
+
+@pytest.mark.parametrize("at", ["staged", "aside"])
+def test_killed_in_the_midst(steward: Cli, filled: Path, tmp_path: Path, at: str) -> None:
+    """After kill -9 the database is the old one, whole; restoring once more succeeds."""
+    assert filled.exists()
+    command = [sys.executable, "-c", _SLOW, at, "restore", "copy.db"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(signal.SIGKILL)
+
+    ok(steward, "check")
+    ok(steward, "restore", "copy.db")
+    assert not list(tmp_path.glob(".*restoring*"))
+
+
+def test_a_damaged_database_is_not_written(steward: Cli, filled: Path) -> None:
+    """The service says what is wrong and how to restore, ends with 7, and touches nothing."""
+    with filled.open("r+b") as file:
+        file.seek(4096 * 40)
+        file.write(os.urandom(4096 * 30))
+    damaged = filled.read_bytes()
+
+    done = steward("run", timeout=30)
+
+    assert done.returncode == 7, done.stderr
+    assert "crm-steward restore" in done.stderr
+    assert filled.read_bytes() == damaged
+    ok(steward, "restore", "copy.db")
+    ok(steward, "check")
