@@ -47,20 +47,27 @@ def undo_command(
     """Take back what was written, newest change first.
 
     Without --yes nothing is written; it shows what would be. A field that somebody edited since is
-    left alone. Tasks are not taken back: close them in the CRM. Undone changes are not proposed
-    again.
+    left alone. A task that is still open is closed where the CRM lets us, else it is named. Undone
+    changes are not proposed again.
     """
     from crm_steward.store.database import Database
     from crm_steward.writing import plan_undo, undo
 
     settings = open_settings(config)
     with Database.open(settings.database) as database:
-        result = plan_undo(database, what)
+        result = plan_undo(database, what, settings.abilities)
         if not yes:
             _preview(database, settings, what, result, everything=everything, as_json=as_json)
             return
         with finishing() as stop, closing(targets_of(settings, stop)) as targets:
-            counts = undo(database, what, targets, stop=stop, patience=timedelta(seconds=wait))
+            counts = undo(
+                database,
+                what,
+                targets,
+                abilities=settings.abilities,
+                stop=stop,
+                patience=timedelta(seconds=wait),
+            )
     if not as_json:
         _print_impossible(result)
     end(counts, stop, as_json=as_json)
