@@ -76,6 +76,7 @@ _EN = MappingProxyType(
         "snoozed": "{n} are left out: their findings were snoozed",
         "dry-next": "Nothing was written. --approve all|RULE|KEY approves; --yes writes.",
         "undo-next": "Nothing was written. --yes writes.",
+        "undo-not": "not undone: {kind} at {ref}: {why}",
         "share": "{name}: {used} of {allowed} in 24 hours ({percent} % of {live} contacts)",
     }
 )
@@ -132,6 +133,7 @@ _FR = MappingProxyType(
         "snoozed": "écartées, leurs anomalies étant en sommeil : {n}",
         "dry-next": "Rien n'a été écrit. --approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
         "undo-next": "Rien n'a été écrit. --yes écrit.",
+        "undo-not": "non annulé : {kind}, fiche {ref} : {why}",
         "share": "{name} : {used} sur {allowed} en 24 heures ({percent} % de {live} fiches)",
     }
 )

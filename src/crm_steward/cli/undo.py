@@ -69,7 +69,7 @@ def undo_command(
                 patience=timedelta(seconds=wait),
             )
     if not as_json:
-        _print_impossible(result)
+        _print_impossible(result, settings.language)
     end(counts, stop, as_json=as_json)
 
 
@@ -90,7 +90,7 @@ def _preview(
                 "written": False,
                 "changes": [item.planned.to_json() for item in result.items],
                 "impossible": [
-                    {"ref": str(line.ref), "kind": line.kind, "key": line.key, "why": why}
+                    {"ref": str(line.ref), "kind": line.kind, "key": line.key, "why": why.value}
                     for line, why in result.impossible
                 ],
             }
@@ -101,16 +101,17 @@ def _preview(
     keys = {planned.key for planned in changes}
     shown = None if everything else 20
     print_changes(out, changes, contacts, settings.language, approved=keys, shown=shown)
-    _print_impossible(result)
+    _print_impossible(result, settings.language)
     if changes:
         out.print(word("undo-next", settings.language), style="dim", markup=False)
     elif not result.impossible:
         out.print(f"Nothing that '{plain(what)}' wrote is left to undo.", markup=False)
 
 
-def _print_impossible(result: UndoResult) -> None:
+def _print_impossible(result: UndoResult, language: str) -> None:
     out = console()
     for line, why in result.impossible:
-        out.print(
-            f"not undone: {line.kind} at {plain(line.ref)}: {why}", style="yellow", markup=False
+        said = word(
+            "undo-not", language, kind=line.kind, ref=plain(line.ref), why=why.said(language)
         )
+        out.print(said, style="yellow", markup=False)

@@ -14,12 +14,10 @@ from crm_steward.store.journal import FRUITLESS, Journal, Line, State
 from crm_steward.store.lease import Lease, hold
 from crm_steward.store.runs import Runs
 from crm_steward.writing.counts import ApplyCounts
-from crm_steward.writing.inverse import inverses
+from crm_steward.writing.inverse import Kept, inverses
 from crm_steward.writing.settle import Settler
 from crm_steward.writing.targets import Targets
 from crm_steward.writing.write import Item, Writer
-
-BUSY = "an earlier write to this record is not settled yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +30,7 @@ class UndoResult:
     """
 
     items: tuple[Item, ...] = ()
-    impossible: tuple[tuple[Line, str], ...] = ()
+    impossible: tuple[tuple[Line, Kept], ...] = ()
 
 
 NOTHING_KNOWN: Mapping[str, Ability] = MappingProxyType({})
@@ -61,10 +59,10 @@ def plan_undo(
     ]
     known = inverses(database, effective, abilities)
     items: list[Item] = []
-    impossible: list[tuple[Line, str]] = []
+    impossible: list[tuple[Line, Kept]] = []
     for line in effective:
-        back = BUSY if line.ref in busy else known.of(line)
-        if isinstance(back, str):
+        back = Kept.BUSY if line.ref in busy else known.of(line)
+        if isinstance(back, Kept):
             impossible.append((line, back))
         else:
             planned = PlannedChange(change=back, rule=line.rule, finding=line.finding)

@@ -14,7 +14,7 @@ from crm_steward.store.lease import hold
 from crm_steward.store.purging import purge
 from crm_steward.testing import Fault
 from crm_steward.writing import UndoResult, plan_undo
-from crm_steward.writing.inverse import CLOSED, TASK_CLOSED
+from crm_steward.writing.inverse import Kept
 
 
 @pytest.mark.parametrize("by", ["run", "rule", "ref", "key"])
@@ -158,7 +158,7 @@ def test_a_task_that_we_closed_is_not_closed_again(tasked: World) -> None:
 
     assert result.items == ()
     assert [line.kind for line, _ in result.impossible] == ["close_task", "task"]
-    assert [why for _, why in result.impossible] == [CLOSED, TASK_CLOSED]
+    assert [why for _, why in result.impossible] == [Kept.CLOSED, Kept.TASK_CLOSED]
 
 
 def test_a_task_is_closed_after_its_text_was_purged(tasked: World) -> None:
@@ -207,3 +207,10 @@ def test_an_undo_whose_answer_was_lost_is_settled(world: World) -> None:
 
     assert world.crm.effects.total() == 2
     assert world.states()[-2:] == [State.UNKNOWN, State.VERIFIED]
+
+
+def test_why_something_is_kept_is_said_in_both_languages() -> None:
+    """A French manager reads French, of every reason there is."""
+    for why in Kept:
+        assert why.said("en") == why.value
+        assert why.said("fr") not in ("", why.value)
