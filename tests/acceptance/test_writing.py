@@ -132,7 +132,7 @@ def test_journal_and_undo_tell_what_they_did(steward: Cli) -> None:
 
     preview = steward("undo", lines[0]["run"])
     assert "Rien n'a été écrit" in preview.stdout
-    assert "not undone: task" in preview.stdout
+    assert "clore sa tâche" in preview.stdout
     assert steward("undo", "phone-e164", "--yes").returncode == 0
     undone = json.loads(steward("journal", "--rule", "phone-e164", "--json", "--limit", "1").stdout)
     assert undone[0]["undoes"] is not None

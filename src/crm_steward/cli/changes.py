@@ -42,10 +42,11 @@ _EN = MappingProxyType(
         "reversible": "can be undone",
         "partly": "can be undone in part",
         "irreversible": "CANNOT BE UNDONE",
-        "task-undo": "close it in the CRM to undo it",
+        "task-undo": "undo closes it where the CRM lets us",
         "suppress-undo": "only a person can lift it, in the CRM",
         "archive-undo": "can be restored from the CRM's recycle bin for a while",
         "close": "close its task: {why}",
+        "close-undone": "close its task",
         "close_task-undo": "open it again in the CRM to undo it",
         "changes": "{count} changes",
         "change": "1 change",
@@ -75,6 +76,7 @@ _EN = MappingProxyType(
         "snoozed": "{n} are left out: their findings were snoozed",
         "dry-next": "Nothing was written. --approve all|RULE|KEY approves; --yes writes.",
         "undo-next": "Nothing was written. --yes writes.",
+        "undo-not": "not undone: {kind} at {ref}: {why}",
         "share": "{name}: {used} of {allowed} in 24 hours ({percent} % of {live} contacts)",
     }
 )
@@ -97,10 +99,11 @@ _FR = MappingProxyType(
         "reversible": "annulable",
         "partly": "annulable en partie",
         "irreversible": "IRRÉVERSIBLE",
-        "task-undo": "à clore dans le CRM pour annuler",
+        "task-undo": "undo la clôt là où le CRM le permet",
         "suppress-undo": "seule une personne peut la lever, dans le CRM",
         "archive-undo": "restaurable un temps depuis la corbeille du CRM",
         "close": "clore sa tâche : {why}",
+        "close-undone": "clore sa tâche",
         "close_task-undo": "à rouvrir dans le CRM pour annuler",
         "changes": "{count} modifications",
         "change": "1 modification",
@@ -130,6 +133,7 @@ _FR = MappingProxyType(
         "snoozed": "écartées, leurs anomalies étant en sommeil : {n}",
         "dry-next": "Rien n'a été écrit. --approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
         "undo-next": "Rien n'a été écrit. --yes écrit.",
+        "undo-not": "non annulé : {kind}, fiche {ref} : {why}",
         "share": "{name} : {used} sur {allowed} en 24 heures ({percent} % de {live} fiches)",
     }
 )
@@ -328,7 +332,8 @@ def _rows(
                 )
             return [(word("task", language), none, Text(", ".join(said), "green"))]
         case CloseTask(reason=why):
-            return [(word("close", language, why=plain(why)), none, none)]
+            close = word("close" if why else "close-undone", language, why=plain(why))
+            return [(close, none, none)]
         case MergeRecords():
             from crm_steward.cli.merges import merge_rows
 

@@ -141,7 +141,7 @@ def _what(line: Line) -> str:
         case CreateTask(title=title):
             said = f"task: {plain(title)}"
         case CloseTask(task=task, reason=why):
-            said = f"close task {plain(task)}: {plain(why)}"
+            said = f"close task {plain(task)}: {plain(why)}".removesuffix(": ")
         case None:
             said = plain(line.reason or line.remote_id)
         case _:

@@ -47,22 +47,29 @@ def undo_command(
     """Take back what was written, newest change first.
 
     Without --yes nothing is written; it shows what would be. A field that somebody edited since is
-    left alone. Tasks are not taken back: close them in the CRM. Undone changes are not proposed
-    again.
+    left alone. A task that is still open is closed where the CRM lets us, else it is named. Undone
+    changes are not proposed again.
     """
     from crm_steward.store.database import Database
     from crm_steward.writing import plan_undo, undo
 
     settings = open_settings(config)
     with Database.open(settings.database) as database:
-        result = plan_undo(database, what)
+        result = plan_undo(database, what, settings.abilities)
         if not yes:
             _preview(database, settings, what, result, everything=everything, as_json=as_json)
             return
         with finishing() as stop, closing(targets_of(settings, stop)) as targets:
-            counts = undo(database, what, targets, stop=stop, patience=timedelta(seconds=wait))
+            counts = undo(
+                database,
+                what,
+                targets,
+                abilities=settings.abilities,
+                stop=stop,
+                patience=timedelta(seconds=wait),
+            )
     if not as_json:
-        _print_impossible(result)
+        _print_impossible(result, settings.language)
     end(counts, stop, as_json=as_json)
 
 
@@ -83,7 +90,7 @@ def _preview(
                 "written": False,
                 "changes": [item.planned.to_json() for item in result.items],
                 "impossible": [
-                    {"ref": str(line.ref), "kind": line.kind, "key": line.key, "why": why}
+                    {"ref": str(line.ref), "kind": line.kind, "key": line.key, "why": why.value}
                     for line, why in result.impossible
                 ],
             }
@@ -94,16 +101,17 @@ def _preview(
     keys = {planned.key for planned in changes}
     shown = None if everything else 20
     print_changes(out, changes, contacts, settings.language, approved=keys, shown=shown)
-    _print_impossible(result)
+    _print_impossible(result, settings.language)
     if changes:
         out.print(word("undo-next", settings.language), style="dim", markup=False)
     elif not result.impossible:
         out.print(f"Nothing that '{plain(what)}' wrote is left to undo.", markup=False)
 
 
-def _print_impossible(result: UndoResult) -> None:
+def _print_impossible(result: UndoResult, language: str) -> None:
     out = console()
     for line, why in result.impossible:
-        out.print(
-            f"not undone: {line.kind} at {plain(line.ref)}: {why}", style="yellow", markup=False
+        said = word(
+            "undo-not", language, kind=line.kind, ref=plain(line.ref), why=why.said(language)
         )
+        out.print(said, style="yellow", markup=False)

@@ -40,8 +40,8 @@ _SHORTER = (
     (0, 0),
 )
 """Groups of duplicates and examples of each rule: what a report shows, and with what it makes do."""
-_BY_HAND = frozenset({"task", "close_task"})
-"""Kinds of change that people take back in the CRM."""
+_OWN_WAY = frozenset({"task", "close_task"})
+"""Kinds of change of which it is said how they are taken back."""
 _TEXT_WIDTH = 72
 _LONGEST = 1_000
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -109,7 +109,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "sentence": lambda text: text[:1].upper() + text[1:],
         "heights": heights,
         "first": digest.figures[0].before is None if digest.figures else True,
-        "undoable": lambda item: item.kind if item.kind in _BY_HAND else item.reversibility,
+        "undoable": lambda item: item.kind if item.kind in _OWN_WAY else item.reversibility,
         "rules": digest.rules[:_RULES],
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),

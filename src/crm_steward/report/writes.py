@@ -32,8 +32,8 @@ from crm_steward.store.tables import (
     snoozes,
 )
 
-_UNDOABLE = frozenset({"update"})
-"""Kinds of change that can be taken back by machine."""
+_UNDOABLE = frozenset({"update", "task"})
+"""Kinds of change that can be taken back by machine, tasks where the CRM lets us close them."""
 
 
 def fixes(

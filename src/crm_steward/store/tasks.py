@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -41,6 +41,29 @@ def settled_tasks(database: Database) -> Iterator[MadeTask]:
             change = standing.intent.change
             if standing.state is State.VERIFIED and isinstance(change, CreateTask):
                 yield MadeTask(change, row.remote_id, row.rule, row.finding)
+
+
+def task_ids(database: Database, keys: Iterable[str]) -> dict[str, str]:
+    """Return what the CRM calls the tasks among these changes that took effect.
+
+    Args:
+        database: The store.
+        keys: Keys of changes.
+
+    Returns:
+        Key of a change → the task's id; those whose id the CRM never told are missing.
+    """
+    found: dict[str, str] = {}
+    for chunk in chunked(keys):
+        query = sa.select(journal.c.key, journal.c.remote_id).where(
+            journal.c.key.in_(chunk),
+            journal.c.kind == "task",
+            journal.c.state == State.VERIFIED.value,
+            journal.c.remote_id != "",
+        )
+        with database.read() as reading:
+            found |= {row.key: row.remote_id for row in reading.execute(query)}
+    return found
 
 
 _MADE, _CLOSED = journal.alias("made"), journal.alias("closed")

@@ -3,52 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
-from crm_steward.model import (
-    ArchiveRecord,
-    Clock,
-    CloseTask,
-    CreateTask,
-    MergeRecords,
-    PlannedChange,
-    RecordRef,
-    StewardError,
-    SuppressChannel,
-    UpdateFields,
-    utc_now,
-)
+from crm_steward.model import Ability, Clock, PlannedChange, RecordRef, StewardError, utc_now
 from crm_steward.store.database import Database
 from crm_steward.store.journal import FRUITLESS, Journal, Line, State
 from crm_steward.store.lease import Lease, hold
 from crm_steward.store.runs import Runs
 from crm_steward.writing.counts import ApplyCounts
+from crm_steward.writing.inverse import Kept, inverses
 from crm_steward.writing.settle import Settler
 from crm_steward.writing.targets import Targets
 from crm_steward.writing.write import Item, Writer
-
-BUSY = "an earlier write to this record is not settled yet"
-TASK = "a task is not taken back: close it in the CRM"
-SUPPRESSED = "nothing is loosened by machine: a person lifts it in the CRM, if they may"
-ARCHIVED = "restore the record from the CRM's recycle bin"
-FILLED = "the record was merged with others that held this; a merge cannot be taken back"
-PURGED = "what it held before is no longer kept: keep_values in the settings, or an erasure"
-MERGED = "a merge cannot be taken back"
-CLOSED = "a closed task is not taken back: open it again in the CRM"
-_WHY_NOT: Mapping[type, str] = MappingProxyType(
-    {
-        UpdateFields: "",
-        CreateTask: TASK,
-        CloseTask: CLOSED,
-        SuppressChannel: SUPPRESSED,
-        ArchiveRecord: ARCHIVED,
-        MergeRecords: MERGED,
-    }
-)
-"""Why a change is not taken back by machine; nothing for what is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,33 +30,43 @@ class UndoResult:
     """
 
     items: tuple[Item, ...] = ()
-    impossible: tuple[tuple[Line, str], ...] = ()
+    impossible: tuple[tuple[Line, Kept], ...] = ()
 
 
-def plan_undo(database: Database, what: str) -> UndoResult:
+NOTHING_KNOWN: Mapping[str, Ability] = MappingProxyType({})
+
+
+def plan_undo(
+    database: Database, what: str, abilities: Mapping[str, Ability] = NOTHING_KNOWN
+) -> UndoResult:
     """Look up what undoing `what` would write. Writes nothing.
 
     Args:
         database: The store.
         what: A run's id, a rule's id, a record (`connection:id`), or a change's key (or its
             beginning).
+        abilities: What each enabled connection can do; without, only fields are given back.
     """
     journal = Journal(database)
     intents = _named(journal, what)
-    effective = journal.took_effect(intents)
-    undone = journal.undone(effective)
+    verified = journal.took_effect(intents)
+    undone = journal.undone(verified)
     busy = {standing.intent.ref for standing in journal.under_way()}
-    merged = journal.merged(line.finding for line in intents if line.seq in effective)
+    effective = [
+        line
+        for line in intents
+        if line.seq in verified and undone.get(line.seq, State.ABSENT) in FRUITLESS
+    ]
+    known = inverses(database, effective, abilities)
     items: list[Item] = []
-    impossible: list[tuple[Line, str]] = []
-    for line in intents:
-        if line.seq not in effective or undone.get(line.seq, State.ABSENT) not in FRUITLESS:
-            continue
-        why = BUSY if line.ref in busy else _impossible(line, merged)
-        if why:
-            impossible.append((line, why))
+    impossible: list[tuple[Line, Kept]] = []
+    for line in effective:
+        back = Kept.BUSY if line.ref in busy else known.of(line)
+        if isinstance(back, Kept):
+            impossible.append((line, back))
         else:
-            items.append(_item(line))
+            planned = PlannedChange(change=back, rule=line.rule, finding=line.finding)
+            items.append(Item(planned=planned, plan="", undoes=line.seq))
     return UndoResult(items=tuple(items), impossible=tuple(impossible))
 
 
@@ -96,6 +75,7 @@ def undo(
     what: str,
     targets: Targets,
     *,
+    abilities: Mapping[str, Ability] = NOTHING_KNOWN,
     clock: Clock = utc_now,
     stop: threading.Event | None = None,
     patience: timedelta = timedelta(0),
@@ -109,6 +89,7 @@ def undo(
         database: The store.
         what: See `plan_undo`.
         targets: The connections.
+        abilities: See `plan_undo`.
         clock: The time.
         stop: When set, the batch under way is finished and nothing more is begun.
         patience: How long to wait at the end for what cannot be settled at once.
@@ -124,6 +105,7 @@ def undo(
                 database,
                 what,
                 targets,
+                abilities=abilities,
                 clock=clock,
                 stop=stop,
                 patience=patience,
@@ -138,10 +120,10 @@ def undo(
     )
     try:
         settler.settle(targets)
-        result = plan_undo(database, what)
+        result = plan_undo(database, what, abilities)
         writer.write_all(targets, result.items)
         settler.settle(targets, patience=patience)
-        counts.left = len(plan_undo(database, what).items)
+        counts.left = len(plan_undo(database, what, abilities).items)
     except StewardError as error:
         runs.finish(counts.run, counts.to_json(), now=clock(), error=type(error).__name__)
         raise
@@ -165,23 +147,3 @@ def _named(journal: Journal, what: str) -> Sequence[Line]:
     if wider:
         return [line for line in wider if line.undoes is None]
     return journal.lines(key=what, state=State.INTENT)
-
-
-def _impossible(line: Line, merged: Collection[tuple[str, RecordRef]]) -> str:
-    """Return why a change is not taken back; of a group's records only a merge writes fields."""
-    if line.purged_at is not None and (
-        line.change is None or isinstance(line.change, UpdateFields)
-    ):
-        return PURGED
-    if isinstance(line.change, UpdateFields) and (line.finding, line.ref) in merged:
-        return FILLED
-    return _WHY_NOT[type(line.change)]
-
-
-def _item(line: Line) -> Item:
-    change = line.change
-    if not isinstance(change, UpdateFields):
-        raise TypeError(line.kind)
-    back = UpdateFields(ref=change.ref, values=change.expected, expected=change.values)
-    planned = PlannedChange(change=back, rule=line.rule, finding=line.finding)
-    return Item(planned=planned, plan="", undoes=line.seq)

@@ -25,9 +25,11 @@ from crm_steward.writing import (
     PlanResult,
     Target,
     Targets,
+    UndoResult,
     apply_plan,
     approve,
     make_plan,
+    plan_undo,
     undo,
 )
 
@@ -142,7 +144,12 @@ class World:
 
     def undo(self, what: str, **options: Any) -> ApplyCounts:
         """Undo."""
+        options.setdefault("abilities", self.abilities)
         return undo(self.database, what, self.targets(), clock=self.clock, **options)
+
+    def would_undo(self, what: str) -> UndoResult:
+        """Return what undoing would write."""
+        return plan_undo(self.database, what, self.abilities)
 
     def journal(self, **where: Any) -> list[Line]:
         """Return journal lines, oldest first."""

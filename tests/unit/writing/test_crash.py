@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from tests.unit.writing.conftest import World
+from tests.unit.writing.mortal import Crash, Mortal, bury, unsynced
 
 from crm_steward.model import Plan
 from crm_steward.rules import RuleBook
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, State
-from crm_steward.store.lease import Holder
-from crm_steward.store.tables import leases
 from crm_steward.testing import Fault
 
 MakeWorld = Callable[[Database], World]
@@ -40,35 +38,6 @@ RULES = """
     actions: [task: {title: "Ask {full_name}"}]
     mode: apply
 """
-
-
-class Crash(BaseException):
-    """The process dies."""
-
-
-class Mortal(Database):
-    """A database of a process that can die at its n-th step."""
-
-    dies_at: int = -1
-    step: int = 0
-    dead: bool = False
-
-    def live(self, _step: str = "") -> None:
-        """Take a step, or die; the dead take no step."""
-        if self.dead or self.step == self.dies_at:
-            self.dead = True
-            raise Crash
-        self.step += 1
-
-    @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        with super().write() as connection:
-            self.live()
-            yield connection
-            self.live()
-        if self.dead:
-            raise Crash
-        self.live()
 
 
 def _contacts(world: World) -> None:
@@ -105,25 +74,12 @@ def _die_and_recover(
     except Crash:
         died = True
     database.dead, database.dies_at = False, -1
-    _bury(database)
+    bury(database)
     world.crm.faults.clear()
     for _ in range(2):
         clock.forward(seconds=1)
         world.apply(world.plan().plan)
     return died
-
-
-def _unsynced(connection: Any, _record: object) -> None:
-    """Spare the disk: what dies here is a process, not the machine."""
-    connection.execute("PRAGMA synchronous = OFF")
-
-
-def _bury(database: Database) -> None:
-    """Leave the lease to a process that no longer lives."""
-    here = Holder.here()
-    dead = Holder(here.host, here.pid, here.place, "0")
-    with database.write() as writing:
-        writing.execute(sa.update(leases).where(leases.c.holder != "").values(holder=str(dead)))
 
 
 FAULTS: list[list[Fault | None]] = [
@@ -147,7 +103,7 @@ def test_at_every_step(
         path.with_name("steward.db.epoch").unlink(missing_ok=True)  # another world, no older copy
         database = Mortal.open(f"sqlite:///{path}")
         assert isinstance(database, Mortal)
-        sa.event.listen(database.engine, "connect", _unsynced)
+        sa.event.listen(database.engine, "connect", unsynced)
         world = make_world(database)
         world.book = book
         died = _die_and_recover(world, clock, plan, faults, at)

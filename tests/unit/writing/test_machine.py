@@ -62,6 +62,7 @@ rules:
     actions: [task: {title: "Ask {full_name}"}]
     mode: apply
 """
+ABILITIES = {"crm": Ability(fields=None, can=frozenset(Capability))}
 DAILY = 5
 LAG = timedelta(seconds=30)
 IDS = ("1", "2", "3", "4")
@@ -199,7 +200,7 @@ class Machine(RuleBasedStateMachine):
             self.database,
             self.book,
             limits=_limits(),
-            abilities={"crm": Ability(fields=None, can=frozenset(Capability))},
+            abilities=ABILITIES,
             clock=lambda: self.now,
         ).plan
 
@@ -237,9 +238,27 @@ class Machine(RuleBasedStateMachine):
             pass
         self.dies_in = -1
 
-    @rule(what=st.sampled_from(["name-case", "crm:1", "crm:2"]))
-    def undo(self, what: str) -> None:
-        undo(self.database, what, self._targets(), clock=lambda: self.now)
+    @rule(
+        what=st.sampled_from(["name-case", "no-email", "crm:1", "crm:2"]),
+        faults=st.lists(st.sampled_from([*NO_FAULTS, *Fault]), max_size=4),
+        dies_in=st.one_of(st.just(-1), st.integers(1, 20)),
+    )
+    def undo(self, what: str, faults: list[Fault | None], dies_in: int) -> None:
+        """Take back fields and tasks, while network and process fail."""
+        self.crm.faults.clear()
+        self.crm.fail(*faults)
+        self.dies_in = dies_in
+        try:
+            undo(
+                self.database,
+                what,
+                self._targets(),
+                abilities=ABILITIES,
+                clock=lambda: self.now,
+            )
+        except Crash:
+            self._bury()
+        self.dies_in = -1
 
     def _bury(self) -> None:
         here = Holder.here()

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.unit.writing.conftest import World
+from tests.unit.writing.mortal import Crash, Mortal, bury, unsynced
 from tests.unit.writing.test_actions import DAY, TWICE, changes, person, planned, rule, said, why
-from tests.unit.writing.test_crash import Crash, Mortal, _bury, _unsynced
 
 from crm_steward.connect.protocol import Account, SourceField
 from crm_steward.model import (
@@ -511,7 +511,7 @@ def test_dying_at_every_step(
         path.with_name("steward.db.epoch").unlink(missing_ok=True)  # another world, no older copy
         database = Mortal.open(f"sqlite:///{path}")
         assert isinstance(database, Mortal)
-        sa.event.listen(database.engine, "connect", _unsynced)
+        sa.event.listen(database.engine, "connect", unsynced)
         world = make_world(database)
         world.book = book
         pair(world)
@@ -523,7 +523,7 @@ def test_dying_at_every_step(
         except Crash:
             died = True
         database.dead, database.dies_at = False, -1
-        _bury(database)
+        bury(database)
         world.crm.faults.clear()
         for _ in range(3):
             with suppress(LimitExceededError):  # it is done

@@ -1,0 +1,121 @@
+"""Undo and crash: whatever the moment at which the process dies, each change is taken back once."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from tests.unit.writing.conftest import NAMES, TASKS, World
+from tests.unit.writing.mortal import Crash, Mortal, bury, unsynced
+
+from crm_steward.store.database import Database
+from crm_steward.store.journal import Journal, State
+from crm_steward.testing import FakeCrm, Fault
+
+MakeWorld = Callable[[Database], World]
+Prepare = Callable[[World], None]
+Check = Callable[[World], None]
+
+
+def _fields_and_tasks(world: World) -> None:
+    world.batch = 2
+    world.rules(NAMES, TASKS)
+    world.crm.add("1", first_name="JEANNE", last_name="MARTIN", email="j@example.com")
+    world.crm.add("2", first_name="PIERRE")
+    world.crm.add("3", first_name="Anne")
+    world.run()
+    assert len(world.crm.tasks) == 2
+
+
+def _fields_are_back_and_tasks_closed(world: World) -> None:
+    assert world.crm.records["1"].first_name == "JEANNE"
+    assert world.crm.records["1"].last_name == "MARTIN"
+    assert world.crm.records["2"].first_name == "PIERRE"
+    assert [task.done for task in world.crm.tasks] == [True, True]
+
+
+STORIES = {"fields and tasks": (_fields_and_tasks, _fields_are_back_and_tasks_closed)}
+FAULTS: dict[str, list[Fault | None]] = {
+    "none": [],
+    "lost": [Fault.LOST_ANSWER],
+    "not sent": [None, Fault.NOT_SENT],
+    "partial": [Fault.MISSING_ROW, Fault.SILENT_NOOP],
+}
+
+
+@pytest.mark.parametrize("faults", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(("prepare", "check"), STORIES.values(), ids=STORIES)
+def test_at_every_step(
+    make_world: MakeWorld,
+    tmp_path: Path,
+    clock: Any,
+    prepare: Prepare,
+    check: Check,
+    faults: list[Fault | None],
+) -> None:
+    """Dying at each step in turn, then undoing again: each change is taken back exactly once."""
+    template, path = tmp_path / "template.db", tmp_path / "steward.db"
+    with Database.open(f"sqlite:///{template}") as database:
+        before = make_world(database)
+        prepare(before)
+        run = before.journal()[-1].run
+    at, died = 0, True
+    while died:
+        shutil.copy(template, path)
+        database = Mortal.open(f"sqlite:///{path}")
+        assert isinstance(database, Mortal)
+        sa.event.listen(database.engine, "connect", unsynced)
+        world = _again(make_world(database), before)
+        died = _die_and_recover(world, database, clock, run, faults, at)
+
+        check(world)
+        assert max(world.crm.effects.values()) == 1, at
+        back = [line for line in world.journal(state=State.VERIFIED) if line.undoes is not None]
+        taken = Counter(line.undoes for line in back)
+        done = [line for line in world.journal(run=run) if line.state is State.VERIFIED]
+        assert len(taken) == len(done), at
+        assert set(taken.values()) == {1}, at
+        assert Journal(database).under_way() == [], at
+        database.close()
+        at += 1
+    assert at > 20, "the steps were not enumerated"
+
+
+def _again(world: World, before: World) -> World:
+    """Give a world the CRM of another one, as it was left."""
+    old = before.crm
+    world.book, world.batch = before.book, before.batch
+    world.crm = FakeCrm(
+        "crm",
+        clock=world.clock,
+        records=dict(old.records),
+        gone=dict(old.gone),
+        tasks=list(old.tasks),
+    )
+    return world
+
+
+def _die_and_recover(
+    world: World, database: Mortal, clock: Any, run: str, faults: list[Fault | None], at: int
+) -> bool:
+    """Undo until the process dies at step `at`, then again until nothing is left."""
+    world.crm.on_call = database.live
+    world.crm.fail(*faults)
+    database.step, database.dies_at = 0, at
+    died = False
+    try:
+        world.undo(run)
+    except Crash:
+        died = True
+    database.dead, database.dies_at = False, -1
+    bury(database)
+    world.crm.faults.clear()
+    for _ in range(2):
+        clock.forward(seconds=1)
+        world.undo(run)
+    return died
