@@ -52,6 +52,14 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
     for name, reason in counts.held.items():
         held = f"Nothing is written to {plain(name)}: {plain(reason)}."
         out.print(held, style="yellow", markup=False)
+    for halt, number in counts.halted.items():
+        text = f"{number:,} changes were not written. {halt.sentence('en')}. {halt.remedy}"
+        out.print(plain(text, 1000), style="yellow", markup=False)
+    for halt in counts.turned:
+        said = f"{halt.scope('en')}, {halt.why('en')}. {halt.remedy}"
+        resumed = f"Writing to {halt.connection} goes on: {halt.ended_reason}."
+        text = said if halt.ended_at is None else resumed
+        out.print(plain(text, 1000), style="yellow", markup=False)
     for number, what in (
         (counts.resolved, "changes were left out: their findings were resolved meanwhile."),
         (counts.snoozed, "changes were left out: their findings were snoozed meanwhile."),

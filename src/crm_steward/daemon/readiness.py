@@ -13,6 +13,7 @@ from crm_steward.daemon.runner import Runner
 from crm_steward.model import Clock, StoreError
 from crm_steward.settings import Settings
 from crm_steward.store.database import HEAD, Database
+from crm_steward.store.halts import Halts
 from crm_steward.store.mirror import ConnectionState, Mirror
 
 _SILENCE_SECONDS = 60.0
@@ -77,6 +78,9 @@ class Readiness:
         at_head = version == HEAD
         why = "" if at_head else f"its schema is {version}, this program needs {HEAD}"
         checks.append(Check("database", at_head, why, vital=True))
+        halts = Halts(self._database, self._settings.halt.file).standing()
+        said = "; ".join(f"{halt.sentence('en')}. {halt.remedy}" for halt in halts)
+        checks.append(Check("writing", not halts, said))
         for name, one in self._settings.connections.items():
             if one.enabled:
                 why = self._late(one, states.get(name, ConnectionState(connection=name)))
