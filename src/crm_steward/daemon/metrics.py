@@ -162,13 +162,18 @@ class _Stored(Collector):
             yield _family(f"crm_steward_connection_{word}", about, ["connection"], values)
 
     def _halted(self) -> Iterator[GaugeMetricFamily]:
-        halts = Halts(self._database, self._stop_file).standing()
-        yield _family(
+        family = GaugeMetricFamily(
             "crm_steward_writing_stopped",
             "1 while nothing is written: by a pause, the stop file or refusals; all stands for all.",
-            ["connection", "rule", "cause"],
-            {(h.connection or "all", h.rule or "all", h.cause.value): 1.0 for h in halts},
+            labels=["connection", "rule", "cause"],
         )
+        halts = Halts(self._database, self._stop_file).standing()
+        # Several may have the same labels.
+        for labels in dict.fromkeys(
+            (h.connection or "all", h.rule or "all", h.cause.value) for h in halts
+        ):
+            family.add_metric(labels, 1.0)
+        yield family
 
     def _jobs(self) -> Iterator[GaugeMetricFamily]:
         states = Jobs(self._database).states()

@@ -243,7 +243,8 @@ def test_a_service_that_stops_by_itself_raises_one_alarm(
     work = make_work()
     work.pull("people")
     work.scan()
-    (tmp_path / "people.csv").write_text("id,first name,email\n", "utf-8")
+    edited = (tmp_path / "people.csv").read_text("utf-8").replace("MARIE", "ZOE")
+    (tmp_path / "people.csv").write_text(edited, "utf-8")
 
     with capture_logs() as logs:
         for _ in range(3):
