@@ -72,7 +72,7 @@ def test_a_connection_holds_what_its_kind_reads_and_its_settings_map() -> None:
     ability = SPEC.ability(settings)
     assert ability.can == {Capability.UPDATE}
     assert ability.fields == {
-        "email", "stage", "notes", "extra.shoe", "email_domain", "has_notes", "connection",
+        "email", "stage", "notes", "extra.shoe", "email_domain", "has_notes", "connection", "erased_at",
         "consent_email_how",
     }  # fmt: skip
     assert ability.consent_fields == frozenset()
