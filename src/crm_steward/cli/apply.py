@@ -16,6 +16,7 @@ from crm_steward.cli.changes import (
     SHOWN_PER_RULE,
     figure,
     owner_names,
+    plain,
     print_changes,
     records_of,
     word,
@@ -83,7 +84,8 @@ def apply_command(
 
     Ends with 6 when the plan is too old, used up, replaced, altered, over a limit, or approved
     without its name before anybody was shown it: nothing was written then. Ends with 1 when the CRM refused
-    something, an answer is still missing, or a merge left another record than planned.
+    something, an answer is still missing, or a merge left another record than planned. Ends with 12
+    when a pause, the stop file or too many refusals kept changes from being written.
     """
     from crm_steward.store.database import Database
 
@@ -248,7 +250,7 @@ def _preview(
     from crm_steward.writing import select
 
     Plans(database).show(stored.hash)
-    selection = select(database, stored, now=utc_now())
+    selection = select(database, stored, now=utc_now(), stop_file=settings.halt.file)
     if as_json:
         print_json(_selection(stored, selection))
         return
@@ -269,7 +271,7 @@ def _preview(
         "ready": len(selection.ready),
         "waiting": len(selection.waiting),
         "tried": len(selection.tried),
-        "held": len(selection.held) + len(selection.under_way),
+        "held": len(selection.held) + len(selection.halted) + len(selection.under_way),
         "resolved": len(selection.resolved),
         "snoozed": len(selection.snoozed),
     }
@@ -279,6 +281,8 @@ def _preview(
         if number or name == "ready"
     ]
     out.print(f"{', '.join(said)}.", style="bold")
+    for halt in dict.fromkeys(halt for _, halt in selection.halted):
+        out.print(f"{plain(halt.sentence(language), 700)}.", style="yellow", markup=False)
     out.print(word("dry-next", language), style="dim", markup=False)
 
 
@@ -293,6 +297,7 @@ def _selection(stored: StoredPlan, selection: Selection) -> dict[str, Any]:
         "resolved": [planned.key for planned in selection.resolved],
         "snoozed": [planned.key for planned in selection.snoozed],
         "held": {planned.key: reason for planned, reason in selection.held},
+        "halted": {planned.key: halt.to_json() for planned, halt in selection.halted},
     }
 
 
@@ -313,7 +318,7 @@ def targets_of(settings: Settings, stop: threading.Event) -> Targets:
             batch=spec.batch,
         )
 
-    return Targets(opening)
+    return Targets(opening, settings.halt)
 
 
 @contextmanager
@@ -350,6 +355,8 @@ def end(counts: ApplyCounts, stop: threading.Event, *, as_json: bool) -> None:
         with failures.of(name):
             raise error
     failures.end()
+    if counts.halted or any(halt.ended_at is None for halt in counts.turned):
+        raise typer.Exit(Exit.HALTED)
     if stop.is_set():
         raise typer.Exit(Exit.INTERRUPTED)
     if counts.needs_a_look:

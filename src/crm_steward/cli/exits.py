@@ -10,6 +10,7 @@ from crm_steward.model import (
     BusyError,
     ConfigError,
     ConflictError,
+    HaltedError,
     InputError,
     LimitExceededError,
     MailError,
@@ -40,6 +41,8 @@ class Exit(IntEnum):
     """A CRM refuses the credential or lacks a scope: renew it or grant it."""
     UNREACHABLE = 5
     """A CRM or the network fails for the moment: try again later."""
+    HALTED = 12
+    """Writing is stopped by a pause, the stop file or refusals: see why, then resume."""
     LIMIT = 6
     """A limit would be exceeded, or a plan is altered, used up or too old: nothing was written."""
     MAIL = 9
@@ -62,6 +65,7 @@ _CODES: dict[type[StewardError], Exit] = {
     ConfigError: Exit.CONFIG,
     AuthError: Exit.AUTH,
     RetryableError: Exit.UNREACHABLE,
+    HaltedError: Exit.HALTED,
     LimitExceededError: Exit.LIMIT,
     MailError: Exit.MAIL,
     InputError: Exit.INPUT,

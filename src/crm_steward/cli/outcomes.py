@@ -52,6 +52,7 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
     for name, reason in counts.held.items():
         held = f"Nothing is written to {plain(name)}: {plain(reason)}."
         out.print(held, style="yellow", markup=False)
+    _print_halts(out, counts)
     for number, what in (
         (counts.resolved, "changes were left out: their findings were resolved meanwhile."),
         (counts.snoozed, "changes were left out: their findings were snoozed meanwhile."),
@@ -60,6 +61,20 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
     ):
         if number:
             out.print(f"{number:,} {what}")
+
+
+def _print_halts(out: Console, counts: ApplyCounts) -> None:
+    """Print what was not written because of a halt, and whether writing stopped or went on."""
+    said = [
+        f"{number:,} changes were not written. {halt.sentence('en')}. {halt.remedy}"
+        for halt, number in counts.halted.items()
+    ]
+    for halt in counts.turned:
+        stopped = f"{halt.scope('en')}, {halt.why('en')}. {halt.remedy}"
+        resumed = f"Writing to {halt.connection} goes on: {halt.ended_reason}."
+        said.append(stopped if halt.ended_at is None else resumed)
+    for text in said:
+        out.print(plain(text, 1000), style="yellow", markup=False)
 
 
 def _outcome(line: Line) -> Text:

@@ -81,6 +81,7 @@ def plan_command(
             zone=settings.timezone,
             rules=rule or (),
             connections=connections if connection else (),
+            stop_file=settings.halt.file,
         )
         Plans(database).show(result.plan.hash)
         mirror = Mirror(database)

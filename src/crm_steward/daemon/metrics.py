@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -14,6 +15,7 @@ from crm_steward import __version__
 from crm_steward.connect.calls import Calls
 from crm_steward.model import Clock, StoreError, utc_now
 from crm_steward.store.database import Database
+from crm_steward.store.halts import Halts
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.snoozes import asleep
@@ -30,7 +32,9 @@ class Metrics:
         clock: The time.
     """
 
-    def __init__(self, database: Database, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, database: Database, *, clock: Clock = utc_now, stop_file: Path | None = None
+    ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
         self.registry = CollectorRegistry(auto_describe=False)
         version = Gauge(
@@ -74,7 +78,7 @@ class Metrics:
             "1 while the rules on disk are wrong and the last good ones run on.",
             registry=self.registry,
         )
-        self.registry.register(_Stored(database, clock))
+        self.registry.register(_Stored(database, clock, stop_file))
 
     def watch(self, calls: Mapping[str, Calls]) -> None:
         """Show what the connections' calls use of the CRMs' quotas, which belong to everybody.
@@ -111,14 +115,21 @@ class _Called(Collector):
 class _Stored(Collector):
     """Reads the figures that the database holds, at each scrape."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, stop_file: Path | None) -> None:
         self._database = database
         self._clock = clock
+        self._stop_file = stop_file
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("crm_steward_database_up", "1 while the database can be read.")
         try:
-            stored = [*self._connections(), *self._jobs(), *self._findings(), *self._waiting()]
+            stored = [
+                *self._connections(),
+                *self._halted(),
+                *self._jobs(),
+                *self._findings(),
+                *self._waiting(),
+            ]
         except StoreError:
             stored = []
         up.add_metric([], 1 if stored else 0)
@@ -149,6 +160,20 @@ class _Stored(Collector):
         ):
             values = {(name,): float(bool(_reason(state, word))) for name, state in states.items()}
             yield _family(f"crm_steward_connection_{word}", about, ["connection"], values)
+
+    def _halted(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "crm_steward_writing_stopped",
+            "1 while nothing is written: by a pause, the stop file or refusals; all stands for all.",
+            labels=["connection", "rule", "cause"],
+        )
+        halts = Halts(self._database, self._stop_file).standing()
+        # Several may have the same labels.
+        for labels in dict.fromkeys(
+            (h.connection or "all", h.rule or "all", h.cause.value) for h in halts
+        ):
+            family.add_metric(labels, 1.0)
+        yield family
 
     def _jobs(self) -> Iterator[GaugeMetricFamily]:
         states = Jobs(self._database).states()

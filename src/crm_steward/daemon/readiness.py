@@ -13,6 +13,7 @@ from crm_steward.daemon.runner import Runner
 from crm_steward.model import Clock, StoreError
 from crm_steward.settings import Settings
 from crm_steward.store.database import HEAD, Database
+from crm_steward.store.halts import Halts
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.restored import Restored
 
@@ -81,6 +82,9 @@ class Readiness:
         checks.append(Check("database", at_head, why, vital=True))
         why = "" if restored is None else restored.said(self._settings.abilities)
         checks.append(Check("reconciled", not why, why))
+        halts = Halts(self._database, self._settings.halt.file).standing()
+        said = "; ".join(f"{halt.sentence('en')}. {halt.remedy}" for halt in halts)
+        checks.append(Check("writing", not halts, said))
         for name, one in self._settings.connections.items():
             if one.enabled:
                 why = self._late(one, states.get(name, ConnectionState(connection=name)))

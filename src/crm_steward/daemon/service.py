@@ -101,7 +101,7 @@ class Service:
             database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())
             lease = held.enter_context(alone(database, self._clock))
-            metrics = Metrics(database, clock=self._clock)
+            metrics = Metrics(database, clock=self._clock, stop_file=self._settings.halt.file)
             runner = Runner(Jobs(database), metrics, self._clock, self._stop)
             ready = Readiness(
                 self._settings, database, rules, runner, clock=self._clock, stop=self._stop

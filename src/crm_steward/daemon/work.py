@@ -166,7 +166,7 @@ class Work:
         at is not replaced for nothing.
         """
         book, settings = self._rules.current, self._settings
-        with self._writer.use() as lease, closing(Targets(self._target)) as targets:
+        with self._writer.use() as lease, closing(self._targets()) as targets:
             settled = settle(
                 self._database, targets, clock=self._clock, stop=self._stop, lease=lease
             )
@@ -181,6 +181,7 @@ class Work:
                     zone=settings.timezone,
                     clock=self._clock,
                     save=False,
+                    stop_file=settings.halt.file,
                 )
                 if any(planned.automatic for planned in made.plan.changes):
                     counts = apply_plan(
@@ -263,7 +264,16 @@ class Work:
         connector = self._open(name, configured)
         return Target(connector=connector, settle_after=spec.settle_after, batch=spec.batch)
 
+    def _targets(self) -> Targets:
+        return Targets(self._target, self._settings.halt)
+
     def _count(self, counts: ApplyCounts) -> None:
+        for halt in counts.turned:
+            if halt.ended_at is None:
+                why = f"{halt.why('en')}. {halt.remedy}"
+                _log.error("writing stopped by itself", connection=halt.connection, why=why)
+            else:
+                _log.info("writing goes on", connection=halt.connection, why=halt.ended_reason)
         ends = {str(state): number for state, number in counts.states.items() if number}
         for state, number in ends.items():
             self._metrics.changes.labels(state).inc(number)
@@ -278,6 +288,7 @@ class Work:
                 resolved=counts.resolved,
                 snoozed=counts.snoozed,
                 held=counts.held,
+                halted=counts.halted.total(),
             )
 
     def _fail(self, failures: Mapping[str, StewardError]) -> None:

@@ -43,6 +43,7 @@ from crm_steward.model.errors import (
     BusyError,
     ConfigError,
     ConflictError,
+    HaltedError,
     InputError,
     LimitExceededError,
     MailError,
@@ -55,6 +56,7 @@ from crm_steward.model.errors import (
 from crm_steward.model.fields import FIELDS, KEPT, MAPPABLE, Field, FieldType
 from crm_steward.model.finding import Finding, Severity, fingerprint
 from crm_steward.model.golden import Chosen, GoldenValue
+from crm_steward.model.halt import Cause, Halt, stopping
 from crm_steward.model.plan import Plan, PlannedChange
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "AuthError",
     "BusyError",
     "Capability",
+    "Cause",
     "Change",
     "Channel",
     "Chosen",
@@ -84,6 +87,8 @@ __all__ = [
     "FieldType",
     "Finding",
     "GoldenValue",
+    "Halt",
+    "HaltedError",
     "InputError",
     "Kind",
     "LimitExceededError",
@@ -115,5 +120,6 @@ __all__ = [
     "change_to_json",
     "fingerprint",
     "kind_of",
+    "stopping",
     "utc_now",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from crm_steward.model.halt import Halt
 
 
 class StewardError(Exception):
@@ -107,6 +109,22 @@ class RecordRejectedError(StewardError):
 
 class LimitExceededError(StewardError):
     """A limit would be exceeded: nothing was written, a person decides."""
+
+
+class HaltedError(StewardError):
+    """Writing is stopped: by a person, the stop file, or too many refusals.
+
+    Args:
+        message: What is not written, and why.
+        hint: How it is resumed.
+        held: Key of a change → the halt that stops it.
+    """
+
+    def __init__(
+        self, message: str = "", *, hint: str = "", held: Mapping[str, Halt] | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.held = dict(held or {})
 
 
 class StoreError(StewardError):

@@ -93,7 +93,9 @@ def collect(
             fixes=fixes(reading, titles, since, until),
             decision=decision(reading, titles, now),
             twins=twins(reading, names, merges(reading, now), now),
-            coverage=coverage(reading, since, now, late=timedelta(days=2)),
+            coverage=coverage(
+                reading, since, now, late=timedelta(days=2), stop_file=settings.halt.file
+            ),
         )
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from crm_steward.matching.explaining import Part
-from crm_steward.model import Severity
+from crm_steward.model import Halt, Severity
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
 
@@ -265,6 +265,7 @@ class Coverage:
         refused: Changes the CRM refused since the last report.
         conflicts: Changes not made because somebody had edited the record.
         scanned_at: When the rules last ran, or None.
+        halts: What stops writing now.
     """
 
     sources: tuple[Source, ...] = ()
@@ -278,6 +279,7 @@ class Coverage:
     refused: int = 0
     conflicts: int = 0
     scanned_at: datetime | None = None
+    halts: tuple[Halt, ...] = ()
 
     @property
     def troubled(self) -> tuple[Source, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +20,8 @@ from crm_steward.report.digest import (
     Trouble,
     Waiting,
 )
+from crm_steward.store.halts import standing
+from crm_steward.store.halts import stop_file as stop_file_halt
 from crm_steward.store.rulebooks import broken_rules
 from crm_steward.store.tables import (
     approvals,
@@ -212,9 +215,15 @@ def _weight(reversibility: str) -> int:
 
 
 def coverage(
-    reading: sa.Connection, since: datetime, now: datetime, *, late: timedelta
+    reading: sa.Connection,
+    since: datetime,
+    now: datetime,
+    *,
+    late: timedelta,
+    stop_file: Path | None = None,
 ) -> Coverage:
-    """Return what was examined and what was not."""
+    """Return what was examined and what was not, and what stops writing."""
+    file = stop_file_halt(stop_file)
     reasons = sa.select(
         quarantine.c.connection, quarantine.c.reason, sa.func.count().label("n")
     ).group_by(quarantine.c.connection, quarantine.c.reason)
@@ -244,6 +253,7 @@ def coverage(
         refused=ended.get("rejected", none)[1],
         conflicts=ended.get("conflict", none)[1],
         scanned_at=reading.execute(scanned).scalar_one(),
+        halts=(*([file] if file else []), *standing(reading)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crm_steward.settings.loading import load_settings, secrets_in_file, settings_schema
 from crm_steward.settings.models import (
+    Halting,
     Language,
     Limits,
     Log,
@@ -19,6 +20,7 @@ from crm_steward.settings.models import (
 from crm_steward.settings.vault import key_of, vault_of
 
 __all__ = [
+    "Halting",
     "Language",
     "Limits",
     "Log",

@@ -25,6 +25,8 @@ from crm_steward.settings.sources import (
 )
 
 _RESERVED = "folder"
+STOP_FILE = "STOP-WRITING"
+"""While a file of this name is beside the database, nothing is written."""
 
 
 def load_settings(path: Path) -> Settings:
@@ -120,8 +122,10 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     """Let relative paths start at the settings file's folder."""
     database = settings.database
     scheme, slashes, name = database.partition("sqlite:///")
+    beside = folder
     if not scheme and slashes and name and name != ":memory:":
         database = f"sqlite:///{folder / name}"
+        beside = (folder / name).parent
     register = settings.rules.register_file
     rules = settings.rules.model_copy(
         update={
@@ -139,6 +143,9 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
             "connections": connections,
             "rules": rules,
             "mail": mail,
+            "halt": settings.halt.model_copy(
+                update={"file": folder / (settings.halt.file or beside / STOP_FILE)}
+            ),
             "folder": folder,
         }
     )

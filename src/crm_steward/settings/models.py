@@ -213,6 +213,27 @@ class Limits(_Block):
     """How long a plan can be approved."""
 
 
+class Halting(_Block):
+    """What stops writing at once: a file, and changes that fail."""
+
+    file: Path | None = None
+    """While this file exists nothing is written, whatever is in it; relative to the settings file.
+    Without it: STOP-WRITING beside the SQLite file, else beside the settings."""
+    failures_in_a_row: Annotated[int, Field(ge=1)] = 5
+    """Writing to a connection stops when so many changes in a row were refused or met a record that
+    was edited meanwhile."""
+    percent: Annotated[float, Field(ge=0, lt=100)] = 10.0
+    """It also stops when more than this share of a run's changes failed so, or of those within
+    `window`."""
+    counted_from: Annotated[int, Field(ge=1)] = 20
+    """The share is looked at once so many changes have ended."""
+    window: Duration = timedelta(hours=24)
+    """How far back failures count, at most to when writing was last resumed."""
+    retry_after: Duration = timedelta(minutes=30)
+    """How long nothing is written then; after that one change is tried, and when the CRM takes it,
+    writing goes on."""
+
+
 class Rules(_Block):
     """Which rules run."""
 
@@ -284,6 +305,7 @@ class Settings(_Block):
     mail: Mail | None = None
     report: Report = Report()
     limits: Limits = Limits()
+    halt: Halting = Halting()
     service: Service = Service()
     journal: Journal = Journal()
     log: Log = Log()

@@ -18,6 +18,7 @@ from crm_steward.model import RecordRef
 from crm_steward.store.chain import GENESIS, linked
 from crm_steward.store.database import Database, chunked, upsert
 from crm_steward.store.evidence import keep
+from crm_steward.store.halts import refuse_halted
 from crm_steward.store.lease import Lease
 from crm_steward.store.lines import (
     FRUITLESS,
@@ -62,12 +63,14 @@ class Journal:
 
         Raises:
             BusyError: The lease was lost; nothing was written.
+            HaltedError: Some are intents that a halt stops; nothing was written.
             StoreError: The database refuses; nothing was written.
         """
         if not lines:
             return
         with self._database.write() as writing:
             lease.check(writing)
+            refuse_halted(writing, lines)
             rows = _chained(writing, lines, lease.epoch)
             writing.execute(sa.insert(journal), rows)
             keep(writing, rows)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -202,17 +203,22 @@ def hold(
 
 def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: timedelta) -> Lease:
     now = clock()
-    free = {"name": name, "holder": "", "epoch": 0, "expires_at": _LONG_AGO}
-    this = leases.c.name == name
     with database.write() as writing:
-        writing.execute(upsert(database, leases, ["name"], update=[]), free)
-        row = writing.execute(sa.select(leases).where(this).with_for_update()).one()
+        row = lock(database, writing, name)
         if row.holder and _held(Holder.parse(row.holder), row.expires_at, now):
             raise _busy(Holder.parse(row.holder))
         epoch = row.epoch + 1
         taken = {"holder": str(holder), "epoch": epoch, "expires_at": now + ttl}
-        writing.execute(sa.update(leases).where(this).values(taken))
+        writing.execute(sa.update(leases).where(leases.c.name == name).values(taken))
     return Lease(database, name, holder, epoch, ttl, clock, now)
+
+
+def lock(database: Database, writing: sa.Connection, name: str) -> sa.Row[Any]:
+    """Hold up, until this transaction ends, whoever checks or takes the lease; return its row."""
+    free = {"name": name, "holder": "", "epoch": 0, "expires_at": _LONG_AGO}
+    writing.execute(upsert(database, leases, ["name"], update=[]), free)
+    this = leases.c.name == name
+    return writing.execute(sa.select(leases).where(this).with_for_update()).one()
 
 
 def _held(holder: Holder, expires_at: datetime, now: datetime) -> bool:

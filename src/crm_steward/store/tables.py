@@ -19,6 +19,7 @@ from crm_steward.store.metadata import metadata
 from crm_steward.store.written import (
     approvals,
     consent_evidence,
+    halts,
     journal,
     plans,
     tombstones,
@@ -34,6 +35,7 @@ __all__ = [
     "figures",
     "finding_refs",
     "findings",
+    "halts",
     "jobs",
     "journal",
     "learned",

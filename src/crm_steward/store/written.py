@@ -7,6 +7,24 @@ from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
 from crm_steward.store.columns import Json, UtcTime
 from crm_steward.store.metadata import metadata
 
+halts = Table(
+    "halts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("connection", Text, nullable=False),  # empty: all
+    Column("rule", Text, nullable=False),  # empty: all
+    Column("cause", Text, nullable=False),  # person, in a row, share
+    Column("reason", Text, nullable=False),  # a person's own words: shown, never logged
+    Column("by", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("retry_at", UtcTime),  # from when one change is tried; None: a person resumes
+    Column("trial", Text, nullable=False),  # key of the change that is tried, else empty
+    Column("ended_at", UtcTime),  # None while it stands
+    Column("ended_by", Text, nullable=False),
+    Column("ended_reason", Text, nullable=False),
+)
+"""What is not written, or was not: each halt with who, when and why, kept after it ended."""
+
 plans = Table(
     "plans",
     metadata,

@@ -16,10 +16,11 @@ from crm_steward.store.plans import Plans, PlanStatus, StoredPlan, mark
 from crm_steward.store.runs import Runs
 from crm_steward.writing.approve import Selection, refuse_unfit, select
 from crm_steward.writing.counts import ApplyCounts
+from crm_steward.writing.items import Item
 from crm_steward.writing.limits import Budget, check_limits
 from crm_steward.writing.settle import Settler
 from crm_steward.writing.targets import Targets
-from crm_steward.writing.write import Item, Writer
+from crm_steward.writing.write import Writer
 
 
 def apply_plan(
@@ -100,10 +101,11 @@ class _Application:
         journal = Journal(self.database)
         settler = Settler(journal, self.lease, self.clock, self.stop, self.counts)
         settler.settle(self.targets)
-        selection = select(self.database, self.stored, now=self.clock())
+        selection = self._select()
         self.counts.waiting = len(selection.waiting)
         self.counts.resolved = len(selection.resolved)
         self.counts.snoozed = len(selection.snoozed)
+        self.counts.halted.update(halt for _, halt in selection.halted)
         self.counts.held = {p.change.ref.connection: reason for p, reason in selection.held}
         budget = Budget.of(self.database, limits, now=self.clock())
         check_limits(budget, selection.ready)
@@ -112,19 +114,23 @@ class _Application:
             self._write(journal, selection)
             settler.settle(self.targets, patience=patience)
             self._prove(journal, selection.ready)
-        after = select(self.database, self.stored, now=self.clock())
+        after = self._select()
         self.counts.left = len(after.ready)
         if after.finished:
             self._mark(PlanStatus.APPLIED)
+
+    def _select(self) -> Selection:
+        file = self.targets.halt.file
+        return select(self.database, self.stored, now=self.clock(), stop_file=file)
 
     def _write(self, journal: Journal, selection: Selection) -> None:
         writer = Writer(
             journal=journal,
             lease=self.lease,
-            run=self.counts.run,
             clock=self.clock,
             stop=self.stop,
-            seen=self.counts.add,
+            counts=self.counts,
+            halt=self.targets.halt,
         )
         writer.write_all(
             self.targets,

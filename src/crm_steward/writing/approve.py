@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from crm_steward.model import (
     Clock,
     CloseTask,
+    Halt,
     LimitExceededError,
     PlannedChange,
+    stopping,
     utc_now,
 )
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
+from crm_steward.store.halts import Halts
 from crm_steward.store.journal import MAX_ATTEMPTS, Journal, Standing, State
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.plans import Approval, Plans, PlanStatus, StoredPlan
 from crm_steward.store.snoozes import Snoozes
 from crm_steward.writing.compare import members, touched
+from crm_steward.writing.halting import closed
 
 _AGAIN = "Make a new one: crm-steward plan"
 
@@ -106,6 +111,7 @@ class Selection:
         resolved: Their finding was resolved since the plan was made: nothing is left to do about it.
         snoozed: Their finding was snoozed since the plan was made.
         held: Connection → why nothing is written to it.
+        halted: What a halt stops, and the halt.
         failed_before: Keys among `ready` whose earlier attempts failed.
     """
 
@@ -116,21 +122,32 @@ class Selection:
     resolved: tuple[PlannedChange, ...] = ()
     snoozed: tuple[PlannedChange, ...] = ()
     held: tuple[tuple[PlannedChange, str], ...] = ()
+    halted: tuple[tuple[PlannedChange, Halt], ...] = ()
     failed_before: frozenset[str] = frozenset()
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left that a later run of the same plan could write."""
-        return not (self.ready or self.waiting or self.under_way or self.snoozed or self.held)
+        later = self.waiting or self.under_way or self.snoozed or self.held or self.halted
+        return not (self.ready or later)
 
 
-def select(database: Database, stored: StoredPlan, *, now: datetime) -> Selection:
-    """Sort the changes of a plan by whether they may run at `now`."""
+def select(
+    database: Database, stored: StoredPlan, *, now: datetime, stop_file: Path | None = None
+) -> Selection:
+    """Sort the changes of a plan by whether they may run at `now`.
+
+    Args:
+        database: The store.
+        stored: The plan.
+        now: The time.
+        stop_file: While it exists, nothing may run.
+    """
     journal, changes = Journal(database), stored.plan.changes
     standings = journal.standings([planned.key for planned in changes])
     busy = touched(standing.intent.change for standing in journal.under_way())
     approvals = Plans(database).approvals(stored.hash)
-    snoozes, closed = Snoozes(database).active(now), _closed(database)
+    snoozes, shut = Snoozes(database).active(now), _closed(database)
     # Tasks are closed because their finding is resolved.
     asking = (p.finding for p in changes if not isinstance(p.change, CloseTask))
     resolved = Findings(database).resolved(asking)
@@ -148,15 +165,24 @@ def select(database: Database, stored: StoredPlan, *, now: datetime) -> Selectio
             sorted_.setdefault("snoozed", []).append(planned)
         elif not planned.automatic and planned.key not in approvals:
             sorted_.setdefault("waiting", []).append(planned)
-        elif planned.change.ref.connection in closed:
-            held.append((planned, closed[planned.change.ref.connection]))
+        elif planned.change.ref.connection in shut:
+            held.append((planned, shut[planned.change.ref.connection]))
         else:
             sorted_.setdefault("ready", []).append(planned)
+    halts = Halts(database, stop_file).standing()
+    free = sorted_.pop("ready", [])
+    halted = [(p, halt) for p in free if (halt := _halt(halts, p, now))]
+    sorted_["ready"] = [p for p in free if not _halt(halts, p, now)]
     return Selection(
         **{name: tuple(members) for name, members in sorted_.items()},
         held=tuple(held),
+        halted=tuple(halted),
         failed_before=frozenset(standings),
     )
+
+
+def _halt(halts: tuple[Halt, ...], planned: PlannedChange, now: datetime) -> Halt | None:
+    return stopping(halts, planned.change.ref.connection, planned.rule, planned.key, now)
 
 
 def _over(standing: Standing, plan: str) -> bool:
@@ -175,8 +201,5 @@ def _over(standing: Standing, plan: str) -> bool:
 
 
 def _closed(database: Database) -> dict[str, str]:
-    reasons = {
-        name: state.frozen_reason or state.paused_reason
-        for name, state in Mirror(database).states().items()
-    }
-    return {name: reason for name, reason in reasons.items() if reason}
+    found = {name: closed(state) for name, state in Mirror(database).states().items()}
+    return {name: why[1] for name, why in found.items() if why}

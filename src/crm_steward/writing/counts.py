@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm_steward.model import StewardError
+from crm_steward.model import Halt, StewardError
 from crm_steward.store.journal import Line, State
 
 
@@ -22,6 +22,8 @@ class ApplyCounts:
         unsettled: How many changes are still under way, and cannot be settled yet.
         wait: In how many seconds the first of them can be.
         held: Why changes that were ready were not tried (connection → reason).
+        halted: Halt → how many changes were ready and not written because of it.
+        turned: Halts by which writing was stopped, or resumed, in this run.
         left: How many changes that were ready were not tried: asked to stop, or not reachable.
         waiting: How many changes wait for approval.
         resolved: How many changes were left out because their finding was resolved meanwhile.
@@ -38,6 +40,8 @@ class ApplyCounts:
     unsettled: int = 0
     wait: float = 0.0
     held: dict[str, str] = field(default_factory=dict)
+    halted: Counter[Halt] = field(default_factory=Counter)
+    turned: list[Halt] = field(default_factory=list)
     left: int = 0
     waiting: int = 0
     resolved: int = 0
@@ -79,6 +83,7 @@ class ApplyCounts:
             "unsettled": self.unsettled,
             "wait_seconds": round(self.wait, 1),
             "held": self.held,
+            "halted": [{**halt.to_json(), "changes": count} for halt, count in self.halted.items()],
             "left": self.left,
             "waiting_for_approval": self.waiting,
             "resolved": self.resolved,

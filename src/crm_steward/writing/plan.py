@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 
 from crm_steward.model import (
     Ability,
-    ArchiveRecord,
     Clock,
-    CloseTask,
-    CreateTask,
-    MergeRecords,
+    Halt,
     Plan,
     PlannedChange,
     RecordRef,
-    SuppressChannel,
-    UpdateFields,
-    Value,
+    stopping,
     utc_now,
 )
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
+from crm_steward.store.halts import Halts
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snoozes, asleep
 from crm_steward.writing.candidates import candidates
 from crm_steward.writing.closing import closings
-from crm_steward.writing.compare import canonical, members
+from crm_steward.writing.halting import closed
 from crm_steward.writing.limits import Budget
+from crm_steward.writing.places import Wishes, contested, places_of, rest_of, wishes_of
 from crm_steward.writing.propose import Candidate
 from crm_steward.writing.routing import Nobody
 from crm_steward.writing.tried import History
@@ -71,6 +69,7 @@ def make_plan(
     rules: Collection[str] = (),
     connections: Collection[str] = (),
     save: bool = True,
+    stop_file: Path | None = None,
 ) -> PlanResult:
     """Plan what the rules in mode `propose` and `apply` ask for, and store the plan.
 
@@ -88,6 +87,7 @@ def make_plan(
         rules: Only these rules; none means all.
         connections: Only records of these connections; none means all.
         save: Whether to store the plan, which supersedes the one before it.
+        stop_file: While it exists, everything is left out.
 
     Raises:
         StoreError: The database cannot be read or written.
@@ -109,7 +109,7 @@ def make_plan(
     )
     withheld += _snoozed(database, active, zone, now)
     # Rules are held against each other even when only one is asked for.
-    wishes = _wishes(found)
+    wishes = wishes_of(found)
 
     def asked(rule: str, ref: RecordRef) -> bool:
         here = not connections or ref.connection in connections
@@ -117,7 +117,8 @@ def make_plan(
 
     digests = {rule.id: rule.digest for rule in book.rules}
     budget = Budget.of(database, limits, now=now)
-    sieve = _Sieve(states, budget, wishes, digests)
+    halts = tuple(h for h in Halts(database, stop_file).standing() if not h.due(now))
+    sieve = _Sieve(states, budget, wishes, digests, halts, language)
     wanted = [c for c in found if asked(c.planned.rule, c.planned.change.ref)]
     changes = sieve.sift(wanted, History.of(database, wanted))
     withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
@@ -172,17 +173,16 @@ def _snoozed(
     return withheld
 
 
-_Wishes = Mapping[tuple[RecordRef, str], Mapping[Value, str]]
-
-
 @dataclass(slots=True)
 class _Sieve:
     """Takes out of candidates, in order, what must not be written now."""
 
     states: Mapping[str, ConnectionState]
     budget: Budget
-    wishes: _Wishes
+    wishes: Wishes
     digests: Mapping[str, str]
+    halts: tuple[Halt, ...]
+    language: str
     withheld: list[Withheld] = field(default_factory=list)
 
     def sift(self, candidates: Iterable[Candidate], history: History) -> tuple[PlannedChange, ...]:
@@ -190,11 +190,11 @@ class _Sieve:
         taken: dict[object, str] = {}
         left: list[PlannedChange] = []
         for candidate in candidates:
-            planned, rule = _rest(candidate.planned, taken), candidate.rule
+            planned, rule = rest_of(candidate.planned, taken), candidate.rule
             refused = (
                 self._closed(planned)
                 or history.forbids(candidate, planned)
-                or _contested(planned, self.wishes, taken)
+                or contested(planned, self.wishes, taken)
                 or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
             )
             if refused:
@@ -202,80 +202,12 @@ class _Sieve:
                 ref = planned.change.ref
                 self.withheld.append(Withheld(planned.rule, planned.finding, ref, why, detail))
             else:
-                taken.update(dict.fromkeys(_places(planned), planned.rule))
+                taken.update(dict.fromkeys(places_of(planned), planned.rule))
                 left.append(planned)
         return tuple(left)
 
     def _closed(self, planned: PlannedChange) -> tuple[Why, str] | None:
-        state = self.states.get(planned.change.ref.connection)
-        if state is not None and state.frozen_reason:
-            return Why.FROZEN, state.frozen_reason
-        if state is not None and state.paused_reason:
-            return Why.PAUSED, state.paused_reason
-        return None
-
-
-def _wishes(candidates: Iterable[Candidate]) -> _Wishes:
-    """Return, by record and field, each value that is wanted and the first rule that wants it.
-
-    A merge or an archiving wants the whole of each of its records.
-    """
-    wishes: dict[tuple[RecordRef, str], dict[Value, str]] = {}
-    for candidate in candidates:
-        change = candidate.planned.change
-        if isinstance(change, UpdateFields):
-            wanted = {(change.ref, name): canonical(value) for name, value in change.values.items()}
-        elif isinstance(change, MergeRecords | ArchiveRecord):
-            wanted = dict.fromkeys(_places(candidate.planned), candidate.planned.key)
-        else:
-            continue
-        for place, value in wanted.items():
-            wishes.setdefault(place, {}).setdefault(value, candidate.planned.rule)
-    return wishes
-
-
-def _rest(planned: PlannedChange, taken: Mapping[object, str]) -> PlannedChange:
-    """Return an update without the fields that another one in the plan sets already."""
-    change = planned.change
-    if not isinstance(change, UpdateFields):
-        return planned
-    rest = [name for name in change.values if (change.ref, name) not in taken]
-    if not rest or len(rest) == len(change.values):
-        return planned
-    values = {name: change.values[name] for name in rest}
-    expected = {name: change.expected[name] for name in rest}
-    return replace(planned, change=replace(change, values=values, expected=expected))
-
-
-def _contested(
-    planned: PlannedChange, wishes: _Wishes, taken: Mapping[object, str]
-) -> tuple[Why, str] | None:
-    """Return the rule that wants something else of the same place, or that asked for the same."""
-    whole = isinstance(planned.change, MergeRecords | ArchiveRecord)
-    for place in _places(planned):
-        wanted = wishes.get(place, {})
-        if len(wanted) > 1:
-            others = sorted({rule for rule in wanted.values() if rule != planned.rule})
-            return Why.CLASH if whole else Why.CONFLICT, ", ".join(others) or planned.rule
-        if place in taken:
-            return Why.TWICE, taken[place]
-    return None
-
-
-_WHOLE = "*"
-
-
-def _places(planned: PlannedChange) -> list[tuple[RecordRef, str]]:
-    """Return what a change claims for itself: fields, a channel's address, a record, its key."""
-    change = planned.change
-    match change:
-        case UpdateFields():
-            return [(change.ref, name) for name in change.values]
-        case MergeRecords() | ArchiveRecord():
-            return [(ref, _WHOLE) for ref in members(change)]
-        case SuppressChannel():
-            return [(change.ref, f"{change.channel}:{change.address}")]
-        case CreateTask():
-            return [(change.ref, change.marker)]
-        case CloseTask():
-            return [(change.ref, planned.key)]
+        connection = planned.change.ref.connection
+        halt = stopping(self.halts, connection, planned.rule)
+        why = None if halt is None else (Why.HALTED, halt.why(self.language))
+        return why or closed(self.states.get(connection))

@@ -8,6 +8,9 @@ from datetime import timedelta
 
 from crm_steward.connect.protocol import Connector
 from crm_steward.model import BusyError, StewardError, StoreError
+from crm_steward.settings import Halting
+
+_AS_SHIPPED = Halting()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +37,12 @@ class Targets:
 
     Args:
         open_target: Opens the connection of that name.
+        halt: What stops writing to them.
     """
 
-    def __init__(self, open_target: Callable[[str], Target]) -> None:
+    def __init__(self, open_target: Callable[[str], Target], halt: Halting = _AS_SHIPPED) -> None:
         self._open = open_target
+        self.halt = halt
         self._opened: dict[str, Target] = {}
         self.failures: dict[str, StewardError] = {}
 

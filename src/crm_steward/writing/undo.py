@@ -15,9 +15,10 @@ from crm_steward.store.lease import Lease, hold
 from crm_steward.store.runs import Runs
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.inverse import Kept, inverses
+from crm_steward.writing.items import Item
 from crm_steward.writing.settle import Settler
 from crm_steward.writing.targets import Targets
-from crm_steward.writing.write import Item, Writer
+from crm_steward.writing.write import Writer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +117,14 @@ def undo(
     counts = ApplyCounts(run=runs.start("undo", now=clock()), failures=targets.failures)
     settler = Settler(journal, lease, clock, stop, counts)
     writer = Writer(
-        journal=journal, lease=lease, run=counts.run, clock=clock, stop=stop, seen=counts.add
+        journal=journal, lease=lease, clock=clock, stop=stop, counts=counts, halt=targets.halt
     )
     try:
         settler.settle(targets)
         result = plan_undo(database, what, abilities)
         writer.write_all(targets, result.items)
         settler.settle(targets, patience=patience)
-        counts.left = len(plan_undo(database, what, abilities).items)
+        counts.left = len(plan_undo(database, what, abilities).items) - counts.halted.total()
     except StewardError as error:
         runs.finish(counts.run, counts.to_json(), now=clock(), error=type(error).__name__)
         raise

@@ -23,6 +23,7 @@ class Why(StrEnum):
     CANARY = "canary"
     FROZEN = "frozen"
     PAUSED = "paused"
+    HALTED = "halted"
     UNKNOWN = "not configured"
     CANNOT = "cannot"
     CONFLICT = "conflict"
@@ -116,6 +117,7 @@ _EN: Mapping[Why, str] = MappingProxyType(
         "the rest comes once those went well",
         Why.FROZEN: "nothing is written to this connection: {detail}",
         Why.PAUSED: "this connection is paused: {detail}",
+        Why.HALTED: "writing is stopped: {detail}",
         Why.UNKNOWN: "this connection is not among the settings' enabled ones",
         Why.CANNOT: "the connection cannot do this",
         Why.CONFLICT: "rule {detail} wants another value in the same field; settle it between the rules",
@@ -160,6 +162,7 @@ _FR: Mapping[Why, str] = MappingProxyType(
         "la suite viendra si tout s'est bien passé",
         Why.FROZEN: "rien n'est écrit dans cette connexion : {detail}",
         Why.PAUSED: "cette connexion est en pause : {detail}",
+        Why.HALTED: "les écritures sont arrêtées : {detail}",
         Why.UNKNOWN: "cette connexion ne figure pas parmi celles qui sont actives",
         Why.CANNOT: "la connexion ne sait pas le faire",
         Why.CONFLICT: "la règle {detail} veut une autre valeur dans le même champ ; "

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 
 from crm_steward.connect.calls import TooLateError, before_each_call
 from crm_steward.connect.protocol import Outcome
@@ -28,18 +29,24 @@ from crm_steward.model import (
     CloseTask,
     Contact,
     CreateTask,
+    Halt,
+    HaltedError,
     MergeRecords,
-    PlannedChange,
     RecordRef,
     StewardError,
     StoreError,
-    UpdateFields,
     change_key,
+    stopping,
 )
+from crm_steward.settings import Halting
+from crm_steward.store.halts import Halts
 from crm_steward.store.journal import Journal, Line, State, intent_of
 from crm_steward.store.lease import Lease
 from crm_steward.store.restored import refuse_restored
 from crm_steward.writing.compare import difference, members
+from crm_steward.writing.counts import ApplyCounts
+from crm_steward.writing.halting import Breaker
+from crm_steward.writing.items import Item, batches, combined
 from crm_steward.writing.readback import read_back, unread
 from crm_steward.writing.targets import Target, Targets
 from crm_steward.writing.tried import first_keys
@@ -49,37 +56,9 @@ FRESH = timedelta(seconds=5)
 
 _TRIES = 3
 """How often one change is read anew when its turn to be written comes too late."""
+_HALTED = "nothing was sent: writing was stopped"
 _TOO_EARLY = "nothing was sent: what the survivor is given before has no answer yet"
 _TOO_SLOW = "nothing was sent: the CRM answers too slowly to compare just before writing"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One change on its way, and where it comes from.
-
-    Args:
-        planned: The change and why.
-        plan: The plan's hash; empty when it undoes something.
-        undoes: The seq of the intent that it takes back.
-        alone: It failed before: it travels alone, so that it cannot spoil another.
-    """
-
-    planned: PlannedChange
-    plan: str
-    undoes: int | None = None
-    alone: bool = False
-    key: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "key", self.planned.key)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One write and the items it carries: updates of one record travel together."""
-
-    change: Change
-    items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,22 +68,24 @@ class Writer:
     Args:
         journal: Where intents and outcomes are written down.
         lease: Held while this runs.
-        run: The run's id.
         clock: The time.
         stop: When set, the batch under way is finished and nothing more is begun.
-        seen: Told the outcomes of a batch after they were committed.
+        counts: The run, and what became of its changes after that was committed.
+        halt: What stops writing.
     """
 
     journal: Journal
     lease: Lease
-    run: str
     clock: Clock
     stop: threading.Event
-    seen: Callable[[Sequence[Line]], None]
+    counts: ApplyCounts
+    halt: Halting
     _unsent: dict[str, Item] = field(default_factory=dict, init=False)
     """What of the batch under way was certainly not handed over to the connector."""
     _doubtful: set[str] = field(default_factory=set, init=False)
     """Keys of what was sent in this run and has no answer yet."""
+    _ended: dict[str, State] = field(default_factory=dict, init=False)
+    """How the changes of the batch under way ended."""
 
     def write_all(self, targets: Targets, items: Iterable[Item]) -> None:
         """Write `items`, connection by connection; one that fails does not stop the others.
@@ -128,21 +109,66 @@ class Writer:
             StoreError: The journal cannot be written; nothing was sent after that.
             BusyError: Another process took over.
         """
-        for batch in batches(self._with_fillings(items), target.batch):
+        pending = self._with_fillings(items)
+        breaker = self._breaker(items[0].planned.change.ref.connection)
+        first = next(pending)
+        trial = breaker.trial(first.planned.rule, first.key)
+        if trial is not None:
+            self._write_batch(target, [first])
+            breaker.tried(trial, self._ended.get(first.key))
+        for batch in batches(pending if trial else chain([first], pending), target.batch):
             if self.stop.is_set():
                 return
-            self.journal.append([self._intent(item) for item in batch], self.lease)
-            self._unsent.update((item.key, item) for item in batch)
+            self._write_batch(target, batch)
+            breaker.count((i.undoes is not None, self._ended.get(i.key)) for i in batch)
+
+    def _breaker(self, connection: str) -> Breaker:
+        return Breaker(
+            connection=connection,
+            journal=self.journal,
+            lease=self.lease,
+            bounds=self.halt,
+            clock=self.clock,
+            turned=self.counts.turned.append,
+        )
+
+    def _write_batch(self, target: Target, batch: Sequence[Item]) -> None:
+        """Write what of `batch` no halt stops."""
+        self._ended.clear()
+        batch = self._begin(batch)
+        if not batch:
+            return
+        self._unsent.update((item.key, item) for item in batch)
+        try:
+            self._send(target, batch)
+        except (BusyError, StoreError):
+            raise
+        except Exception as error:
+            why = f"nothing was sent ({type(error).__name__})"
+            self._note([self._line(i, State.ABSENT, why) for i in self._unsent.values()])
+            raise
+        finally:
+            self._unsent.clear()
+
+    def _begin(self, batch: Sequence[Item]) -> list[Item]:
+        """Make the intents durable of what no halt stops, and return it."""
+        going, _ = self._sift(batch)
+        while going:
             try:
-                self._send(target, batch)
-            except (BusyError, StoreError):
-                raise
-            except Exception as error:
-                why = f"nothing was sent ({type(error).__name__})"
-                self._note([self._line(i, State.ABSENT, why) for i in self._unsent.values()])
-                raise
-            finally:
-                self._unsent.clear()
+                self.journal.append([self._intent(item) for item in going], self.lease)
+            except HaltedError as error:  # since the line above
+                self.counts.halted.update(error.held.values())
+                going = [item for item in going if item.key not in error.held]
+            else:
+                break
+        return going
+
+    def _sift(self, items: Sequence[Item]) -> tuple[list[Item], list[tuple[Item, Halt]]]:
+        """Return what may be written now, and what not; what not is counted."""
+        halts = Halts(self.journal.database, self.halt.file).standing()
+        held = [(item, halt) for item in items if (halt := _stopping(halts, item))]
+        self.counts.halted.update(halt for _, halt in held)
+        return [item for item in items if not _stopping(halts, item)], held
 
     def _with_fillings(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield `items`, before each merge what its survivor is to be given and was not yet."""
@@ -172,7 +198,9 @@ class Writer:
             self._send_late(target, self._deliver(target, sound, read_at), tries)
 
     def _send_late(self, target: Target, late: Sequence[Item], tries: int) -> None:
-        """Begin again with what was not sent because too much time had passed, in halves."""
+        """Begin again with what was not sent in time, in halves, unless a halt stops it now."""
+        late, held = self._sift(late)
+        self._end([(item, f"{_HALTED}: {halt.why('en')}") for item, halt in held], State.ABSENT)
         half = len(late) // 2
         if half:
             self._send(target, late[:half])
@@ -206,7 +234,7 @@ class Writer:
             if abs(self.clock() - read_at) > FRESH:
                 raise TooLateError
 
-        def held() -> None:
+        def leased() -> None:
             if abs(self.clock() - self.lease.renewed_at) > self.lease.ttl / 2:
                 raise TooLateError
 
@@ -214,7 +242,7 @@ class Writer:
             return list(sound)
         tasks = [i for i in sound if isinstance(i.planned.change, CreateTask | CloseTask)]
         rest = [i for i in sound if not isinstance(i.planned.change, CreateTask | CloseTask)]
-        return [*self._transmit(target, rest, fresh), *self._transmit(target, tasks, held)]
+        return [*self._transmit(target, rest, fresh), *self._transmit(target, tasks, leased)]
 
     def _transmit(
         self, target: Target, items: Sequence[Item], check: Callable[[], None]
@@ -226,7 +254,7 @@ class Writer:
             self._unsent.pop(item.key)
         writes = combined(items)
         changes = [write.change for write in writes]
-        told, error = self._ask(target, changes, check)
+        told, error = self._ask(target, items, changes, check)
         answers = self._read_back(target, changes, told)
         late = [
             item
@@ -249,12 +277,24 @@ class Writer:
         return late
 
     def _ask(
-        self, target: Target, changes: Sequence[Change], check: Callable[[], None]
+        self,
+        target: Target,
+        items: Sequence[Item],
+        changes: Sequence[Change],
+        check: Callable[[], None],
     ) -> tuple[dict[str, Outcome], Exception | None]:
         """Send, and keep every answer that came, even when the call failed half way."""
         answers: dict[str, Outcome] = {}
+
+        def going() -> None:
+            halts = Halts(self.journal.database, self.halt.file).standing()
+            if any(_stopping(halts, item) for item in items):
+                raise TooLateError
+            check()
+
         try:
-            with before_each_call(check):
+            going()  # a connector may write without a call that is paced
+            with before_each_call(going):
                 for outcome in target.connector.apply(changes):
                     answers.setdefault(outcome.key, outcome)
                     self.lease.keep()
@@ -285,13 +325,14 @@ class Writer:
     def _note(self, lines: Sequence[Line]) -> None:
         self.journal.append(lines, self.lease)
         self._doubtful.update(line.key for line in lines if line.state is State.UNKNOWN)
-        self.seen(lines)
+        self._ended.update((line.key, line.state) for line in lines)
+        self.counts.add(lines)
 
     def _intent(self, item: Item) -> Line:
         return intent_of(
             item.planned.change,
             key=item.key,
-            run=self.run,
+            run=self.counts.run,
             plan=item.plan,
             rule=item.planned.rule,
             finding=item.planned.finding,
@@ -304,67 +345,5 @@ class Writer:
         return replace(intent, state=state, change=None, reason=why, remote_id=remote_id)
 
 
-def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Cut `items` into batches in which no field of a record is written twice, in order.
-
-    What comes later on the same field (undoing several changes, newest first) waits for the next
-    batch, where it is compared with what the earlier one wrote.
-
-    Args:
-        items: What is to be written, in order.
-        size: How many one batch may hold.
-    """
-    batch: list[Item] = []
-    taken: dict[RecordRef, set[str]] = {}
-    for item in items:
-        parts = _parts(item)
-        refs = members(item.planned.change) or (item.planned.change.ref,)
-        if len(batch) >= size or any(_clash(taken.get(ref, set()), parts) for ref in refs):
-            yield batch
-            batch, taken = [], {}
-        batch.append(item)
-        for ref in refs:
-            taken.setdefault(ref, set()).update(parts)
-    if batch:
-        yield batch
-
-
-_WHOLE = "*"
-
-
-def _parts(item: Item) -> set[str]:
-    """Return which parts of its record an item touches: fields, one task, or all of it."""
-    change = item.planned.change
-    if isinstance(change, UpdateFields) and not item.alone:
-        return set(change.values)
-    if isinstance(change, CreateTask | CloseTask) and not item.alone:
-        return {change.marker}
-    return {_WHOLE}
-
-
-def _clash(taken: set[str], parts: set[str]) -> bool:
-    return bool(taken) and (_WHOLE in taken or _WHOLE in parts or bool(taken & parts))
-
-
-def combined(items: Sequence[Item]) -> list[Written]:
-    """Join updates of one record into one write, at the place of the first."""
-    groups: dict[RecordRef | str, list[Item]] = {}
-    for item in items:
-        change = item.planned.change
-        place = change.ref if isinstance(change, UpdateFields) else item.key
-        groups.setdefault(place, []).append(item)
-    return [
-        Written(_joined([item.planned.change for item in group]), tuple(group))
-        for group in groups.values()
-    ]
-
-
-def _joined(changes: Sequence[Change]) -> Change:
-    updates = [change for change in changes if isinstance(change, UpdateFields)]
-    if len(changes) == 1 or len(updates) != len(changes):
-        return changes[0]
-    return UpdateFields(
-        ref=updates[0].ref,
-        values={name: value for update in updates for name, value in update.values.items()},
-        expected={name: value for update in updates for name, value in update.expected.items()},
-    )
+def _stopping(halts: tuple[Halt, ...], item: Item) -> Halt | None:
+    return stopping(halts, item.planned.change.ref.connection, item.planned.rule, item.key)

@@ -14,11 +14,13 @@ from structlog.testing import capture_logs
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.work import Work
-from crm_steward.model import AuthError, ConfigError, RecordRef, UpdateFields, change_key
+from crm_steward.model import AuthError, ConfigError, Halt, RecordRef, UpdateFields, change_key
 from crm_steward.settings import load_settings
 from crm_steward.store.database import Database
+from crm_steward.store.halts import Halts
 from crm_steward.store.journal import Journal, intent_of
 from crm_steward.store.lease import hold
+from crm_steward.store.plans import Plans
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.runs import Runs
 
@@ -207,3 +209,48 @@ def test_a_refused_credential_is_one_alarm_and_holds_up_nobody(
     assert [line["event"] for line in alarms] == ["paused: the credential is refused"]
     assert len(asked) == 3  # the pulls; nothing is settled while it is known to be paused
     assert "Jeanne" in (tmp_path / "people.corrected.csv").read_text("utf-8-sig")
+
+
+def test_what_stops_writing_is_seen_by_those_who_watch(
+    make_work: MakeWork, tmp_path: Path, clock: Any
+) -> None:
+    """The service writes nothing, plans nothing anew, and the metric names what is stopped."""
+    work = make_work()
+    work.pull("people")
+    work.scan()
+    halts = Halts(work._database)
+    halts.stop(Halt(connection="people", reason="Import", by="Dana", at=clock()))
+    work.apply()
+
+    assert not (tmp_path / "people.corrected.csv").exists()
+    assert Plans(work._database).latest() is None
+    labels = {"connection": "people", "rule": "all", "cause": "person"}
+    name = "crm_steward_writing_stopped"
+    assert work._metrics.registry.get_sample_value(name, labels) == 1
+
+    halts.end("people", "", by="Dana", reason="Done", at=clock())
+    work.apply()
+    assert "Jeanne" in (tmp_path / "people.corrected.csv").read_text("utf-8-sig")
+    assert work._metrics.registry.get_sample_value(name, labels) is None
+
+
+def test_a_service_that_stops_by_itself_raises_one_alarm(
+    make_work: MakeWork, tmp_path: Path, clock: Any
+) -> None:
+    """With its remedy, when it begins; the rounds after that say nothing."""
+    with (tmp_path / "people.csv").open("a", encoding="utf-8") as file:
+        file.writelines(f"{number},MARIE,\n" for number in range(10, 16))
+    work = make_work()
+    work.pull("people")
+    work.scan()
+    edited = (tmp_path / "people.csv").read_text("utf-8").replace("MARIE", "ZOE")
+    (tmp_path / "people.csv").write_text(edited, "utf-8")
+
+    with capture_logs() as logs:
+        for _ in range(3):
+            clock.forward(seconds=1)
+            work.apply()
+
+    (alarm,) = [one for one in logs if one["log_level"] == "error"]
+    assert alarm["connection"] == "people"
+    assert "crm-steward resume --connection people" in alarm["why"]

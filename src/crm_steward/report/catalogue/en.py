@@ -335,6 +335,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.canary": "the rule is new or was edited and first touches a few records",
         "withheld.frozen": "nothing is written to the connection for now",
         "withheld.paused": "the connection is paused",
+        "withheld.halted": "writing is stopped",
         "withheld.not configured": "the connection is not enabled",
         "withheld.cannot": "the connection cannot do this",
         "withheld.conflict": "two rules want different values",

@@ -340,6 +340,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.canary": "la règle est nouvelle ou modifiée et ne touche d’abord que quelques fiches",
         "withheld.frozen": "rien n’est écrit dans la connexion pour l’instant",
         "withheld.paused": "la connexion est en pause",
+        "withheld.halted": "les écritures sont arrêtées",
         "withheld.not configured": "la connexion n’est pas active",
         "withheld.cannot": "la connexion ne sait pas le faire",
         "withheld.conflict": "deux règles veulent des valeurs différentes",
