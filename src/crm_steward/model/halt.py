@@ -38,7 +38,7 @@ class Halt:
         ended_at: When it was resumed; None while it stands.
         ended_by: Who resumed it.
         ended_reason: Why, in their words.
-        id: Its number; given when it is stored.
+        seq: Its number; given when it is stored.
     """
 
     connection: str = ""
@@ -52,7 +52,7 @@ class Halt:
     ended_at: datetime | None = None
     ended_by: str = ""
     ended_reason: str = ""
-    id: int = 0
+    seq: int = 0
 
     @property
     def automatic(self) -> bool:

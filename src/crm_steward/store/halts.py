@@ -41,7 +41,7 @@ class Halts:
             StoreError: The database refuses; nothing is stopped.
         """
         row = asdict(halt)
-        del row["id"]
+        del row["seq"]
         with self._database.write() as writing:
             lock(self._database, writing, WRITER)
             writing.execute(sa.insert(halts), row)
@@ -72,7 +72,7 @@ class Halts:
             halts.c.rule == rule,
         ]
         if only is not None:
-            these.append(halts.c.id == only.id)
+            these.append(halts.c.seq == only.seq)
         values: dict[str, Any] = {
             "ended_at": at,
             "ended_by": by,
@@ -91,7 +91,7 @@ class Halts:
         Raises:
             BusyError: The lease was lost; nothing was changed.
         """
-        this = sa.update(halts).where(halts.c.id == halt.id, halts.c.ended_at.is_(None))
+        this = sa.update(halts).where(halts.c.seq == halt.seq, halts.c.ended_at.is_(None))
         with self._database.write() as writing:
             lease.check(writing)
             writing.execute(this.values(trial=key, retry_at=retry_at))
@@ -153,5 +153,5 @@ def halted(found: tuple[Halt, ...], lines: Sequence[Line]) -> dict[str, Halt]:
 
 
 def _read(reading: sa.Connection, *only: sa.ColumnElement[bool]) -> tuple[Halt, ...]:
-    rows = reading.execute(sa.select(halts).where(*only).order_by(halts.c.id)).mappings()
+    rows = reading.execute(sa.select(halts).where(*only).order_by(halts.c.seq)).mappings()
     return tuple(Halt(**{**row, "cause": Cause(row["cause"])}) for row in rows)

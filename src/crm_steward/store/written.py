@@ -10,7 +10,7 @@ from crm_steward.store.metadata import metadata
 halts = Table(
     "halts",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("seq", Integer, primary_key=True, autoincrement=True),
     Column("connection", Text, nullable=False),  # empty: all
     Column("rule", Text, nullable=False),  # empty: all
     Column("cause", Text, nullable=False),  # person, in a row, share

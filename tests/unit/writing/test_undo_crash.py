@@ -67,6 +67,7 @@ def test_at_every_step(
     at, died = 0, True
     while died:
         shutil.copy(template, path)
+        path.with_name("steward.db.epoch").unlink(missing_ok=True)  # another world, no older copy
         database = Mortal.open(f"sqlite:///{path}")
         assert isinstance(database, Mortal)
         sa.event.listen(database.engine, "connect", unsynced)

@@ -15,7 +15,7 @@ def upgrade() -> None:
     """Make the table."""
     op.create_table(
         "halts",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("connection", sa.Text(), nullable=False),
         sa.Column("rule", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
@@ -27,5 +27,5 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_by", sa.Text(), nullable=False),
         sa.Column("ended_reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_halts")),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_halts")),
     )
