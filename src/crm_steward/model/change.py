@@ -208,11 +208,15 @@ def change_from_json(content: Mapping[str, Any]) -> Change:
     return _TYPES[content["kind"]](**values)
 
 
-def change_key(change: Change) -> str:
+def change_key(change: Change, known: dict[str, Any] | None = None) -> str:
     """Return the idempotency key of `change`: the same on every machine, from its content.
 
     A task's identity is its record and its marker alone: a new wording or due date is not a
     new task, nor is another reason to close it another closing.
+
+    Args:
+        change: The change.
+        known: What `change_to_json` returned for it, where that is known.
 
     Returns:
         32 hexadecimal digits.
@@ -228,7 +232,7 @@ def change_key(change: Change) -> str:
                 "marker": change.marker,
             }
         case UpdateFields() | SuppressChannel() | MergeRecords() | ArchiveRecord():
-            content = change_to_json(change)
+            content = change_to_json(change) if known is None else known
         case _:
             assert_never(change)
     return _key(content)
