@@ -21,6 +21,7 @@ from crm_steward.sdk import (
     Status,
     StewardError,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_key,
     ended,
@@ -34,6 +35,7 @@ from crm_steward_salesforce.records import Records
 from crm_steward_salesforce.removing import Remover
 from crm_steward_salesforce.schema import Schema
 from crm_steward_salesforce.tasks import Tasks
+from crm_steward_salesforce.undeleting import Undeleter
 from crm_steward_salesforce.wire import Wire
 
 C = TypeVar("C", bound=Change)
@@ -63,6 +65,7 @@ class Writer:
         self._tasks = Tasks(wire, schema, records)
         self._closings = Closings(wire, schema, records)
         self._remover = Remover(wire, schema, records)
+        self._undeleter = Undeleter(wire, records)
         self._lifter = Lifter(wire, schema, records)
         self._merger = Merger(wire, schema, contacts, records)
 
@@ -80,6 +83,7 @@ class Writer:
             *self._closings.settled(_of(CloseTask, changes)),
             *self._remover.archived(_of(ArchiveRecord, changes)),
             *map(self._merger.settled, _of(MergeRecords, changes)),
+            *map(self._undeleter.settled, _of(UndeleteRecords, changes)),
             *self._settled_fields(changes),
         ):
             done[outcome.key] = outcome
@@ -95,6 +99,7 @@ class Writer:
         yield from _ordered(_of(SuppressChannel, group), self._remover.suppress)
         yield from map(self._lifter.lift, _of(LiftSuppression, group))
         yield from _ordered(_of(ArchiveRecord, group), self._remover.archive)
+        yield from map(self._undeleter.undelete, _of(UndeleteRecords, group))
         yield from map(self._merger.merge, _of(MergeRecords, group))
 
     def _settled_fields(self, changes: Sequence[Change]) -> Iterator[Outcome]:

@@ -16,6 +16,7 @@ from crm_steward.sdk import (
     MergeRecords,
     Outcome,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
 )
 from crm_steward_zoho import ZohoSettings
@@ -26,6 +27,7 @@ from crm_steward_zoho.mapping import ContactMap
 from crm_steward_zoho.merging import Merger
 from crm_steward_zoho.reading import Reader
 from crm_steward_zoho.tasks import Tasks
+from crm_steward_zoho.undeleting import Undeleter
 from crm_steward_zoho.updates import Memory, Updater
 from crm_steward_zoho.wire import Wire
 
@@ -61,6 +63,7 @@ class Writer:
         self._tasks = Tasks(wire, triggers)
         self._closings = Closings(wire, triggers)
         self._batches = Batches(wire, reader, triggers)
+        self._undeleter = Undeleter(wire, reader)
         self._lifter = Lifter(wire, contacts, reader, triggers)
         self._merger = Merger(wire, contacts, reader, self._batches, context.stop)
 
@@ -96,6 +99,8 @@ class Writer:
                     yield next(closed)
                 case MergeRecords():
                     yield self._merger.settle(change)
+                case UndeleteRecords():
+                    yield self._undeleter.settle(change)
                 case _:
                     yield self._settled(change, record)
 
@@ -127,6 +132,8 @@ class Writer:
                 return self._merger.apply(change)
             case LiftSuppression():
                 return self._lifter.apply(change)
+            case UndeleteRecords():
+                return self._undeleter.apply(change)
             case CloseTask() | SuppressChannel() | ArchiveRecord():
                 raise TypeError("these share requests")
             case _:

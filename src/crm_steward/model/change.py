@@ -189,6 +189,22 @@ class ArchiveRecord:
     reversibility = Reversibility.PARTLY
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndeleteRecords:
+    """Take records out of the CRM's recycle bin again, under the ids that they had.
+
+    Args:
+        ref: The record that was archived, or the survivor of the merge.
+        records: Those that come back.
+    """
+
+    ref: RecordRef
+    records: tuple[RecordRef, ...]
+
+    # What hung on the losers of a merge stays with the survivor.
+    reversibility = Reversibility.PARTLY
+
+
 Change = (
     UpdateFields
     | SuppressChannel
@@ -197,6 +213,7 @@ Change = (
     | CloseTask
     | MergeRecords
     | ArchiveRecord
+    | UndeleteRecords
 )
 
 _TYPES: Mapping[str, type[Change]] = {
@@ -207,6 +224,7 @@ _TYPES: Mapping[str, type[Change]] = {
     "close_task": CloseTask,
     "merge": MergeRecords,
     "archive": ArchiveRecord,
+    "undelete": UndeleteRecords,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _PARTS = {cls: tuple(part.name for part in fields(cls)) for cls in _NAMES}
@@ -226,6 +244,8 @@ def change_to_json(change: Change) -> dict[str, Any]:
         content["golden"] = {name: one.to_json() for name, one in change.golden.items()}
         # A merge without them reads as it did before there were any.
         content = {k: v for k, v in content.items() if v or k not in ("fill", "had", "golden")}
+    if isinstance(change, UndeleteRecords):
+        content["records"] = [str(ref) for ref in change.records]
     if isinstance(change, SuppressChannel) and not change.before:
         del content["before"]  # one without it reads as it did before there was any
     if isinstance(change, CreateTask):
@@ -252,6 +272,8 @@ def change_from_json(content: Mapping[str, Any]) -> Change:
         values["losers"] = tuple(RecordRef.parse(ref) for ref in values["losers"])
         golden = values.get("golden", {})
         values["golden"] = {name: GoldenValue.from_json(one) for name, one in golden.items()}
+    if content["kind"] == "undelete":
+        values["records"] = tuple(RecordRef.parse(ref) for ref in values["records"])
     if content["kind"] == "task":
         values["due"] = date.fromisoformat(values["due"])
     if content["kind"] in ("suppress", "lift"):
@@ -287,7 +309,7 @@ def change_key(change: Change) -> str:
             content = change_to_json(change)
             for name in ("before",) if isinstance(change, SuppressChannel) else ("reason", "by"):
                 content.pop(name, None)
-        case UpdateFields() | MergeRecords() | ArchiveRecord():
+        case UpdateFields() | MergeRecords() | ArchiveRecord() | UndeleteRecords():
             content = change_to_json(change)
         case _:
             assert_never(change)

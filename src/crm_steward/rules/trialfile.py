@@ -41,6 +41,7 @@ from crm_steward.model import (
     SourceType,
     Stage,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
 )
@@ -369,7 +370,9 @@ class ExpectedChange(Block):
                 same = sorted(self.merge) == sorted(ref.id for ref in change.losers)
             case ArchiveRecord():
                 same = self.archive is True
-            case CloseTask() | LiftSuppression():  # come of the journal, never of a test's findings
+            case (
+                CloseTask() | LiftSuppression() | UndeleteRecords()
+            ):  # come of the journal, never of a test's findings
                 same = False
         return same and change.ref.id == self.id
 

@@ -33,6 +33,7 @@ _VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "close_task": {"reason": ""},
     "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}},
     "archive": {"reason": "", "expected": {}},
+    "undelete": {},
 }
 """Kind of change → its parts that hold values, and what stands there once they are purged."""
 

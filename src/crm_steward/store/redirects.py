@@ -97,16 +97,21 @@ def _mirrored(database: Database) -> Iterator[_Step]:
 
 
 def _merged(database: Database) -> Iterator[_Step]:
-    """Yield what we merged ourselves: some CRMs do not tell afterwards who went into whom."""
+    """Yield what we merged ourselves: some CRMs do not tell afterwards who went into whom.
+
+    A merge that was taken back leads nowhere.
+    """
     query = sa.select(journal.c.key, journal.c.remote_id, journal.c.at).where(
         journal.c.kind == "merge", journal.c.state == State.VERIFIED.value
     )
     with database.read() as reading:
         done = reading.execute(query).all()
     standings = Journal(database).standings(row.key for row in done)
+    undone = Journal(database).undone(one.intent.seq for one in standings.values())
     for row in done:
-        change = standings[row.key].intent.change
-        if isinstance(change, MergeRecords):
+        intent = standings[row.key].intent
+        change = intent.change
+        if isinstance(change, MergeRecords) and undone.get(intent.seq) is not State.VERIFIED:
             # Some CRMs give what is left a new id, to which the survivor's own old one leads too.
             into = RecordRef(change.ref.connection, row.remote_id or change.ref.id)
             for old in (change.ref, *change.losers):

@@ -44,6 +44,7 @@ class Verb(StrEnum):
     LIFT = "lift"
     MERGE = "merge"
     ARCHIVE = "archive"
+    UNDELETE = "undelete"
 
 
 class Trouble(StrEnum):

@@ -32,6 +32,7 @@ from crm_steward.sdk import (
     RecordRef,
     Status,
     SuppressChannel,
+    UndeleteRecords,
 )
 from crm_steward.testing.access import AccessContract
 from crm_steward.testing.account import SandboxAccount, Trouble, Verb, a_task, refs_of, updates_of
@@ -41,6 +42,7 @@ from crm_steward.testing.emulated import EmulatedAccount
 from crm_steward.testing.lifting import LiftingContract
 from crm_steward.testing.reading import ReadingContract
 from crm_steward.testing.removing import RemovingContract
+from crm_steward.testing.undeleting import UndeletingContract
 from crm_steward.testing.writing import WritingContract
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "RemovingContract",
     "SandboxAccount",
     "Trouble",
+    "UndeletingContract",
     "Verb",
     "WritingContract",
 ]
@@ -67,6 +70,7 @@ class ConnectorContract(
     ClosingContract,
     RemovingContract,
     LiftingContract,
+    UndeletingContract,
 ):
     """The suite; a subclass gives the fixture `account`."""
 
@@ -78,6 +82,7 @@ class ConnectorContract(
         offered: dict[Capability, Change] = {
             Capability.MERGE: MergeRecords(ref=first, losers=(second,)),
             Capability.ARCHIVE: ArchiveRecord(ref=first, reason="test"),
+            Capability.UNDELETE: UndeleteRecords(ref=first, records=(first,)),
             Capability.SUPPRESS_EMAIL: _silence(first, Channel.EMAIL),
             Capability.SUPPRESS_PHONE: _silence(first, Channel.PHONE),
             Capability.SUPPRESS_SMS: _silence(first, Channel.SMS),

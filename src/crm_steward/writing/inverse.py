@@ -19,6 +19,7 @@ from crm_steward.model import (
     MergeRecords,
     RecordRef,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_key,
 )
@@ -28,14 +29,6 @@ from crm_steward.store.tasks import task_ids
 from crm_steward.writing.grounds import Grounds
 from crm_steward.writing.kept import Kept, Reason, Told
 
-_WHY_NOT: Mapping[type[Change], Kept] = MappingProxyType(
-    {
-        CloseTask: Kept.CLOSED,
-        ArchiveRecord: Kept.ARCHIVED,
-        MergeRecords: Kept.MERGED,
-    }
-)
-"""Why a change is not taken back by machine."""
 _LIFTING: Mapping[Channel, Capability] = MappingProxyType(
     {
         Channel.EMAIL: Capability.LIFT_EMAIL,
@@ -50,6 +43,10 @@ _SUPPRESSING: Mapping[Channel, Capability] = MappingProxyType(
         Channel.SMS: Capability.SUPPRESS_SMS,
     }
 )
+_ONCE: Mapping[type[Change], Kept] = MappingProxyType(
+    {CloseTask: Kept.CLOSED, UndeleteRecords: Kept.UNDELETED}
+)
+"""Why what takes something else back is not taken back itself."""
 _AGAIN = "the suppression had been lifted, and is made again"
 
 
@@ -98,14 +95,14 @@ class Inverses:
                 return self._given_back(line, line.change)
             case CreateTask():
                 return self._closing(line)
-            case SuppressChannel():
-                return self._lifting(line, line.change)
-            case LiftSuppression():
-                return self._suppressing(line, line.change)
+            case SuppressChannel() | LiftSuppression():
+                return self._turning(line, line.change)
+            case ArchiveRecord() | MergeRecords():
+                return self._undeleting(line, line.change)
+            case CloseTask() | UndeleteRecords():
+                return _ONCE[type(line.change)]
             case None:
                 return Kept.PURGED
-            case _:
-                return _WHY_NOT[type(line.change)]
 
     def _given_back(self, line: Line, change: UpdateFields) -> UpdateFields | Kept:
         if line.purged_at is not None:
@@ -113,6 +110,13 @@ class Inverses:
         if (line.finding, line.ref) in self.merged:  # only a merge writes fields of a group
             return Kept.FILLED
         return UpdateFields(ref=change.ref, values=change.expected, expected=change.values)
+
+    def _turning(
+        self, line: Line, change: SuppressChannel | LiftSuppression
+    ) -> LiftSuppression | SuppressChannel | Reason:
+        if isinstance(change, LiftSuppression):
+            return self._suppressing(line, change)
+        return self._lifting(line, change)
 
     def _lifting(self, line: Line, change: SuppressChannel) -> LiftSuppression | Reason:
         """Return what lifts a suppression: only a person who names it asks for that."""
@@ -147,6 +151,21 @@ class Inverses:
             reason=_AGAIN,
             before=change.before,
         )
+
+    def _undeleting(
+        self, line: Line, change: ArchiveRecord | MergeRecords
+    ) -> UndeleteRecords | Reason:
+        """Return what takes records out of the recycle bin, as long as it keeps them."""
+        merged = isinstance(change, MergeRecords)
+        needed = Capability.UNMERGE if merged else Capability.UNDELETE
+        lacking = self._lacking(line, needed, Kept.MERGED if merged else Kept.ARCHIVED)
+        if lacking is not None:
+            return lacking
+        records = change.losers if isinstance(change, MergeRecords) else (change.ref,)
+        within = self.abilities[line.ref.connection].undeletes_within
+        if within is not None and line.at + within <= self.now:
+            return Kept.BIN_EMPTIED
+        return UndeleteRecords(ref=line.ref, records=records)
 
     def _lacking(self, line: Line, needed: Capability, plain: Kept) -> Reason | None:
         """Return why the line's connection cannot do what is needed, in its own words if it has any."""

@@ -14,6 +14,7 @@ from crm_steward.model import (
     PlannedChange,
     RecordRef,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
 )
@@ -87,5 +88,5 @@ def places_of(planned: PlannedChange) -> list[tuple[RecordRef, str]]:
             return [(change.ref, f"{change.channel}:{change.address}")]
         case CreateTask():
             return [(change.ref, change.marker)]
-        case CloseTask():
+        case CloseTask() | UndeleteRecords():
             return [(change.ref, planned.key)]

@@ -208,6 +208,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "change.lift": ("{n} opposition levée", "{n} oppositions levées"),
         "change.merge": ("{n} fusion", "{n} fusions"),
         "change.archive": ("{n} archivage", "{n} archivages"),
+        "change.undelete": ("{n} fiche ramenée", "{n} fiches ramenées"),
         "decide.undo.task": "close là où le CRM le permet",
         "decide.undo.close_task": "à rouvrir à la main dans le CRM",
         "decide.undo.suppress": "seulement par une personne, avec un motif",
