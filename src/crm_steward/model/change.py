@@ -153,6 +153,7 @@ class MergeRecords:
         fill: Field → value that the survivor is given before: the CRM's own merge would lose it.
         had: The same fields → what the survivor held there.
         golden: Field → what the survivor holds afterwards, and why.
+        snapshot: Member id → all that was known of it just before, JSON-ready; empty in a plan.
     """
 
     ref: RecordRef
@@ -161,6 +162,7 @@ class MergeRecords:
     fill: Mapping[str, Value] = field(default_factory=dict)
     had: Mapping[str, Value] = field(default_factory=dict)
     golden: Mapping[str, GoldenValue] = field(default_factory=dict)
+    snapshot: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     reversibility = Reversibility.IRREVERSIBLE
 
@@ -226,6 +228,8 @@ _TYPES: Mapping[str, type[Change]] = {
     "archive": ArchiveRecord,
     "undelete": UndeleteRecords,
 }
+_LATER = ("fill", "had", "golden", "snapshot")
+"""Parts of a merge that there were not always."""
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _PARTS = {cls: tuple(part.name for part in fields(cls)) for cls in _NAMES}
 
@@ -243,7 +247,7 @@ def change_to_json(change: Change) -> dict[str, Any]:
         content["losers"] = [str(ref) for ref in change.losers]
         content["golden"] = {name: one.to_json() for name, one in change.golden.items()}
         # A merge without them reads as it did before there were any.
-        content = {k: v for k, v in content.items() if v or k not in ("fill", "had", "golden")}
+        content = {k: v for k, v in content.items() if v or k not in _LATER}
     if isinstance(change, UndeleteRecords):
         content["records"] = [str(ref) for ref in change.records]
     if isinstance(change, SuppressChannel) and not change.before:
@@ -285,7 +289,8 @@ def change_key(change: Change) -> str:
     """Return the idempotency key of `change`: the same on every machine, from its content.
 
     A task's identity is its record and its marker alone: a new wording or due date is not a
-    new task, nor is another reason to close it another closing. What was said before a suppression
+    new task, nor is another reason to close it another closing. What a merge's members held besides
+    what it expects makes it no other one. What was said before a suppression
     makes it no other one, nor does it matter who lifts it and why.
 
     Returns:
@@ -309,7 +314,10 @@ def change_key(change: Change) -> str:
             content = change_to_json(change)
             for name in ("before",) if isinstance(change, SuppressChannel) else ("reason", "by"):
                 content.pop(name, None)
-        case UpdateFields() | MergeRecords() | ArchiveRecord() | UndeleteRecords():
+        case MergeRecords():
+            content = change_to_json(change)
+            content.pop("snapshot", None)
+        case UpdateFields() | ArchiveRecord() | UndeleteRecords():
             content = change_to_json(change)
         case _:
             assert_never(change)

@@ -31,7 +31,7 @@ _VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "lift": {"address": "", "reason": "", "before": "", "by": ""},
     "task": {"title": "", "body": ""},
     "close_task": {"reason": ""},
-    "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}},
+    "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}, "snapshot": {}},
     "archive": {"reason": "", "expected": {}},
     "undelete": {},
 }
