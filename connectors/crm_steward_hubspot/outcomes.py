@@ -12,6 +12,7 @@ C = TypeVar("C")
 GONE = "the contact is gone"
 UNREADABLE = "the contact cannot be read"
 NEVER_LIFTED = "HubSpot takes an opt-out back only by a new subscription, which the person makes"
+NEVER_ANEW = "HubSpot keeps a merged contact's address with the survivor and refuses it elsewhere"
 NEVER_BACK = "HubSpot's API brings no contact back"
 
 

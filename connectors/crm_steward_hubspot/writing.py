@@ -16,6 +16,7 @@ from crm_steward.sdk import (
     LiftSuppression,
     MergeRecords,
     Outcome,
+    RecreateRecords,
     SuppressChannel,
     UndeleteRecords,
     UpdateFields,
@@ -25,7 +26,7 @@ from crm_steward_hubspot.closing import Closings
 from crm_steward_hubspot.mapping import ContactMap
 from crm_steward_hubspot.merging import Merges
 from crm_steward_hubspot.optouts import Unsubscriber
-from crm_steward_hubspot.outcomes import NEVER_BACK, NEVER_LIFTED, never, of
+from crm_steward_hubspot.outcomes import NEVER_ANEW, NEVER_BACK, NEVER_LIFTED, never, of
 from crm_steward_hubspot.reading import Reader
 from crm_steward_hubspot.suppressing import Suppressions
 from crm_steward_hubspot.tasks import Tasks
@@ -68,6 +69,7 @@ class Writer:
             yield from self._suppressions.apply(of(SuppressChannel, group))
             yield from never(of(LiftSuppression, group), NEVER_LIFTED)
             yield from never(of(UndeleteRecords, group), NEVER_BACK)
+            yield from never(of(RecreateRecords, group), NEVER_ANEW)
             yield from self._merges.apply(of(MergeRecords, group))
             yield from self._archives.apply(of(ArchiveRecord, group))
 
@@ -86,5 +88,6 @@ class Writer:
             yield from self._suppressions.settle(of(SuppressChannel, group), records)
             yield from never(of(LiftSuppression, group), NEVER_LIFTED)
             yield from never(of(UndeleteRecords, group), NEVER_BACK)
+            yield from never(of(RecreateRecords, group), NEVER_ANEW)
             yield from self._merges.settle(of(MergeRecords, group), found)
             yield from self._archives.settle(of(ArchiveRecord, group), found)

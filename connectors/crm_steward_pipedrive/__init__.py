@@ -70,6 +70,7 @@ SPEC = ConnectorSpec(
             Capability.SUPPRESS_EMAIL,
             Capability.MERGE,
             Capability.ARCHIVE,
+            Capability.RECREATE,
             Capability.INCREMENTAL,
         }
     ),
@@ -94,12 +95,6 @@ SPEC = ConnectorSpec(
     fields=frozenset(MAPPABLE) - set(KEPT) - {"language", "website", "source", "kind"}
     | {"consent_email", "consent_email_basis", "has_notes"},
     remedies={
-        Capability.UNMERGE: Remedy(
-            en="Pipedrive takes no merge back; what each record held is in the journal "
-            "(crm-steward journal --json)",
-            fr="Pipedrive ne défait aucune fusion ; ce que portait chaque fiche est dans le journal "
-            "(crm-steward journal --json)",
-        ),
         Capability.UNDELETE: Remedy(
             en="Pipedrive's API brings no person back: restore it in Pipedrive",
             fr="l'API de Pipedrive ne ramène aucune personne : la restaurer dans Pipedrive",

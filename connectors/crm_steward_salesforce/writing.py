@@ -18,6 +18,7 @@ from crm_steward.sdk import (
     LiftSuppression,
     MergeRecords,
     Outcome,
+    RecreateRecords,
     Status,
     StewardError,
     SuppressChannel,
@@ -83,6 +84,7 @@ class Writer:
             *self._closings.settled(_of(CloseTask, changes)),
             *self._remover.archived(_of(ArchiveRecord, changes)),
             *map(self._merger.settled, _of(MergeRecords, changes)),
+            *map(_never, _of(RecreateRecords, changes)),
             *map(self._undeleter.settled, _of(UndeleteRecords, changes)),
             *self._settled_fields(changes),
         ):
@@ -99,6 +101,7 @@ class Writer:
         yield from _ordered(_of(SuppressChannel, group), self._remover.suppress)
         yield from map(self._lifter.lift, _of(LiftSuppression, group))
         yield from _ordered(_of(ArchiveRecord, group), self._remover.archive)
+        yield from map(_never, _of(RecreateRecords, group))
         yield from map(self._undeleter.undelete, _of(UndeleteRecords, group))
         yield from map(self._merger.merge, _of(MergeRecords, group))
 
@@ -116,6 +119,11 @@ class Writer:
                 yield self._lifter.settled(change, held)
             else:
                 yield self._remover.suppressed(change, held)
+
+
+def _never(change: RecreateRecords) -> Outcome:
+    """Refuse to make anew what can be brought back."""
+    return ended(change, Status.REJECTED, "merged contacts come back under their own ids here")
 
 
 def _of(kind: type[C], changes: Iterable[Change]) -> list[C]:

@@ -15,9 +15,12 @@ from crm_steward.sdk import (
     LiftSuppression,
     MergeRecords,
     Outcome,
+    RecreateRecords,
+    Status,
     SuppressChannel,
     UndeleteRecords,
     UpdateFields,
+    ended,
 )
 from crm_steward_zoho import ZohoSettings
 from crm_steward_zoho.batches import MOST, Batches
@@ -30,6 +33,8 @@ from crm_steward_zoho.tasks import Tasks
 from crm_steward_zoho.undeleting import Undeleter
 from crm_steward_zoho.updates import Memory, Updater
 from crm_steward_zoho.wire import Wire
+
+_NEVER_ANEW = "merged contacts come back under their own ids here"
 
 
 class Writer:
@@ -101,6 +106,8 @@ class Writer:
                     yield self._merger.settle(change)
                 case UndeleteRecords():
                     yield self._undeleter.settle(change)
+                case RecreateRecords():
+                    yield ended(change, Status.REJECTED, _NEVER_ANEW)
                 case _:
                     yield self._settled(change, record)
 
@@ -134,6 +141,8 @@ class Writer:
                 return self._lifter.apply(change)
             case UndeleteRecords():
                 return self._undeleter.apply(change)
+            case RecreateRecords():
+                return ended(change, Status.REJECTED, _NEVER_ANEW)
             case CloseTask() | SuppressChannel() | ArchiveRecord():
                 raise TypeError("these share requests")
             case _:

@@ -231,6 +231,7 @@ def _whole(change: Change, language: str) -> tuple[str, Text]:
         ArchiveRecord,
         CloseTask,
         LiftSuppression,
+        RecreateRecords,
         SuppressChannel,
         UndeleteRecords,
     )
@@ -243,6 +244,9 @@ def _whole(change: Change, language: str) -> tuple[str, Text]:
         case UndeleteRecords(ref=ref, records=records):
             back = ", ".join(plain(one) for one in records if one != ref)
             return word("undelete", language), Text(back, "green")
+        case RecreateRecords(records=records):
+            anew = ", ".join(map(plain, records))
+            return word("recreate", language), Text(anew, "yellow")
         case SuppressChannel() | LiftSuppression():
             return _turn(change, language)
         case _:

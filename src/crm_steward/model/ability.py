@@ -24,6 +24,7 @@ class Capability(StrEnum):
     ARCHIVE = "archive"
     UNDELETE = "undelete"
     UNMERGE = "unmerge"
+    RECREATE = "re-create"
     INCREMENTAL = "incremental read"
     CONDITIONAL_UPDATE = "conditional update"
 

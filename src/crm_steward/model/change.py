@@ -207,6 +207,26 @@ class UndeleteRecords:
     reversibility = Reversibility.PARTLY
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecreateRecords:
+    """Make records anew that went into a merge: under new ids, and no more contactable than before.
+
+    Args:
+        ref: The survivor of the merge; it stays as it is.
+        records: Those that are made anew, by their old names.
+        held: Old id → what the merge's snapshot has of it.
+        since: When they were merged (ISO 8601): what was there before was not made by this.
+    """
+
+    ref: RecordRef
+    records: tuple[RecordRef, ...]
+    held: Mapping[str, Mapping[str, Any]]
+    since: str
+
+    # They are not the old ones: what hung on those stays with the survivor.
+    reversibility = Reversibility.IRREVERSIBLE
+
+
 Change = (
     UpdateFields
     | SuppressChannel
@@ -216,6 +236,7 @@ Change = (
     | MergeRecords
     | ArchiveRecord
     | UndeleteRecords
+    | RecreateRecords
 )
 
 _TYPES: Mapping[str, type[Change]] = {
@@ -227,6 +248,7 @@ _TYPES: Mapping[str, type[Change]] = {
     "merge": MergeRecords,
     "archive": ArchiveRecord,
     "undelete": UndeleteRecords,
+    "recreate": RecreateRecords,
 }
 _LATER = ("fill", "had", "golden", "snapshot")
 """Parts of a merge that there were not always."""
@@ -248,7 +270,7 @@ def change_to_json(change: Change) -> dict[str, Any]:
         content["golden"] = {name: one.to_json() for name, one in change.golden.items()}
         # A merge without them reads as it did before there were any.
         content = {k: v for k, v in content.items() if v or k not in _LATER}
-    if isinstance(change, UndeleteRecords):
+    if isinstance(change, UndeleteRecords | RecreateRecords):
         content["records"] = [str(ref) for ref in change.records]
     if isinstance(change, SuppressChannel) and not change.before:
         del content["before"]  # one without it reads as it did before there was any
@@ -276,7 +298,7 @@ def change_from_json(content: Mapping[str, Any]) -> Change:
         values["losers"] = tuple(RecordRef.parse(ref) for ref in values["losers"])
         golden = values.get("golden", {})
         values["golden"] = {name: GoldenValue.from_json(one) for name, one in golden.items()}
-    if content["kind"] == "undelete":
+    if content["kind"] in ("undelete", "recreate"):
         values["records"] = tuple(RecordRef.parse(ref) for ref in values["records"])
     if content["kind"] == "task":
         values["due"] = date.fromisoformat(values["due"])
@@ -317,6 +339,9 @@ def change_key(change: Change) -> str:
         case MergeRecords():
             content = change_to_json(change)
             content.pop("snapshot", None)
+        case RecreateRecords():
+            records = sorted(str(ref) for ref in change.records)
+            content = {"kind": "recreate", "ref": str(change.ref), "records": records}
         case UpdateFields() | ArchiveRecord() | UndeleteRecords():
             content = change_to_json(change)
         case _:

@@ -34,6 +34,7 @@ _VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}, "snapshot": {}},
     "archive": {"reason": "", "expected": {}},
     "undelete": {},
+    "recreate": {"held": {}},
 }
 """Kind of change → its parts that hold values, and what stands there once they are purged."""
 

@@ -45,6 +45,7 @@ class Verb(StrEnum):
     MERGE = "merge"
     ARCHIVE = "archive"
     UNDELETE = "undelete"
+    RECREATE = "re-create"
 
 
 class Trouble(StrEnum):

@@ -30,6 +30,7 @@ from crm_steward.sdk import (
     LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     Status,
     SuppressChannel,
     UndeleteRecords,
@@ -41,6 +42,7 @@ from crm_steward.testing.damage import DamageContract
 from crm_steward.testing.emulated import EmulatedAccount
 from crm_steward.testing.lifting import LiftingContract
 from crm_steward.testing.reading import ReadingContract
+from crm_steward.testing.recreating import RecreatingContract
 from crm_steward.testing.removing import RemovingContract
 from crm_steward.testing.undeleting import UndeletingContract
 from crm_steward.testing.writing import WritingContract
@@ -53,6 +55,7 @@ __all__ = [
     "EmulatedAccount",
     "LiftingContract",
     "ReadingContract",
+    "RecreatingContract",
     "RemovingContract",
     "SandboxAccount",
     "Trouble",
@@ -60,6 +63,9 @@ __all__ = [
     "Verb",
     "WritingContract",
 ]
+
+
+_SINCE = "2026-01-01T00:00:00+00:00"
 
 
 class ConnectorContract(
@@ -71,6 +77,7 @@ class ConnectorContract(
     RemovingContract,
     LiftingContract,
     UndeletingContract,
+    RecreatingContract,
 ):
     """The suite; a subclass gives the fixture `account`."""
 
@@ -82,6 +89,9 @@ class ConnectorContract(
         offered: dict[Capability, Change] = {
             Capability.MERGE: MergeRecords(ref=first, losers=(second,)),
             Capability.ARCHIVE: ArchiveRecord(ref=first, reason="test"),
+            Capability.RECREATE: RecreateRecords(
+                ref=first, records=(second,), held={second.id: {"last_name": "Test"}}, since=_SINCE
+            ),
             Capability.UNDELETE: UndeleteRecords(ref=first, records=(first,)),
             Capability.SUPPRESS_EMAIL: _silence(first, Channel.EMAIL),
             Capability.SUPPRESS_PHONE: _silence(first, Channel.PHONE),

@@ -30,6 +30,7 @@ from crm_steward.sdk import (
     Outcome,
     Page,
     RecordRef,
+    RecreateRecords,
     RetryableError,
     Revision,
     Status,
@@ -41,7 +42,7 @@ from crm_steward.sdk import (
     utc_now,
 )
 from crm_steward.testing.folding import folded
-from crm_steward.testing.values import with_value
+from crm_steward.testing.values import anew, holds, recreated, silent_by, with_value
 
 
 class Fault(StrEnum):
@@ -218,19 +219,9 @@ class FakeCrm:
         return None if fault is Fault.MISSING_ROW else outcome
 
     def _effect(self, change: Change, key: str) -> Outcome:
-        if isinstance(change, CloseTask):  # it does not hang on the record
-            if not self._stands(change):
-                return Outcome(key=key, status=Status.VERIFIED, remote_id=change.task)
-        elif isinstance(change, UndeleteRecords):
-            early = self._unreachable(change)
-            if early is not None:
-                return Outcome(key=key, status=early)
-        elif change.ref.id not in self.records:
-            return Outcome(key=key, status=Status.CONFLICT, reason="the record is gone")
-        if self.conditional and isinstance(change, UpdateFields) and not self._expected(change):
-            return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
-        if isinstance(change, LiftSuppression) and self._opposed(change):
-            return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
+        early = self._early(change, key)
+        if early is not None:
+            return early
         remote_id = self._do(change)
         self.effects[key] += 1
         self.written.append(change)
@@ -238,6 +229,25 @@ class FakeCrm:
         return Outcome(
             key=key, status=Status.VERIFIED, remote_id=remote_id, revision=Revision(revision)
         )
+
+    def _early(self, change: Change, key: str) -> Outcome | None:
+        """Return how a change ends that has nothing to do, or must not be done; or None."""
+        if isinstance(change, UndeleteRecords):
+            unreachable = self._unreachable(change)
+            return Outcome(key=key, status=unreachable) if unreachable else None
+        if isinstance(change, CloseTask | RecreateRecords):  # they do not hang on the record
+            done, remote_id = self._looks(change)
+            settled = Outcome(key=key, status=done, remote_id=remote_id)
+            return settled if done is Status.VERIFIED else None
+        why = self._conflict(change)
+        return Outcome(key=key, status=Status.CONFLICT, reason=why) if why else None
+
+    def _conflict(self, change: Change) -> str:
+        if change.ref.id not in self.records:
+            return "the record is gone"
+        moved = isinstance(change, UpdateFields) and self.conditional and not self._expected(change)
+        opposed = isinstance(change, LiftSuppression) and self._opposed(change)
+        return "changed meanwhile" if moved or opposed else ""
 
     def _unreachable(self, change: UndeleteRecords) -> Status | None:
         """Return how a change ends that brings nothing back, or None."""
@@ -269,9 +279,18 @@ class FakeCrm:
                     self.records[change.ref.id] = folded(kept, lost)
                     self.remove(loser.id, survivor=change.ref.id)
                 return change.ref.id
+            case RecreateRecords():
+                for old in self._lacking(change):
+                    self.records[f"{old.id}-anew"] = recreated(
+                        self._ref(f"{old.id}-anew"), change.held[old.id]
+                    )
+                return anew(change)
             case _:
                 self._move(change)
                 return ""
+
+    def _lacking(self, change: RecreateRecords) -> list[RecordRef]:
+        return [old for old in change.records if f"{old.id}-anew" not in self.records]
 
     def _move(self, change: Change) -> None:
         match change:
@@ -284,14 +303,14 @@ class FakeCrm:
                         del self.gone[ref.id]
             case SuppressChannel() | LiftSuppression():
                 self._turn(change)
-            case UpdateFields() | CreateTask() | CloseTask() | MergeRecords():
+            case _:
                 raise TypeError("these are done elsewhere")
 
     def _turn(self, change: SuppressChannel | LiftSuppression) -> None:
         """Silence an address, or take back what silenced it."""
         contact = self.records[change.ref.id]
         if isinstance(change, LiftSuppression):
-            silent = _silent(contact, change)
+            silent = silent_by(contact, change)
             said = tuple(one for one in contact.consents if one not in silent)
             self.records[change.ref.id] = replace(contact, consents=said)
             return
@@ -306,7 +325,7 @@ class FakeCrm:
 
     def _opposed(self, change: LiftSuppression) -> bool:
         """Whether the address is silent for another reason, or not for ours."""
-        silent = _silent(self.records.get(change.ref.id), change)
+        silent = silent_by(self.records.get(change.ref.id), change)
         return not silent or any(one not in self.silenced for one in silent)
 
     def _expected(self, change: UpdateFields) -> bool:
@@ -329,7 +348,9 @@ class FakeCrm:
                 gone = all(loser.id not in self.records for loser in change.losers)
                 return _done(gone), change.ref.id
             case UpdateFields():
-                return _holds(here, change), ""
+                return holds(here, change), ""
+            case RecreateRecords():
+                return _done(not self._lacking(change)), anew(change)
             case _:
                 return _done(self._moved(change, here)), ""
 
@@ -344,9 +365,9 @@ class FakeCrm:
             case UndeleteRecords():
                 return all(ref.id in self.records for ref in change.records)
             case SuppressChannel():
-                return bool(_silent(here, change))
+                return bool(silent_by(here, change))
             case LiftSuppression():
-                return not _silent(here, change)
+                return not silent_by(here, change)
             case _:
                 assert_never(change)
 
@@ -369,24 +390,3 @@ class FakeCrm:
 
 def _done(done: bool) -> Status:  # noqa: FBT001 -- it says what its only argument is
     return Status.VERIFIED if done else Status.ABSENT
-
-
-def _silent(here: Contact | None, change: SuppressChannel | LiftSuppression) -> list[Consent]:
-    """Return what keeps an address from being used."""
-    return [
-        consent
-        for consent in (here.consents if here else ())
-        if consent.channel is change.channel
-        and consent.address == change.address
-        and not consent.status.mailable
-    ]
-
-
-def _holds(here: Contact | None, change: UpdateFields) -> Status:
-    if here is None:
-        return Status.CONFLICT
-    held = {name: here.value(name) for name in change.values}
-    if held == dict(change.values):
-        return Status.VERIFIED
-    before = {name: change.expected.get(name) for name in change.values}
-    return Status.ABSENT if held == before else Status.CONFLICT

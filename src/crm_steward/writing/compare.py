@@ -13,6 +13,7 @@ from crm_steward.model import (
     LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     SuppressChannel,
     UndeleteRecords,
     UpdateFields,
@@ -24,9 +25,9 @@ from crm_steward.writing.addresses import suppressed
 def members(change: Change) -> tuple[RecordRef, ...]:
     """Return every record that `change` reads or touches.
 
-    Closing a task touches none, and what is brought back cannot be read before.
+    Closing a task touches none, and what is brought back or made anew cannot be read before.
     """
-    if isinstance(change, CloseTask | UndeleteRecords):
+    if isinstance(change, CloseTask | UndeleteRecords | RecreateRecords):
         return ()
     return (change.ref, *change.losers) if isinstance(change, MergeRecords) else (change.ref,)
 

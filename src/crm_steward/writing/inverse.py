@@ -18,6 +18,7 @@ from crm_steward.model import (
     LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     SuppressChannel,
     UndeleteRecords,
     UpdateFields,
@@ -44,7 +45,11 @@ _SUPPRESSING: Mapping[Channel, Capability] = MappingProxyType(
     }
 )
 _ONCE: Mapping[type[Change], Kept] = MappingProxyType(
-    {CloseTask: Kept.CLOSED, UndeleteRecords: Kept.UNDELETED}
+    {
+        CloseTask: Kept.CLOSED,
+        UndeleteRecords: Kept.UNDELETED,
+        RecreateRecords: Kept.RECREATED,
+    }
 )
 """Why what takes something else back is not taken back itself."""
 _AGAIN = "the suppression had been lifted, and is made again"
@@ -99,7 +104,7 @@ class Inverses:
                 return self._turning(line, line.change)
             case ArchiveRecord() | MergeRecords():
                 return self._undeleting(line, line.change)
-            case CloseTask() | UndeleteRecords():
+            case CloseTask() | UndeleteRecords() | RecreateRecords():
                 return _ONCE[type(line.change)]
             case None:
                 return Kept.PURGED
@@ -154,10 +159,16 @@ class Inverses:
 
     def _undeleting(
         self, line: Line, change: ArchiveRecord | MergeRecords
-    ) -> UndeleteRecords | Reason:
-        """Return what takes records out of the recycle bin, as long as it keeps them."""
+    ) -> UndeleteRecords | RecreateRecords | Reason:
+        """Return what takes records out of the recycle bin, as long as it keeps them.
+
+        Where a CRM takes no merge back at all, they are made anew if it lets us.
+        """
         merged = isinstance(change, MergeRecords)
         needed = Capability.UNMERGE if merged else Capability.UNDELETE
+        ability = self.abilities.get(line.ref.connection)
+        if isinstance(change, MergeRecords) and _makes_anew(ability):
+            return self._recreating(line, change, ability.consent_fields if ability else ())
         lacking = self._lacking(line, needed, Kept.MERGED if merged else Kept.ARCHIVED)
         if lacking is not None:
             return lacking
@@ -166,6 +177,21 @@ class Inverses:
         if within is not None and line.at + within <= self.now:
             return Kept.BIN_EMPTIED
         return UndeleteRecords(ref=line.ref, records=records)
+
+    def _recreating(
+        self, line: Line, change: MergeRecords, consent_fields: Collection[str]
+    ) -> RecreateRecords | Kept:
+        """Return what makes the losers of a merge anew from its snapshot."""
+        if line.purged_at is not None:
+            return Kept.PURGED
+        held = {ref.id: change.snapshot.get(ref.id, {}) for ref in change.losers}
+        if not all(held.values()):
+            return Kept.NO_SNAPSHOT
+        if any(name in one for one in held.values() for name in consent_fields):
+            return Kept.CONSENT_HELD
+        # The same in each attempt, so that what an earlier one made is found.
+        since = line.at.isoformat()
+        return RecreateRecords(ref=change.ref, records=change.losers, held=held, since=since)
 
     def _lacking(self, line: Line, needed: Capability, plain: Kept) -> Reason | None:
         """Return why the line's connection cannot do what is needed, in its own words if it has any."""
@@ -186,6 +212,12 @@ class Inverses:
         ability = self.abilities.get(line.ref.connection)
         able = ability is not None and Capability.CLOSE_TASK in ability.can
         return closing if able else Kept.TASK
+
+
+def _makes_anew(ability: Ability | None) -> bool:
+    """Whether a connection takes no merge back, and makes the losers anew instead."""
+    can = ability.can if ability is not None else frozenset[Capability]()
+    return Capability.RECREATE in can and Capability.UNMERGE not in can
 
 
 def inverses(

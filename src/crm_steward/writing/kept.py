@@ -44,6 +44,11 @@ class Kept(StrEnum):
     FILLED = "the record was merged with others that held this; it is given back after the merge is"
     PURGED = "what it held before is no longer kept: keep_values in the settings, or an erasure"
     MERGED = "a merge cannot be taken back"
+    NO_SNAPSHOT = "what the merged records held was not noted, by an earlier version"
+    CONSENT_HELD = (
+        "a record held consent in fields that nobody but people may write: make it by hand"
+    )
+    RECREATED = "what was made anew is not taken away by undo: archive or merge it"
     UNDELETED = "what came back is not taken away again by undo: the rule proposes it anew"
     CLOSED = "a closed task is not taken back: open it again in the CRM"
 
@@ -68,6 +73,11 @@ _FRENCH: Mapping[Kept, str] = MappingProxyType(
         Kept.BIN_EMPTIED: "trop tard : la corbeille du CRM ne garde plus la fiche",
         Kept.FILLED: "la fiche a été fusionnée avec d'autres qui portaient cette valeur ; elle est rendue "
         "une fois la fusion défaite",
+        Kept.NO_SNAPSHOT: "ce que portaient les fiches fusionnées n'a pas été noté, par une version "
+        "antérieure",
+        Kept.CONSENT_HELD: "une fiche portait un consentement dans des champs que seules des personnes "
+        "écrivent : la refaire à la main",
+        Kept.RECREATED: "ce qui a été refait n'est pas retiré par undo : l'archiver ou le fusionner",
         Kept.UNDELETED: "ce qui est revenu n'est pas retiré à nouveau par undo : la règle le proposera",
         Kept.PURGED: "la valeur d'avant n'est plus conservée : keep_values dans les réglages, ou un "
         "effacement",

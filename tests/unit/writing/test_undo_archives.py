@@ -9,8 +9,19 @@ import pytest
 from tests.unit.writing.conftest import World
 
 from crm_steward.connect.protocol import Capability
-from crm_steward.model import Ability, Contact, Email, Phone, RecordRef, Remedy, UndeleteRecords
+from crm_steward.model import (
+    Ability,
+    Contact,
+    Email,
+    Phone,
+    RecordRef,
+    RecreateRecords,
+    Remedy,
+    UndeleteRecords,
+)
 from crm_steward.store.journal import State
+from crm_steward.store.lease import hold
+from crm_steward.store.purging import purge
 from crm_steward.store.redirects import merged_away, redirects
 from crm_steward.testing import Fault
 from crm_steward.writing import plan_undo
@@ -212,3 +223,63 @@ def test_a_merge_that_was_taken_back_may_be_proposed_again(merged: World) -> Non
     merged.look()
     plan = merged.plan()
     assert all(not planned.automatic for planned in plan.plan.changes)
+
+
+# -- where no merge is taken back ----------------------------------------------------------------
+
+
+@pytest.fixture
+def anew(merged: World) -> World:
+    """Give the same in a CRM that takes no merge back, and lets records be made."""
+    can = frozenset(Capability) - {Capability.UNMERGE}
+    merged.capabilities = {"crm": can}
+    return merged
+
+
+def test_losers_are_made_anew_under_new_ids(anew: World) -> None:
+    """From the snapshot; the survivor gets back what it held; old ids lead to the new ones."""
+    (shown,) = anew.would_undo("merges").items
+    assert isinstance(shown.planned.change, RecreateRecords)
+
+    counts = anew.undo("merges")
+
+    assert set(anew.crm.records) == {"1", "2-anew", "3-anew"}
+    assert anew.crm.records["2-anew"].job_title == "Baker"
+    assert anew.crm.records["3-anew"].value("email") == "zoe@example.com"
+    assert anew.crm.records["1"].job_title is None
+    assert counts.lines[0].remote_id.split(",") == ["3-anew", "2-anew"]
+    leads = {one.old.id: one.survivor.id for one in redirects(anew.database)}
+    assert leads == {"2": "2-anew", "3": "3-anew"}
+    assert anew.would_undo("merges").items == ()
+
+
+def test_making_whose_answer_was_lost_is_settled(anew: World) -> None:
+    """Asked about, not sent again: nobody is there three times."""
+    anew.crm.fail(Fault.LOST_ANSWER)
+
+    anew.undo("merges")
+    anew.undo("merges")
+
+    assert set(anew.crm.records) == {"1", "2-anew", "3-anew"}
+    assert max(anew.crm.effects.values()) == 1
+
+
+def test_undoing_what_was_made_anew_names_the_way(anew: World) -> None:
+    """It is not taken away by machine."""
+    counts = anew.undo("merges")
+
+    result = anew.would_undo(counts.run)
+
+    assert [why for _, why in result.impossible if why is not Kept.FILLED] == [Kept.RECREATED]
+
+
+def test_without_a_snapshot_or_with_consent_in_fields_nothing_is_made(anew: World) -> None:
+    """What they held is not known; or they held a consent that only people write."""
+    ability = replace(anew.abilities["crm"], consent_fields=frozenset({"job_title"}))
+    result = plan_undo(anew.database, "merges", {"crm": ability})
+    assert Kept.CONSENT_HELD in {why for _, why in result.impossible}
+    anew.clock.forward(days=91)
+    with hold(anew.database, clock=anew.clock) as lease:
+        now = anew.clock()
+        purge(anew.database, values_before=now, evidence_before=now, now=now, lease=lease)
+    assert {why for _, why in anew.would_undo("merges").impossible} == {Kept.PURGED}
