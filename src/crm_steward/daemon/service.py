@@ -101,7 +101,16 @@ class Service:
             database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())
             lease = held.enter_context(alone(database, self._clock))
-            metrics = Metrics(database, clock=self._clock, stop_file=self._settings.halt.file)
+            metrics = Metrics(
+                database,
+                clock=self._clock,
+                stop_file=self._settings.halt.file,
+                intervals={
+                    name: one.pull_every
+                    for name, one in self._settings.connections.items()
+                    if one.enabled
+                },
+            )
             runner = Runner(Jobs(database), metrics, self._clock, self._stop)
             ready = Readiness(
                 self._settings, database, rules, runner, clock=self._clock, stop=self._stop
