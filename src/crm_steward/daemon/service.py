@@ -19,9 +19,10 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from filelock import FileLock, Timeout
+from prometheus_client import CollectorRegistry, Gauge
 
 from crm_steward import __version__
-from crm_steward.daemon.health import HealthServer
+from crm_steward.daemon.health import Check, HealthServer
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
@@ -42,7 +43,8 @@ STOP_WITHIN = timedelta(seconds=8)
 """How long jobs have to come to a safe point; the rest of ten seconds is for closing."""
 
 _STEP = timedelta(seconds=5)
-_LEASE = timedelta(seconds=30)
+_LEASE = timedelta(seconds=20)
+"""With a step of waiting it makes less than the 30 seconds within which another takes over."""
 _PULLS_AT_ONCE = 4
 _REPORT_EVERY = timedelta(minutes=10)
 _SETTLE_EVERY = timedelta(hours=1)
@@ -100,7 +102,10 @@ class Service:
             database = held.enter_context(Database.open(self._settings.database))
             database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())
-            lease = held.enter_context(alone(database, self._clock))
+            self._obey_signals()
+            lease = self._lead(held, database)
+            if self._stop.is_set():
+                return True
             metrics = Metrics(
                 database,
                 clock=self._clock,
@@ -140,6 +145,52 @@ class Service:
                 clean = self._end()
         _log.info("stopped", clean=clean)
         return clean
+
+    def _lead(self, held: ExitStack, database: Database) -> Lease | None:
+        """Be the only service at work; where the settings say so, wait for the one that is.
+
+        Returns when asked to stop, too.
+
+        Raises:
+            BusyError: Another one works, and this one is not to wait for its end.
+        """
+        if not self._settings.service.standby:
+            return held.enter_context(alone(database, self._clock))
+        with ExitStack() as waiting:
+            said = ""
+            while not self._stop.is_set():
+                try:
+                    return held.enter_context(alone(database, self._clock))
+                except (BusyError, StoreError) as error:
+                    if not said:
+                        waiting.callback(self._answer_meanwhile().stop)
+                        self._notifier.ready()
+                        self._notifier.status("standing by")
+                    if error.message != said:
+                        _log.info("standing by, to take over when it ends", why=error.message)
+                    said = error.message
+                self._notifier.alive()
+                self._stop.wait(_STEP.total_seconds())
+        return None
+
+    def _answer_meanwhile(self) -> HealthServer:
+        """Answer that this one is well and waits; the figures are shown by the one at work."""
+        why = "standing by: another instance works, and this one takes over when it ends"
+        registry = CollectorRegistry()
+        Gauge("crm_steward_standby", "1 while another one works.", registry=registry).set(1)
+        health = HealthServer(
+            self._settings.service.listen,
+            alive=lambda: [Check("standby", ok=True, why=why, vital=True)],
+            ready=lambda: [Check("standby", ok=True, why=why, vital=True)],
+            registry=registry,
+        )
+        health.start()
+        return health
+
+    def _obey_signals(self) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(each, self.stop)
 
     def _jobs(self, work: Work) -> Iterator[Job]:
         for name, one in self._settings.connections.items():
@@ -204,9 +255,6 @@ class Service:
         self._scheduler.add_listener(skipped, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED)
 
     def _begin(self, rules: Rulebook, port: int) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(each, self.stop)
         self._scheduler.start()
         enabled = [name for name, one in self._settings.connections.items() if one.enabled]
         _log.info(
@@ -277,7 +325,7 @@ def alone(database: Database, clock: Clock) -> Iterator[Lease | None]:
     """Be the only service on this database while the block runs.
 
     On SQLite the operating system's lock on a file beside the database tells, which a crash
-    releases at once; on PostgreSQL a lease, which a crash releases within half a minute.
+    releases at once; on PostgreSQL a lease, which a crash elsewhere releases within half a minute.
 
     Raises:
         BusyError: Another one runs.

@@ -259,6 +259,9 @@ class Service(_Block):
     """How often everything is fetched again, so that nothing is missed."""
     apply_automatic: bool = False
     """Whether changes of rules in mode `apply` are written without being asked for."""
+    standby: bool = False
+    """Whether a second service on the same database waits, and takes over within 30 seconds when
+    the first ends or dies. Without it, it ends at once with exit code 8."""
 
 
 class Journal(_Block):
