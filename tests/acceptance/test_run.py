@@ -326,7 +326,7 @@ whether it lives."""
 
 @pytest.mark.parametrize("within", [[], ELSEWHERE], ids=["same machine", "elsewhere"])
 def test_a_second_service_stands_by_and_takes_over(
-    start: Callable[..., Running], postgres_url: str, folder: Path, within: list[str]
+    start: Callable[..., Running], postgres_url: str, within: list[str]
 ) -> None:
     """It answers while it waits, works when the first was killed, and ends when asked to."""
     if within and subprocess.run([*within, "true"], check=False, capture_output=True).returncode:
