@@ -319,6 +319,31 @@ def test_sigterm_ends_it_within_ten_seconds_while_the_crm_does_not_answer(
         assert service.said("stopped")[0]["clean"] is False
 
 
+def test_sighup_takes_up_the_settings_anew(start: Callable[..., Running], folder: Path) -> None:
+    """Wrong settings change nothing but the log; good ones are taken up by the same process."""
+    running = start()
+    running.until(lambda: bool(running.said("started")))
+    settings = folder / "crm-steward.yaml"
+    good = settings.read_text("utf-8")
+
+    settings.write_text(good + "lnguage: fr\n", "utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    refused = "the settings are wrong; the service goes on with those it has"
+    running.until(lambda: bool(running.said(refused)))
+    assert "lnguage" in running.said(refused)[0]["why"]
+    assert running.page("/healthz")[0] == 200
+
+    other = free_port()
+    settings.write_text(good.replace(str(running.port), str(other)), "utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    running.until(lambda: len(running.said("started")) == 2)
+    assert {line["pid"] for line in running.said("started")} == {running.process.pid}
+    assert running.page("/healthz")[0] == 0
+    running.port = other
+    assert running.page("/healthz")[0] == 200
+    assert running.end() == 0
+
+
 ELSEWHERE = ["unshare", "--pid", "--fork", "--kill-child"]
 """Begins a process in a pid namespace of its own: like one on another machine, nobody else can see
 whether it lives."""

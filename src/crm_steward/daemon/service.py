@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -18,10 +18,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from filelock import FileLock, Timeout
 from prometheus_client import CollectorRegistry, Gauge
 
 from crm_steward import __version__
+from crm_steward.daemon.alone import alone
 from crm_steward.daemon.health import Check, HealthServer
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.notify import Notifier
@@ -30,11 +30,11 @@ from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.runner import Job, Runner
 from crm_steward.daemon.schedule import Cadence, next_report
 from crm_steward.daemon.work import Work
-from crm_steward.model import BusyError, Clock, StoreError, utc_now
-from crm_steward.settings import Settings
+from crm_steward.model import BusyError, Clock, ConfigError, StoreError, utc_now
+from crm_steward.settings import Settings, load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
-from crm_steward.store.lease import Lease, hold
+from crm_steward.store.lease import Lease
 from crm_steward.store.rulebooks import Rulebooks
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -43,8 +43,6 @@ STOP_WITHIN = timedelta(seconds=8)
 """How long jobs have to come to a safe point; the rest of ten seconds is for closing."""
 
 _STEP = timedelta(seconds=5)
-_LEASE = timedelta(seconds=20)
-"""With a step of waiting it makes less than the 30 seconds within which another takes over."""
 _PULLS_AT_ONCE = 4
 _REPORT_EVERY = timedelta(minutes=10)
 _SETTLE_EVERY = timedelta(hours=1)
@@ -56,17 +54,27 @@ class Service:
 
     Args:
         settings: What to do.
+        config: The file they were read from; None leaves SIGHUP without effect.
         clock: The time.
         notifier: Tells systemd.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock = utc_now, notifier: Notifier | None = None
+        self,
+        settings: Settings,
+        *,
+        config: Path | None = None,
+        clock: Clock = utc_now,
+        notifier: Notifier | None = None,
     ) -> None:
         self._settings = settings
+        self._config = config
         self._clock = clock
         self._notifier = notifier or Notifier()
         self._stop = threading.Event()
+        self._hung_up = threading.Event()
+        self.renewing = False
+        """Whether it ended only to begin anew with other settings."""
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._wanted: set[str] = set()
@@ -85,6 +93,11 @@ class Service:
         """Ask the service to end; safe in a signal handler."""
         del signum
         self._stop.set()
+
+    def reread(self, signum: int = 0, _frame: FrameType | None = None) -> None:
+        """Ask the service to take up its settings anew; safe in a signal handler."""
+        del signum
+        self._hung_up.set()
 
     def run(self) -> bool:
         """Work until asked to stop.
@@ -170,6 +183,7 @@ class Service:
                         _log.info("standing by, to take over when it ends", why=error.message)
                     said = error.message
                 self._notifier.alive()
+                self._renew()
                 self._stop.wait(_STEP.total_seconds())
         return None
 
@@ -188,9 +202,26 @@ class Service:
         return health
 
     def _obey_signals(self) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread():
+            for each in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(each, self.stop)
+            signal.signal(signal.SIGHUP, self.reread)
+
+    def _renew(self) -> None:
+        """After SIGHUP: end, to begin anew with the settings as they are now, unless they are wrong."""
+        if not self._hung_up.is_set() or self._config is None:
+            return
+        self._hung_up.clear()
+        try:
+            load_settings(self._config)
+        except ConfigError as error:
+            _log.error(
+                "the settings are wrong; the service goes on with those it has", why=str(error)
+            )
+            return
+        _log.info("the settings were read again; the service begins anew with them")
+        self.renewing = True
+        self._stop.set()
 
     def _jobs(self, work: Work) -> Iterator[Job]:
         for name, one in self._settings.connections.items():
@@ -278,6 +309,7 @@ class Service:
         while not self._stop.wait(step):
             if ready.scheduler_beats():
                 self._notifier.alive()
+            self._renew()
             try:
                 if lease:
                     lease.keep()
@@ -293,7 +325,7 @@ class Service:
     def _end(self) -> bool:
         """Stop the schedule and wait for the jobs under way, as long as there is time."""
         self._stop.set()
-        self._notifier.stopping()
+        self._notifier.renewing() if self.renewing else self._notifier.stopping()
         if not self._scheduler.running:
             return True
         _log.info("stopping; jobs come to their next safe point")
@@ -318,53 +350,3 @@ class Service:
             running = name in self._running
         if not running:
             self._move(name, self._clock())
-
-
-@contextmanager
-def alone(database: Database, clock: Clock) -> Iterator[Lease | None]:
-    """Be the only service on this database while the block runs.
-
-    On SQLite the operating system's lock on a file beside the database tells, which a crash
-    releases at once; on PostgreSQL a lease, which a crash elsewhere releases within half a minute.
-
-    Raises:
-        BusyError: Another one runs.
-    """
-    if database.dialect != "sqlite":
-        with hold(database, "service", clock=clock, ttl=_LEASE) as lease:
-            yield lease
-        return
-    if database.path is None:
-        yield None
-        return
-    with locked(database.path):
-        yield None
-
-
-@contextmanager
-def locked(database: Path) -> Iterator[None]:
-    """Hold the lock beside a SQLite file, whether or not that can be opened.
-
-    Raises:
-        BusyError: A service runs on it.
-        StoreError: The lock cannot be written.
-    """
-    path = f"{database}.lock"
-    try:
-        lock = FileLock(path, timeout=0, mode=0o600)
-        lock.acquire()
-    except Timeout as error:
-        raise BusyError(
-            f"Another crm-steward runs on this database ({path} is locked).",
-            hint="Stop it first; one service per database is enough.",
-        ) from error
-    except OSError as error:
-        said = (error.strerror or type(error).__name__).lower()
-        raise StoreError(
-            f"The lock file {path} cannot be written: {said}.",
-            hint="Give this user the right to write in the database's folder.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
