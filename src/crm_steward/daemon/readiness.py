@@ -15,7 +15,7 @@ from crm_steward.settings import Settings
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.halts import Halts
 from crm_steward.store.mirror import ConnectionState, Mirror
-from crm_steward.store.restored import Restored
+from crm_steward.store.restored import RECONCILING, Restored
 
 _SILENCE_SECONDS = 60.0
 _LATE = 3
@@ -80,10 +80,12 @@ class Readiness:
         at_head = version == HEAD
         why = "" if at_head else f"its schema is {version}, this program needs {HEAD}"
         checks.append(Check("database", at_head, why, vital=True))
-        why = "" if restored is None else restored.said(self._settings.abilities)
+        why = (
+            "" if restored is None else f"{restored.said(self._settings.abilities)}. {RECONCILING}"
+        )
         checks.append(Check("reconciled", not why, why))
         halts = Halts(self._database, self._settings.halt.file).standing()
-        said = "; ".join(f"{halt.sentence('en')}. {halt.remedy}" for halt in halts)
+        said = "; ".join(f"{halt.sentence('en')}. {halt.remedy('en')}" for halt in halts)
         checks.append(Check("writing", not halts, said))
         for name, one in self._settings.connections.items():
             if one.enabled:
