@@ -304,6 +304,39 @@ def test_a_refused_token_pauses_one_connection_with_one_alarm(
     assert mended.end() == 0
 
 
+def test_readyz_says_what_stops_writing_and_how_it_goes_on(
+    start: Callable[..., Running], steward: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """A pause from another process, and a restored copy of which one CRM cannot be asked."""
+    service = start()
+    service.until(lambda: bool(service.said("scanned")))
+    assert steward("backup", "copy.db").returncode == 0
+    assert service.end() == 0
+    assert steward("restore", "copy.db").returncode == 0
+
+    away = "  crm: {{kind: hubspot, token: pat-invented, base_url: 'http://127.0.0.1:9'}}\n"
+    service = start(settings=SETTINGS.replace("rules:", away + "rules:"))
+
+    def checks() -> dict[str, dict[str, Any]]:
+        found = json.loads(service.page("/readyz")[1] or '{"checks": []}')["checks"]
+        return {check["name"]: check for check in found}
+
+    service.until(lambda: bool(checks()))
+    paused = steward("pause", "--connection", "people", "--reason", "Import", "--by", "Dana")
+    assert paused.returncode == 0, paused.stderr
+    service.until(lambda: "to crm until" in checks()["reconciled"]["why"])
+    why = {name: check["why"] for name, check in checks().items() if not check["ok"]}
+    assert "crm-steward pull --full" in why["reconciled"]
+    assert why["writing"].startswith("Nothing is written to people: paused by Dana since")
+    assert 'To resume: crm-steward resume --connection people --reason "…"' in why["writing"]
+    assert (service.page("/readyz")[0], service.page("/healthz")[0]) == (200, 200)
+
+    assert steward("resume", "--connection", "people", "--reason", "Done").returncode == 0
+    assert checks()["writing"]["ok"]
+    assert service.end() == 0
+    assert "Import" not in service.log.read_text(), "reasons are never logged"
+
+
 def test_sigterm_ends_it_within_ten_seconds_while_the_crm_does_not_answer(
     start: Callable[..., Running],
 ) -> None:

@@ -6,9 +6,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -28,7 +29,7 @@ from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.runner import Job, Runner
-from crm_steward.daemon.schedule import Cadence, next_report
+from crm_steward.daemon.schedule import cadences, next_report
 from crm_steward.daemon.work import Work
 from crm_steward.model import BusyError, Clock, ConfigError, StoreError, utc_now
 from crm_steward.settings import Settings, load_settings
@@ -44,9 +45,6 @@ STOP_WITHIN = timedelta(seconds=8)
 
 _STEP = timedelta(seconds=5)
 _PULLS_AT_ONCE = 4
-_REPORT_EVERY = timedelta(minutes=10)
-_SETTLE_EVERY = timedelta(hours=1)
-_PURGE_EVERY = timedelta(days=1)
 
 
 class Service:
@@ -224,29 +222,25 @@ class Service:
         self._stop.set()
 
     def _jobs(self, work: Work) -> Iterator[Job]:
-        for name, one in self._settings.connections.items():
-            if one.enabled:
-                yield Job(
-                    verb="pull",
-                    connection=name,
-                    work=lambda name=name: work.pull(name),  # type: ignore[misc]  # mypy#4226: default of a lambda
-                    cadence=Cadence(one.pull_every),
-                    pool="pull",
-                )
-        # Settles at the start what a crash left open; later the scans call it.
-        yield Job(verb="apply", work=work.apply, cadence=Cadence(_SETTLE_EVERY))
-        scans = Cadence(self._settings.service.scan_every)
-        yield Job(verb="scan", work=work.scan, cadence=scans)
-        # Called for by the pulls that changed something.
-        yield Job(verb="scan-changed", work=work.scan_changed, cadence=scans)
-        yield Job(verb="purge", work=work.purge, cadence=Cadence(_PURGE_EVERY))
         report = self._settings.report
-        if report.recipients and self._settings.mail:
+        verbs: dict[str, Callable[[], None]] = {
+            "apply": work.apply,
+            "scan": work.scan,
+            "scan-changed": work.scan_changed,
+            "purge": work.purge,
+            "report": work.report,
+        }
+        for name, cadence in cadences(self._settings).items():
+            verb, _, connection = name.partition(":")
             yield Job(
-                verb="report",
-                work=work.report,
-                cadence=Cadence(_REPORT_EVERY),
-                moment=lambda now: next_report(now, report, self._settings.timezone),
+                verb=verb,
+                connection=connection,
+                work=partial(work.pull, connection) if connection else verbs[verb],
+                cadence=cadence,
+                pool="pull" if connection else "default",
+                moment=partial(next_report, report=report, zone=self._settings.timezone)
+                if verb == "report"
+                else None,
             )
 
     def _schedule(

@@ -270,7 +270,7 @@ class Work:
     def _count(self, counts: ApplyCounts) -> None:
         for halt in counts.turned:
             if halt.ended_at is None:
-                why = f"{halt.why('en')}. {halt.remedy}"
+                why = f"{halt.why('en')}. {halt.remedy('en')}"
                 _log.error("writing stopped by itself", connection=halt.connection, why=why)
             else:
                 _log.info("writing goes on", connection=halt.connection, why=halt.ended_reason)

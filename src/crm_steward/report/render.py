@@ -140,6 +140,8 @@ def headline(digest: Digest, words: Words) -> str:
     troubled = digest.coverage.troubled
     if troubled:
         return words("headline.trouble", n=len(troubled), connection=troubled[0].connection)
+    if digest.coverage.halts or digest.coverage.restored:
+        return words("headline.stopped")
     if digest.decision and digest.decision.total:
         return words("headline.decision", n=digest.decision.total)
     return _news(digest, words)
