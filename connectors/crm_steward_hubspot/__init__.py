@@ -23,6 +23,7 @@ from crm_steward.sdk import (
     MergeHabits,
     ProofPart,
     Quota,
+    Remedy,
 )
 
 PropertyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
@@ -122,6 +123,14 @@ SPEC = ConnectorSpec(
     ),
     credentials=("token",),
     merge_max=2,
+    remedies={
+        Capability.LIFT_EMAIL: Remedy(
+            en="HubSpot keeps the opt-out with the address, and its API would only subscribe the "
+            "person anew, a consent that nobody gave: let the person subscribe again",
+            fr="HubSpot garde l'opposition avec l'adresse, et son API ne ferait qu'abonner à nouveau "
+            "la personne, un consentement que nul n'a donné : que la personne s'abonne à nouveau",
+        ),
+    },
     # "Opt-outs hang on the address and not on the contact": see consents.py.
     keeps_optouts=True,
     fields=frozenset(MAPPABLE) - set(KEPT) - {"full_name", "kind"}

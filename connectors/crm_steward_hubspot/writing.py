@@ -13,6 +13,7 @@ from crm_steward.sdk import (
     Clock,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
     Outcome,
     SuppressChannel,
@@ -25,7 +26,7 @@ from crm_steward_hubspot.merging import Merges
 from crm_steward_hubspot.optouts import Unsubscriber
 from crm_steward_hubspot.outcomes import of
 from crm_steward_hubspot.reading import Reader
-from crm_steward_hubspot.suppressing import Suppressions
+from crm_steward_hubspot.suppressing import Suppressions, never_lifted
 from crm_steward_hubspot.tasks import Tasks
 from crm_steward_hubspot.updates import Updates
 from crm_steward_hubspot.wire import Wire
@@ -64,6 +65,7 @@ class Writer:
             yield from self._tasks.apply(of(CreateTask, group))
             yield from self._closings.apply(of(CloseTask, group))
             yield from self._suppressions.apply(of(SuppressChannel, group))
+            yield from never_lifted(of(LiftSuppression, group))
             yield from self._merges.apply(of(MergeRecords, group))
             yield from self._archives.apply(of(ArchiveRecord, group))
 
@@ -80,5 +82,6 @@ class Writer:
             yield from self._tasks.settle(of(CreateTask, group), found)
             yield from self._closings.settle(of(CloseTask, group))
             yield from self._suppressions.settle(of(SuppressChannel, group), records)
+            yield from never_lifted(of(LiftSuppression, group))
             yield from self._merges.settle(of(MergeRecords, group), found)
             yield from self._archives.settle(of(ArchiveRecord, group), found)

@@ -23,6 +23,8 @@ SPEC = ConnectorSpec(
             Capability.CLOSE_TASK,
             Capability.SUPPRESS_EMAIL,
             Capability.SUPPRESS_PHONE,
+            Capability.LIFT_EMAIL,
+            Capability.LIFT_PHONE,
             Capability.MERGE,
             Capability.ARCHIVE,
             Capability.INCREMENTAL,

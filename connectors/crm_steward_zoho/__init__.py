@@ -84,6 +84,7 @@ SPEC = ConnectorSpec(
             Capability.TASK,
             Capability.CLOSE_TASK,
             Capability.SUPPRESS_EMAIL,
+            Capability.LIFT_EMAIL,
             Capability.MERGE,
             Capability.ARCHIVE,
             Capability.INCREMENTAL,

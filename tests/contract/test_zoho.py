@@ -32,6 +32,7 @@ _CALLS = {
     Verb.GET: ("GET", r"^/crm/v8/Contacts\?.*ids="),
     Verb.UPDATE: ("PUT", r"^/crm/v8/Contacts$"),
     Verb.SUPPRESS: ("PUT", r"^/crm/v8/Contacts$"),
+    Verb.LIFT: ("PUT", r"^/crm/v8/Contacts$"),
     Verb.TASK: ("POST", r"^/crm/v8/Tasks$"),
     Verb.CLOSE: ("PUT", r"^/crm/v8/Tasks$"),
     Verb.MERGE: ("POST", r"/actions/merge$"),

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from crm_steward.model import Contact, PlannedChange, RecordRef
+    from crm_steward.model import (
+        Contact,
+        LiftSuppression,
+        PlannedChange,
+        RecordRef,
+        SuppressChannel,
+    )
     from crm_steward.store.mirror import Mirror
 
 _LONGEST = 120
@@ -43,7 +49,16 @@ _EN = MappingProxyType(
         "partly": "can be undone in part",
         "irreversible": "CANNOT BE UNDONE",
         "task-undo": "undo closes it where the CRM lets us",
-        "suppress-undo": "only a person can lift it, in the CRM",
+        "suppress-undo": "only a person can have it lifted, with a reason",
+        "lift-undo": "can be suppressed again",
+        "lift": "CONTACT AGAIN by {channel}",
+        "lift-to": "{address}, before: {before}",
+        "lift-warning": "{n} suppressions could be lifted, and are NOT lifted by --yes alone. Whoever "
+        "objected to direct marketing must not be contacted for it again: an objection is absolute "
+        "(GDPR art. 21(2)-(3)), and a withdrawal of consent holds (art. 7(3)). Lift one only if it was "
+        "a mistake and the person never objected. You answer for it: who, when and why is kept.",
+        "lift-next": 'To lift them: --yes --loosen {n} --reason "why it was a mistake".',
+        "lift-sure": "Lift {n} suppressions? You state that the people concerned never objected.",
         "archive-undo": "can be restored from the CRM's recycle bin for a while",
         "close": "close its task: {why}",
         "close-undone": "close its task",
@@ -100,7 +115,17 @@ _FR = MappingProxyType(
         "partly": "annulable en partie",
         "irreversible": "IRRÉVERSIBLE",
         "task-undo": "undo la clôt là où le CRM le permet",
-        "suppress-undo": "seule une personne peut la lever, dans le CRM",
+        "suppress-undo": "seule une personne peut la faire lever, avec un motif",
+        "lift-undo": "peut être refaite",
+        "lift": "CONTACTER À NOUVEAU par {channel}",
+        "lift-to": "{address}, avant : {before}",
+        "lift-warning": "Oppositions qui pourraient être levées, et que --yes seul NE lève PAS : {n}. Qui "
+        "s'est opposé à la prospection ne doit plus être contacté à cette fin : l'opposition est absolue "
+        "(RGPD art. 21(2)-(3)), et le retrait d'un consentement vaut (art. 7(3)). N'en lever une que si "
+        "elle était une erreur et que la personne ne s'est jamais opposée. Vous en répondez : qui, quand "
+        "et pourquoi est conservé.",
+        "lift-next": 'Pour les lever : --yes --loosen {n} --reason "pourquoi c\'était une erreur".',
+        "lift-sure": "Lever {n} oppositions ? Vous attestez que les personnes ne se sont jamais opposées.",
         "archive-undo": "restaurable un temps depuis la corbeille du CRM",
         "close": "clore sa tâche : {why}",
         "close-undone": "clore sa tâche",
@@ -308,6 +333,7 @@ def _rows(
         ArchiveRecord,
         CloseTask,
         CreateTask,
+        LiftSuppression,
         MergeRecords,
         SuppressChannel,
     )
@@ -340,9 +366,21 @@ def _rows(
             return merge_rows(planned, contacts, language)
         case ArchiveRecord():
             return [(word("archive", language), none, Text(word("archive-to", language), "red"))]
-        case SuppressChannel(channel=channel, address=address):
-            silence = word("suppress", language, channel=word(channel.value, language))
-            return [(silence, none, Text(plain(address), "green"))]
+        case SuppressChannel() | LiftSuppression() as turn:
+            return [_turn(turn, language)]
+
+
+def _turn(change: SuppressChannel | LiftSuppression, language: str) -> tuple[str, Text, Text]:
+    """Return the row of what a channel is shut or opened for."""
+    from rich.text import Text
+
+    from crm_steward.model import SuppressChannel as Suppress
+
+    channel, address = word(change.channel.value, language), plain(change.address)
+    if isinstance(change, Suppress):
+        return word("suppress", language, channel=channel), Text(""), Text(address, "green")
+    again = word("lift-to", language, address=address, before=change.before)
+    return word("lift", language, channel=channel), Text(""), Text(again, "red")
 
 
 def label(name: str, language: str) -> str:

@@ -6,12 +6,14 @@ timezone-aware UTC. Names are those of docs/glossary.md.
 
 from __future__ import annotations
 
-from crm_steward.model.ability import Ability, Capability, MergeHabits
+from crm_steward.model.ability import Ability, Capability, MergeHabits, Remedy
 from crm_steward.model.change import (
+    NOTHING_SAID,
     ArchiveRecord,
     Change,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
     Reversibility,
     SuppressChannel,
@@ -64,6 +66,7 @@ __all__ = [
     "FIELDS",
     "KEPT",
     "MAPPABLE",
+    "NOTHING_SAID",
     "Ability",
     "AddressStatus",
     "ArchiveRecord",
@@ -91,6 +94,7 @@ __all__ = [
     "HaltedError",
     "InputError",
     "Kind",
+    "LiftSuppression",
     "LimitExceededError",
     "MailError",
     "MergeHabits",
@@ -103,6 +107,7 @@ __all__ = [
     "Problem",
     "RecordRef",
     "RecordRejectedError",
+    "Remedy",
     "RetryableError",
     "Reversibility",
     "Revision",

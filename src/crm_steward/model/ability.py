@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -16,6 +17,9 @@ class Capability(StrEnum):
     SUPPRESS_EMAIL = "suppress email"
     SUPPRESS_PHONE = "suppress phone"
     SUPPRESS_SMS = "suppress sms"
+    LIFT_EMAIL = "lift email"
+    LIFT_PHONE = "lift phone"
+    LIFT_SMS = "lift sms"
     MERGE = "merge"
     ARCHIVE = "archive"
     INCREMENTAL = "incremental read"
@@ -41,6 +45,21 @@ class MergeHabits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """Why a connector cannot undo something, and what a person does instead.
+
+    Args:
+        en: It in English, as the end of a sentence.
+        fr: It in French.
+        within: How long after the change the CRM lets people do so; None: no matter when.
+    """
+
+    en: str
+    fr: str
+    within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ability:
     """What one connection holds and can do, known before it is opened.
 
@@ -54,6 +73,7 @@ class Ability:
         fixed: Fields that changes write elsewhere and not here.
         sources: Our field → the CRM's, as far as the settings map it: the CRM may call it read-only.
         merging: What its own merge keeps.
+        remedies: Capability that it lacks → why, and what a person does instead.
     """
 
     fields: frozenset[str] | None
@@ -63,3 +83,4 @@ class Ability:
     fixed: frozenset[str] = frozenset()
     sources: Mapping[str, str] = field(default_factory=dict)
     merging: MergeHabits = field(default_factory=MergeHabits)
+    remedies: Mapping[Capability, Remedy] = field(default_factory=dict)

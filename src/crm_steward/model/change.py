@@ -46,14 +46,54 @@ class UpdateFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressChannel:
-    """Stop contacting an address through a channel: restricting only, never the reverse."""
+    """Stop contacting an address through a channel: restricting only, never the reverse.
+
+    Args:
+        ref: The record.
+        channel: What falls silent.
+        address: Which e-mail or number; empty for what the CRM keeps on the record.
+        reason: Why, for the CRM; no personal data.
+        before: What was said of the address until then: the label of a status, or NOTHING_SAID;
+            empty when it was not noted.
+    """
 
     ref: RecordRef
     channel: Channel
     address: str
     reason: str
+    before: str = ""
 
     reversibility = Reversibility.PARTLY
+
+
+NOTHING_SAID = "nothing"
+"""What a suppression notes of an address of which nothing was known before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftSuppression:
+    """Take back a suppression that was a mistake: the channel may be used as it could be before.
+
+    It loosens. No rule asks for it and no plan holds one: only a person undoing a suppression does,
+    by name and with a reason, and the journal keeps both.
+
+    Args:
+        ref: The record.
+        channel: What may be used again.
+        address: Which e-mail or number, as in the suppression.
+        before: What was said of the address before it was suppressed.
+        reason: Why, in the words of the person who answers for it.
+        by: Who that is.
+    """
+
+    ref: RecordRef
+    channel: Channel
+    address: str
+    before: str
+    reason: str
+    by: str
+
+    reversibility = Reversibility.REVERSIBLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,11 +189,20 @@ class ArchiveRecord:
     reversibility = Reversibility.PARTLY
 
 
-Change = UpdateFields | SuppressChannel | CreateTask | CloseTask | MergeRecords | ArchiveRecord
+Change = (
+    UpdateFields
+    | SuppressChannel
+    | LiftSuppression
+    | CreateTask
+    | CloseTask
+    | MergeRecords
+    | ArchiveRecord
+)
 
 _TYPES: Mapping[str, type[Change]] = {
     "update": UpdateFields,
     "suppress": SuppressChannel,
+    "lift": LiftSuppression,
     "task": CreateTask,
     "close_task": CloseTask,
     "merge": MergeRecords,
@@ -177,6 +226,8 @@ def change_to_json(change: Change) -> dict[str, Any]:
         content["golden"] = {name: one.to_json() for name, one in change.golden.items()}
         # A merge without them reads as it did before there were any.
         content = {k: v for k, v in content.items() if v or k not in ("fill", "had", "golden")}
+    if isinstance(change, SuppressChannel) and not change.before:
+        del content["before"]  # one without it reads as it did before there was any
     if isinstance(change, CreateTask):
         content["due"] = change.due.isoformat()
     return {"kind": kind_of(change), **content}
@@ -203,7 +254,7 @@ def change_from_json(content: Mapping[str, Any]) -> Change:
         values["golden"] = {name: GoldenValue.from_json(one) for name, one in golden.items()}
     if content["kind"] == "task":
         values["due"] = date.fromisoformat(values["due"])
-    if content["kind"] == "suppress":
+    if content["kind"] in ("suppress", "lift"):
         values["channel"] = Channel(values["channel"])
     return _TYPES[content["kind"]](**values)
 
@@ -212,7 +263,8 @@ def change_key(change: Change) -> str:
     """Return the idempotency key of `change`: the same on every machine, from its content.
 
     A task's identity is its record and its marker alone: a new wording or due date is not a
-    new task, nor is another reason to close it another closing.
+    new task, nor is another reason to close it another closing. What was said before a suppression
+    makes it no other one, nor does it matter who lifts it and why.
 
     Returns:
         32 hexadecimal digits.
@@ -231,7 +283,11 @@ def change_key(change: Change) -> str:
                 "task": change.task,
                 "marker": change.marker,
             }
-        case UpdateFields() | SuppressChannel() | MergeRecords() | ArchiveRecord():
+        case SuppressChannel() | LiftSuppression():
+            content = change_to_json(change)
+            for name in ("before",) if isinstance(change, SuppressChannel) else ("reason", "by"):
+                content.pop(name, None)
+        case UpdateFields() | MergeRecords() | ArchiveRecord():
             content = change_to_json(change)
         case _:
             assert_never(change)

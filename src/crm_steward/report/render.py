@@ -40,7 +40,7 @@ _SHORTER = (
     (0, 0),
 )
 """Groups of duplicates and examples of each rule: what a report shows, and with what it makes do."""
-_OWN_WAY = frozenset({"task", "close_task"})
+_OWN_WAY = frozenset({"task", "close_task", "suppress"})
 """Kinds of change of which it is said how they are taken back."""
 _TEXT_WIDTH = 72
 _LONGEST = 1_000

@@ -32,6 +32,7 @@ from crm_steward.model import (
     Email,
     Finding,
     Kind,
+    LiftSuppression,
     MergeRecords,
     Phone,
     PhoneKind,
@@ -368,7 +369,7 @@ class ExpectedChange(Block):
                 same = sorted(self.merge) == sorted(ref.id for ref in change.losers)
             case ArchiveRecord():
                 same = self.archive is True
-            case CloseTask():  # comes of the journal, never of a test's findings
+            case CloseTask() | LiftSuppression():  # come of the journal, never of a test's findings
                 same = False
         return same and change.ref.id == self.id
 

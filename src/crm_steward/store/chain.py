@@ -27,7 +27,8 @@ GENESIS: Final = "0" * 64
 
 _VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "update": {"values": {}, "expected": {}},
-    "suppress": {"address": "", "reason": ""},
+    "suppress": {"address": "", "reason": "", "before": ""},
+    "lift": {"address": "", "reason": "", "before": "", "by": ""},
     "task": {"title": "", "body": ""},
     "close_task": {"reason": ""},
     "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}},

@@ -41,6 +41,7 @@ class Verb(StrEnum):
     TASK = "task"
     CLOSE = "close"
     SUPPRESS = "suppress"
+    LIFT = "lift"
     MERGE = "merge"
     ARCHIVE = "archive"
 

@@ -27,6 +27,7 @@ from crm_steward.sdk import (
     Channel,
     CloseTask,
     Connector,
+    LiftSuppression,
     MergeRecords,
     RecordRef,
     Status,
@@ -37,6 +38,7 @@ from crm_steward.testing.account import SandboxAccount, Trouble, Verb, a_task, r
 from crm_steward.testing.closing import ClosingContract
 from crm_steward.testing.damage import DamageContract
 from crm_steward.testing.emulated import EmulatedAccount
+from crm_steward.testing.lifting import LiftingContract
 from crm_steward.testing.reading import ReadingContract
 from crm_steward.testing.removing import RemovingContract
 from crm_steward.testing.writing import WritingContract
@@ -47,6 +49,7 @@ __all__ = [
     "ConnectorContract",
     "DamageContract",
     "EmulatedAccount",
+    "LiftingContract",
     "ReadingContract",
     "RemovingContract",
     "SandboxAccount",
@@ -63,6 +66,7 @@ class ConnectorContract(
     WritingContract,
     ClosingContract,
     RemovingContract,
+    LiftingContract,
 ):
     """The suite; a subclass gives the fixture `account`."""
 
@@ -77,6 +81,9 @@ class ConnectorContract(
             Capability.SUPPRESS_EMAIL: _silence(first, Channel.EMAIL),
             Capability.SUPPRESS_PHONE: _silence(first, Channel.PHONE),
             Capability.SUPPRESS_SMS: _silence(first, Channel.SMS),
+            Capability.LIFT_EMAIL: _unsilence(first, Channel.EMAIL),
+            Capability.LIFT_PHONE: _unsilence(first, Channel.PHONE),
+            Capability.LIFT_SMS: _unsilence(first, Channel.SMS),
             Capability.UPDATE: updates_of(connector, [first.id])[0],
             Capability.TASK: a_task(connector, account),
             Capability.CLOSE_TASK: CloseTask(ref=first, task="1", marker="0123456789abcdef"),
@@ -90,3 +97,9 @@ class ConnectorContract(
 
 def _silence(ref: RecordRef, channel: Channel) -> SuppressChannel:
     return SuppressChannel(ref=ref, channel=channel, address="", reason="test")
+
+
+def _unsilence(ref: RecordRef, channel: Channel) -> LiftSuppression:
+    return LiftSuppression(
+        ref=ref, channel=channel, address="", before="granted", reason="test", by="test"
+    )

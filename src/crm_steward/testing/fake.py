@@ -27,6 +27,7 @@ from crm_steward.sdk import (
     Email,
     Gone,
     Kind,
+    LiftSuppression,
     MergeRecords,
     Outcome,
     Page,
@@ -99,6 +100,8 @@ class FakeCrm:
     written: list[Change] = field(default_factory=list)
     """Every change that took effect, in order."""
     calls: Counter[str] = field(default_factory=Counter)
+    silenced: list[Consent] = field(default_factory=list)
+    """What suppressions wrote."""
     faults: deque[Fault | None] = field(default_factory=deque)
     """What happens to the changes to come, one by one; None and an empty queue mean nothing."""
     refuses: Callable[[Change], str] = lambda _change: ""
@@ -223,6 +226,8 @@ class FakeCrm:
             return Outcome(key=key, status=Status.CONFLICT, reason="the record is gone")
         if self.conditional and isinstance(change, UpdateFields) and not self._expected(change):
             return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
+        if isinstance(change, LiftSuppression) and self._opposed(change):
+            return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
         remote_id = self._do(change)
         self.effects[key] += 1
         self.written.append(change)
@@ -248,9 +253,6 @@ class FakeCrm:
             case CloseTask():
                 self.finish(change.task)
                 return change.task
-            case SuppressChannel():
-                self._suppress(change)
-                return ""
             case MergeRecords():
                 for loser in change.losers:
                     kept, lost = self.records[change.ref.id], self.records[loser.id]
@@ -260,11 +262,19 @@ class FakeCrm:
             case ArchiveRecord():
                 self.remove(change.ref.id)
                 return ""
+            case SuppressChannel() | LiftSuppression():
+                return self._turn(change)
             case _:
                 assert_never(change)
 
-    def _suppress(self, change: SuppressChannel) -> None:
+    def _turn(self, change: SuppressChannel | LiftSuppression) -> str:
+        """Silence an address, or take back what silenced it."""
         contact = self.records[change.ref.id]
+        if isinstance(change, LiftSuppression):
+            silent = _silent(contact, change)
+            said = tuple(one for one in contact.consents if one not in silent)
+            self.records[change.ref.id] = replace(contact, consents=said)
+            return ""
         consent = Consent(
             channel=change.channel,
             status=ConsentStatus.OBJECTED,
@@ -272,6 +282,13 @@ class FakeCrm:
             withdrawn_at=self.clock(),
         )
         self.records[change.ref.id] = replace(contact, consents=(*contact.consents, consent))
+        self.silenced.append(consent)
+        return ""
+
+    def _opposed(self, change: LiftSuppression) -> bool:
+        """Whether the address is silent for another reason, or not for ours."""
+        silent = _silent(self.records.get(change.ref.id), change)
+        return not silent or any(one not in self.silenced for one in silent)
 
     def _expected(self, change: UpdateFields) -> bool:
         held = self.records[change.ref.id]
@@ -297,15 +314,9 @@ class FakeCrm:
                 return (Status.ABSENT if left else Status.VERIFIED), change.ref.id
             case UpdateFields():
                 return _holds(here, change), ""
-            case SuppressChannel():
-                known = here.consents if here else ()
-                objected = any(
-                    c.channel is change.channel
-                    and c.address == change.address
-                    and not c.status.mailable
-                    for c in known
-                )
-                return (Status.VERIFIED if objected else Status.ABSENT), ""
+            case SuppressChannel() | LiftSuppression():
+                done = bool(_silent(here, change)) is isinstance(change, SuppressChannel)
+                return (Status.VERIFIED if done else Status.ABSENT), ""
             case _:
                 assert_never(change)
 
@@ -324,6 +335,17 @@ class FakeCrm:
         self.records[record_id] = replace(
             contact, revision=Revision(str(self._edits)), updated_at=self.clock()
         )
+
+
+def _silent(here: Contact | None, change: SuppressChannel | LiftSuppression) -> list[Consent]:
+    """Return what keeps an address from being used."""
+    return [
+        consent
+        for consent in (here.consents if here else ())
+        if consent.channel is change.channel
+        and consent.address == change.address
+        and not consent.status.mailable
+    ]
 
 
 def _holds(here: Contact | None, change: UpdateFields) -> Status:

@@ -9,6 +9,7 @@ from crm_steward.model import (
     ArchiveRecord,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
     PlannedChange,
     RecordRef,
@@ -82,7 +83,7 @@ def places_of(planned: PlannedChange) -> list[tuple[RecordRef, str]]:
             return [(change.ref, name) for name in change.values]
         case MergeRecords() | ArchiveRecord():
             return [(ref, _WHOLE) for ref in members(change)]
-        case SuppressChannel():
+        case SuppressChannel() | LiftSuppression():
             return [(change.ref, f"{change.channel}:{change.address}")]
         case CreateTask():
             return [(change.ref, change.marker)]
