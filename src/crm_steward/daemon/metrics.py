@@ -19,6 +19,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.mirror import ConnectionState, Mirror
+from crm_steward.store.outbox import WEEKLY
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import findings, outbox, quarantine
 
@@ -231,7 +232,7 @@ class _Stored(Collector):
     def _waiting(self) -> Iterator[GaugeMetricFamily]:
         held = sa.select(quarantine.c.connection, sa.func.count()).group_by(quarantine.c.connection)
         queued = sa.select(outbox.c.status, sa.func.count()).group_by(outbox.c.status)
-        sent = sa.select(sa.func.max(outbox.c.sent_at))
+        sent = sa.select(sa.func.max(outbox.c.sent_at)).where(WEEKLY)
         with self._database.read() as reading:
             aside = {(name,): count for name, count in reading.execute(held)}
             mails = {(status,): count for status, count in reading.execute(queued)}
@@ -239,7 +240,7 @@ class _Stored(Collector):
         yield _family(
             "crm_steward_quarantined", "Records set aside, unreadable.", ["connection"], aside
         )
-        yield _family("crm_steward_outbox", "Reports in the outbox.", ["status"], mails)
+        yield _family("crm_steward_outbox", "Reports and alerts in the outbox.", ["status"], mails)
         report = GaugeMetricFamily(
             "crm_steward_last_report_timestamp_seconds", "When a report was last sent."
         )

@@ -180,6 +180,9 @@ class Report(_Block):
 
     recipients: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] = ()
     """Addresses, or `{address, language}`."""
+    alerts: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] | None = None
+    """Who is told at once when a connection is paused or frozen, when writing stops, when rules
+    cannot be used, and when that ends. Without it, the recipients; `[]`: nobody."""
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = (
         "monday"
     )
