@@ -8,7 +8,6 @@ from typing import Any
 from crm_steward.sdk import (
     Channel,
     Contact,
-    LiftSuppression,
     Outcome,
     Poison,
     RetryableError,
@@ -91,14 +90,6 @@ class Suppressions:
             return change.address.strip()
         contact: Contact | Poison = self._map.contact(record)
         return str(contact.value("email") or "") if isinstance(contact, Contact) else ""
-
-
-def never_lifted(changes: Sequence[LiftSuppression]) -> Iterator[Outcome]:
-    """Refuse to take opt-outs back: HubSpot's API could only give a consent that nobody gave."""
-    reason = (
-        "HubSpot takes an opt-out back only by a new subscription, which is the person's to make"
-    )
-    yield from (ended(change, Status.REJECTED, reason) for change in changes)
 
 
 def _shown(record: Any, address: str) -> OptOuts:

@@ -70,6 +70,7 @@ SPEC = ConnectorSpec(
             Capability.SUPPRESS_EMAIL,
             Capability.MERGE,
             Capability.ARCHIVE,
+            Capability.RECREATE,
             Capability.INCREMENTAL,
         }
     ),
@@ -94,6 +95,11 @@ SPEC = ConnectorSpec(
     fields=frozenset(MAPPABLE) - set(KEPT) - {"language", "website", "source", "kind"}
     | {"consent_email", "consent_email_basis", "has_notes"},
     remedies={
+        Capability.UNDELETE: Remedy(
+            en="Pipedrive's API brings no person back: restore it in Pipedrive",
+            fr="l'API de Pipedrive ne ramène aucune personne : la restaurer dans Pipedrive",
+            within=timedelta(days=30),
+        ),
         Capability.LIFT_EMAIL: Remedy(
             en="Pipedrive's API changes marketing_status once, and ignores what would take it back: "
             "let the person subscribe again",

@@ -21,6 +21,7 @@ from crm_steward.sdk import (
     MergeRecords,
     Outcome,
     RecordRejectedError,
+    RecreateRecords,
     RetryableError,
     Status,
     SuppressChannel,
@@ -36,6 +37,7 @@ from crm_steward_pipedrive.merging import Merger
 from crm_steward_pipedrive.patching import body_of, plain
 from crm_steward_pipedrive.reading import Reader
 from crm_steward_pipedrive.records import Records
+from crm_steward_pipedrive.recreating import Recreator
 from crm_steward_pipedrive.tasks import Tasks
 from crm_steward_pipedrive.values import text_of
 from crm_steward_pipedrive.wire import Document, Wire, row_of
@@ -71,6 +73,7 @@ class Writer:
         self._merger = Merger(wire, records, reader, self._suppressor)
         self._tasks = Tasks(wire)
         self._closings = Closings(wire, records)
+        self._recreator = Recreator(wire, records, contacts)
         self._parts_otherwise = False
         """Set once Pipedrive was seen to part a name of several words unlike we meant it."""
 
@@ -79,6 +82,8 @@ class Writer:
         for change in changes:
             if isinstance(change, MergeRecords):
                 yield self._merger.merge(change)
+            elif isinstance(change, RecreateRecords):
+                yield self._recreator.apply(change)
             else:
                 yield self._guarded(change, partial(self._made, change))
 
@@ -105,6 +110,8 @@ class Writer:
         for change in changes:
             if isinstance(change, CloseTask):
                 yield closed[change_key(change)]
+            elif isinstance(change, RecreateRecords):
+                yield self._recreator.settle(change)
             elif isinstance(change, MergeRecords):
                 yield self._merger.settle(change)
             else:

@@ -18,9 +18,11 @@ from crm_steward.sdk import (
     LiftSuppression,
     MergeRecords,
     Outcome,
+    RecreateRecords,
     Status,
     StewardError,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_key,
     ended,
@@ -34,6 +36,7 @@ from crm_steward_salesforce.records import Records
 from crm_steward_salesforce.removing import Remover
 from crm_steward_salesforce.schema import Schema
 from crm_steward_salesforce.tasks import Tasks
+from crm_steward_salesforce.undeleting import Undeleter
 from crm_steward_salesforce.wire import Wire
 
 C = TypeVar("C", bound=Change)
@@ -63,6 +66,7 @@ class Writer:
         self._tasks = Tasks(wire, schema, records)
         self._closings = Closings(wire, schema, records)
         self._remover = Remover(wire, schema, records)
+        self._undeleter = Undeleter(wire, records)
         self._lifter = Lifter(wire, schema, records)
         self._merger = Merger(wire, schema, contacts, records)
 
@@ -80,6 +84,8 @@ class Writer:
             *self._closings.settled(_of(CloseTask, changes)),
             *self._remover.archived(_of(ArchiveRecord, changes)),
             *map(self._merger.settled, _of(MergeRecords, changes)),
+            *map(_never, _of(RecreateRecords, changes)),
+            *map(self._undeleter.settled, _of(UndeleteRecords, changes)),
             *self._settled_fields(changes),
         ):
             done[outcome.key] = outcome
@@ -95,6 +101,8 @@ class Writer:
         yield from _ordered(_of(SuppressChannel, group), self._remover.suppress)
         yield from map(self._lifter.lift, _of(LiftSuppression, group))
         yield from _ordered(_of(ArchiveRecord, group), self._remover.archive)
+        yield from map(_never, _of(RecreateRecords, group))
+        yield from map(self._undeleter.undelete, _of(UndeleteRecords, group))
         yield from map(self._merger.merge, _of(MergeRecords, group))
 
     def _settled_fields(self, changes: Sequence[Change]) -> Iterator[Outcome]:
@@ -111,6 +119,11 @@ class Writer:
                 yield self._lifter.settled(change, held)
             else:
                 yield self._remover.suppressed(change, held)
+
+
+def _never(change: RecreateRecords) -> Outcome:
+    """Refuse to make anew what can be brought back."""
+    return ended(change, Status.REJECTED, "merged contacts come back under their own ids here")
 
 
 def _of(kind: type[C], changes: Iterable[Change]) -> list[C]:

@@ -15,8 +15,12 @@ from crm_steward.sdk import (
     LiftSuppression,
     MergeRecords,
     Outcome,
+    RecreateRecords,
+    Status,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
+    ended,
 )
 from crm_steward_zoho import ZohoSettings
 from crm_steward_zoho.batches import MOST, Batches
@@ -26,8 +30,11 @@ from crm_steward_zoho.mapping import ContactMap
 from crm_steward_zoho.merging import Merger
 from crm_steward_zoho.reading import Reader
 from crm_steward_zoho.tasks import Tasks
+from crm_steward_zoho.undeleting import Undeleter
 from crm_steward_zoho.updates import Memory, Updater
 from crm_steward_zoho.wire import Wire
+
+_NEVER_ANEW = "merged contacts come back under their own ids here"
 
 
 class Writer:
@@ -61,6 +68,7 @@ class Writer:
         self._tasks = Tasks(wire, triggers)
         self._closings = Closings(wire, triggers)
         self._batches = Batches(wire, reader, triggers)
+        self._undeleter = Undeleter(wire, reader)
         self._lifter = Lifter(wire, contacts, reader, triggers)
         self._merger = Merger(wire, contacts, reader, self._batches, context.stop)
 
@@ -96,6 +104,10 @@ class Writer:
                     yield next(closed)
                 case MergeRecords():
                     yield self._merger.settle(change)
+                case UndeleteRecords():
+                    yield self._undeleter.settle(change)
+                case RecreateRecords():
+                    yield ended(change, Status.REJECTED, _NEVER_ANEW)
                 case _:
                     yield self._settled(change, record)
 
@@ -127,6 +139,10 @@ class Writer:
                 return self._merger.apply(change)
             case LiftSuppression():
                 return self._lifter.apply(change)
+            case UndeleteRecords():
+                return self._undeleter.apply(change)
+            case RecreateRecords():
+                return ended(change, Status.REJECTED, _NEVER_ANEW)
             case CloseTask() | SuppressChannel() | ArchiveRecord():
                 raise TypeError("these share requests")
             case _:

@@ -36,6 +36,7 @@ _PATHS = {
     Verb.SUPPRESS: r"^PATCH /services/data/v64\.0/composite/sobjects",
     Verb.LIFT: r"^PATCH /services/data/v64\.0/sobjects/Contact/",
     Verb.MERGE: r"^POST /services/Soap/u/64\.0",
+    Verb.UNDELETE: r"^POST /services/Soap/u/64\.0",
     Verb.ARCHIVE: r"^DELETE /services/data/v64\.0/composite/sobjects",
 }
 _FAULTS: dict[Trouble, Any] = {

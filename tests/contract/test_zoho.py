@@ -36,6 +36,7 @@ _CALLS = {
     Verb.TASK: ("POST", r"^/crm/v8/Tasks$"),
     Verb.CLOSE: ("PUT", r"^/crm/v8/Tasks$"),
     Verb.MERGE: ("POST", r"/actions/merge$"),
+    Verb.UNDELETE: ("POST", r"^/crm/v8/settings/recycle_bin/actions/restore$"),
     Verb.ARCHIVE: ("DELETE", r"^/crm/v8/Contacts\?"),
 }
 _FAULTS: dict[Trouble, Any] = {

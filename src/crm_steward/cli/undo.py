@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crm_steward.cli.apply import WaitOption, YesOption, end, finishing, targets_of
-from crm_steward.cli.changes import plain, print_changes, word
+from crm_steward.cli.changes import plain, print_changes
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -20,6 +20,7 @@ from crm_steward.cli.context import (
     print_json,
     this_user,
 )
+from crm_steward.cli.wording import word
 
 if TYPE_CHECKING:
     from crm_steward.rules import RuleBook

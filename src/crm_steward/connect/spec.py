@@ -251,6 +251,8 @@ class ConnectorSpec:
             record it was made on.
         remedies: Capability that it lacks → why, and what a person does instead, where undoing
             would need it.
+        undeletes_within: How long the CRM's recycle bin keeps what is archived or merged away; None:
+            that is not known.
     """
 
     kind: str
@@ -274,6 +276,7 @@ class ConnectorSpec:
     consent_sources: frozenset[str] = frozenset()
     keeps_optouts: bool = False
     remedies: Mapping[Capability, Remedy] = field(default_factory=dict)
+    undeletes_within: timedelta | None = None
 
     def ability(self, settings: ConnectionSettings) -> Ability:
         """Return what a connection of this kind, so configured, holds and can do."""
@@ -296,6 +299,7 @@ class ConnectorSpec:
             sources=settings.mapped,
             merging=self.merging,
             remedies=self.remedies,
+            undeletes_within=self.undeletes_within,
         )
 
     def holds_consent(self, source: str) -> bool:

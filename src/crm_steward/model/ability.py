@@ -22,6 +22,9 @@ class Capability(StrEnum):
     LIFT_SMS = "lift sms"
     MERGE = "merge"
     ARCHIVE = "archive"
+    UNDELETE = "undelete"
+    UNMERGE = "unmerge"
+    RECREATE = "re-create"
     INCREMENTAL = "incremental read"
     CONDITIONAL_UPDATE = "conditional update"
 
@@ -74,6 +77,8 @@ class Ability:
         sources: Our field → the CRM's, as far as the settings map it: the CRM may call it read-only.
         merging: What its own merge keeps.
         remedies: Capability that it lacks → why, and what a person does instead.
+        undeletes_within: How long the CRM's recycle bin keeps what is archived or merged away; None:
+            that is not known.
     """
 
     fields: frozenset[str] | None
@@ -84,3 +89,4 @@ class Ability:
     sources: Mapping[str, str] = field(default_factory=dict)
     merging: MergeHabits = field(default_factory=MergeHabits)
     remedies: Mapping[Capability, Remedy] = field(default_factory=dict)
+    undeletes_within: timedelta | None = None

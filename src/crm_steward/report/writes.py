@@ -36,7 +36,7 @@ from crm_steward.store.tables import (
     snoozes,
 )
 
-_UNDOABLE = frozenset({"update", "task", "suppress", "lift"})
+_UNDOABLE = frozenset({"update", "task", "suppress", "lift", "archive"})
 """Kinds of change that can be taken back by machine, tasks and suppressions where the CRM lets us."""
 
 

@@ -31,8 +31,10 @@ _VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "lift": {"address": "", "reason": "", "before": "", "by": ""},
     "task": {"title": "", "body": ""},
     "close_task": {"reason": ""},
-    "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}},
+    "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}, "snapshot": {}},
     "archive": {"reason": "", "expected": {}},
+    "undelete": {},
+    "recreate": {"held": {}},
 }
 """Kind of change → its parts that hold values, and what stands there once they are purged."""
 

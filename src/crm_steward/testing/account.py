@@ -44,6 +44,8 @@ class Verb(StrEnum):
     LIFT = "lift"
     MERGE = "merge"
     ARCHIVE = "archive"
+    UNDELETE = "undelete"
+    RECREATE = "re-create"
 
 
 class Trouble(StrEnum):

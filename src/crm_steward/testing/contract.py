@@ -30,8 +30,10 @@ from crm_steward.sdk import (
     LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     Status,
     SuppressChannel,
+    UndeleteRecords,
 )
 from crm_steward.testing.access import AccessContract
 from crm_steward.testing.account import SandboxAccount, Trouble, Verb, a_task, refs_of, updates_of
@@ -40,7 +42,9 @@ from crm_steward.testing.damage import DamageContract
 from crm_steward.testing.emulated import EmulatedAccount
 from crm_steward.testing.lifting import LiftingContract
 from crm_steward.testing.reading import ReadingContract
+from crm_steward.testing.recreating import RecreatingContract
 from crm_steward.testing.removing import RemovingContract
+from crm_steward.testing.undeleting import UndeletingContract
 from crm_steward.testing.writing import WritingContract
 
 __all__ = [
@@ -51,12 +55,17 @@ __all__ = [
     "EmulatedAccount",
     "LiftingContract",
     "ReadingContract",
+    "RecreatingContract",
     "RemovingContract",
     "SandboxAccount",
     "Trouble",
+    "UndeletingContract",
     "Verb",
     "WritingContract",
 ]
+
+
+_SINCE = "2026-01-01T00:00:00+00:00"
 
 
 class ConnectorContract(
@@ -67,6 +76,8 @@ class ConnectorContract(
     ClosingContract,
     RemovingContract,
     LiftingContract,
+    UndeletingContract,
+    RecreatingContract,
 ):
     """The suite; a subclass gives the fixture `account`."""
 
@@ -78,6 +89,10 @@ class ConnectorContract(
         offered: dict[Capability, Change] = {
             Capability.MERGE: MergeRecords(ref=first, losers=(second,)),
             Capability.ARCHIVE: ArchiveRecord(ref=first, reason="test"),
+            Capability.RECREATE: RecreateRecords(
+                ref=first, records=(second,), held={second.id: {"last_name": "Test"}}, since=_SINCE
+            ),
+            Capability.UNDELETE: UndeleteRecords(ref=first, records=(first,)),
             Capability.SUPPRESS_EMAIL: _silence(first, Channel.EMAIL),
             Capability.SUPPRESS_PHONE: _silence(first, Channel.PHONE),
             Capability.SUPPRESS_SMS: _silence(first, Channel.SMS),

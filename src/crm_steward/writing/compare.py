@@ -13,7 +13,9 @@ from crm_steward.model import (
     LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
 )
@@ -21,8 +23,11 @@ from crm_steward.writing.addresses import suppressed
 
 
 def members(change: Change) -> tuple[RecordRef, ...]:
-    """Return every record that `change` reads or touches; closing a task touches none."""
-    if isinstance(change, CloseTask):
+    """Return every record that `change` reads or touches.
+
+    Closing a task touches none, and what is brought back or made anew cannot be read before.
+    """
+    if isinstance(change, CloseTask | UndeleteRecords | RecreateRecords):
         return ()
     return (change.ref, *change.losers) if isinstance(change, MergeRecords) else (change.ref,)
 

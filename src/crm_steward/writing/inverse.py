@@ -18,7 +18,9 @@ from crm_steward.model import (
     LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_key,
 )
@@ -28,14 +30,6 @@ from crm_steward.store.tasks import task_ids
 from crm_steward.writing.grounds import Grounds
 from crm_steward.writing.kept import Kept, Reason, Told
 
-_WHY_NOT: Mapping[type[Change], Kept] = MappingProxyType(
-    {
-        CloseTask: Kept.CLOSED,
-        ArchiveRecord: Kept.ARCHIVED,
-        MergeRecords: Kept.MERGED,
-    }
-)
-"""Why a change is not taken back by machine."""
 _LIFTING: Mapping[Channel, Capability] = MappingProxyType(
     {
         Channel.EMAIL: Capability.LIFT_EMAIL,
@@ -50,6 +44,14 @@ _SUPPRESSING: Mapping[Channel, Capability] = MappingProxyType(
         Channel.SMS: Capability.SUPPRESS_SMS,
     }
 )
+_ONCE: Mapping[type[Change], Kept] = MappingProxyType(
+    {
+        CloseTask: Kept.CLOSED,
+        UndeleteRecords: Kept.UNDELETED,
+        RecreateRecords: Kept.RECREATED,
+    }
+)
+"""Why what takes something else back is not taken back itself."""
 _AGAIN = "the suppression had been lifted, and is made again"
 
 
@@ -98,14 +100,14 @@ class Inverses:
                 return self._given_back(line, line.change)
             case CreateTask():
                 return self._closing(line)
-            case SuppressChannel():
-                return self._lifting(line, line.change)
-            case LiftSuppression():
-                return self._suppressing(line, line.change)
+            case SuppressChannel() | LiftSuppression():
+                return self._turning(line, line.change)
+            case ArchiveRecord() | MergeRecords():
+                return self._undeleting(line, line.change)
+            case CloseTask() | UndeleteRecords() | RecreateRecords():
+                return _ONCE[type(line.change)]
             case None:
                 return Kept.PURGED
-            case _:
-                return _WHY_NOT[type(line.change)]
 
     def _given_back(self, line: Line, change: UpdateFields) -> UpdateFields | Kept:
         if line.purged_at is not None:
@@ -113,6 +115,13 @@ class Inverses:
         if (line.finding, line.ref) in self.merged:  # only a merge writes fields of a group
             return Kept.FILLED
         return UpdateFields(ref=change.ref, values=change.expected, expected=change.values)
+
+    def _turning(
+        self, line: Line, change: SuppressChannel | LiftSuppression
+    ) -> LiftSuppression | SuppressChannel | Reason:
+        if isinstance(change, LiftSuppression):
+            return self._suppressing(line, change)
+        return self._lifting(line, change)
 
     def _lifting(self, line: Line, change: SuppressChannel) -> LiftSuppression | Reason:
         """Return what lifts a suppression: only a person who names it asks for that."""
@@ -148,6 +157,42 @@ class Inverses:
             before=change.before,
         )
 
+    def _undeleting(
+        self, line: Line, change: ArchiveRecord | MergeRecords
+    ) -> UndeleteRecords | RecreateRecords | Reason:
+        """Return what takes records out of the recycle bin, as long as it keeps them.
+
+        Where a CRM takes no merge back at all, they are made anew if it lets us.
+        """
+        merged = isinstance(change, MergeRecords)
+        needed = Capability.UNMERGE if merged else Capability.UNDELETE
+        ability = self.abilities.get(line.ref.connection)
+        if isinstance(change, MergeRecords) and _makes_anew(ability):
+            return self._recreating(line, change, ability.consent_fields if ability else ())
+        lacking = self._lacking(line, needed, Kept.MERGED if merged else Kept.ARCHIVED)
+        if lacking is not None:
+            return lacking
+        records = change.losers if isinstance(change, MergeRecords) else (change.ref,)
+        within = self.abilities[line.ref.connection].undeletes_within
+        if within is not None and line.at + within <= self.now:
+            return Kept.BIN_EMPTIED
+        return UndeleteRecords(ref=line.ref, records=records)
+
+    def _recreating(
+        self, line: Line, change: MergeRecords, consent_fields: Collection[str]
+    ) -> RecreateRecords | Kept:
+        """Return what makes the losers of a merge anew from its snapshot."""
+        if line.purged_at is not None:
+            return Kept.PURGED
+        held = {ref.id: change.snapshot.get(ref.id, {}) for ref in change.losers}
+        if not all(held.values()):
+            return Kept.NO_SNAPSHOT
+        if any(name in one for one in held.values() for name in consent_fields):
+            return Kept.CONSENT_HELD
+        # The same in each attempt, so that what an earlier one made is found.
+        since = line.at.isoformat()
+        return RecreateRecords(ref=change.ref, records=change.losers, held=held, since=since)
+
     def _lacking(self, line: Line, needed: Capability, plain: Kept) -> Reason | None:
         """Return why the line's connection cannot do what is needed, in its own words if it has any."""
         ability = self.abilities.get(line.ref.connection)
@@ -167,6 +212,12 @@ class Inverses:
         ability = self.abilities.get(line.ref.connection)
         able = ability is not None and Capability.CLOSE_TASK in ability.can
         return closing if able else Kept.TASK
+
+
+def _makes_anew(ability: Ability | None) -> bool:
+    """Whether a connection takes no merge back, and makes the losers anew instead."""
+    can = ability.can if ability is not None else frozenset[Capability]()
+    return Capability.RECREATE in can and Capability.UNMERGE not in can
 
 
 def inverses(

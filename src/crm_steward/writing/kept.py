@@ -40,9 +40,16 @@ class Kept(StrEnum):
     NO_RULES = "the rules cannot be read: whether another one asks for the same is not known"
     NOT_SUPPRESSED = "this connection has no suppression that could be made again"
     ARCHIVED = "restore the record from the CRM's recycle bin"
-    FILLED = "the record was merged with others that held this; a merge cannot be taken back"
+    BIN_EMPTIED = "too late: the CRM's recycle bin no longer keeps the record"
+    FILLED = "the record was merged with others that held this; it is given back after the merge is"
     PURGED = "what it held before is no longer kept: keep_values in the settings, or an erasure"
     MERGED = "a merge cannot be taken back"
+    NO_SNAPSHOT = "what the merged records held was not noted, by an earlier version"
+    CONSENT_HELD = (
+        "a record held consent in fields that nobody but people may write: make it by hand"
+    )
+    RECREATED = "what was made anew is not taken away by undo: archive or merge it"
+    UNDELETED = "what came back is not taken away again by undo: the rule proposes it anew"
     CLOSED = "a closed task is not taken back: open it again in the CRM"
 
     def said(self, language: str) -> str:
@@ -63,8 +70,15 @@ _FRENCH: Mapping[Kept, str] = MappingProxyType(
         Kept.NO_RULES: "les règles sont illisibles : on ne sait pas si une autre demande la même chose",
         Kept.NOT_SUPPRESSED: "cette connexion ne connaît pas d'opposition qui puisse être refaite",
         Kept.ARCHIVED: "restaurer la fiche depuis la corbeille du CRM",
-        Kept.FILLED: "la fiche a été fusionnée avec d'autres qui portaient cette valeur ; une fusion "
-        "ne se défait pas",
+        Kept.BIN_EMPTIED: "trop tard : la corbeille du CRM ne garde plus la fiche",
+        Kept.FILLED: "la fiche a été fusionnée avec d'autres qui portaient cette valeur ; elle est rendue "
+        "une fois la fusion défaite",
+        Kept.NO_SNAPSHOT: "ce que portaient les fiches fusionnées n'a pas été noté, par une version "
+        "antérieure",
+        Kept.CONSENT_HELD: "une fiche portait un consentement dans des champs que seules des personnes "
+        "écrivent : la refaire à la main",
+        Kept.RECREATED: "ce qui a été refait n'est pas retiré par undo : l'archiver ou le fusionner",
+        Kept.UNDELETED: "ce qui est revenu n'est pas retiré à nouveau par undo : la règle le proposera",
         Kept.PURGED: "la valeur d'avant n'est plus conservée : keep_values dans les réglages, ou un "
         "effacement",
         Kept.MERGED: "une fusion ne se défait pas",

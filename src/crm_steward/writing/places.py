@@ -13,7 +13,9 @@ from crm_steward.model import (
     MergeRecords,
     PlannedChange,
     RecordRef,
+    RecreateRecords,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
 )
@@ -87,5 +89,5 @@ def places_of(planned: PlannedChange) -> list[tuple[RecordRef, str]]:
             return [(change.ref, f"{change.channel}:{change.address}")]
         case CreateTask():
             return [(change.ref, change.marker)]
-        case CloseTask():
+        case CloseTask() | UndeleteRecords() | RecreateRecords():
             return [(change.ref, planned.key)]

@@ -184,6 +184,8 @@ def undo(
             _refuse_grounds(Grounds(database, book), result, targets)
         writer.write_all(targets, result.items if loosening else result.plain)
         settler.settle(targets, patience=patience)
+        _write_what_follows(writer, targets, result, plan(now=clock()))
+        settler.settle(targets, patience=patience)
         left = plan(now=clock())
         counts.left = len(left.items if loosening else left.plain) - counts.halted.total()
     except StewardError as error:
@@ -191,6 +193,16 @@ def undo(
         raise
     runs.finish(counts.run, counts.to_json(), now=clock())
     return counts
+
+
+def _write_what_follows(
+    writer: Writer, targets: Targets, before: UndoResult, after: UndoResult
+) -> None:
+    """Write what could not be taken back before something else was: what a merge rested on."""
+    waited = {line.seq for line, why in before.impossible if why is Kept.FILLED}
+    items = [item for item in after.plain if item.undoes in waited]
+    if items and not writer.stop.is_set():
+        writer.write_all(targets, items)
 
 
 def refuse_unasked(result: UndoResult, loosening: Loosening) -> None:

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from tests.unit.writing.conftest import NAMES, TASKS, World
 from tests.unit.writing.lifted import SILENCES, loosening, silent_soon
 from tests.unit.writing.mortal import Crash, Mortal, bury, unsynced
+from tests.unit.writing.test_undo_archives import ARCHIVES, MERGES, twin
 
+from crm_steward.connect.protocol import Capability
 from crm_steward.model import LimitExceededError
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, State
@@ -53,7 +55,38 @@ def _suppressions_are_lifted(world: World) -> None:
     assert all(len(one.consents) == 1 for one in world.crm.records.values())
 
 
+def _archives_and_merges(world: World) -> None:
+    world.rules(ARCHIVES, MERGES)
+    world.crm.add("9", last_name="Alone")
+    world.crm.add(twin("1", 0, job_title="Baker"))
+    world.crm.add(twin("2", 1, job_title="Baker", language="fr"))
+    world.run("all")
+    assert list(world.crm.records) == ["1"]
+    assert world.crm.records["1"].language == "fr"
+
+
+def _everybody_is_back(world: World) -> None:
+    assert set(world.crm.records) == {"1", "2", "9"}
+    assert world.crm.records["1"].language is None
+
+
+def _merges_for_good(world: World) -> None:
+    world.capabilities = {"crm": frozenset(Capability) - {Capability.UNMERGE}}
+    world.rules(MERGES)
+    world.crm.add(twin("1", 0, job_title="Baker"))
+    world.crm.add(twin("2", 1, job_title="Baker", language="fr"))
+    world.run("all")
+    assert list(world.crm.records) == ["1"]
+
+
+def _everybody_is_made_anew(world: World) -> None:
+    assert set(world.crm.records) == {"1", "2-anew"}
+    assert world.crm.records["1"].language is None
+
+
 STORIES = {
+    "merges for good": (_merges_for_good, _everybody_is_made_anew),
+    "archives and merges": (_archives_and_merges, _everybody_is_back),
     "fields and tasks": (_fields_and_tasks, _fields_are_back_and_tasks_closed),
     "suppressions": (_suppressions, _suppressions_are_lifted),
 }
@@ -108,6 +141,7 @@ def _again(world: World, before: World) -> World:
     """Give a world the CRM of another one, as it was left."""
     old = before.crm
     world.book, world.batch = before.book, before.batch
+    world.capabilities = before.capabilities
     world.crm = FakeCrm(
         "crm",
         clock=world.clock,
@@ -115,6 +149,7 @@ def _again(world: World, before: World) -> World:
         gone=dict(old.gone),
         tasks=list(old.tasks),
         silenced=list(old.silenced),
+        bin=dict(old.bin),
     )
     return world
 

@@ -205,6 +205,8 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "change.lift": ("{n} suppression lifted", "{n} suppressions lifted"),
         "change.merge": ("{n} merge", "{n} merges"),
         "change.archive": ("{n} archiving", "{n} archivings"),
+        "change.undelete": ("{n} record brought back", "{n} records brought back"),
+        "change.recreate": ("{n} merge undone by new records", "{n} merges undone by new records"),
         "decide.undo.task": "closed where the CRM lets us",
         "decide.undo.close_task": "opened again by hand in the CRM",
         "decide.undo.suppress": "only a person, with a reason",

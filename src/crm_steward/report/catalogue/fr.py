@@ -210,6 +210,11 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "change.lift": ("{n} opposition levée", "{n} oppositions levées"),
         "change.merge": ("{n} fusion", "{n} fusions"),
         "change.archive": ("{n} archivage", "{n} archivages"),
+        "change.undelete": ("{n} fiche ramenée", "{n} fiches ramenées"),
+        "change.recreate": (
+            "{n} fusion défaite par de nouvelles fiches",
+            "{n} fusions défaites par de nouvelles fiches",
+        ),
         "decide.undo.task": "close là où le CRM le permet",
         "decide.undo.close_task": "à rouvrir à la main dans le CRM",
         "decide.undo.suppress": "seulement par une personne, avec un motif",
