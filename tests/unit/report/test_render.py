@@ -420,7 +420,9 @@ def test_every_key_is_used_and_known() -> None:
     assert unused - {"subject", "points"} == set()
     prefixes = {key.partition(".")[0] for key in keys}
     unknown = {key for key in asked - set(keys) if key.partition(".")[0] in prefixes}
-    assert {key for key in unknown if not key.endswith((".html", ".css", ".txt"))} == {"report.recipients"}
+    assert {key for key in unknown if not key.endswith((".html", ".css", ".txt"))} == {
+        "report.recipients"
+    }
 
 
 def test_every_code_has_words() -> None:
