@@ -34,6 +34,7 @@ from crm_steward.cli import (
     sandbox,
     scan,
     snooze,
+    status,
     subject,
     undo,
 )
@@ -55,6 +56,7 @@ _COMMANDS = (
     apply,
     undo,
     pause,
+    status,
     journal,
     backup,
     restore,

@@ -24,6 +24,7 @@ from crm_steward.model.change import (
     change_key,
     change_to_json,
     kind_of,
+    task_key,
 )
 from crm_steward.model.clock import Clock, utc_now
 from crm_steward.model.compared import COMPARED
@@ -130,5 +131,6 @@ __all__ = [
     "fingerprint",
     "kind_of",
     "stopping",
+    "task_key",
     "utc_now",
 ]

@@ -320,13 +320,9 @@ def change_key(change: Change) -> str:
     """
     match change:
         case CreateTask():
-            content: dict[str, Any] = {
-                "kind": "task",
-                "ref": str(change.ref),
-                "marker": change.marker,
-            }
+            return task_key(change.ref, change.marker)
         case CloseTask():
-            content = {
+            content: dict[str, Any] = {
                 "kind": "close_task",
                 "ref": str(change.ref),
                 "task": change.task,
@@ -346,5 +342,16 @@ def change_key(change: Change) -> str:
             content = change_to_json(change)
         case _:
             assert_never(change)
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return _key(content)
+
+
+def task_key(ref: RecordRef, marker: str) -> str:
+    """Return the key of the task with this marker at a record, whatever its words are."""
+    return _key({"kind": "task", "ref": str(ref), "marker": marker})
+
+
+def _key(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_CANONICAL(content).encode()).hexdigest()[:32]
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

@@ -197,7 +197,9 @@ class Writer:
     def _send(self, target: Target, batch: Sequence[Item], tries: int = _TRIES) -> None:
         """Read, compare, and send what still holds."""
         read_at, fresh = self._read(target, batch)
-        early = [item for item in batch if self._doubtful.intersection(first_keys(item.planned))]
+        early = [
+            item for item in batch if self._doubtful.intersection(first_keys(item.planned.change))
+        ]
         self._end([(item, _TOO_EARLY) for item in early], State.ABSENT)
         batch = [item for item in batch if item not in early]
         differing = {

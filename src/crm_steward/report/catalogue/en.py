@@ -16,6 +16,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "connection {connection} could not be examined",
             "{n} connections could not be examined",
         ),
+        "headline.stopped": "writing to the CRMs is stopped",
         "headline.decision": (
             "{n} change waits for your decision",
             "{n} changes wait for your decision",
@@ -189,6 +190,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "trouble.failed": "the last attempt failed: {reason}",
         "trouble.never": "never read to the end",
         "trouble.late": "not read for more than two days",
+        "trouble.restored": "An older copy of the database was restored. Nothing is written to {connections} until what it forgot was looked for there.",
         "footer.period": "Report for {week}; times are {zone}.",
         "footer.why": "You receive it because the settings of crm-steward name you under report.recipients.",
         "footer.names": "Apart from names, where the settings allow them, nothing a contact holds is shown here; follow the links to see it in the CRM.",

@@ -17,6 +17,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "la connexion {connection} n’a pas pu être examinée",
             "{n} connexions n’ont pas pu être examinées",
         ),
+        "headline.stopped": "les écritures dans les CRM sont arrêtées",
         "headline.decision": (
             "{n} modification attend votre décision",
             "{n} modifications attendent votre décision",
@@ -194,6 +195,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "trouble.failed": "la dernière tentative a échoué : {reason}",
         "trouble.never": "jamais lue jusqu’au bout",
         "trouble.late": "pas lue depuis plus de deux jours",
+        "trouble.restored": "Une copie plus ancienne de la base a été restaurée. Rien n’est écrit dans {connections} tant que ce qu’elle a oublié n’y a pas été recherché.",
         "footer.period": "Rapport de {week} ; heures : {zone}.",
         "footer.why": "Vous le recevez car les réglages de crm-steward vous nomment sous report.recipients.",
         "footer.names": "Hormis les noms, si les réglages le permettent, rien de ce que contient une fiche ne figure ici ; suivez les liens pour la voir dans le CRM.",
