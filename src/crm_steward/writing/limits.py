@@ -93,14 +93,14 @@ class Budget:
         return refused
 
     def _canary(self, candidate: Candidate, digest: str) -> tuple[Why, str] | None:
-        rule = candidate.rule
-        if candidate.terms.rule is None or self.proven.get(rule) == digest:
+        name, most = candidate.terms.name, self.limits.canary
+        touched = self.canaries.get(name, ())
+        if len(touched) < most and candidate.made is None:  # a task counts for one record
             return None
-        touched = self.canaries.get(rule, ())
-        if len(touched) + len(candidate.records) <= self.limits.canary:
+        if candidate.terms.rule is None or self.proven.get(name) == digest:
             return None
-        if len(touched) + sum(ref not in touched for ref in candidate.records) > self.limits.canary:
-            return Why.CANARY, str(self.limits.canary)
+        if len(touched) + sum(ref not in touched for ref in candidate.records) > most:
+            return Why.CANARY, str(most)
         return None
 
     def _rule(self, rule: Rule | None, connection: str) -> tuple[Why, str] | None:
