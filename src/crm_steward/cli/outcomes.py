@@ -40,6 +40,9 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
     well = (State.VERIFIED, State.INTENT)
     for line in (*(one for one in counts.lines if one.state not in well), *counts.otherwise):
         out.print(_outcome(line))
+    anew = [one for one in counts.lines if one.kind == "recreate" and one.state is State.VERIFIED]
+    for line in anew:
+        out.print(f"{plain(line.ref.connection)}: {plain(line.reason)}.", markup=False)
     settled = ", ".join(f"{number:,} {_ENDS[state]}" for state, number in counts.settled.items())
     if settled:
         out.print(f"Settled from earlier runs: {settled}.")

@@ -18,7 +18,7 @@ from crm_steward.store.halts import Halts
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.lease import WRITER, Holder
 from crm_steward.store.mirror import ConnectionState, Mirror
-from crm_steward.store.outbox import Delivery
+from crm_steward.store.outbox import WEEKLY, Delivery
 from crm_steward.store.plans import Plans, PlanStatus
 from crm_steward.store.restored import RECONCILING, Restored
 from crm_steward.store.rulebooks import broken_rules
@@ -220,11 +220,12 @@ class _Look:
 
     def report(self) -> Part:
         """Say whether the newest report has left."""
+        newest = sa.select(sa.func.max(outbox.c.period)).where(WEEKLY)
         query = sa.select(outbox.c.status, outbox.c.sent_at).where(
-            outbox.c.period == sa.select(sa.func.max(outbox.c.period)).scalar_subquery()
+            outbox.c.period == newest.scalar_subquery()
         )
         with self.store.read() as reading:
-            week = reading.execute(sa.select(sa.func.max(outbox.c.period))).scalar()
+            week = reading.execute(newest).scalar()
             rows = reading.execute(query).all()
         if week is None:
             return Part(name="report", text="none was sent yet", facts={"week": None})

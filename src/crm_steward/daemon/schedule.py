@@ -52,7 +52,7 @@ def cadences(settings: Settings) -> dict[str, Cadence]:
         "scan-changed": scans,
         "purge": Cadence(_PURGE_EVERY),
     }
-    if settings.report.recipients and settings.mail:
+    if (settings.report.recipients or settings.report.alerts) and settings.mail:
         found["report"] = Cadence(_REPORT_EVERY)
     return found
 

@@ -36,8 +36,8 @@ from crm_steward.store.tables import (
     snoozes,
 )
 
-_UNDOABLE = frozenset({"update", "task"})
-"""Kinds of change that can be taken back by machine, tasks where the CRM lets us close them."""
+_UNDOABLE = frozenset({"update", "task", "suppress", "lift", "archive"})
+"""Kinds of change that can be taken back by machine, tasks and suppressions where the CRM lets us."""
 
 
 def fixes(

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from crm_steward.model import RecordRef
 from crm_steward.store.database import Database, chunked
-from crm_steward.store.evidence import document
+from crm_steward.store.evidence import document, with_kinds
 from crm_steward.store.subject import Sought, Subject, find_subject, naming, these
 from crm_steward.store.tables import (
     approvals,
@@ -131,7 +131,7 @@ def _evidence(reading: sa.Connection, subject: Subject, stones: Tombstones) -> R
     c = consent_evidence.c
     conditions = [*these(consent_evidence, subject.refs), c.address_hash.in_(hashes)]
     for here in conditions:
-        for row in reading.execute(sa.select(consent_evidence).where(here)).mappings():
+        for row in reading.execute(with_kinds().where(here)).mappings():
             found[row["intent"]] = document(row)
     return [found[seq] for seq in sorted(found)]
 
