@@ -296,7 +296,7 @@ def test_a_read_only_installation_asks_for_no_right_to_write(steward: Cli, tmp_p
     asked = [line for kind in ("hubspot", "zoho") for line in reading[kind] if WRITES.search(line)]
     assert asked == []
 
-    scopes = re.findall(r"crm\.[\w.]+", " ".join(reading["hubspot"]))
+    scopes = re.findall(r"crm(?:\.\w+)+", " ".join(reading["hubspot"]))
     with serve(HubSpotSandbox(contacts=40, seed=2, scopes=scopes)) as server:
         connection = {"kind": "hubspot", **server.emulator.connection(server.url)}
         path = tmp_path / "crm-steward.yaml"
