@@ -35,6 +35,7 @@ from crm_steward.cli import (
     sandbox,
     scan,
     snooze,
+    status,
     subject,
     undo,
 )
@@ -56,6 +57,7 @@ _COMMANDS = (
     apply,
     undo,
     pause,
+    status,
     journal,
     backup,
     restore,

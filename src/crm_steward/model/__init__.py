@@ -6,20 +6,25 @@ timezone-aware UTC. Names are those of docs/glossary.md.
 
 from __future__ import annotations
 
-from crm_steward.model.ability import Ability, Capability, MergeHabits
+from crm_steward.model.ability import Ability, Capability, MergeHabits, Remedy
 from crm_steward.model.change import (
+    NOTHING_SAID,
     ArchiveRecord,
     Change,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
+    RecreateRecords,
     Reversibility,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_from_json,
     change_key,
     change_to_json,
     kind_of,
+    task_key,
 )
 from crm_steward.model.clock import Clock, utc_now
 from crm_steward.model.compared import COMPARED
@@ -64,6 +69,7 @@ __all__ = [
     "FIELDS",
     "KEPT",
     "MAPPABLE",
+    "NOTHING_SAID",
     "Ability",
     "AddressStatus",
     "ArchiveRecord",
@@ -91,6 +97,7 @@ __all__ = [
     "HaltedError",
     "InputError",
     "Kind",
+    "LiftSuppression",
     "LimitExceededError",
     "MailError",
     "MergeHabits",
@@ -103,6 +110,8 @@ __all__ = [
     "Problem",
     "RecordRef",
     "RecordRejectedError",
+    "RecreateRecords",
+    "Remedy",
     "RetryableError",
     "Reversibility",
     "Revision",
@@ -112,6 +121,7 @@ __all__ = [
     "StewardError",
     "StoreError",
     "SuppressChannel",
+    "UndeleteRecords",
     "UpdateFields",
     "Value",
     "binding_consent",
@@ -121,5 +131,6 @@ __all__ = [
     "fingerprint",
     "kind_of",
     "stopping",
+    "task_key",
     "utc_now",
 ]

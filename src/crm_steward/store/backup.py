@@ -105,7 +105,7 @@ def examined(path: Path, key: str = "") -> Copied:
     """
     if not path.is_file():
         raise InputError(f"{path} is not there, or is not a file.")
-    refused = (*cipher.errors(key), ValueError, KeyError)
+    refused: tuple[type[Exception], ...] = (*cipher.errors(key), ValueError, KeyError)
     try:
         with closing(cipher.connect(path, key, read_only=True)) as copy:
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
