@@ -35,6 +35,7 @@ from crm_steward.sdk import (
 from crm_steward.testing.access import AccessContract
 from crm_steward.testing.account import SandboxAccount, Trouble, Verb, a_task, refs_of, updates_of
 from crm_steward.testing.closing import ClosingContract
+from crm_steward.testing.crashing import CrashContract
 from crm_steward.testing.damage import DamageContract
 from crm_steward.testing.emulated import EmulatedAccount
 from crm_steward.testing.reading import ReadingContract
@@ -45,6 +46,7 @@ __all__ = [
     "AccessContract",
     "ClosingContract",
     "ConnectorContract",
+    "CrashContract",
     "DamageContract",
     "EmulatedAccount",
     "ReadingContract",
@@ -63,6 +65,7 @@ class ConnectorContract(
     WritingContract,
     ClosingContract,
     RemovingContract,
+    CrashContract,
 ):
     """The suite; a subclass gives the fixture `account`."""
 
