@@ -43,7 +43,7 @@ class Database:
         self.dialect = engine.dialect.name
 
     @classmethod
-    def open(cls, url: str) -> Database:
+    def open(cls, url: str) -> Self:
         """Open the database at `url`, creating it and its schema where needed.
 
         Args:
