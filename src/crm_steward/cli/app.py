@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -34,6 +35,7 @@ from crm_steward.cli import (
     sandbox,
     scan,
     snooze,
+    status,
     subject,
     undo,
 )
@@ -55,6 +57,7 @@ _COMMANDS = (
     apply,
     undo,
     pause,
+    status,
     journal,
     backup,
     restore,
@@ -103,6 +106,11 @@ for _command in _COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; every error ends in one line and a documented exit code."""
+    """Run the command line; every error ends in one line and a documented exit code.
+
+    What it makes is for its own user alone, whatever the user's umask: nearly all of it holds
+    personal data or secrets, down to the journals and spill files of the databases.
+    """
+    os.umask(os.umask(0) | 0o077)
     with ending():
         sys.exit(app(prog_name="crm-steward"))

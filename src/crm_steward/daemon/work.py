@@ -17,7 +17,7 @@ from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import AuthError, Clock, MailError, RetryableError, StewardError
 from crm_steward.pull import pull
-from crm_steward.report import deliver, queue_weekly
+from crm_steward.report import deliver, queue_alerts, queue_weekly
 from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
 from crm_steward.settings import Settings, key_of, vault_of
@@ -113,6 +113,8 @@ class Work:
             )
         level = _log.error if counts.frozen else _log.info
         level("pulled", connection=name, **_numbers(asdict(counts)))
+        if counts.frozen:
+            self._nudge("report")
         if counts.full:
             self._nudge("scan")
         elif counts.new or counts.changed or counts.gone:
@@ -238,7 +240,7 @@ class Work:
             _log.info("purged", **counts)
 
     def report(self) -> None:
-        """Write the weekly report when it is due, and send what waits in the outbox.
+        """Write the weekly report when it is due, and alerts, and send what waits in the outbox.
 
         Both do nothing when there is nothing to do, so that this can be called at any time.
 
@@ -247,6 +249,7 @@ class Work:
         """
         now = self._clock()
         queue_weekly(self._database, self._settings, self._reload(), now)
+        queue_alerts(self._database, self._settings, now)
         if self._settings.mail:
             done = deliver(self._database, self._settings.mail, now)
             if done.problems:
@@ -268,9 +271,11 @@ class Work:
         return Targets(self._target, self._settings.halt)
 
     def _count(self, counts: ApplyCounts) -> None:
+        if counts.turned:
+            self._nudge("report")
         for halt in counts.turned:
             if halt.ended_at is None:
-                why = f"{halt.why('en')}. {halt.remedy}"
+                why = f"{halt.why('en')}. {halt.remedy('en')}"
                 _log.error("writing stopped by itself", connection=halt.connection, why=why)
             else:
                 _log.info("writing goes on", connection=halt.connection, why=halt.ended_reason)
@@ -320,6 +325,7 @@ class Work:
         """Pause a connection; one alarm when that begins: repeated ones teach to look away."""
         if before is None:
             _log.error("paused: the credential is refused", why=str(error), connection=name)
+            self._nudge("report")
         kind = self._settings.connections[name].kind
         Mirror(self._database).note(
             name, kind, paused_reason=error.message, last_error=error.message

@@ -6,15 +6,19 @@ timezone-aware UTC. Names are those of docs/glossary.md.
 
 from __future__ import annotations
 
-from crm_steward.model.ability import Ability, Capability, MergeHabits
+from crm_steward.model.ability import Ability, Capability, MergeHabits, Remedy
 from crm_steward.model.change import (
+    NOTHING_SAID,
     ArchiveRecord,
     Change,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
+    RecreateRecords,
     Reversibility,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_from_json,
     change_key,
@@ -65,6 +69,7 @@ __all__ = [
     "FIELDS",
     "KEPT",
     "MAPPABLE",
+    "NOTHING_SAID",
     "Ability",
     "AddressStatus",
     "ArchiveRecord",
@@ -92,6 +97,7 @@ __all__ = [
     "HaltedError",
     "InputError",
     "Kind",
+    "LiftSuppression",
     "LimitExceededError",
     "MailError",
     "MergeHabits",
@@ -104,6 +110,8 @@ __all__ = [
     "Problem",
     "RecordRef",
     "RecordRejectedError",
+    "RecreateRecords",
+    "Remedy",
     "RetryableError",
     "Reversibility",
     "Revision",
@@ -113,6 +121,7 @@ __all__ = [
     "StewardError",
     "StoreError",
     "SuppressChannel",
+    "UndeleteRecords",
     "UpdateFields",
     "Value",
     "binding_consent",

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from crm_steward.model.change import Change, change_from_json, change_key, change_to_json
+from crm_steward.model.change import (
+    Change,
+    LiftSuppression,
+    change_from_json,
+    change_key,
+    change_to_json,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +98,15 @@ class Plan:
     rules: str
     digests: Mapping[str, str] = field(default_factory=dict)
     _hash: str = field(default="", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what loosens: no plan holds it, however it was made.
+
+        Raises:
+            ValueError: It holds the lifting of a suppression.
+        """
+        if any(isinstance(planned.change, LiftSuppression) for planned in self.changes):
+            raise ValueError("no plan lifts a suppression")
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values, with its `hash`."""

@@ -22,6 +22,7 @@ from crm_steward.report.digest import (
 )
 from crm_steward.store.halts import standing
 from crm_steward.store.halts import stop_file as stop_file_halt
+from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import broken_rules
 from crm_steward.store.tables import (
     approvals,
@@ -35,8 +36,8 @@ from crm_steward.store.tables import (
     snoozes,
 )
 
-_UNDOABLE = frozenset({"update", "task"})
-"""Kinds of change that can be taken back by machine, tasks where the CRM lets us close them."""
+_UNDOABLE = frozenset({"update", "task", "suppress", "lift", "archive"})
+"""Kinds of change that can be taken back by machine, tasks and suppressions where the CRM lets us."""
 
 
 def fixes(
@@ -220,10 +221,11 @@ def coverage(
     now: datetime,
     *,
     late: timedelta,
+    enabled: Collection[str],
     stop_file: Path | None = None,
 ) -> Coverage:
     """Return what was examined and what was not, and what stops writing."""
-    file = stop_file_halt(stop_file)
+    file, restored = stop_file_halt(stop_file), Restored.within(reading)
     reasons = sa.select(
         quarantine.c.connection, quarantine.c.reason, sa.func.count().label("n")
     ).group_by(quarantine.c.connection, quarantine.c.reason)
@@ -254,6 +256,7 @@ def coverage(
         conflicts=ended.get("conflict", none)[1],
         scanned_at=reading.execute(scanned).scalar_one(),
         halts=(*([file] if file else []), *standing(reading)),
+        restored=restored.waiting(enabled) if restored else (),
     )
 
 

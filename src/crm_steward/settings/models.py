@@ -180,6 +180,9 @@ class Report(_Block):
 
     recipients: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] = ()
     """Addresses, or `{address, language}`."""
+    alerts: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] | None = None
+    """Who is told at once when a connection is paused or frozen, when writing stops, when rules
+    cannot be used, and when that ends. Without it, the recipients; `[]`: nobody."""
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = (
         "monday"
     )
@@ -259,6 +262,9 @@ class Service(_Block):
     """How often everything is fetched again, so that nothing is missed."""
     apply_automatic: bool = False
     """Whether changes of rules in mode `apply` are written without being asked for."""
+    standby: bool = False
+    """Whether a second service on the same database waits, and takes over within 30 seconds when
+    the first ends or dies. Without it, it ends at once with exit code 8."""
 
 
 class Journal(_Block):
@@ -301,6 +307,9 @@ class Settings(_Block):
     token_key: SecretStr | None = None
     """Seals the access tokens in the database, and keys the hashes of people who were erased: 32
     characters or more, or several keys, the present one first. Without it a key file is made beside the SQLite file, else beside the settings."""
+    database_key: SecretStr | None = None
+    """Encrypts the SQLite file, its journal and its backups as a whole: 32 characters or more. Needs
+    `pip install 'crm-steward[encrypt]'`. An existing database gets it by backup and restore."""
     rules: Rules = Rules()
     mail: Mail | None = None
     report: Report = Report()

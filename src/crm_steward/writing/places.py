@@ -9,9 +9,12 @@ from crm_steward.model import (
     ArchiveRecord,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
 )
@@ -94,9 +97,9 @@ def places_of(candidate: Candidate) -> list[Place]:
             return [(change.ref, name) for name in change.values]
         case MergeRecords() | ArchiveRecord():
             return [(ref, _WHOLE) for ref in members(change)]
-        case SuppressChannel():
+        case SuppressChannel() | LiftSuppression():
             return [(change.ref, f"{change.channel}:{change.address}")]
         case CreateTask():
             return [(change.ref, change.marker)]
-        case CloseTask():
+        case CloseTask() | UndeleteRecords() | RecreateRecords():
             return [(change.ref, candidate.key)]
