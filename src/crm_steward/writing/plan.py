@@ -138,6 +138,7 @@ def make_plan(
     sieve = _Sieve(states, budget, wishes, digests, halts, language, withheld)
     left = sieve.sift(found, History.of(database, found))
     changes = tuple(_said(left, worded(database, proposer, left), withheld))
+    del left, sieve, wishes  # the plan as text needs the room
     plan = Plan(
         changes=changes,
         created_at=now,
