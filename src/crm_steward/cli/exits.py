@@ -38,7 +38,7 @@ class Exit(IntEnum):
     CONFIG = 3
     """Settings or rules are wrong: edit the file that is named."""
     AUTH = 4
-    """A CRM refuses the credential or lacks a scope: renew it or grant it."""
+    """A CRM refuses the credential, lacks a scope or is another account: renew, grant or correct."""
     UNREACHABLE = 5
     """A CRM or the network fails for the moment: try again later."""
     HALTED = 12

@@ -48,12 +48,23 @@ def pull_command(
             help="The source lost many records and that is right: unfreeze writing to it.",
         ),
     ] = False,
+    new_account: Annotated[
+        bool,
+        typer.Option(
+            "--new-account",
+            help="The credential opens another account than before and that is right: read it "
+            "under the same name. Needs --connection.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring what changed in the CRMs into the local mirror.
 
     The first pull reads everything; later ones only what changed. One that was interrupted goes on
     where it stopped. Nothing is ever written to a CRM.
+
+    Ends with 4 when a credential is refused, or opens another account than the one that was read
+    before: then nothing is read from it.
     """
     from crm_steward.connect.discovery import open_connection
     from crm_steward.model import utc_now
@@ -63,12 +74,14 @@ def pull_command(
     from crm_steward.store.lease import hold
     from crm_steward.store.tombstones import Tombstones
 
+    if new_account and not connection:
+        raise typer.BadParameter("name it with --connection.", param_hint="--new-account")
     settings = open_settings(config)
     done: dict[str, PullCounts] = {}
     failures = Failures()
     with (
         Database.open(settings.database) as database,
-        hold(database),
+        hold(database) as lease,
         closing(vault_of(settings)) as vault,
     ):
         for name, configured in chosen(settings, connection).items():
@@ -89,6 +102,7 @@ def pull_command(
                     accept_shrink=accept_shrink,
                     progress=progress,
                     stones=Tombstones(database, key_of(settings)),
+                    new_account=lease if new_account else None,
                 )
     if as_json:
         print_json({name: asdict(counts) for name, counts in done.items()})

@@ -155,7 +155,10 @@ class _Stored(Collector):
             },
         )
         for word, about in (
-            ("paused", "1 while the connection waits for a person: its credential is refused."),
+            (
+                "paused",
+                "1 while the connection waits for a person: its credential is refused or opens another account.",
+            ),
             ("frozen", "1 while nothing is written to the connection: its source shrank."),
         ):
             values = {(name,): float(bool(_reason(state, word))) for name, state in states.items()}

@@ -15,7 +15,14 @@ from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.writer import SharedLease
-from crm_steward.model import AuthError, Clock, MailError, RetryableError, StewardError
+from crm_steward.model import (
+    AuthError,
+    Clock,
+    MailError,
+    OtherAccountError,
+    RetryableError,
+    StewardError,
+)
 from crm_steward.pull import pull
 from crm_steward.report import deliver, queue_weekly
 from crm_steward.rules import RuleBook
@@ -319,7 +326,9 @@ class Work:
     def _pause(self, name: str, error: AuthError, before: str | None) -> None:
         """Pause a connection; one alarm when that begins: repeated ones teach to look away."""
         if before is None:
-            _log.error("paused: the credential is refused", why=str(error), connection=name)
+            other = isinstance(error, OtherAccountError)
+            what = "paused: it is another account" if other else "paused: the credential is refused"
+            _log.error(what, why=str(error), connection=name)
         kind = self._settings.connections[name].kind
         Mirror(self._database).note(
             name, kind, paused_reason=error.message, last_error=error.message

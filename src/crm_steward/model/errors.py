@@ -76,6 +76,10 @@ class AuthError(StewardError):
     """
 
 
+class OtherAccountError(AuthError):
+    """The credential opens another account than the one that was read: a person corrects it."""
+
+
 class RetryableError(StewardError):
     """The CRM or the network failed for the moment: the service waits and asks again.
 
