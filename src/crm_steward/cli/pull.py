@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
 def pull_command(
     config: ConfigOption = DEFAULT_CONFIG,
     connection: ConnectionOption = None,
+    *,
     full: Annotated[
         bool, typer.Option("--full", help="Read everything, so that deletions can be seen.")
     ] = False,

@@ -18,6 +18,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.mirror import ConnectionState, Mirror
+from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import findings, outbox, quarantine
 
@@ -129,6 +130,7 @@ class _Stored(Collector):
                 *self._jobs(),
                 *self._findings(),
                 *self._waiting(),
+                self._withheld(),
             ]
         except StoreError:
             stored = []
@@ -222,9 +224,22 @@ class _Stored(Collector):
             aside = {(name,): count for name, count in reading.execute(held)}
             mails = {(status,): count for status, count in reading.execute(queued)}
         yield _family(
-            "crm_steward_quarantined", "Records set aside, unreadable.", ["connection"], aside
+            "crm_steward_quarantined",
+            "Set aside: records that cannot be read, changes the CRM did not take.",
+            ["connection"],
+            aside,
         )
         yield _family("crm_steward_outbox", "Reports in the outbox.", ["status"], mails)
+
+    def _withheld(self) -> GaugeMetricFamily:
+        last = next(iter(Runs(self._database).latest("plan", limit=1)), None)
+        counts = last.counts.get("withheld", {}) if last else {}
+        return _family(
+            "crm_steward_changes_withheld",
+            "Changes that rules ask for and the last plan left out, by reason.",
+            ["reason"],
+            {(reason,): number for reason, number in counts.items()},
+        )
 
 
 def _family(

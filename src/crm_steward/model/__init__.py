@@ -58,6 +58,7 @@ from crm_steward.model.fields import FIELDS, KEPT, MAPPABLE, Field, FieldType
 from crm_steward.model.finding import Finding, Severity, fingerprint
 from crm_steward.model.golden import Chosen, GoldenValue
 from crm_steward.model.halt import Cause, Halt, stopping
+from crm_steward.model.holding import with_value
 from crm_steward.model.plan import Plan, PlannedChange
 
 __all__ = [
@@ -124,4 +125,5 @@ __all__ = [
     "kind_of",
     "stopping",
     "utc_now",
+    "with_value",
 ]

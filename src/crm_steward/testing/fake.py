@@ -7,12 +7,13 @@ says what it proves; what happened is recorded in `effects`, so that a test can 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, assert_never
+from typing import assert_never
 
+from crm_steward.model import with_value
 from crm_steward.sdk import (
     Account,
     ArchiveRecord,
@@ -24,18 +25,13 @@ from crm_steward.sdk import (
     Contact,
     CreateTask,
     Cursor,
-    Email,
     Gone,
-    Kind,
     MergeRecords,
     Outcome,
     Page,
-    Phone,
-    PhoneKind,
     RecordRef,
     RetryableError,
     Revision,
-    Stage,
     Status,
     SuppressChannel,
     UpdateFields,
@@ -345,41 +341,3 @@ def _holds(here: Contact | None, change: UpdateFields) -> Status:
         return Status.VERIFIED
     before = {name: change.expected.get(name) for name in change.values}
     return Status.ABSENT if held == before else Status.CONFLICT
-
-
-def with_value(contact: Contact, name: str, value: Value) -> Contact:
-    """Return `contact` with the canonical field `name` (or `extra.<name>`) set.
-
-    Raises:
-        TypeError: There is no such field.
-    """
-    text = None if value is None else str(value)
-    if name.startswith("extra."):
-        extra = {**contact.extra, name.removeprefix("extra."): value}
-        return replace(contact, extra=extra)
-    if name == "email":
-        others = contact.emails[1:]
-        return replace(contact, emails=((Email(text),) if text else ()) + others)
-    if name in ("phone", "mobile"):
-        kind = PhoneKind.MOBILE if name == "mobile" else PhoneKind.WORK
-        return replace(contact, phones=_with_phone(contact.phones, text, kind))
-    if name in ("street", "postcode", "city", "region", "country"):
-        return replace(contact, address=replace(contact.address, **{name: text}))
-    converted: Any = _CHOICES.get(name, _as_it_is)(value)
-    return replace(contact, **{name: converted})
-
-
-def _as_it_is(value: Value) -> Value:
-    return value
-
-
-_CHOICES: Mapping[str, Callable[[Any], Any]] = {"stage": Stage, "kind": Kind}
-
-
-def _with_phone(phones: Iterable[Phone], number: str | None, kind: PhoneKind) -> tuple[Phone, ...]:
-    """Replace the first number of a kind; a fixed line is whatever is not a mobile."""
-    mobile = kind is PhoneKind.MOBILE
-    same = [phone for phone in phones if (phone.kind is PhoneKind.MOBILE) is mobile]
-    others = tuple(phone for phone in phones if (phone.kind is PhoneKind.MOBILE) is not mobile)
-    first = (Phone(number, same[0].kind if same else kind),) if number else ()
-    return (*first, *same[1:], *others)

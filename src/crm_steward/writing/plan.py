@@ -34,6 +34,7 @@ from crm_steward.writing.limits import Budget
 from crm_steward.writing.places import Wishes, contested, places_of, rest_of, wishes_of
 from crm_steward.writing.propose import Candidate
 from crm_steward.writing.routing import Nobody
+from crm_steward.writing.swings import Swings
 from crm_steward.writing.tried import History
 from crm_steward.writing.withheld import Why, Withheld
 
@@ -118,9 +119,10 @@ def make_plan(
     digests = {rule.id: rule.digest for rule in book.rules}
     budget = Budget.of(database, limits, now=now)
     halts = tuple(h for h in Halts(database, stop_file).standing() if not h.due(now))
-    sieve = _Sieve(states, budget, wishes, digests, halts, language)
+    swings = Swings.of(database, {rule.id for rule in active}, now=now)
+    sieve = _Sieve(states, budget, wishes, digests, halts, language, swings)
     wanted = [c for c in found if asked(c.planned.rule, c.planned.change.ref)]
-    changes = sieve.sift(wanted, History.of(database, wanted))
+    changes = sieve.sift(wanted, History.of(database, wanted, now))
     withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
     plan = Plan(
         changes=changes,
@@ -183,6 +185,7 @@ class _Sieve:
     digests: Mapping[str, str]
     halts: tuple[Halt, ...]
     language: str
+    swings: Swings
     withheld: list[Withheld] = field(default_factory=list)
 
     def sift(self, candidates: Iterable[Candidate], history: History) -> tuple[PlannedChange, ...]:
@@ -194,6 +197,7 @@ class _Sieve:
             refused = (
                 self._closed(planned)
                 or history.forbids(candidate, planned)
+                or self.swings.forbids(planned)
                 or contested(planned, self.wishes, taken)
                 or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
             )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from crm_steward.model import CreateTask, MergeRecords, PlannedChange, RecordRef, change_key
 from crm_steward.store.attempts import records_tried
 from crm_steward.store.database import Database
-from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
+from crm_steward.store.journal import UNDER_WAY, Journal, Standing, State
 from crm_steward.store.redirects import merged_away
+from crm_steward.writing.aside import Aside
 from crm_steward.writing.compare import members, touched
 from crm_steward.writing.propose import Candidate
 from crm_steward.writing.withheld import Why
@@ -26,6 +28,7 @@ class History:
         standings: Key → where it stands.
         busy: Records that a change is under way on.
         away: Records that went into another.
+        aside: What the CRM did not take, and when it is tried again.
     """
 
     journal: Journal
@@ -33,9 +36,10 @@ class History:
     standings: dict[str, Standing]
     busy: Collection[RecordRef]
     away: frozenset[RecordRef]
+    aside: Aside
 
     @classmethod
-    def of(cls, database: Database, candidates: Sequence[Candidate]) -> History:
+    def of(cls, database: Database, candidates: Sequence[Candidate], now: datetime) -> History:
         """Read what concerns some candidates."""
         journal = Journal(database)
         busy = touched(standing.intent.change for standing in journal.under_way())
@@ -46,7 +50,8 @@ class History:
                 keys.update((one.planned.key, *one.instead, *first_keys(one.planned)))
         merging = any(isinstance(one.planned.change, MergeRecords) for one in candidates)
         away = merged_away(database) if merging else frozenset[RecordRef]()
-        return cls(journal, known, journal.standings(keys), busy, away)
+        aside = Aside.of(database, now)
+        return cls(journal, known, journal.standings(keys), busy, away, aside)
 
     def forbids(self, candidate: Candidate, planned: PlannedChange) -> tuple[Why, str] | None:
         """Return why a change must not be tried (again), or None.
@@ -59,8 +64,8 @@ class History:
             if planned is not candidate.planned:
                 self.standings.update(self.journal.standings([planned.key]))
             refused = (
-                tried(self.standings.get(planned.key), self.busy, planned)
-                or first_tried(planned, self.standings, self.busy)
+                tried(self.standings.get(planned.key), self.busy, planned, self.aside)
+                or first_tried(planned, self.standings, self.busy, self.aside)
                 or elsewhere(self.standings.get(key) for key in candidate.instead)
             )
             if refused:
@@ -75,7 +80,10 @@ def _concerned(candidate: Candidate) -> tuple[RecordRef, ...]:
 
 
 def tried(
-    standing: Standing | None, busy: Collection[RecordRef], planned: PlannedChange
+    standing: Standing | None,
+    busy: Collection[RecordRef],
+    planned: PlannedChange,
+    aside: Aside,
 ) -> tuple[Why, str] | None:
     """Return why the journal forbids a change: a key takes effect once, ever."""
     if standing is not None:
@@ -83,8 +91,8 @@ def tried(
             return Why.TASK_STANDS if isinstance(planned.change, CreateTask) else Why.DONE, ""
         if standing.state in UNDER_WAY:
             return Why.UNDER_WAY, ""
-        if standing.attempts >= MAX_ATTEMPTS and standing.state is not State.CONFLICT:
-            return Why.SET_ASIDE, str(standing.attempts)
+        if refused := aside.forbids(standing):
+            return refused
     under_way = any(ref in busy for ref in members(planned.change))
     return (Why.UNDER_WAY, "") if under_way else None
 
@@ -97,10 +105,13 @@ def first_keys(planned: PlannedChange) -> list[str]:
 
 
 def first_tried(
-    planned: PlannedChange, standings: Mapping[str, Standing], busy: Collection[RecordRef]
+    planned: PlannedChange,
+    standings: Mapping[str, Standing],
+    busy: Collection[RecordRef],
+    aside: Aside,
 ) -> tuple[Why, str] | None:
     """Return why the journal forbids to give a survivor what it lacks, and with it the merge."""
-    found = (tried(standings.get(key), busy, planned) for key in first_keys(planned))
+    found = (tried(standings.get(key), busy, planned, aside) for key in first_keys(planned))
     return next(filter(None, found), None)
 
 

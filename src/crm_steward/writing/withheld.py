@@ -32,6 +32,9 @@ class Why(StrEnum):
     TASK_STANDS = "task stands"
     UNDER_WAY = "under way"
     SET_ASIDE = "set aside"
+    RETRY = "retry"
+    UNDONE = "undone"
+    SWING = "swing"
     STALE = "stale"
     EDITED = "edited"
     GONE = "gone"
@@ -60,6 +63,7 @@ OVER_LIMIT = frozenset(
         Why.DAY_LIMIT,
         Why.DAY_PERCENT,
         Why.CANARY,
+        Why.RETRY,
     }
 )
 """These come with a later plan."""
@@ -126,6 +130,10 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.TASK_STANDS: "its task was created already",
         Why.UNDER_WAY: "an earlier write to this record is not settled yet",
         Why.SET_ASIDE: "set aside after {detail} attempts that the CRM did not take",
+        Why.RETRY: "the CRM refused it; it is tried again later (attempt {detail})",
+        Why.UNDONE: "someone undoes this ({detail}): a person or another automation in the CRM changed "
+        "it back after each of 3 writes; find out who, then settle it",
+        Why.SWING: "the rule {detail} wrote the opposite; settle it between the rules",
         Why.STALE: "the record changed since the scan",
         Why.EDITED: "the rule was edited since its last scan; the next scan of all contacts tells",
         Why.GONE: "the record is gone",
@@ -172,6 +180,10 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.TASK_STANDS: "sa tâche a déjà été créée",
         Why.UNDER_WAY: "une écriture précédente sur cette fiche n'est pas encore éclaircie",
         Why.SET_ASIDE: "mis de côté après {detail} essais refusés par le CRM",
+        Why.RETRY: "le CRM l'a refusé ; un essai suivra plus tard (essai {detail})",
+        Why.UNDONE: "quelqu'un l'annule ({detail}) : une personne ou une autre automatisation du CRM "
+        "l'a rétabli après chacune des 3 écritures ; à trouver, puis à départager",
+        Why.SWING: "la règle {detail} a écrit le contraire ; à départager entre les règles",
         Why.STALE: "la fiche a changé depuis l'analyse",
         Why.EDITED: "la règle a été modifiée depuis sa dernière analyse ; "
         "la prochaine analyse de toutes les fiches le dira",

@@ -224,6 +224,7 @@ def test_a_crm_that_refuses_is_not_asked_for_ever(world: World) -> None:
 
     for _ in range(MAX_ATTEMPTS + 2):
         world.run()
+        world.clock.forward(days=1)
 
     rejected = [line for line in world.journal() if line.state is State.REJECTED]
     assert len(rejected) == MAX_ATTEMPTS

@@ -153,6 +153,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{connection}: {n} record could not be read ({reason})",
             "{connection}: {n} records could not be read ({reason})",
         ),
+        "gaps.set_aside": (
+            "{connection}: {n} change refused by the CRM five times and set aside ({reason})",
+            "{connection}: {n} changes refused by the CRM five times and set aside ({reason})",
+        ),
         "gaps.withheld": (
             "{n} change left out of the plan: {reason}",
             "{n} changes left out of the plan: {reason}",
@@ -344,6 +348,9 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.done": "written once already",
         "withheld.under way": "an earlier write is not settled yet",
         "withheld.set aside": "refused too often by the CRM",
+        "withheld.retry": "refused by the CRM; tried again later",
+        "withheld.undone": "someone undoes it after each write: a person or another automation",
+        "withheld.swing": "another rule wrote the opposite",
         "withheld.stale": "the record changed since the scan",
         "withheld.edited": "the rule was edited since its last scan",
         "withheld.gone": "the record is gone",

@@ -154,6 +154,10 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{connection} : {n} fiche illisible ({reason})",
             "{connection} : {n} fiches illisibles ({reason})",
         ),
+        "gaps.set_aside": (
+            "{connection} : {n} modification refusée cinq fois par le CRM et mise de côté ({reason})",
+            "{connection} : {n} modifications refusées cinq fois par le CRM et mises de côté ({reason})",
+        ),
         "gaps.withheld": (
             "{n} modification laissée hors du plan : {reason}",
             "{n} modifications laissées hors du plan : {reason}",
@@ -349,6 +353,9 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.done": "déjà écrit une fois",
         "withheld.under way": "une écriture précédente n’est pas encore éclaircie",
         "withheld.set aside": "refusée trop souvent par le CRM",
+        "withheld.retry": "refusé par le CRM ; un essai suivra plus tard",
+        "withheld.undone": "quelqu'un l'annule après chaque écriture : une personne ou une autre automatisation",
+        "withheld.swing": "une autre règle a écrit le contraire",
         "withheld.stale": "la fiche a changé depuis l’analyse",
         "withheld.edited": "la règle a été modifiée depuis sa dernière analyse",
         "withheld.gone": "la fiche n’existe plus",
