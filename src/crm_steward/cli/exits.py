@@ -42,7 +42,7 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     """A CRM or the network fails for the moment: try again later."""
     HALTED = 12
-    """Writing is stopped by a pause, the stop file or refusals: see why, then resume."""
+    """Writing is stopped by a pause, the stop file, refusals or a wrong clock: see why, then resume."""
     LIMIT = 6
     """A limit would be exceeded, or a plan is altered, used up or too old: nothing was written."""
     MAIL = 9

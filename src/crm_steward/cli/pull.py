@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,18 +68,21 @@ def pull_command(
     Ends with 4 when a credential is refused, or opens another account than the one that was read
     before: then nothing is read from it.
     """
-    from crm_steward.connect.discovery import open_connection
+    from crm_steward.connect.discovery import open_connection, paced_calls, spec_of
     from crm_steward.model import utc_now
     from crm_steward.pull import pull
     from crm_steward.settings import key_of, vault_of
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
     from crm_steward.store.tombstones import Tombstones
+    from crm_steward.writing.canary import read_back
+    from crm_steward.writing.timing import note_clock, said
 
     if new_account and not connection:
         raise typer.BadParameter("name it with --connection.", param_hint="--new-account")
     settings = open_settings(config)
     done: dict[str, PullCounts] = {}
+    skewed: list[tuple[str, str]] = []
     failures = Failures()
     with (
         Database.open(settings.database) as database,
@@ -88,7 +92,14 @@ def pull_command(
         for name, configured in chosen(settings, connection).items():
             with (
                 failures.of(name),
-                closing(open_connection(name, configured, vault=vault)) as connector,
+                closing(
+                    open_connection(
+                        name,
+                        configured,
+                        calls=(calls := paced_calls(name, configured)),
+                        vault=vault,
+                    )
+                ) as connector,
                 bar(f"pull {name}") as progress,
             ):
                 done[name] = pull(
@@ -105,6 +116,24 @@ def pull_command(
                     stones=Tombstones(database, key_of(settings)),
                     new_account=lease if new_account else None,
                 )
+                if note_clock(database, name, calls.ahead):
+                    skewed.append((name, said(calls.ahead or timedelta(0))))
+                read_back(
+                    database,
+                    name,
+                    connector,
+                    lease,
+                    limits=settings.limits,
+                    percent=settings.halt.percent,
+                    settle_after=spec_of(configured.kind).settle_after,
+                    now=utc_now(),
+                )
+    for name, ahead in skewed:
+        typer.echo(
+            f"crm-steward: {name}: its clock and this machine's are apart ({ahead}); what counts by age "
+            "waits until this machine's clock is right (NTP).",
+            err=True,
+        )
     if as_json:
         print_json({name: asdict(counts) for name, counts in done.items()})
     else:

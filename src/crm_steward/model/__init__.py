@@ -41,6 +41,7 @@ from crm_steward.model.contact import (
 from crm_steward.model.errors import (
     AuthError,
     BusyError,
+    ClockError,
     ConfigError,
     ConflictError,
     HaltedError,
@@ -77,6 +78,7 @@ __all__ = [
     "Channel",
     "Chosen",
     "Clock",
+    "ClockError",
     "CloseTask",
     "ConfigError",
     "ConflictError",

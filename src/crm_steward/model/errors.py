@@ -131,6 +131,10 @@ class HaltedError(StewardError):
         self.held = dict(held or {})
 
 
+class ClockError(HaltedError):
+    """This machine's clock and the CRM's disagree: nothing that counts by age is done."""
+
+
 class StoreError(StewardError):
     """The local database cannot be used: the ops team frees space or mends it."""
 

@@ -17,6 +17,7 @@ from crm_steward.settings import Limits
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal
 from crm_steward.store.mirror import Mirror
+from crm_steward.writing.canary import Flock
 from crm_steward.writing.compare import members
 from crm_steward.writing.withheld import Why
 
@@ -37,13 +38,13 @@ class Budget:
         limits: The settings' limits.
         live: Connection → live contacts.
         written: Connection → changes that took effect within the last 24 hours.
-        proven: Rule → digest under which its canary lived.
+        flock: How far the canaries of new and edited rules have come.
     """
 
     limits: Limits
     live: Mapping[str, int]
     written: Counter[str]
-    proven: Mapping[str, str]
+    flock: Flock
     admitted: Counter[str] = field(default_factory=Counter)
     by_rule: Counter[str] = field(default_factory=Counter)
     by_rule_and_connection: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -57,7 +58,7 @@ class Budget:
             limits=limits,
             live={name: mirror.live(name) for name in mirror.states()},
             written=journal.written_since(now - DAY),
-            proven=journal.proven(),
+            flock=Flock.of(database, limits),
         )
 
     def admit(
@@ -89,12 +90,7 @@ class Budget:
         return own or self.overall(connection, writes(planned))
 
     def _canary(self, refs: set[RecordRef], rule: Rule, digest: str) -> tuple[Why, str] | None:
-        if self.proven.get(rule.id) == digest:
-            return None
-        touched = self.canaries.get(rule.id, set())
-        if len(touched) + sum(ref not in touched for ref in refs) > self.limits.canary:
-            return Why.CANARY, str(self.limits.canary)
-        return None
+        return self.flock.forbids(rule.id, digest, self.canaries.get(rule.id, set()) | refs)
 
     def _rule(self, connection: str, rule: Rule) -> tuple[Why, str] | None:
         most, percent = rule.limits.max_changes, rule.limits.max_percent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 from crm_steward.model import (
@@ -20,6 +20,7 @@ from crm_steward.model import (
 )
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
+from crm_steward.store.clocks import Clocks
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
 from crm_steward.store.halts import Halts
@@ -35,6 +36,7 @@ from crm_steward.writing.places import Wishes, contested, places_of, rest_of, wi
 from crm_steward.writing.propose import Candidate
 from crm_steward.writing.routing import Nobody
 from crm_steward.writing.swings import Swings
+from crm_steward.writing.timing import aged_rules, untimely
 from crm_steward.writing.tried import History
 from crm_steward.writing.withheld import Why, Withheld
 
@@ -120,7 +122,8 @@ def make_plan(
     budget = Budget.of(database, limits, now=now)
     halts = tuple(h for h in Halts(database, stop_file).standing() if not h.due(now))
     swings = Swings.of(database, {rule.id for rule in active}, now=now)
-    sieve = _Sieve(states, budget, wishes, digests, halts, language, swings)
+    aged, clocks = aged_rules(active), Clocks(database).ahead()
+    sieve = _Sieve(states, budget, wishes, digests, halts, language, swings, aged, clocks)
     wanted = [c for c in found if asked(c.planned.rule, c.planned.change.ref)]
     changes = sieve.sift(wanted, History.of(database, wanted, now))
     withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
@@ -131,6 +134,7 @@ def make_plan(
         mirror=version,
         rules=book.digest,
         digests={p.rule: digests[p.rule] for p in changes if p.rule in digests},
+        aged=tuple(sorted(aged.intersection(p.rule for p in changes))),
     )
     result = PlanResult(
         plan=plan,
@@ -186,6 +190,8 @@ class _Sieve:
     halts: tuple[Halt, ...]
     language: str
     swings: Swings
+    aged: frozenset[str]
+    clocks: Mapping[str, timedelta]
     withheld: list[Withheld] = field(default_factory=list)
 
     def sift(self, candidates: Iterable[Candidate], history: History) -> tuple[PlannedChange, ...]:
@@ -196,6 +202,7 @@ class _Sieve:
             planned, rule = rest_of(candidate.planned, taken), candidate.rule
             refused = (
                 self._closed(planned)
+                or untimely(planned, self.aged, self.clocks)
                 or history.forbids(candidate, planned)
                 or self.swings.forbids(planned)
                 or contested(planned, self.wishes, taken)

@@ -24,11 +24,13 @@ class Target:
         connector: The open connection.
         settle_after: How long a write may stay invisible to what settle reads.
         batch: How many changes one call carries.
+        ahead: Returns how far the CRM's clock is ahead of ours, by its last answer.
     """
 
     connector: Connector
     settle_after: timedelta = timedelta(0)
     batch: int = 100
+    ahead: Callable[[], timedelta | None] = lambda: None
 
 
 class Targets:

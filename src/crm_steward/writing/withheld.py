@@ -21,9 +21,12 @@ class Why(StrEnum):
     DAY_LIMIT = "day limit"
     DAY_PERCENT = "day percent"
     CANARY = "canary"
+    CANARY_WAITS = "canary waits"
+    CANARY_FAILED = "canary failed"
     FROZEN = "frozen"
     PAUSED = "paused"
     HALTED = "halted"
+    CLOCK = "clock"
     UNKNOWN = "not configured"
     CANNOT = "cannot"
     CONFLICT = "conflict"
@@ -63,6 +66,7 @@ OVER_LIMIT = frozenset(
         Why.DAY_LIMIT,
         Why.DAY_PERCENT,
         Why.CANARY,
+        Why.CANARY_WAITS,
         Why.RETRY,
     }
 )
@@ -119,9 +123,15 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.DAY_PERCENT: "beyond {detail} within 24 hours; a later plan brings them",
         Why.CANARY: "the rule is new or was edited, so it first touches {detail} records; "
         "the rest comes once those went well",
+        Why.CANARY_WAITS: "the rule is new or was edited, and its first records are written ({detail}); "
+        "the rest follows when they are read back after that and nobody changed them back",
+        Why.CANARY_FAILED: "the rule is new or was edited, and of its first records {detail} were refused, "
+        "edited or changed back; correct the rule, or accept it (crm-steward accept)",
         Why.FROZEN: "nothing is written to this connection: {detail}",
         Why.PAUSED: "this connection is paused: {detail}",
         Why.HALTED: "writing is stopped: {detail}",
+        Why.CLOCK: "this machine's clock and the CRM's are apart ({detail}); what counts by age waits "
+        "until the clock is right",
         Why.UNKNOWN: "this connection is not among the settings' enabled ones",
         Why.CANNOT: "the connection cannot do this",
         Why.CONFLICT: "rule {detail} wants another value in the same field; settle it between the rules",
@@ -168,9 +178,15 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.DAY_PERCENT: "au-delà de {detail} en 24 heures ; un plan suivant les reprendra",
         Why.CANARY: "règle nouvelle ou modifiée : elle ne touche d'abord que {detail} fiches ; "
         "la suite viendra si tout s'est bien passé",
+        Why.CANARY_WAITS: "règle nouvelle ou modifiée : ses premières fiches sont écrites ({detail}) ; "
+        "la suite viendra quand elles auront été relues après cela sans que personne les ait rétablies",
+        Why.CANARY_FAILED: "règle nouvelle ou modifiée : sur ses premières fiches, {detail} ont été "
+        "refusées, modifiées ou rétablies ; corriger la règle, ou l'accepter (crm-steward accept)",
         Why.FROZEN: "rien n'est écrit dans cette connexion : {detail}",
         Why.PAUSED: "cette connexion est en pause : {detail}",
         Why.HALTED: "les écritures sont arrêtées : {detail}",
+        Why.CLOCK: "l'horloge de cette machine et celle du CRM divergent ({detail}) ; ce qui compte par "
+        "ancienneté attend que l'heure soit juste",
         Why.UNKNOWN: "cette connexion ne figure pas parmi celles qui sont actives",
         Why.CANNOT: "la connexion ne sait pas le faire",
         Why.CONFLICT: "la règle {detail} veut une autre valeur dans le même champ ; "

@@ -135,7 +135,7 @@ def test_an_edited_rule_closes_a_few_first(world: World) -> None:
         world.crm.add(str(number), first_name="Zoé")
     world.run()
     assert len(world.crm.tasks) == 8
-    world.limits = WIDE.model_copy(update={"canary": 3})
+    world.limits = WIDE.model_copy(update={"canary": 3, "canary_pause": timedelta(0)})
     world.rules(TASKS.replace("fields: [email]", "fields: [last_name]"))
     for number in range(8):
         world.crm.edit(str(number), last_name="Ménard")

@@ -300,7 +300,9 @@ class Machine(RuleBasedStateMachine):
 
 
 def _limits() -> Limits:
-    limits = Limits(canary=3, max_changes_per_run=4, max_changes_per_day=DAILY)
+    limits = Limits(
+        canary=3, canary_pause=timedelta(0), max_changes_per_run=4, max_changes_per_day=DAILY
+    )
     return limits.model_copy(update={"max_percent_per_day": 10_000.0})
 
 
