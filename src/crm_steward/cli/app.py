@@ -9,6 +9,7 @@ import typer
 
 from crm_steward import __version__
 from crm_steward.cli import (
+    accept,
     apply,
     audit,
     backup,
@@ -57,6 +58,7 @@ _COMMANDS = (
     undo,
     pause,
     quarantine,
+    accept,
     journal,
     backup,
     restore,

@@ -191,6 +191,13 @@ class Work:
             **_numbers(asdict(counts)),
             not_examined=counts.not_examined,
         )
+        for rule, figures in counts.jumped.items():
+            _log.error(
+                "a rule found far more than usual and only reports now",
+                rule=rule,
+                figures=figures,
+                remedy=f"Look at what it found; if it is right: crm-steward accept {rule}",
+            )
         if not changed or counts.new or counts.reopened or counts.resolved:
             self._nudge("apply")
 

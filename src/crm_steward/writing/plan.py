@@ -24,6 +24,7 @@ from crm_steward.store.clocks import Clocks
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
 from crm_steward.store.halts import Halts
+from crm_steward.store.jumps import Jumps
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
@@ -123,7 +124,8 @@ def make_plan(
     halts = tuple(h for h in Halts(database, stop_file).standing() if not h.due(now))
     swings = Swings.of(database, {rule.id for rule in active}, now=now)
     aged, clocks = aged_rules(active), Clocks(database).ahead()
-    sieve = _Sieve(states, budget, wishes, digests, halts, language, swings, aged, clocks)
+    jumps = {rule: jump.figures for rule, jump in Jumps(database).standing().items()}
+    sieve = _Sieve(states, budget, wishes, digests, halts, language, swings, aged, clocks, jumps)
     wanted = [c for c in found if asked(c.planned.rule, c.planned.change.ref)]
     changes = sieve.sift(wanted, History.of(database, wanted, now))
     withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
@@ -192,6 +194,7 @@ class _Sieve:
     swings: Swings
     aged: frozenset[str]
     clocks: Mapping[str, timedelta]
+    jumps: Mapping[str, str]
     withheld: list[Withheld] = field(default_factory=list)
 
     def sift(self, candidates: Iterable[Candidate], history: History) -> tuple[PlannedChange, ...]:
@@ -221,4 +224,6 @@ class _Sieve:
         connection = planned.change.ref.connection
         halt = stopping(self.halts, connection, planned.rule)
         why = None if halt is None else (Why.HALTED, halt.why(self.language))
+        if why is None and planned.rule in self.jumps:
+            why = Why.JUMP, self.jumps[planned.rule]
         return why or closed(self.states.get(connection))

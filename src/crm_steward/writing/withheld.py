@@ -27,6 +27,7 @@ class Why(StrEnum):
     PAUSED = "paused"
     HALTED = "halted"
     CLOCK = "clock"
+    JUMP = "jump"
     UNKNOWN = "not configured"
     CANNOT = "cannot"
     CONFLICT = "conflict"
@@ -132,6 +133,8 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.HALTED: "writing is stopped: {detail}",
         Why.CLOCK: "this machine's clock and the CRM's are apart ({detail}); what counts by age waits "
         "until the clock is right",
+        Why.JUMP: "the rule found far more than usual ({detail}) and only reports until somebody accepts "
+        "that (crm-steward accept)",
         Why.UNKNOWN: "this connection is not among the settings' enabled ones",
         Why.CANNOT: "the connection cannot do this",
         Why.CONFLICT: "rule {detail} wants another value in the same field; settle it between the rules",
@@ -187,6 +190,8 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.HALTED: "les écritures sont arrêtées : {detail}",
         Why.CLOCK: "l'horloge de cette machine et celle du CRM divergent ({detail}) ; ce qui compte par "
         "ancienneté attend que l'heure soit juste",
+        Why.JUMP: "la règle a trouvé bien plus que d'habitude ({detail}) et ne fait que signaler jusqu'à ce "
+        "que quelqu'un l'accepte (crm-steward accept)",
         Why.UNKNOWN: "cette connexion ne figure pas parmi celles qui sont actives",
         Why.CANNOT: "la connexion ne sait pas le faire",
         Why.CONFLICT: "la règle {detail} veut une autre valeur dans le même champ ; "

@@ -343,6 +343,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.paused": "the connection is paused",
         "withheld.halted": "writing is stopped",
         "withheld.clock": "this machine's clock and the CRM's are apart; what counts by age waits",
+        "withheld.jump": "the rule found far more than usual and only reports until somebody accepts that",
         "withheld.not configured": "the connection is not enabled",
         "withheld.cannot": "the connection cannot do this",
         "withheld.conflict": "two rules want different values",

@@ -348,6 +348,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.paused": "la connexion est en pause",
         "withheld.halted": "les écritures sont arrêtées",
         "withheld.clock": "l’horloge de cette machine et celle du CRM divergent ; ce qui compte par ancienneté attend",
+        "withheld.jump": "la règle a trouvé bien plus que d’habitude et ne fait que signaler jusqu’à ce que quelqu’un l’accepte",
         "withheld.not configured": "la connexion n’est pas active",
         "withheld.cannot": "la connexion ne sait pas le faire",
         "withheld.conflict": "deux règles veulent des valeurs différentes",
