@@ -184,7 +184,26 @@ class Wire:
 
         return self.call(write, repeatable=False)
 
+    def undelete(self, ids: Sequence[str]) -> None:
+        """Take contacts out of the recycle bin, all or none of them.
+
+        Raises:
+            SalesforceRejectedError: Salesforce refuses it; nothing took effect.
+        """
+
+        def write(client: Salesforce) -> None:
+            message = soap.undelete(client.session_id, ids)
+            url = f"https://{client.sf_instance}/services/Soap/u/{client.sf_version}"
+            response = client.session.post(url, data=message, headers=soap.HEADERS)
+            self._results(response, len(ids))
+
+        self.call(write, repeatable=False)
+
     def _merged(self, response: requests.Response) -> soap.Merged:
+        return self._results(response, 1)[0]
+
+    def _results(self, response: requests.Response, count: int) -> list[soap.Merged]:
+        """Read a SOAP answer with so many results, all of which are to be successes."""
         answer = soap.parse(response.content)
         if answer is not None and answer.fault and answer.fault != "?":
             total = "TotalRequests" in answer.text_of_fault
@@ -192,13 +211,14 @@ class Wire:
             raise errors.from_code(self.connection, refusal)
         if response.status_code != HTTPStatus.OK:
             raise errors.from_answer(self.connection, response.status_code, None)
-        results = answer.merges() if answer is not None else []
-        if len(results) != 1:
-            raise ValueError("not the answer to a merge")
-        if not results[0].success:
-            refusal = errors.Refusal(HTTPStatus.OK, results[0].code, results[0].fields)
-            raise errors.from_code(self.connection, refusal)
-        return results[0]
+        results = answer.results() if answer is not None else []
+        if len(results) != count:
+            raise ValueError("not the answer to this call")
+        for one in results:
+            if not one.success:
+                refusal = errors.Refusal(HTTPStatus.OK, one.code, one.fields)
+                raise errors.from_code(self.connection, refusal)
+        return results
 
     def _check_lock(self, row: Any) -> None:
         refusal = errors.refusal_of(HTTPStatus.OK, _errors_of(row))

@@ -36,6 +36,7 @@ from crm_steward.cli import (
     sandbox,
     scan,
     snooze,
+    status,
     subject,
     undo,
 )
@@ -59,6 +60,7 @@ _COMMANDS = (
     pause,
     quarantine,
     accept,
+    status,
     journal,
     backup,
     restore,

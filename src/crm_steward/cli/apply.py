@@ -19,7 +19,6 @@ from crm_steward.cli.changes import (
     plain,
     print_changes,
     records_of,
-    word,
 )
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
@@ -33,6 +32,7 @@ from crm_steward.cli.context import (
     this_user,
 )
 from crm_steward.cli.outcomes import print_outcome
+from crm_steward.cli.wording import word
 
 if TYPE_CHECKING:
     from crm_steward.settings import Settings

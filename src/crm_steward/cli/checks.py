@@ -22,7 +22,7 @@ from crm_steward.connect.tokens import Vault
 from crm_steward.model import ConfigError, Problem, StewardError
 from crm_steward.settings import Settings, secrets_in_file, vault_of
 from crm_steward.store.database import HEAD, Database
-from crm_steward.store.restored import Restored
+from crm_steward.store.restored import RECONCILING, Restored
 
 _LITTLE = 1_000_000_000
 _TOO_LITTLE = 100_000_000
@@ -158,10 +158,7 @@ def _database(settings: Settings) -> Iterator[Result]:
         return
     yield Result("database", "ok", f"{place}: writable, schema {version or HEAD}")
     if restored is not None:
-        remedy = (
-            "The service does so by itself; by hand: crm-steward pull --full, scan, apply --yes."
-        )
-        yield Result("restored", "warning", restored.said(settings.abilities), remedy)
+        yield Result("restored", "warning", restored.said(settings.abilities), RECONCILING)
     if path is not None:
         yield from _space(path.parent)
         if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):

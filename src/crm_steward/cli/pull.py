@@ -72,11 +72,12 @@ def pull_command(
     from crm_steward.model import utc_now
     from crm_steward.pull import pull
     from crm_steward.settings import key_of, vault_of
+    from crm_steward.store.clocks import said
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
     from crm_steward.store.tombstones import Tombstones
     from crm_steward.writing.canary import read_back
-    from crm_steward.writing.timing import note_clock, said
+    from crm_steward.writing.timing import note_clock
 
     if new_account and not connection:
         raise typer.BadParameter("name it with --connection.", param_hint="--new-account")

@@ -88,7 +88,7 @@ def _mark(settings: Settings, made_at: datetime | None) -> None:
 
 
 def _put(settings: Settings, file: Path) -> Put:
-    from crm_steward.daemon.service import locked
+    from crm_steward.daemon.alone import locked
     from crm_steward.model import InputError, utc_now
     from crm_steward.settings import key_of
     from crm_steward.store.restoring import restore

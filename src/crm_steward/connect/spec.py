@@ -32,6 +32,7 @@ from crm_steward.model import (
     ConfigError,
     MergeHabits,
     Problem,
+    Remedy,
     utc_now,
 )
 
@@ -248,6 +249,10 @@ class ConnectorSpec:
             ends in `*` stands for all that begin so.
         keeps_optouts: Whether an opt-out from e-mail hangs on the address, so that it outlives the
             record it was made on.
+        remedies: Capability that it lacks → why, and what a person does instead, where undoing
+            would need it.
+        undeletes_within: How long the CRM's recycle bin keeps what is archived or merged away; None:
+            that is not known.
     """
 
     kind: str
@@ -270,6 +275,8 @@ class ConnectorSpec:
     fields: frozenset[str] | None = None
     consent_sources: frozenset[str] = frozenset()
     keeps_optouts: bool = False
+    remedies: Mapping[Capability, Remedy] = field(default_factory=dict)
+    undeletes_within: timedelta | None = None
 
     def ability(self, settings: ConnectionSettings) -> Ability:
         """Return what a connection of this kind, so configured, holds and can do."""
@@ -291,6 +298,8 @@ class ConnectorSpec:
             fixed=self.fixed - settings.mapped.keys(),
             sources=settings.mapped,
             merging=self.merging,
+            remedies=self.remedies,
+            undeletes_within=self.undeletes_within,
         )
 
     def holds_consent(self, source: str) -> bool:

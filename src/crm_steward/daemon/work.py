@@ -25,11 +25,11 @@ from crm_steward.model import (
     StewardError,
 )
 from crm_steward.pull import pull
-from crm_steward.report import deliver, queue_weekly
+from crm_steward.report import deliver, queue_alerts, queue_weekly
 from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
 from crm_steward.settings import Settings, key_of, vault_of
-from crm_steward.store.clocks import Clocks
+from crm_steward.store.clocks import Clocks, off, said
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
@@ -44,7 +44,7 @@ from crm_steward.writing.plan import make_plan, store_plan
 from crm_steward.writing.reconcile import reconcile
 from crm_steward.writing.settle import settle
 from crm_steward.writing.targets import Target, Targets
-from crm_steward.writing.timing import note_clock, off, said
+from crm_steward.writing.timing import note_clock
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -136,6 +136,8 @@ class Work:
             )
         level = _log.error if counts.frozen else _log.info
         level("pulled", connection=name, **_numbers(asdict(counts)))
+        if counts.frozen:
+            self._nudge("report")
         if counts.full:
             self._nudge("scan")
         elif counts.new or counts.changed or counts.gone:
@@ -152,6 +154,7 @@ class Work:
                 ahead=said(ahead or timedelta(0)),
                 remedy="Set the clock of this machine right (NTP).",
             )
+            self._nudge("report")
 
     def _reload(self) -> RuleBook:
         """Read the rules again; what is wrong with them goes into the metrics and the report."""
@@ -198,6 +201,7 @@ class Work:
                 figures=figures,
                 remedy=f"Look at what it found; if it is right: crm-steward accept {rule}",
             )
+            self._nudge("report")
         if not changed or counts.new or counts.reopened or counts.resolved:
             self._nudge("apply")
 
@@ -280,7 +284,7 @@ class Work:
             _log.info("purged", **counts)
 
     def report(self) -> None:
-        """Write the weekly report when it is due, and send what waits in the outbox.
+        """Write the weekly report when it is due, and alerts, and send what waits in the outbox.
 
         Both do nothing when there is nothing to do, so that this can be called at any time.
 
@@ -289,6 +293,7 @@ class Work:
         """
         now = self._clock()
         queue_weekly(self._database, self._settings, self._reload(), now)
+        queue_alerts(self._database, self._settings, now)
         if self._settings.mail:
             done = deliver(self._database, self._settings.mail, now)
             if done.problems:
@@ -315,9 +320,11 @@ class Work:
         return Targets(self._target, self._settings.halt)
 
     def _count(self, counts: ApplyCounts) -> None:
+        if counts.turned:
+            self._nudge("report")
         for halt in counts.turned:
             if halt.ended_at is None:
-                why = f"{halt.why('en')}. {halt.remedy}"
+                why = f"{halt.why('en')}. {halt.remedy('en')}"
                 _log.error("writing stopped by itself", connection=halt.connection, why=why)
             else:
                 _log.info("writing goes on", connection=halt.connection, why=halt.ended_reason)
@@ -369,6 +376,7 @@ class Work:
             other = isinstance(error, OtherAccountError)
             what = "paused: it is another account" if other else "paused: the credential is refused"
             _log.error(what, why=str(error), connection=name)
+            self._nudge("report")
         kind = self._settings.connections[name].kind
         Mirror(self._database).note(
             name, kind, paused_reason=error.message, last_error=error.message

@@ -6,20 +6,25 @@ timezone-aware UTC. Names are those of docs/glossary.md.
 
 from __future__ import annotations
 
-from crm_steward.model.ability import Ability, Capability, MergeHabits
+from crm_steward.model.ability import Ability, Capability, MergeHabits, Remedy
 from crm_steward.model.change import (
+    NOTHING_SAID,
     ArchiveRecord,
     Change,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
+    RecreateRecords,
     Reversibility,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_from_json,
     change_key,
     change_to_json,
     kind_of,
+    task_key,
 )
 from crm_steward.model.clock import Clock, utc_now
 from crm_steward.model.compared import COMPARED
@@ -67,6 +72,7 @@ __all__ = [
     "FIELDS",
     "KEPT",
     "MAPPABLE",
+    "NOTHING_SAID",
     "Ability",
     "AddressStatus",
     "ArchiveRecord",
@@ -95,6 +101,7 @@ __all__ = [
     "HaltedError",
     "InputError",
     "Kind",
+    "LiftSuppression",
     "LimitExceededError",
     "MailError",
     "MergeHabits",
@@ -108,6 +115,8 @@ __all__ = [
     "Problem",
     "RecordRef",
     "RecordRejectedError",
+    "RecreateRecords",
+    "Remedy",
     "RetryableError",
     "Reversibility",
     "Revision",
@@ -117,6 +126,7 @@ __all__ = [
     "StewardError",
     "StoreError",
     "SuppressChannel",
+    "UndeleteRecords",
     "UpdateFields",
     "Value",
     "binding_consent",
@@ -126,6 +136,7 @@ __all__ = [
     "fingerprint",
     "kind_of",
     "stopping",
+    "task_key",
     "utc_now",
     "with_value",
 ]

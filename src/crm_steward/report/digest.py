@@ -267,6 +267,8 @@ class Coverage:
         conflicts: Changes not made because somebody had edited the record.
         scanned_at: When the rules last ran, or None.
         halts: What stops writing now.
+        restored: The connections that nothing is written to until it is known what an older copy
+            of the database, which was restored, forgot.
     """
 
     sources: tuple[Source, ...] = ()
@@ -282,6 +284,7 @@ class Coverage:
     conflicts: int = 0
     scanned_at: datetime | None = None
     halts: tuple[Halt, ...] = ()
+    restored: tuple[str, ...] = ()
 
     @property
     def troubled(self) -> tuple[Source, ...]:

@@ -23,6 +23,7 @@ from crm_steward.report.digest import (
 from crm_steward.store.halts import standing
 from crm_steward.store.halts import stop_file as stop_file_halt
 from crm_steward.store.lines import SET_ASIDE
+from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import broken_rules
 from crm_steward.store.tables import (
     approvals,
@@ -36,8 +37,8 @@ from crm_steward.store.tables import (
     snoozes,
 )
 
-_UNDOABLE = frozenset({"update", "task"})
-"""Kinds of change that can be taken back by machine, tasks where the CRM lets us close them."""
+_UNDOABLE = frozenset({"update", "task", "suppress", "lift", "archive"})
+"""Kinds of change that can be taken back by machine, tasks and suppressions where the CRM lets us."""
 
 
 def fixes(
@@ -221,10 +222,11 @@ def coverage(
     now: datetime,
     *,
     late: timedelta,
+    enabled: Collection[str],
     stop_file: Path | None = None,
 ) -> Coverage:
     """Return what was examined and what was not, and what stops writing."""
-    file = stop_file_halt(stop_file)
+    file, restored = stop_file_halt(stop_file), Restored.within(reading)
     unwritten = quarantine.c.id.startswith(SET_ASIDE, autoescape=True)
     scanned = sa.select(sa.func.max(runs.c.ended_at)).where(
         runs.c.verb == "scan", runs.c.status == "done"
@@ -253,6 +255,7 @@ def coverage(
         conflicts=ended.get("conflict", none)[1],
         scanned_at=reading.execute(scanned).scalar_one(),
         halts=(*([file] if file else []), *standing(reading)),
+        restored=restored.waiting(enabled) if restored else (),
     )
 
 

@@ -186,6 +186,9 @@ class Report(_Block):
 
     recipients: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] = ()
     """Addresses, or `{address, language}`."""
+    alerts: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] | None = None
+    """Who is told at once when a connection is paused or frozen, when writing stops, when rules
+    cannot be used, and when that ends. Without it, the recipients; `[]`: nobody."""
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = (
         "monday"
     )
@@ -268,6 +271,9 @@ class Service(_Block):
     """How often everything is fetched again, so that nothing is missed."""
     apply_automatic: bool = False
     """Whether changes of rules in mode `apply` are written without being asked for."""
+    standby: bool = False
+    """Whether a second service on the same database waits, and takes over within 30 seconds when
+    the first ends or dies. Without it, it ends at once with exit code 8."""
 
 
 class Journal(_Block):

@@ -11,6 +11,9 @@ import sqlalchemy as sa
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.tables import meta
 
+TOLERATED = timedelta(minutes=5)
+"""How far the two may be apart."""
+
 _CLOCK = "clock:"
 
 
@@ -32,9 +35,25 @@ class Clocks:
 
     def ahead(self) -> Mapping[str, timedelta]:
         """Return connection → how far its clock is ahead, of those that told."""
-        query = sa.select(meta).where(meta.c.key.startswith(_CLOCK, autoescape=True))
         with self._database.read() as reading:
-            return {
-                row.key.removeprefix(_CLOCK): timedelta(seconds=json.loads(row.value))
-                for row in reading.execute(query)
-            }
+            return clocks_within(reading)
+
+
+def clocks_within(reading: sa.Connection) -> dict[str, timedelta]:
+    """Return the same, inside the caller's transaction."""
+    query = sa.select(meta).where(meta.c.key.startswith(_CLOCK, autoescape=True))
+    return {
+        row.key.removeprefix(_CLOCK): timedelta(seconds=json.loads(row.value))
+        for row in reading.execute(query.order_by(meta.c.key))
+    }
+
+
+def off(ahead: timedelta | None) -> bool:
+    """Whether a clock that is so far ahead is wrong, or ours is; not where nobody knows."""
+    return ahead is not None and abs(ahead) > TOLERATED
+
+
+def said(ahead: timedelta) -> str:
+    """Return how far a clock is ahead, in plain figures: `+1:00:00`."""
+    sign = "+" if ahead >= timedelta(0) else "-"
+    return f"{sign}{timedelta(seconds=round(abs(ahead).total_seconds()))}"

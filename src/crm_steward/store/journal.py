@@ -158,16 +158,23 @@ class Journal:
         }
 
     def merged(self, findings: Iterable[str]) -> set[tuple[str, RecordRef]]:
-        """Return the findings among these whose group was merged, each with the survivor."""
+        """Return the findings among these whose group was merged, each with the survivor.
+
+        A merge that was taken back is none.
+        """
         found: set[tuple[str, RecordRef]] = set()
+        merges = (journal.c.kind == "merge", journal.c.state == State.INTENT.value)
         for chunk in chunked(dict.fromkeys(findings)):
-            query = sa.select(journal.c.finding, journal.c.connection, journal.c.id).where(
-                journal.c.finding.in_(chunk),
-                journal.c.kind == "merge",
-                journal.c.state == State.VERIFIED.value,
-            )
+            query = sa.select(journal).where(journal.c.finding.in_(chunk), *merges)
             with self._database.read() as reading:
-                found |= {(row[0], RecordRef(row[1], row[2])) for row in reading.execute(query)}
+                lines = [line_of(row) for row in reading.execute(query).mappings()]
+            effective = self.took_effect(lines)
+            undone = self.undone(effective)
+            found |= {
+                (line.finding, line.ref)
+                for line in lines
+                if line.seq in effective and undone.get(line.seq) is not State.VERIFIED
+            }
         return found
 
     def undone(self, seqs: Iterable[int]) -> dict[int, State]:

@@ -94,11 +94,8 @@ class Jumps:
         return jump is not None
 
     def _known(self) -> dict[str, Jump]:
-        query = sa.select(meta.c.value).where(meta.c.key.startswith(_JUMP, autoescape=True))
         with self._database.read() as reading:
-            held = [json.loads(text) for text in reading.execute(query).scalars()]
-        found = (Jump(**{**one, "at": datetime.fromisoformat(one["at"])}) for one in held)
-        return {one.rule: one for one in found}
+            return jumps_within(reading)
 
     def _save(self, jumps: Iterable[Jump]) -> None:
         rows = [
@@ -135,6 +132,14 @@ class Jumps:
         changed = next(iter(runs.latest("scan-changed", limit=1)), None)
         later = changed is not None and bool(whole) and changed.started_at > whole[0].started_at
         return whole if later else whole[1:]
+
+
+def jumps_within(reading: sa.Connection) -> dict[str, Jump]:
+    """Return the jumps that are kept, accepted or not, by rule, inside the caller's transaction."""
+    query = sa.select(meta.c.value).where(meta.c.key.startswith(_JUMP, autoescape=True))
+    held = [json.loads(text) for text in reading.execute(query.order_by(meta.c.key)).scalars()]
+    found = (Jump(**{**one, "at": datetime.fromisoformat(one["at"])}) for one in held)
+    return {one.rule: one for one in found}
 
 
 def _usual(rule: str, past: Iterable[Run], before: Jump | None) -> float | None:

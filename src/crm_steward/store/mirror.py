@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from crm_steward.connect.protocol import Cursor, Gone, Page, Poison
 from crm_steward.model import Contact, RecordRef, RecordRejectedError
 from crm_steward.store.database import Database, chunked, upsert
-from crm_steward.store.rows import LONGEST_NAME, MOMENTS, READ, contact_of, content_of, row_of
+from crm_steward.store.held import held
+from crm_steward.store.rows import LONGEST_NAME, MOMENTS, content_of, row_of
 from crm_steward.store.tables import connections, contacts, meta, quarantine
 from crm_steward.store.tombstones import Tombstones
 
@@ -110,30 +111,7 @@ class Mirror:
 
     def contacts(self, refs: Iterable[RecordRef]) -> dict[RecordRef, Contact]:
         """Return the mirrored contacts among `refs`; those gone or never seen are left out."""
-        return self.held(refs)[0]
-
-    def held(
-        self, refs: Iterable[RecordRef]
-    ) -> tuple[dict[RecordRef, Contact], dict[RecordRef, datetime]]:
-        """Return the mirrored contacts among `refs`, and when what each holds last changed here.
-
-        Those gone or never seen are left out.
-        """
-        wanted: dict[str, list[str]] = {}
-        for ref in refs:
-            wanted.setdefault(ref.connection, []).append(ref.id)
-        found: dict[RecordRef, Contact] = {}
-        changed: dict[RecordRef, datetime] = {}
-        with self._database.read() as reading:
-            for connection, ids in wanted.items():
-                for chunk in chunked(ids):
-                    here = (*_live(connection), contacts.c.id.in_(chunk))
-                    rows = reading.execute(sa.select(contacts.c.changed_at, *READ).where(*here))
-                    for changed_at, *row in rows:
-                        contact = contact_of(row)
-                        found[contact.ref] = contact
-                        changed[contact.ref] = changed_at
-        return found, changed
+        return dict(held(self._database, dict.fromkeys(refs)))
 
     def save_page(
         self,

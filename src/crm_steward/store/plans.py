@@ -64,12 +64,13 @@ class Plans:
 
     def save(self, plan: Plan) -> None:
         """Store `plan`; every plan before it is superseded."""
+        text = plan.to_text()  # makes the hash, too
         row = {
             "hash": plan.hash,
             "created_at": plan.created_at,
             "expires_at": plan.expires_at,
             "status": PlanStatus.OPEN.value,
-            "content": plan.to_text(),
+            "content": text,
             "applied_at": None,
         }
         with self._database.write() as writing:
@@ -80,7 +81,7 @@ class Plans:
 
     def get(self, name: str) -> StoredPlan | None:
         """Return the plan whose hash is, or begins with, `name`; None when none or several do."""
-        query = sa.select(plans).where(plans.c.hash.startswith(name, autoescape=True)).limit(2)
+        query = sa.select(*_COLUMNS).where(plans.c.hash.startswith(name, autoescape=True)).limit(2)
         with self._database.read() as reading:
             rows = reading.execute(query).all()
         return _stored(rows[0]) if len(rows) == 1 else None
@@ -88,7 +89,7 @@ class Plans:
     def latest(self) -> StoredPlan | None:
         """Return the newest plan that was not superseded, used up or not."""
         query = (
-            sa.select(plans)
+            sa.select(*_COLUMNS)
             .where(plans.c.status != PlanStatus.SUPERSEDED.value)
             .order_by(plans.c.created_at.desc(), plans.c.hash)
             .limit(1)
@@ -156,9 +157,17 @@ def mark(
     writing.execute(this.values(status=status.value, applied_at=applied_at))
 
 
+_COLUMNS = (
+    plans.c.hash,
+    plans.c.status,
+    plans.c.applied_at,
+    sa.type_coerce(plans.c.content, sa.Text).label("content"),
+)
+
+
 def _stored(row: sa.Row[tuple[object, ...]]) -> StoredPlan:
     return StoredPlan(
-        plan=Plan.from_json(row.content),
+        plan=Plan.from_text(row.content),
         hash=row.hash,
         status=PlanStatus(row.status),
         applied_at=row.applied_at,

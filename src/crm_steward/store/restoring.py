@@ -18,7 +18,7 @@ from pathlib import Path
 
 from crm_steward.model import BusyError, StewardError, StoreError
 from crm_steward.store.backup import Copied, examined, synced
-from crm_steward.store.database import Database, store_error
+from crm_steward.store.database import Database
 from crm_steward.store.erasures import Replayed, known_erasures, replay
 from crm_steward.store.lease import hold
 from crm_steward.store.restored import begin
@@ -135,10 +135,13 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        said = (error.strerror or type(error).__name__).lower()
-        raise StoreError(
-            f"The copy cannot be put in place of {path}: {said}.",
-            hint="The present database stands as it was. Check the folder's rights and free space.",
-        ) from error
+        raise _unplaced(path, (error.strerror or type(error).__name__).lower()) from error
     except sqlite3.Error as error:
-        raise store_error(str(path), str(error)) from error
+        raise _unplaced(path, str(error)) from error
+
+
+def _unplaced(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"The copy cannot be put in place of {path}: {why}.",
+        hint="The present database stands as it was. Check the folder's rights and free space.",
+    )

@@ -26,20 +26,24 @@ from crm_steward.sdk import (
     CreateTask,
     Cursor,
     Gone,
+    LiftSuppression,
     MergeRecords,
     Outcome,
     Page,
     RecordRef,
+    RecreateRecords,
     RetryableError,
     Revision,
     Status,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
     change_key,
     utc_now,
 )
 from crm_steward.testing.folding import folded
+from crm_steward.testing.values import anew, holds, recreated, silent_by
 
 
 class Fault(StrEnum):
@@ -89,12 +93,16 @@ class FakeCrm:
     records: dict[str, Contact] = field(default_factory=dict)
     gone: dict[str, str | None] = field(default_factory=dict)
     """Id → the survivor's id, or None for an archived record."""
+    bin: dict[str, Contact] = field(default_factory=dict)
+    """What is gone and can come back."""
     tasks: list[FakeTask] = field(default_factory=list)
     effects: Counter[str] = field(default_factory=Counter)
     """Key of a change (as it was sent) → how often it took effect."""
     written: list[Change] = field(default_factory=list)
     """Every change that took effect, in order."""
     calls: Counter[str] = field(default_factory=Counter)
+    silenced: list[Consent] = field(default_factory=list)
+    """What suppressions wrote."""
     faults: deque[Fault | None] = field(default_factory=deque)
     """What happens to the changes to come, one by one; None and an empty queue mean nothing."""
     refuses: Callable[[Change], str] = lambda _change: ""
@@ -119,7 +127,7 @@ class FakeCrm:
 
     def remove(self, record_id: str, *, survivor: str | None = None) -> None:
         """Archive a record, or merge it into another."""
-        del self.records[record_id]
+        self.bin[record_id] = self.records.pop(record_id)
         self.gone[record_id] = survivor
 
     def finish(self, task_id: str) -> None:
@@ -223,13 +231,9 @@ class FakeCrm:
         return None if fault is Fault.MISSING_ROW else outcome
 
     def _effect(self, change: Change, key: str) -> Outcome:
-        if isinstance(change, CloseTask):  # it does not hang on the record
-            if not self._stands(change):
-                return Outcome(key=key, status=Status.VERIFIED, remote_id=change.task)
-        elif change.ref.id not in self.records:
-            return Outcome(key=key, status=Status.CONFLICT, reason="the record is gone")
-        if self.conditional and isinstance(change, UpdateFields) and not self._expected(change):
-            return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
+        early = self._early(change, key)
+        if early is not None:
+            return early
         remote_id = self._do(change)
         self.effects[key] += 1
         self.written.append(change)
@@ -237,6 +241,32 @@ class FakeCrm:
         return Outcome(
             key=key, status=Status.VERIFIED, remote_id=remote_id, revision=Revision(revision)
         )
+
+    def _early(self, change: Change, key: str) -> Outcome | None:
+        """Return how a change ends that has nothing to do, or must not be done; or None."""
+        if isinstance(change, UndeleteRecords):
+            unreachable = self._unreachable(change)
+            return Outcome(key=key, status=unreachable) if unreachable else None
+        if isinstance(change, CloseTask | RecreateRecords):  # they do not hang on the record
+            done, remote_id = self._looks(change)
+            settled = Outcome(key=key, status=done, remote_id=remote_id)
+            return settled if done is Status.VERIFIED else None
+        why = self._conflict(change)
+        return Outcome(key=key, status=Status.CONFLICT, reason=why) if why else None
+
+    def _conflict(self, change: Change) -> str:
+        if change.ref.id not in self.records:
+            return "the record is gone"
+        moved = isinstance(change, UpdateFields) and self.conditional and not self._expected(change)
+        opposed = isinstance(change, LiftSuppression) and self._opposed(change)
+        return "changed meanwhile" if moved or opposed else ""
+
+    def _unreachable(self, change: UndeleteRecords) -> Status | None:
+        """Return how a change ends that brings nothing back, or None."""
+        ids = {ref.id for ref in change.records}
+        if ids <= self.records.keys():
+            return Status.VERIFIED
+        return None if ids <= self.records.keys() | self.bin.keys() else Status.REJECTED
 
     def _stands(self, change: CloseTask) -> bool:
         return any(task.id == change.task and not task.done for task in self.tasks)
@@ -255,23 +285,47 @@ class FakeCrm:
             case CloseTask():
                 self.finish(change.task)
                 return change.task
-            case SuppressChannel():
-                self._suppress(change)
-                return ""
             case MergeRecords():
                 for loser in change.losers:
                     kept, lost = self.records[change.ref.id], self.records[loser.id]
                     self.records[change.ref.id] = folded(kept, lost)
                     self.remove(loser.id, survivor=change.ref.id)
                 return change.ref.id
+            case RecreateRecords():
+                for old in self._lacking(change):
+                    self.records[f"{old.id}-anew"] = recreated(
+                        self._ref(f"{old.id}-anew"), change.held[old.id]
+                    )
+                return anew(change)
+            case _:
+                self._move(change)
+                return ""
+
+    def _lacking(self, change: RecreateRecords) -> list[RecordRef]:
+        return [old for old in change.records if f"{old.id}-anew" not in self.records]
+
+    def _move(self, change: Change) -> None:
+        match change:
             case ArchiveRecord():
                 self.remove(change.ref.id)
-                return ""
+            case UndeleteRecords():
+                for ref in change.records:
+                    if ref.id in self.bin:
+                        self.records[ref.id] = self.bin.pop(ref.id)
+                        del self.gone[ref.id]
+            case SuppressChannel() | LiftSuppression():
+                self._turn(change)
             case _:
-                assert_never(change)
+                raise TypeError("these are done elsewhere")
 
-    def _suppress(self, change: SuppressChannel) -> None:
+    def _turn(self, change: SuppressChannel | LiftSuppression) -> None:
+        """Silence an address, or take back what silenced it."""
         contact = self.records[change.ref.id]
+        if isinstance(change, LiftSuppression):
+            silent = silent_by(contact, change)
+            said = tuple(one for one in contact.consents if one not in silent)
+            self.records[change.ref.id] = replace(contact, consents=said)
+            return
         consent = Consent(
             channel=change.channel,
             status=ConsentStatus.OBJECTED,
@@ -279,6 +333,12 @@ class FakeCrm:
             withdrawn_at=self.clock(),
         )
         self.records[change.ref.id] = replace(contact, consents=(*contact.consents, consent))
+        self.silenced.append(consent)
+
+    def _opposed(self, change: LiftSuppression) -> bool:
+        """Whether the address is silent for another reason, or not for ours."""
+        silent = silent_by(self.records.get(change.ref.id), change)
+        return not silent or any(one not in self.silenced for one in silent)
 
     def _expected(self, change: UpdateFields) -> bool:
         held = self.records[change.ref.id]
@@ -295,24 +355,31 @@ class FakeCrm:
             case CreateTask():
                 return self._looks_for_task(change)
             case CloseTask():
-                open_yet = self._stands(change)
-                return (Status.ABSENT if open_yet else Status.VERIFIED), change.task
-            case ArchiveRecord():
-                return (Status.VERIFIED if here is None else Status.ABSENT), ""
+                return _done(not self._stands(change)), change.task
             case MergeRecords():
-                left = [loser for loser in change.losers if loser.id in self.records]
-                return (Status.ABSENT if left else Status.VERIFIED), change.ref.id
+                gone = all(loser.id not in self.records for loser in change.losers)
+                return _done(gone), change.ref.id
             case UpdateFields():
-                return _holds(here, change), ""
+                return holds(here, change), ""
+            case RecreateRecords():
+                return _done(not self._lacking(change)), anew(change)
+            case _:
+                return _done(self._moved(change, here)), ""
+
+    def _moved(
+        self,
+        change: ArchiveRecord | UndeleteRecords | SuppressChannel | LiftSuppression,
+        here: Contact | None,
+    ) -> bool:
+        match change:
+            case ArchiveRecord():
+                return here is None
+            case UndeleteRecords():
+                return all(ref.id in self.records for ref in change.records)
             case SuppressChannel():
-                known = here.consents if here else ()
-                objected = any(
-                    c.channel is change.channel
-                    and c.address == change.address
-                    and not c.status.mailable
-                    for c in known
-                )
-                return (Status.VERIFIED if objected else Status.ABSENT), ""
+                return bool(silent_by(here, change))
+            case LiftSuppression():
+                return not silent_by(here, change)
             case _:
                 assert_never(change)
 
@@ -333,11 +400,5 @@ class FakeCrm:
         )
 
 
-def _holds(here: Contact | None, change: UpdateFields) -> Status:
-    if here is None:
-        return Status.CONFLICT
-    held = {name: here.value(name) for name in change.values}
-    if held == dict(change.values):
-        return Status.VERIFIED
-    before = {name: change.expected.get(name) for name in change.values}
-    return Status.ABSENT if held == before else Status.CONFLICT
+def _done(done: bool) -> Status:  # noqa: FBT001 -- it says what its only argument is
+    return Status.VERIFIED if done else Status.ABSENT

@@ -8,7 +8,8 @@ it may touch ten times as many for a day, and so on.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from crm_steward.connect.protocol import Connector, Status
@@ -34,51 +35,60 @@ class Flock:
         limits: How many records, and how long they are left alone.
         proven: Rule → digest under which it may touch as many as other limits let it.
         canaries: Rule → how far it has come.
-        touched: Rule → what it wrote in its present step.
+        before: Rule → the records it touched in its present step.
+        until: Rule → what its next step waits for: how many records, until when.
     """
 
     limits: Limits
     proven: Mapping[str, str]
-    canaries: Mapping[str, Canary]
-    touched: Mapping[str, Collection[Wrote]]
+    canaries: Mapping[str, Canary] = field(default_factory=dict)
+    before: Mapping[str, frozenset[RecordRef]] = field(default_factory=dict)
+    until: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, database: Database, limits: Limits) -> Flock:
         """Read it."""
         store = Canaries(database)
         canaries = store.all()
-        touched = {
-            rule: [one for one in store.wrote(canary) if one.took_effect]
-            for rule, canary in canaries.items()
-        }
-        return cls(limits, Journal(database).proven(), canaries, touched)
+        before: dict[str, frozenset[RecordRef]] = {}
+        until: dict[str, str] = {}
+        for rule, canary in canaries.items():
+            touched = [one for one in store.wrote(canary) if one.took_effect]
+            before[rule] = frozenset(one.ref for one in touched)
+            if touched:
+                last = max(one.at for one in touched) + limits.canary_pause
+                until[rule] = f"{len(before[rule])}, {last:%Y-%m-%d %H:%M} UTC"
+        return cls(limits, Journal(database).proven(), canaries, before, until)
 
     def forbids(
-        self, rule: str, digest: str, refs: Collection[RecordRef]
+        self, rule: str, digest: str, touched: AbstractSet[RecordRef], more: Collection[RecordRef]
     ) -> tuple[Why, str] | None:
-        """Return why a rule must not touch all these records yet, or None.
+        """Return why a rule must not touch more records yet, or None.
 
         Args:
             rule: Its id.
             digest: What it is now.
-            refs: All that the plan would have it touch.
+            touched: The records that the plan has it touch already.
+            more: Those that it would touch, too.
         """
         if self.proven.get(rule) == digest:
             return None
         canary = self.canaries.get(rule)
         if canary is None or canary.digest != digest:
-            few = self.limits.canary
-            return (Why.CANARY, str(few)) if len(refs) > few else None
-        if canary.fault:
+            before, allowed = _NOTHING, self.limits.canary
+        elif canary.fault:
             return Why.CANARY_FAILED, canary.fault
-        allowed = _allowed(canary, self.limits)
-        before = {one.ref for one in self.touched[rule]}
-        if len(before.union(refs)) <= allowed:
+        else:
+            before, allowed = self.before[rule], _allowed(canary, self.limits)
+        if len(before) + len(touched) + len(more) <= allowed:
             return None
-        if not before:
-            return Why.CANARY, str(allowed)
-        until = max(one.at for one in self.touched[rule]) + self.limits.canary_pause
-        return Why.CANARY_WAITS, f"{len(before)}, {until:%Y-%m-%d %H:%M} UTC"
+        new = sum(ref not in touched and ref not in before for ref in more)
+        if len(before) + len(touched - before) + new <= allowed:
+            return None
+        return (Why.CANARY_WAITS, self.until[rule]) if before else (Why.CANARY, str(allowed))
+
+
+_NOTHING: frozenset[RecordRef] = frozenset()
 
 
 def _allowed(canary: Canary, limits: Limits) -> int:

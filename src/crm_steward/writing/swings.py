@@ -15,8 +15,6 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from crm_steward.model import (
-    CreateTask,
-    PlannedChange,
     RecordRef,
     UpdateFields,
     Value,
@@ -26,6 +24,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.lines import FRUITLESS, State
 from crm_steward.store.tables import journal
 from crm_steward.writing.compare import same
+from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why
 
 WITHIN = timedelta(days=7)
@@ -98,20 +97,22 @@ class Swings:
             _add(written, left)
         return cls(written, active)
 
-    def forbids(self, planned: PlannedChange) -> tuple[Why, str] | None:
+    def forbids(self, candidate: Candidate) -> tuple[Why, str] | None:
         """Return why a change would only swing to and fro, or None."""
-        change = planned.change
-        if isinstance(change, CreateTask):
-            past = self.written.get((planned.finding, _TASK), ())
+        if not self.written:
+            return None
+        change = candidate.made
+        if change is None:  # a task
+            past = self.written.get((candidate.finding, _TASK), ())
             return (Why.UNDONE, _TASK) if len(past) >= MOST else None
         if not isinstance(change, UpdateFields):
             return None
         for name, value in change.values.items():
             past = self.written.get((change.ref, name), ())
-            if other := self._undoes(past, planned.rule, change.expected.get(name), value):
+            if other := self._undoes(past, candidate.rule, change.expected.get(name), value):
                 return Why.SWING, other
             if len(past) >= MOST:
-                return self._why(past, planned.rule, name, change.expected.get(name))
+                return self._why(past, candidate.rule, name, change.expected.get(name))
         return None
 
     def _undoes(self, past: Sequence[Written], rule: str, held: Value, value: Value) -> str:

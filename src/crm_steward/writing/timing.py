@@ -12,18 +12,11 @@ from datetime import timedelta
 from crm_steward.model import ArchiveRecord, ClockError, PlannedChange, RecordRef
 from crm_steward.rules import Rule
 from crm_steward.rules.ages import by_age
-from crm_steward.store.clocks import Clocks
+from crm_steward.store.clocks import Clocks, off, said
 from crm_steward.store.database import Database
 from crm_steward.writing.targets import Target
+from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why
-
-TOLERATED = timedelta(minutes=5)
-"""How far the two may be apart."""
-
-
-def off(ahead: timedelta | None) -> bool:
-    """Whether a clock that is so far ahead is wrong, or ours is; not where nobody knows."""
-    return ahead is not None and abs(ahead) > TOLERATED
 
 
 def note_clock(database: Database, connection: str, ahead: timedelta | None) -> bool:
@@ -44,20 +37,22 @@ def counts_by_age(planned: PlannedChange, aged: Collection[str]) -> bool:
 
 
 def untimely(
-    planned: PlannedChange, aged: Collection[str], clocks: Mapping[str, timedelta]
+    candidate: Candidate, aged: Collection[str], clocks: Mapping[str, timedelta]
 ) -> tuple[Why, str] | None:
     """Return why a change waits for the clock, or None.
 
     Args:
-        planned: The change.
+        candidate: The change.
         aged: The rules that are only as right as the clock.
         clocks: Connection → how far its clock was ahead of ours when it last told.
     """
-    connection = planned.change.ref.connection
+    connection = candidate.ref.connection
     ahead = clocks.get(connection)
-    if ahead is None or not off(ahead) or not counts_by_age(planned, aged):
+    if ahead is None or not off(ahead):
         return None
-    return Why.CLOCK, f"{connection}: {said(ahead)}"
+    if candidate.rule in aged or isinstance(candidate.made, ArchiveRecord):
+        return Why.CLOCK, f"{connection}: {said(ahead)}"
+    return None
 
 
 def refuse_untimely(target: Target, ref: RecordRef) -> None:
@@ -80,9 +75,3 @@ def refuse_untimely(target: Target, ref: RecordRef) -> None:
             "counts by age was written there.",
             hint="Set the clock of this machine right (NTP), pull, and plan again.",
         )
-
-
-def said(ahead: timedelta) -> str:
-    """Return how far a clock is ahead, in plain figures: `+1:00:00`."""
-    sign = "+" if ahead >= timedelta(0) else "-"
-    return f"{sign}{timedelta(seconds=round(abs(ahead).total_seconds()))}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 
 from crm_steward.model import RecordRef
 
@@ -104,8 +105,77 @@ class Withheld:
         }
 
 
+_Reason = tuple[str, Why, str]
+
+
+class LeftOut(Sequence[Withheld]):
+    """All that a plan leaves out, in order, held in columns: it may be most of a large base.
+
+    Reasons are few and shared; a `Withheld` is made when one is looked at.
+    """
+
+    def __init__(self, withheld: Iterable[Withheld] = ()) -> None:
+        self._reasons: dict[_Reason, int] = {}
+        self._known: list[_Reason] = []
+        self._why = array("L")
+        self._findings: list[str] = []
+        self._refs: list[RecordRef] = []
+        for one in withheld:
+            self.add(one.rule, one.finding, one.ref, one.why, one.detail)
+
+    def add(self, rule: str, finding: str, ref: RecordRef, why: Why, detail: str = "") -> None:
+        """Add one change left out; the arguments are those of `Withheld`."""
+        reason = (rule, why, detail)
+        number = self._reasons.get(reason)
+        if number is None:
+            number = self._reasons[reason] = len(self._known)
+            self._known.append(reason)
+        self._why.append(number)
+        self._findings.append(finding)
+        self._refs.append(ref)
+
+    def only(self, asked: Callable[[str, RecordRef], bool]) -> LeftOut:
+        """Return those whose rule and record `asked` says yes to."""
+        return LeftOut(one for one in self if asked(one.rule, one.ref))
+
+    def summary(self) -> Counter[_Reason]:
+        """Return how many changes of which rule were left out for which reason (and detail)."""
+        counts = Counter(self._why)
+        return Counter({self._known[number]: count for number, count in counts.items()})
+
+    def __len__(self) -> int:
+        return len(self._why)
+
+    @overload
+    def __getitem__(self, at: int) -> Withheld: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Withheld]: ...
+    def __getitem__(self, at: int | slice) -> Withheld | list[Withheld]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        rule, why, detail = self._known[self._why[at]]
+        return Withheld(rule, self._findings[at], self._refs[at], why, detail)
+
+    def __iter__(self) -> Iterator[Withheld]:
+        for number, finding, ref in zip(self._why, self._findings, self._refs, strict=True):
+            rule, why, detail = self._known[number]
+            yield Withheld(rule, finding, ref, why, detail)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment] # it grows
+
+    def __repr__(self) -> str:
+        return f"LeftOut({list(self)!r})"
+
+
 def summary(withheld: Iterable[Withheld]) -> Counter[tuple[str, Why, str]]:
     """Return how many changes of which rule were left out for which reason (and detail)."""
+    if isinstance(withheld, LeftOut):
+        return withheld.summary()
     return Counter((one.rule, one.why, one.detail) for one in withheld)
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_steward.matching.explaining import Part
-from crm_steward.model import Severity
+from crm_steward.model import Cause, Halt, Severity
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -352,5 +352,22 @@ def sample() -> Digest:
             refused=2,
             conflicts=4,
             scanned_at=NOW - timedelta(minutes=20),
+            halts=(
+                Halt(
+                    connection="hubspot-eu",
+                    reason="Import under way",
+                    by="Claire Morel",
+                    at=NOW - timedelta(hours=3),
+                ),
+                Halt(
+                    connection="sheet",
+                    cause=Cause.SHARE,
+                    reason="12/100",
+                    by="crm-steward",
+                    at=NOW - timedelta(hours=1),
+                    retry_at=NOW - timedelta(minutes=30),
+                ),
+            ),
+            restored=("hubspot-eu", "sheet"),
         ),
     )

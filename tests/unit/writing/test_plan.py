@@ -18,7 +18,6 @@ from crm_steward.model import (
     CreateTask,
     Finding,
     Plan,
-    PlannedChange,
     RecordRef,
     Severity,
     UpdateFields,
@@ -33,6 +32,7 @@ from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import Budget, Why, explain, share
 from crm_steward.writing.canary import Flock
 from crm_steward.writing.tasking import marker
+from crm_steward.writing.wanted import Candidate, Terms
 
 AT_ONCE = timedelta(0)
 """No pause after a canary."""
@@ -374,15 +374,13 @@ def test_limits_hold_for_any_plan(
     )
     admitted = []
     for rule, connection, record in asked:
-        planned = PlannedChange(
-            change=UpdateFields(ref=RecordRef(connection, str(record)), values={}, expected={}),
-            rule=rule,
-            finding="",
-        )
-        if budget.admit(planned, rules[rule], digests[rule] or "new") is None:
-            admitted.append(planned)
+        ref = RecordRef(connection, str(record))
+        change = UpdateFields(ref=ref, values={}, expected={})
+        candidate = Candidate(Terms(rule, rules[rule], "x"), "", ref, change)
+        if budget.admit(candidate, digests[rule] or "new") is None:
+            admitted.append(candidate)
 
-    refs = [planned.change.ref for planned in admitted]
+    refs = [one.ref for one in admitted]
     assert len(admitted) <= limits.max_changes_per_run
     assert not admitted or len(admitted) + sum(written.values()) <= limits.max_changes_per_day
     for connection, contacts in live.items():
@@ -390,10 +388,10 @@ def test_limits_hold_for_any_plan(
         allowed = share(contacts, limits.max_percent_per_day)
         assert here == 0 or here + written[connection] <= allowed
         for name in rules:
-            count = sum(p.rule == name and p.change.ref.connection == connection for p in admitted)
+            count = sum(one.rule == name and one.ref.connection == connection for one in admitted)
             assert percent is None or count <= share(contacts, percent)
     for name in rules:
-        mine = [planned.change.ref for planned in admitted if planned.rule == name]
+        mine = [one.ref for one in admitted if one.rule == name]
         assert most is None or len(mine) <= most
         assert (name == "r" and proven) or len(set(mine)) <= limits.canary
 
