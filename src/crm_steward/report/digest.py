@@ -254,7 +254,8 @@ class Coverage:
 
     Args:
         sources: One per connection.
-        quarantined: (connection, reason, how many records).
+        quarantined: (connection, reason, how many records) that could not be read.
+        set_aside: (connection, reason, how many changes) that the CRM did not take.
         withheld: (reason, how many changes) that the last plan left out.
         left_out: (what, how many contacts) that a rule could not examine.
         skipped: (`connection: field` that it lacks, how many rules are not run there).
@@ -272,6 +273,7 @@ class Coverage:
 
     sources: tuple[Source, ...] = ()
     quarantined: tuple[tuple[str, str, int], ...] = ()
+    set_aside: tuple[tuple[str, str, int], ...] = ()
     withheld: tuple[tuple[str, int], ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
     skipped: tuple[tuple[str, int], ...] = ()

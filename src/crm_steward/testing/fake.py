@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
+from crm_steward.model import with_value
 from crm_steward.sdk import (
     Account,
     ArchiveRecord,
@@ -42,7 +43,7 @@ from crm_steward.sdk import (
     utc_now,
 )
 from crm_steward.testing.folding import folded
-from crm_steward.testing.values import anew, holds, recreated, silent_by, with_value
+from crm_steward.testing.values import anew, holds, recreated, silent_by
 
 
 class Fault(StrEnum):
@@ -106,6 +107,8 @@ class FakeCrm:
     """What happens to the changes to come, one by one; None and an empty queue mean nothing."""
     refuses: Callable[[Change], str] = lambda _change: ""
     """Returns why the CRM refuses a change for good; empty when it does not."""
+    account: str | None = None
+    """The account's id; None: the connection's name."""
     _edits: int = 0
 
     # What people and tests do.
@@ -139,12 +142,21 @@ class FakeCrm:
         """Script what happens to the next changes."""
         self.faults.extend(faults)
 
+    @property
+    def _account(self) -> str:
+        return self.connection if self.account is None else self.account
+
     # What a connector does.
 
     def check(self) -> Account:
         """Describe the account."""
         self._call("check")
-        return Account(id=self.connection, name=f"Fake CRM {self.connection}")
+        return Account(id=self._account, name=f"Fake CRM {self.connection}")
+
+    def account_id(self) -> str:
+        """Tell which account it is."""
+        self._call("account")
+        return self._account
 
     def read(self, since: Cursor | None) -> Iterator[Page]:  # noqa: ARG002 -- a fake reads it all each time
         """Bring everything in one page."""
