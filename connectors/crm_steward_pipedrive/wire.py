@@ -28,6 +28,7 @@ from crm_steward.sdk import (
     TokenSource,
     checked_url,
     fixed_token,
+    is_loopback,
     open_session,
     transport_error,
 )
@@ -150,7 +151,9 @@ class Wire:
         self._settings = settings
         self._calls = context.calls
         self._clock = context.clock
-        self._session = open_session(settings.timeout)
+        self._session = open_session(
+            settings.timeout, hosts=SPEC.hosts, allow_hosts=settings.allow_hosts
+        )
         self._tokens = self._source(context)
         self._ahead = timedelta(0)
         self.left: dict[str, int] = {}
@@ -258,7 +261,7 @@ class Wire:
             host = urlsplit(address).hostname or ""
         except (ConfigError, ValueError):
             address = ""
-        if not address.startswith("https://"):
+        if not address.startswith("https://") or is_loopback(host):
             raise errors.strange_host(self.connection, host or "another host")
         return address
 

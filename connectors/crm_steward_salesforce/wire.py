@@ -33,7 +33,7 @@ from crm_steward.sdk import (
 )
 from crm_steward_salesforce import errors, soap
 from crm_steward_salesforce.login import TITLE, Login
-from crm_steward_salesforce.settings import SalesforceSettings
+from crm_steward_salesforce.settings import HOSTS, SalesforceSettings
 
 T = TypeVar("T")
 Record = Mapping[str, Any]
@@ -72,7 +72,10 @@ class Wire:
     def __init__(self, settings: SalesforceSettings, context: Context) -> None:
         base = urlsplit(settings.base_url or "")
         self._session = open_session(
-            settings.timeout, plain=base.netloc if base.scheme == "http" else ""
+            settings.timeout,
+            plain=base.netloc if base.scheme == "http" else "",
+            hosts=HOSTS,
+            allow_hosts=settings.allow_hosts,
         )
         self._session.hooks["response"].append(self._note)
         self._tokens = Login(settings, context, self._session).tokens()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -109,6 +110,11 @@ for _command in _COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; every error ends in one line and a documented exit code."""
+    """Run the command line; every error ends in one line and a documented exit code.
+
+    What it makes is for its own user alone, whatever the user's umask: nearly all of it holds
+    personal data or secrets, down to the journals and spill files of the databases.
+    """
+    os.umask(os.umask(0) | 0o077)
     with ending():
         sys.exit(app(prog_name="crm-steward"))

@@ -44,7 +44,7 @@ class Exit(IntEnum):
     HALTED = 12
     """Writing is stopped by a pause, the stop file, refusals or a wrong clock: see why, then resume."""
     LIMIT = 6
-    """A limit would be exceeded, or a plan is altered, used up or too old: nothing was written."""
+    """A limit would be exceeded, a plan is altered, used up or too old, or other suppressions would be lifted than a person was shown: nothing was written."""
     MAIL = 9
     """The mail server did not take the report: it stays in the outbox."""
     INPUT = 10

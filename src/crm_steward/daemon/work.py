@@ -14,6 +14,7 @@ from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.telling import numbers, tell_applied
 from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import (
     AuthError,
@@ -122,7 +123,7 @@ class Work:
                 "reading changes had missed contacts", connection=name, missed=counts.missed
             )
         level = _log.error if counts.frozen else _log.info
-        level("pulled", connection=name, **_numbers(asdict(counts)))
+        level("pulled", connection=name, **numbers(asdict(counts)))
         if counts.frozen:
             self._nudge("report")
         if counts.full:
@@ -182,7 +183,7 @@ class Work:
             )
         _log.info(
             "scanned changes" if changed else "scanned",
-            **_numbers(asdict(counts)),
+            **numbers(asdict(counts)),
             not_examined=counts.not_examined,
         )
         for rule, figures in counts.jumped.items():
@@ -309,28 +310,10 @@ class Work:
     def _count(self, counts: ApplyCounts) -> None:
         if counts.turned:
             self._nudge("report")
-        for halt in counts.turned:
-            if halt.ended_at is None:
-                why = f"{halt.why('en')}. {halt.remedy('en')}"
-                _log.error("writing stopped by itself", connection=halt.connection, why=why)
-            else:
-                _log.info("writing goes on", connection=halt.connection, why=halt.ended_reason)
-        ends = {str(state): number for state, number in counts.states.items() if number}
-        for state, number in ends.items():
-            self._metrics.changes.labels(state).inc(number)
-        if ends or counts.settled or counts.unsettled:
-            _log.info(
-                "applied",
-                run=counts.run,
-                **ends,
-                settled=sum(counts.settled.values()),
-                unsettled=counts.unsettled,
-                waiting=counts.waiting,
-                resolved=counts.resolved,
-                snoozed=counts.snoozed,
-                held=counts.held,
-                halted=counts.halted.total(),
-            )
+        for state, number in counts.states.items():
+            if number:
+                self._metrics.changes.labels(str(state)).inc(number)
+        tell_applied(counts)
 
     def _fail(self, failures: Mapping[str, StewardError]) -> None:
         """Raise the first of what failed, when the connections that work have had their turn.
@@ -387,12 +370,3 @@ class Work:
         """End here when asked to stop: what was stored stays."""
         if self._stop.is_set():
             raise RetryableError("Stopped; the next run goes on from here.", sent=False)
-
-
-def _numbers(counts: dict[str, object]) -> dict[str, object]:
-    """Keep what may be logged of a verb's counts: numbers, flags and the run's id."""
-    return {
-        name: value
-        for name, value in counts.items()
-        if isinstance(value, int | float) or name in {"run", "frozen"}
-    }

@@ -265,8 +265,7 @@ class Coverage:
         conflicts: Changes not made because somebody had edited the record.
         scanned_at: When the rules last ran, or None.
         halts: What stops writing now.
-        restored: The connections that nothing is written to until it is known what an older copy
-            of the database, which was restored, forgot.
+        restored: Connections not written to until what a restored copy forgot is known.
     """
 
     sources: tuple[Source, ...] = ()

@@ -316,6 +316,9 @@ class Settings(_Block):
     token_key: SecretStr | None = None
     """Seals the access tokens in the database, and keys the hashes of people who were erased: 32
     characters or more, or several keys, the present one first. Without it a key file is made beside the SQLite file, else beside the settings."""
+    database_key: SecretStr | None = None
+    """Encrypts the SQLite file, its journal and its backups as a whole: 32 characters or more. Needs
+    `pip install 'crm-steward[encrypt]'`. An existing database gets it by backup and restore."""
     rules: Rules = Rules()
     mail: Mail | None = None
     report: Report = Report()

@@ -96,7 +96,7 @@ def _whole(
     if connections is not None:
         query = query.where(contacts.c.connection.in_(sorted(connections)))
     with stream(database, query, whole=True) as reader:
-        return _load(reader, wanted, memory_limit)
+        return _load(reader, wanted, memory_limit, spills=not database.key)
 
 
 def _changed(
@@ -109,7 +109,7 @@ def _changed(
     """Load what changed by the index on it; the other conditions would lead SQLite elsewhere."""
     wanted = [*(c for c in wanted if c is not contacts.c.gone_at), contacts.c.gone_at]
     with stream(database, sa.select(*wanted).where(contacts.c.changed_at >= since)) as reader:
-        con = _load(reader, wanted, memory_limit, small=True)
+        con = _load(reader, wanted, memory_limit, small=True, spills=not database.key)
     if connections is not None:
         con.execute(
             "DELETE FROM contacts WHERE NOT list_contains($names, connection)",
@@ -153,14 +153,23 @@ def _plain(value: Any, column: sa.Column[Any]) -> Any:
     return int(value) if flag and value is not None else value
 
 
+def _spilling(memory_limit: str, folder: str) -> dict[str, str]:
+    return {"memory_limit": memory_limit, "temp_directory": str(Path(folder, "spill"))}
+
+
 def _load(
     reader: pa.RecordBatchReader,
     wanted: Collection[sa.Column[Any]],
     memory_limit: str,
     *,
     small: bool = False,
+    spills: bool = True,
 ) -> duckdb.DuckDBPyConnection:
-    """Load what `reader` brings; for a `small` table, threads cost more than they bring."""
+    """Load what `reader` brings; for a `small` table, threads cost more than they bring.
+
+    What memory cannot hold is spilled to disk as it is: an encrypted database's never is, and has
+    all but a fifth of the machine's memory instead.
+    """
     failures: list[StoreError] = []
     batches = pa.RecordBatchReader.from_batches(reader.schema, _noting(reader, failures))
     # Of this account alone: what memory cannot hold of the contacts is in it until the end.
@@ -169,8 +178,7 @@ def _load(
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "memory_limit": memory_limit,
-            "temp_directory": str(Path(folder, "spill")),
+            **(_spilling(memory_limit, folder) if spills else {"temp_directory": ""}),
             **({"threads": 1} if small else {}),
         }
     )

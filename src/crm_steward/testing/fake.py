@@ -10,7 +10,6 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import assert_never
 
 from crm_steward.model import with_value
@@ -42,23 +41,9 @@ from crm_steward.sdk import (
     change_key,
     utc_now,
 )
+from crm_steward.testing.faults import Fault
 from crm_steward.testing.folding import folded
 from crm_steward.testing.values import anew, done, holds, recreated, silent_by
-
-
-class Fault(StrEnum):
-    """What can go wrong with one change."""
-
-    LOST_ANSWER = "lost answer"
-    """It takes effect, and the connection breaks before the answer."""
-    NOT_SENT = "not sent"
-    """The connection breaks before it takes effect."""
-    MISSING_ROW = "missing row"
-    """It takes effect, but the answer leaves it out (a batch answered in part)."""
-    SILENT_NOOP = "silent no-op"
-    """The answer says success and leaves it out; nothing happened."""
-    REJECTED = "rejected"
-    """The CRM refuses it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ class Kept(StrEnum):
     NOT_SUPPRESSED = "this connection has no suppression that could be made again"
     ARCHIVED = "restore the record from the CRM's recycle bin"
     BIN_EMPTIED = "too late: the CRM's recycle bin no longer keeps the record"
-    FILLED = "the record was merged with others that held this; it is given back after the merge is"
+    FILLED = "the record was merged with others that held this: given back once the merge is undone"
     PURGED = "what it held before is no longer kept: keep_values in the settings, or an erasure"
     MERGED = "a merge cannot be taken back"
     NO_SNAPSHOT = "what the merged records held was not noted, by an earlier version"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -58,6 +60,22 @@ class PlanResult:
     nobody: tuple[Nobody, ...] = ()
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Let the garbage collector rest: what is gathered stays, and it would look at all of it again.
+
+    With some hundred thousand candidates that is a seventh of the time.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+@_nothing_collected()
 def make_plan(
     database: Database,
     book: RuleBook,

@@ -99,7 +99,7 @@ def reconcile(
     if restored is None:
         return None
     if stones is not None and database.path is not None:
-        known = known_erasures(database.path)
+        known = known_erasures(database.path, database.key)
         replay(database, stones, known, lease=lease, now=clock())
     counts = Reconciled()
     runs = Runs(database)

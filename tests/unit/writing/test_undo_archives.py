@@ -247,7 +247,7 @@ def test_losers_are_made_anew_under_new_ids(anew: World) -> None:
     assert anew.crm.records["2-anew"].job_title == "Baker"
     assert anew.crm.records["3-anew"].value("email") == "zoe@example.com"
     assert anew.crm.records["1"].job_title is None
-    assert counts.lines[0].remote_id.split(",") == ["3-anew", "2-anew"]
+    assert counts.lines[0].remote_id.split(",") == ["2-anew", "3-anew"]
     leads = {one.old.id: one.survivor.id for one in redirects(anew.database)}
     assert leads == {"2": "2-anew", "3": "3-anew"}
     assert anew.would_undo("merges").items == ()
