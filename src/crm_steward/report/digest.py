@@ -16,7 +16,8 @@ from crm_steward.model import Halt, Severity
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
 
-Titles = Mapping[str, str]  # language → text
+Titles = Mapping[str, str]
+"""Language → text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +254,8 @@ class Coverage:
 
     Args:
         sources: One per connection.
-        quarantined, set_aside: (connection, reason, how many records not read, changes not taken).
+        quarantined: (connection, reason, how many records) that could not be read.
+        set_aside: (connection, reason, how many changes) that the CRM did not take.
         withheld: (reason, how many changes) that the last plan left out.
         left_out: (what, how many contacts) that a rule could not examine.
         skipped: (`connection: field` that it lacks, how many rules are not run there).

@@ -43,7 +43,7 @@ from crm_steward.sdk import (
 )
 from crm_steward.testing.faults import Fault
 from crm_steward.testing.folding import folded
-from crm_steward.testing.values import anew, done, holds, recreated, silent_by
+from crm_steward.testing.values import anew, holds, recreated, silent_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,18 +127,21 @@ class FakeCrm:
         """Script what happens to the next changes."""
         self.faults.extend(faults)
 
+    @property
+    def _account(self) -> str:
+        return self.connection if self.account is None else self.account
+
     # What a connector does.
 
     def check(self) -> Account:
         """Describe the account."""
         self._call("check")
-        known = self.connection if self.account is None else self.account
-        return Account(id=known, name=f"Fake CRM {self.connection}")
+        return Account(id=self._account, name=f"Fake CRM {self.connection}")
 
     def account_id(self) -> str:
         """Tell which account it is."""
         self._call("account")
-        return self.connection if self.account is None else self.account
+        return self._account
 
     def read(self, since: Cursor | None) -> Iterator[Page]:  # noqa: ARG002 -- a fake reads it all each time
         """Bring everything in one page."""
@@ -337,16 +340,16 @@ class FakeCrm:
             case CreateTask():
                 return self._looks_for_task(change)
             case CloseTask():
-                return done(not self._stands(change)), change.task
+                return _done(not self._stands(change)), change.task
             case MergeRecords():
                 gone = all(loser.id not in self.records for loser in change.losers)
-                return done(gone), change.ref.id
+                return _done(gone), change.ref.id
             case UpdateFields():
                 return holds(here, change), ""
             case RecreateRecords():
-                return done(not self._lacking(change)), anew(change)
+                return _done(not self._lacking(change)), anew(change)
             case _:
-                return done(self._moved(change, here)), ""
+                return _done(self._moved(change, here)), ""
 
     def _moved(
         self,
@@ -380,3 +383,7 @@ class FakeCrm:
         self.records[record_id] = replace(
             contact, revision=Revision(str(self._edits)), updated_at=self.clock()
         )
+
+
+def _done(done: bool) -> Status:  # noqa: FBT001 -- it says what its only argument is
+    return Status.VERIFIED if done else Status.ABSENT

@@ -50,11 +50,6 @@ def silent_by(here: Contact | None, change: SuppressChannel | LiftSuppression) -
     ]
 
 
-def done(done: bool) -> Status:  # noqa: FBT001 -- it says what its only argument is
-    """Say whether something was done."""
-    return Status.VERIFIED if done else Status.ABSENT
-
-
 def holds(here: Contact | None, change: UpdateFields) -> Status:
     """Tell whether an update took effect, by what the record holds."""
     if here is None:
