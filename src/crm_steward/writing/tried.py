@@ -9,6 +9,7 @@ from crm_steward.model import Change, MergeRecords, RecordRef, change_key
 from crm_steward.store.attempts import records_tried
 from crm_steward.store.database import Database
 from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
+from crm_steward.store.lifted import found_anew
 from crm_steward.store.redirects import merged_away
 from crm_steward.writing.compare import members, touched
 from crm_steward.writing.wanted import Candidate
@@ -46,7 +47,10 @@ class History:
                 keys.update((one.key, *one.instead, *first_keys(one.made)))
         merging = any(isinstance(one.made, MergeRecords) for one in candidates)
         away = merged_away(database) if merging else frozenset[RecordRef]()
-        return cls(journal, known, journal.standings(keys), busy, away)
+        standings = journal.standings(keys)
+        anew = found_anew(database, standings)
+        standings = {key: one for key, one in standings.items() if key not in anew}
+        return cls(journal, known, standings, busy, away)
 
     def forbids(self, candidate: Candidate, rest: Candidate) -> tuple[Why, str] | None:
         """Return why a change must not be tried (again), or None.
