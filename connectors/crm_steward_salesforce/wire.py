@@ -33,7 +33,7 @@ from crm_steward.sdk import (
 )
 from crm_steward_salesforce import errors, soap
 from crm_steward_salesforce.login import TITLE, Login
-from crm_steward_salesforce.settings import SalesforceSettings
+from crm_steward_salesforce.settings import HOSTS, SalesforceSettings
 
 T = TypeVar("T")
 Record = Mapping[str, Any]
@@ -72,7 +72,10 @@ class Wire:
     def __init__(self, settings: SalesforceSettings, context: Context) -> None:
         base = urlsplit(settings.base_url or "")
         self._session = open_session(
-            settings.timeout, plain=base.netloc if base.scheme == "http" else ""
+            settings.timeout,
+            plain=base.netloc if base.scheme == "http" else "",
+            hosts=HOSTS,
+            allow_hosts=settings.allow_hosts,
         )
         self._session.hooks["response"].append(self._note)
         self._tokens = Login(settings, context, self._session).tokens()
@@ -301,6 +304,7 @@ class Wire:
 
     def _note(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Follow what an answer's headers say: the org's clock, its day, and a wait asked for."""
+        self._calls.note_date(response.headers)
         with suppress(KeyError, ValueError, TypeError):
             self._crm_time = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
         with suppress(KeyError, ValueError):

@@ -117,7 +117,8 @@ class ConnectionSettings(BaseModel):
 
     `base_url` replaces the vendor's address (an emulator or a proxy). Plain http is accepted for
     loopback only, and other hosts only when they belong to the vendor or are named in
-    `allow_hosts`, so that a token never leaves for a stranger.
+    `allow_hosts`, so that a token never leaves for a stranger. A name that the name server leads
+    into a private network is refused as well, unless `allow_hosts` names it.
     """
 
     model_config = ConfigDict(
@@ -135,7 +136,7 @@ class ConnectionSettings(BaseModel):
     base_url: str | None = None
     """Replaces the vendor's address: an emulator or a proxy."""
     allow_hosts: Texts = ()
-    """Further hosts that the credential may be sent to."""
+    """Further hosts that the credential may be sent to; they alone may be in a private network."""
     timeout: Duration = timedelta(seconds=60)
     """How long one call may take."""
     burst_share: Share = 0.6

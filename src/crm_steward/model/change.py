@@ -307,13 +307,17 @@ def change_from_json(content: Mapping[str, Any]) -> Change:
     return _TYPES[content["kind"]](**values)
 
 
-def change_key(change: Change) -> str:
+def change_key(change: Change, known: dict[str, Any] | None = None) -> str:
     """Return the idempotency key of `change`: the same on every machine, from its content.
 
     A task's identity is its record and its marker alone: a new wording or due date is not a
     new task, nor is another reason to close it another closing. What a merge's members held besides
     what it expects makes it no other one. What was said before a suppression
     makes it no other one, nor does it matter who lifts it and why.
+
+    Args:
+        change: The change.
+        known: What `change_to_json` returned for it, where that is known.
 
     Returns:
         32 hexadecimal digits.
@@ -328,18 +332,17 @@ def change_key(change: Change) -> str:
                 "task": change.task,
                 "marker": change.marker,
             }
-        case SuppressChannel() | LiftSuppression():
-            content = change_to_json(change)
-            for name in ("before",) if isinstance(change, SuppressChannel) else ("reason", "by"):
-                content.pop(name, None)
+        case SuppressChannel():
+            content = _without(known or change_to_json(change), "before")
+        case LiftSuppression():
+            content = _without(known or change_to_json(change), "reason", "by")
         case MergeRecords():
-            content = change_to_json(change)
-            content.pop("snapshot", None)
+            content = _without(known or change_to_json(change), "snapshot")
         case RecreateRecords():
             records = sorted(str(ref) for ref in change.records)
             content = {"kind": "recreate", "ref": str(change.ref), "records": records}
         case UpdateFields() | ArchiveRecord() | UndeleteRecords():
-            content = change_to_json(change)
+            content = change_to_json(change) if known is None else known
         case _:
             assert_never(change)
     return _key(content)
@@ -348,6 +351,10 @@ def change_key(change: Change) -> str:
 def task_key(ref: RecordRef, marker: str) -> str:
     """Return the key of the task with this marker at a record, whatever its words are."""
     return _key({"kind": "task", "ref": str(ref), "marker": marker})
+
+
+def _without(content: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name not in names}
 
 
 def _key(content: Mapping[str, Any]) -> str:

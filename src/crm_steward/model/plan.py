@@ -50,6 +50,9 @@ class PlannedChange:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
+        change = change_to_json(self.change)
+        if not self._key:
+            object.__setattr__(self, "_key", change_key(self.change, change))
         return {
             "key": self.key,
             "rule": self.rule,
@@ -58,7 +61,7 @@ class PlannedChange:
             "automatic": self.automatic,
             **({"detail": self.detail} if self.detail else {}),
             "reversibility": str(self.change.reversibility),
-            "change": change_to_json(self.change),
+            "change": change,
         }
 
     @classmethod
@@ -86,6 +89,7 @@ class Plan:
         rules: The digest of the rules it was made with.
         digests: Rule → digest of each rule that asks for a change: a new one is first tried on few
             records.
+        aged: Rules whose changes rest on what day it is: they wait while the clock is wrong.
     """
 
     changes: tuple[PlannedChange, ...]
@@ -94,6 +98,7 @@ class Plan:
     mirror: str
     rules: str
     digests: Mapping[str, str] = field(default_factory=dict)
+    aged: tuple[str, ...] = ()
     _hash: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -132,8 +137,14 @@ class Plan:
             content, at = _DECODE(text, at)
             changes.append(PlannedChange.from_json(content))
             at += len(_BETWEEN) if text.startswith(_BETWEEN, at) else 0
-        head = json.loads("{" + text[at + len(_LAST) :])
-        return cls._with(changes, head)
+        at += len(_LAST)
+        plan = cls._with(changes, json.loads("{" + text[at:]))
+        # The hash of what was read, letter by letter: making the text anew would take as long again.
+        digest = hashlib.sha256()
+        for start in range(0, at, _PIECE):
+            digest.update(text[start : min(start + _PIECE, at)].encode())
+        plan._keep(digest)  # noqa: SLF001 -- its own
+        return plan
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Plan:
@@ -149,6 +160,7 @@ class Plan:
             mirror=content["mirror"],
             rules=content["rules"],
             digests=content["digests"],
+            aged=tuple(content.get("aged", ())),
         )
 
     @property
@@ -165,8 +177,12 @@ class Plan:
         for piece in pieces:
             digest.update(piece.encode())
             yield piece
-        digest.update(_canonical(self._head())[1:].encode())
-        object.__setattr__(self, "_hash", digest.hexdigest()[:16])
+        self._keep(digest)
+
+    def _keep(self, changes: hashlib._Hash) -> None:
+        """Keep the hash of the plan, given that of its changes as text."""
+        changes.update(_canonical(self._head())[1:].encode())
+        object.__setattr__(self, "_hash", changes.hexdigest()[:16])
 
     def _changes(self) -> Iterator[str]:
         """Yield the beginning of the plan as canonical JSON: no other key comes before `changes`."""
@@ -182,9 +198,12 @@ class Plan:
             "mirror": self.mirror,
             "rules": self.rules,
             "digests": dict(self.digests),
+            # Left out where there are none, as plans that were stored before know no such key.
+            **({"aged": list(self.aged)} if self.aged else {}),
         }
 
 
+_PIECE = 1 << 20
 _FIRST, _BETWEEN, _LAST = '{"changes": [', ", ", "], "
 _DECODE = json.JSONDecoder().raw_decode
 _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode

@@ -21,19 +21,26 @@ class Held(Mapping[RecordRef, Contact]):
     Args:
         changed: Record → when what it holds last changed in the mirror, in microseconds.
         rows: Record → its columns READ, of those that were read as a whole.
+        slim: Whether contacts are made without what is long to read (`rows.contact_of`).
     """
 
     changed: dict[RecordRef, int] = field(default_factory=dict)
     rows: dict[RecordRef, Sequence[Any]] = field(default_factory=dict)
+    slim: bool = False
     _made: dict[RecordRef, Contact] = field(default_factory=dict, init=False)
+    _last: tuple[RecordRef | None, Contact | None] = field(default=(None, None), init=False)
+    """What was looked at last: all that was found about a record comes together."""
 
     def __contains__(self, ref: object) -> bool:
-        return ref in self.changed
+        return ref is self._last[0] or ref in self.changed
 
     def __getitem__(self, ref: RecordRef) -> Contact:
-        contact = self._made.get(ref)
-        if contact is None:
-            contact = self._made[ref] = contact_of(self.rows[ref])
+        last, contact = self._last
+        if ref is not last or contact is None:
+            contact = self._made.get(ref)
+            if contact is None:
+                contact = self._made[ref] = contact_of(self.rows[ref], slim=self.slim)
+            self._last = ref, contact
         return contact
 
     def __iter__(self) -> Iterator[RecordRef]:
@@ -43,15 +50,22 @@ class Held(Mapping[RecordRef, Contact]):
         return len(self.changed)
 
 
-def held(database: Database, whole: Collection[RecordRef], named: Iterable[RecordRef] = ()) -> Held:
+def held(
+    database: Database,
+    whole: Collection[RecordRef],
+    named: Iterable[RecordRef] = (),
+    *,
+    slim: bool = False,
+) -> Held:
     """Read what the mirror holds of some records, in one transaction.
 
     Args:
         database: The store.
         whole: Those that are looked at.
         named: Those of which only is asked whether they are there, and since when unchanged.
+        slim: Whether contacts are made without what is long to read.
     """
-    found = Held()
+    found = Held(slim=slim)
     kinds = (whole, READ), (set(named).difference(whole), READ[:2])
     with database.read() as reading:
         for refs, columns in kinds:

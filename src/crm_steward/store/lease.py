@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from crm_steward.model import BusyError, Clock, utc_now
 from crm_steward.store.database import Database, upsert
-from crm_steward.store.epoch import note, notice
+from crm_steward.store.epoch import note, notice, remembered
 from crm_steward.store.tables import leases
 
 WRITER = "writer"
@@ -138,6 +138,12 @@ class Lease:
         with self.database.write() as writing:
             self.check(writing)
 
+    def ours(self) -> bool:
+        """Return whether nobody else took it meanwhile; nothing is renewed."""
+        query = sa.select(leases.c.epoch).where(leases.c.name == self.name)
+        with self.database.read() as reading:
+            return reading.execute(query).scalar() == self.epoch
+
     def keep(self) -> None:
         """Renew when a quarter of the time is over; cheap to call often.
 
@@ -192,10 +198,13 @@ def hold(
     lease = _take(database, name, holder or Holder.here(), clock, ttl)
     try:
         if name == WRITER:
-            notice(database, lease.epoch - 1, now=clock())
+            known = remembered(database)
+            # Whoever took over since we took it has noted a later epoch: that is no older copy.
+            lease.renew()
+            notice(database, known, lease.epoch - 1, now=clock())
             note(database, lease.epoch)
         yield lease
-        if name == WRITER:
+        if name == WRITER and lease.ours():
             note(database, lease.epoch)
     finally:
         lease.release()

@@ -38,6 +38,7 @@ from crm_steward.sdk import (
 from crm_steward.testing.access import AccessContract
 from crm_steward.testing.account import SandboxAccount, Trouble, Verb, a_task, refs_of, updates_of
 from crm_steward.testing.closing import ClosingContract
+from crm_steward.testing.crashing import CrashContract
 from crm_steward.testing.damage import DamageContract
 from crm_steward.testing.emulated import EmulatedAccount
 from crm_steward.testing.lifting import LiftingContract
@@ -51,6 +52,7 @@ __all__ = [
     "AccessContract",
     "ClosingContract",
     "ConnectorContract",
+    "CrashContract",
     "DamageContract",
     "EmulatedAccount",
     "LiftingContract",
@@ -78,6 +80,7 @@ class ConnectorContract(
     LiftingContract,
     UndeletingContract,
     RecreatingContract,
+    CrashContract,
 ):
     """The suite; a subclass gives the fixture `account`."""
 

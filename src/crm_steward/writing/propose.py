@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from crm_steward.connect.protocol import Capability
 from crm_steward.model import Ability, Contact, PlannedChange, RecordRef
 from crm_steward.rules import (
     Action,
@@ -30,6 +30,9 @@ from crm_steward.writing.wanted import Candidate, Terms
 from crm_steward.writing.withheld import Why, Withheld
 
 _NOBODY_KNOWN = People()
+_Part = Sequence[RecordRef]
+"""The records that an action works on together."""
+_Made = Iterator[Proposed | Refused]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +72,15 @@ class Proposer:
         if not here:
             return
         unable = False
-        for action, wanted in terms.actions:
+        for place, (action, _) in enumerate(terms.actions):
             parts = _parts(action, here)
             for part in parts:
-                lacking = self._lacking(wanted, part[0].connection)
+                lacking = self._lacks(terms, part[0].connection)[place]
                 unable = unable or lacking is Why.CANNOT
-                yield from self._part(found, terms, action, part, lacking)
+                if lacking is None:
+                    yield from self._part(found, terms, action, part)
+                else:
+                    yield from _unable(found, terms, Refused(lacking, part[0]))
             if not parts:
                 unable = True
                 yield from _unable(found, terms, Refused(Why.APART, here[0]))
@@ -120,55 +126,43 @@ class Proposer:
         return candidate.planned(task)
 
     def _part(
-        self,
-        found: Standing,
-        terms: Terms,
-        action: Action,
-        part: Sequence[RecordRef],
-        lacking: Why | None,
+        self, found: Standing, terms: Terms, action: Action, part: _Part
     ) -> Iterator[Candidate | Withheld]:
         """Yield what an action makes of the records it works on together."""
-        if lacking is Why.CANNOT:
-            yield from _unable(found, terms, Refused(lacking, part[0]))
-        elif lacking is not None:
-            yield _told(found, terms, Refused(lacking, part[0]))
-        elif self._stale(found, action, part):
+        if self._stale(found, action, part):
             yield _told(found, terms, Refused(Why.STALE, part[0]))
-        else:
-            for one in self._proposed(found, terms, action, part):
-                yield _told(found, terms, one)
+            return
+        for one in _MAKERS[type(action)](self, found, terms, action, part):
+            yield _told(found, terms, one)
 
-    def _proposed(
-        self, found: Standing, terms: Terms, action: Action, part: Sequence[RecordRef]
-    ) -> Iterator[Proposed | Refused]:
+    def _updated(self, found: Standing, _: Terms, action: Any, part: _Part) -> _Made:
         contact = self.contacts[part[0]]
-        ability = self.abilities[contact.ref.connection]
-        match action:
-            case UpdateAction():
-                yield from updated(action, found.facts, contact, ability.consent_fields)
-            case TagAction():
-                name = terms.fact
-                yield from tagged(action, name, found.facts, contact, ability.consent_fields)
-            case SuppressAction():
-                yield from silenced(action, found.facts, contact, terms.title)
-            case ArchiveAction():
-                keeps = ability.keeps_optouts
-                yield from archived(contact, terms.title, keeps_optouts=keeps)
-            case MergeAction():
-                members = [self.contacts[ref] for ref in part]
-                left = self._people(contact.ref.connection).left
-                yield from merged(
-                    action,
-                    members,
-                    found.facts,
-                    ability=ability,
-                    left=left,
-                    language=self.language,
-                )
-            case TaskAction():
-                raise TypeError("tasks are given after everything else")
+        guarded = self.abilities[contact.ref.connection].consent_fields
+        return updated(action, found.facts, contact, guarded)
 
-    def _stale(self, found: Standing, action: Action, part: Sequence[RecordRef]) -> bool:
+    def _tagged(self, found: Standing, terms: Terms, action: Any, part: _Part) -> _Made:
+        contact = self.contacts[part[0]]
+        guarded = self.abilities[contact.ref.connection].consent_fields
+        return tagged(action, terms.fact, found.facts, contact, guarded)
+
+    def _silenced(self, found: Standing, terms: Terms, action: Any, part: _Part) -> _Made:
+        return silenced(action, found.facts, self.contacts[part[0]], terms.title)
+
+    def _archived(self, _: Standing, terms: Terms, __: Any, part: _Part) -> _Made:
+        keeps = self.abilities[part[0].connection].keeps_optouts
+        return archived(self.contacts[part[0]], terms.title, keeps_optouts=keeps)
+
+    def _merged(self, found: Standing, _: Terms, action: Any, part: _Part) -> _Made:
+        return merged(
+            action,
+            [self.contacts[ref] for ref in part],
+            found.facts,
+            ability=self.abilities[part[0].connection],
+            left=self._people(part[0].connection).left,
+            language=self.language,
+        )
+
+    def _stale(self, found: Standing, action: Action, part: _Part) -> bool:
         """Whether the action wants a new look, as a record changed since the scan.
 
         What cannot be taken back does, and what rests on the order of a record's addresses. So does
@@ -176,7 +170,7 @@ class Proposer:
         be taken for what the rule found.
         """
         seen = found.seen
-        if not any(self.changed.get(ref, seen) > seen for ref in part):
+        if not [ref for ref in part if self.changed.get(ref, seen) > seen]:
             return False
         match action:
             case UpdateAction():
@@ -191,9 +185,9 @@ class Proposer:
     def _tasks(
         self, found: Standing, terms: Terms, here: Sequence[RecordRef]
     ) -> Iterator[Candidate | Withheld]:
-        able = (ref for ref in here if self._lacking(Capability.TASK, ref.connection) is None)
+        able = (ref for ref in here if self._lacks(terms, ref.connection)[-1] is None)
         ref = next(able, here[0])
-        lacking = self._lacking(Capability.TASK, ref.connection)
+        lacking = self._lacks(terms, ref.connection)[-1]
         others = tuple(one for one in found.refs if one != ref) if len(found.refs) > 1 else ()
         people = self._people(ref.connection)
         strangers = terms.names_strangers(ref.connection, people)
@@ -211,17 +205,23 @@ class Proposer:
     def _people(self, connection: str) -> People:
         return self.people.get(connection, _NOBODY_KNOWN)
 
-    def _lacking(self, wanted: Capability, connection: str) -> Why | None:
-        """Return why a connection cannot do something, or None."""
-        ability = self.abilities.get(connection)
-        if ability is None:
-            return Why.UNKNOWN
-        return None if wanted in ability.can else Why.CANNOT
+    def _lacks(self, terms: Terms, connection: str) -> tuple[Why | None, ...]:
+        return terms.lacks_in(connection, self.abilities.get(connection))
+
+
+_MAKERS: Mapping[type[Action], Callable[[Proposer, Standing, Terms, Any, _Part], _Made]] = {
+    UpdateAction: Proposer._updated,  # noqa: SLF001 -- its own
+    TagAction: Proposer._tagged,  # noqa: SLF001
+    SuppressAction: Proposer._silenced,  # noqa: SLF001
+    ArchiveAction: Proposer._archived,  # noqa: SLF001
+    MergeAction: Proposer._merged,  # noqa: SLF001
+}
+"""Action → what turns a finding into what it asks for; tasks are given after everything else."""
 
 
 def _unable(found: Standing, terms: Terms, refused: Refused) -> Iterator[Withheld]:
     """Say what cannot be done, unless the rule's task stands in for it."""
-    if not terms.instead:
+    if not terms.instead or refused.why is Why.UNKNOWN:
         yield Withheld(terms.name, found.fingerprint, refused.ref, refused.why, refused.detail)
 
 
@@ -232,6 +232,7 @@ def _told(found: Standing, terms: Terms, one: Proposed | Refused) -> Candidate |
     return Candidate(terms, found.fingerprint, change.ref, change, one.detail, (), found.since)
 
 
-def _parts(action: Action, here: Sequence[RecordRef]) -> list[Sequence[RecordRef]]:
+def _parts(action: Action, here: Sequence[RecordRef]) -> list[_Part]:
     """Return the records that an action works on together: one, or those of one connection."""
-    return [*parts_of(here).values()] if isinstance(action, MergeAction) else [here[:1]]
+    # Most are of one record and no merge; that is seen faster than by `isinstance`.
+    return [*parts_of(here).values()] if type(action) is MergeAction else [here[:1]]

@@ -99,7 +99,7 @@ def reconcile(
     if restored is None:
         return None
     if stones is not None and database.path is not None:
-        known = known_erasures(database.path)
+        known = known_erasures(database.path, database.key)
         replay(database, stones, known, lease=lease, now=clock())
     counts = Reconciled()
     runs = Runs(database)
@@ -187,7 +187,8 @@ class _Search:
                 waiting[name] = why
                 continue
             here = {ask.planned.key: ask.planned for ask in open_ if ask.where == name}
-            if not targets.attempt(name, partial(self._ask, planned=list(here.values()))):
+            asking = partial(self._ask, planned=list(here.values()))
+            if not targets.attempt(self.database, name, asking):
                 waiting[name] = f"it fails ({type(targets.failures[name]).__name__})"
         for ask in open_:
             if ask.where in waiting:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from crm_steward.connect.protocol import Capability
 from crm_steward.model import (
+    Ability,
     ArchiveRecord,
     Change,
     CreateTask,
@@ -24,8 +25,10 @@ from crm_steward.model import (
 )
 from crm_steward.rules import Action, Rule, TaskAction
 from crm_steward.rules.fitting import capability
+from crm_steward.store.rows import is_slim
 from crm_steward.writing.routing import People
 from crm_steward.writing.tasking import marker
+from crm_steward.writing.withheld import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Terms:
         title: What it finds, in the language of the plan.
         actions: Its actions but for tasks, each with what a connection must be able to do for it.
         tasks: Its tasks, each with the day on which it is due.
+        tells_much: Whether its tasks tell what slim contacts lack.
         fact: The fact that names what a contact is, for a tag without a word.
         instead: Whether its tasks stand in for what a connection cannot do.
     """
@@ -47,22 +51,27 @@ class Terms:
     title: str
     actions: tuple[tuple[Action, Capability], ...] = ()
     tasks: tuple[tuple[TaskAction, date], ...] = ()
+    tells_much: bool = False
     fact: str = ""
     instead: bool = False
     _asks: dict[str, bool] = field(default_factory=dict, init=False)
     _alone: dict[str, bool] = field(default_factory=dict, init=False)
     _strangers: dict[str, bool] = field(default_factory=dict, init=False)
+    _lacks: dict[str, tuple[Why | None, ...]] = field(default_factory=dict, init=False)
 
     @classmethod
     def of(cls, rule: Rule, language: str, now: datetime) -> Terms:
         """Make those of a rule ready."""
         entries = rule.actions
+        tasks = tuple((e, e.due.day(now)) for e in entries if isinstance(e, TaskAction))
+        texts = [text for task, _ in tasks for text in (task.title, task.body) if text]
         return cls(
             name=rule.id,
             rule=rule,
             title=rule.title(language),
             actions=tuple((e, capability(e)) for e in entries if not isinstance(e, TaskAction)),
-            tasks=tuple((e, e.due.day(now)) for e in entries if isinstance(e, TaskAction)),
+            tasks=tasks,
+            tells_much=not all(is_slim(name) for text in texts for name in text.placeholders()),
             fact=rule.check.names,
             instead=rule.if_unable == "task",
         )
@@ -81,6 +90,17 @@ class Terms:
             alone = self.rule is not None and self.rule.mode_in(connection) == "apply"
             self._alone[connection] = alone
         return alone
+
+    def lacks_in(self, connection: str, ability: Ability | None) -> tuple[Why | None, ...]:
+        """Return for each action, and at last for tasks, why a connection cannot do it, or None."""
+        lacks = self._lacks.get(connection)
+        if lacks is None:
+            wanted = [*(capability for _, capability in self.actions), Capability.TASK]
+            lacks = (Why.UNKNOWN,) * len(wanted)
+            if ability is not None:
+                lacks = tuple(None if one in ability.can else Why.CANNOT for one in wanted)
+            self._lacks[connection] = lacks
+        return lacks
 
     def names_strangers(self, connection: str, people: People) -> bool:
         """Whether the rule names somebody for a task whom nobody active in a connection is called."""

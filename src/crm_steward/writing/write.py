@@ -100,7 +100,7 @@ class Writer:
             by_connection.setdefault(item.planned.change.ref.connection, []).append(item)
         refuse_restored(self.journal.database, by_connection)
         for connection, group in by_connection.items():
-            targets.attempt(connection, partial(self.write, items=group))
+            targets.attempt(self.journal.database, connection, partial(self.write, items=group))
 
     def write(self, target: Target, items: Sequence[Item]) -> None:
         """Write `items` to `target`, in order. Ends early when asked to stop.

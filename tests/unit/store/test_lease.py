@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from crm_steward.model import BusyError, RecordRef, UpdateFields
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, intent_of
 from crm_steward.store.lease import Holder, Lease, hold
+from crm_steward.store.restored import Restored
 from crm_steward.store.tables import leases
 
 ELSEWHERE = Holder("elsewhere", 7)
@@ -126,3 +131,55 @@ def test_leases_of_different_names_do_not_meet(database: Database, clock: Any) -
     """A lease for another purpose is another lease."""
     with hold(database, "one", clock=clock), hold(database, "two", clock=clock) as lease:
         assert isinstance(lease, Lease)
+
+
+class _Stalls(Database):
+    """A database of a process that stands still once, right after a commit of its own."""
+
+    meanwhile: Any = None
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Commit, and let others do something before anything else is done."""
+        with super().write() as writing:
+            yield writing
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+
+
+def test_whoever_is_overtaken_while_taking_it_takes_nobody_for_an_older_copy(
+    tmp_path: Path, clock: Any
+) -> None:
+    """It slept between taking the lease and looking at the epoch: a later epoch is a successor's.
+
+    It used to declare the database an older copy: nothing was written until all was reconciled.
+    """
+    url = f"sqlite:///{tmp_path}/steward.db"
+    with Database.open(url) as other, _Stalls.open(url) as database:
+
+        def overtake() -> None:
+            clock.forward(minutes=11)
+            with hold(other, clock=clock, holder=Holder("there", 8)):
+                """It does its work, and remembers its epoch beside the database."""
+
+        database.meanwhile = overtake
+        with (
+            pytest.raises(BusyError, match="took over"),
+            hold(database, clock=clock, holder=ELSEWHERE),
+        ):
+            pytest.fail("held without being held")
+        assert Restored.of(database) is None
+        with hold(database, clock=clock):
+            assert Restored.of(database) is None
+
+
+def test_whoever_was_overtaken_does_not_turn_the_epoch_back(tmp_path: Path, clock: Any) -> None:
+    """It ends without having noticed: what is remembered beside the database stays its successor's."""
+    with Database.open(f"sqlite:///{tmp_path}/steward.db") as database:
+        with hold(database, clock=clock, holder=ELSEWHERE):
+            clock.forward(minutes=11)
+            with hold(database, clock=clock, holder=Holder("there", 8)) as successor:
+                remembered = successor.epoch
+        beside = json.loads((tmp_path / "steward.db.epoch").read_text("utf-8"))
+        assert beside["epoch"] == remembered

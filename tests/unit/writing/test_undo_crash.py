@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from tests.unit.writing.conftest import NAMES, TASKS, World
 from tests.unit.writing.lifted import SILENCES, loosening, silent_soon
-from tests.unit.writing.mortal import Crash, Mortal, bury, unsynced
 from tests.unit.writing.test_undo_archives import ARCHIVES, MERGES, twin
 
 from crm_steward.connect.protocol import Capability
@@ -20,6 +18,7 @@ from crm_steward.model import LimitExceededError
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, State
 from crm_steward.testing import FakeCrm, Fault
+from crm_steward.testing.mortal import Crash, Mortal, bury, spared
 
 MakeWorld = Callable[[Database], World]
 Prepare = Callable[[World], None]
@@ -120,7 +119,7 @@ def test_at_every_step(
         path.with_name("steward.db.epoch").unlink(missing_ok=True)  # another world, no older copy
         database = Mortal.open(f"sqlite:///{path}")
         assert isinstance(database, Mortal)
-        sa.event.listen(database.engine, "connect", unsynced)
+        spared(database)
         world = _again(make_world(database), before)
         died = _die_and_recover(world, database, clock, run, faults, at)
 
