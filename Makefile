@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-wheel lint format bench lock schemas clean
+.PHONY: help demo test test-wheel lint audit format bench lock schemas clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -40,6 +40,9 @@ lint: $(VENV)/.dev  ## Check style, types and who imports whom.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(VENV)/.dev  ## Look for known vulnerabilities in what the lock files pin.
+	$(BIN)/python .ci/audit.py requirements.lock requirements-dev.lock
 
 format: $(VENV)/.dev  ## Format the code.
 	$(BIN)/ruff format .

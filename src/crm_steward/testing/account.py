@@ -41,8 +41,11 @@ class Verb(StrEnum):
     TASK = "task"
     CLOSE = "close"
     SUPPRESS = "suppress"
+    LIFT = "lift"
     MERGE = "merge"
     ARCHIVE = "archive"
+    UNDELETE = "undelete"
+    RECREATE = "re-create"
 
 
 class Trouble(StrEnum):
