@@ -19,6 +19,8 @@ from crm_steward.model import StoreError
 from crm_steward.store.tables import meta
 
 T = TypeVar("T")
+Fence = Callable[[sa.Connection], None]
+"""Lets a write transaction go on, or raises."""
 
 HEAD = "0014"
 """The migration that this code reads and writes; a test keeps it equal to alembic's head."""
@@ -38,6 +40,7 @@ class Database:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.dialect = engine.dialect.name
+        self._fences: tuple[Fence, ...] = ()
 
     @classmethod
     def open(cls, url: str) -> Database:
@@ -64,11 +67,27 @@ class Database:
 
         Raises:
             StoreError: The database refuses (full disk, read-only, damaged, locked for too long).
+            BusyError: A lease that is held through this object was lost; nothing is written.
         """
         with _explained(self.place), self.engine.connect() as connection:
             connection.execution_options(**{_WRITE: True})
             with connection.begin():
+                for fence in self._fences:
+                    fence(connection)
                 yield connection
+
+    @contextmanager
+    def fenced(self, fence: Fence) -> Iterator[None]:
+        """Ask `fence` first in every write transaction, while the block runs.
+
+        Args:
+            fence: Raises when the transaction must not be; any thread may call it.
+        """
+        self._fences = (*self._fences, fence)
+        try:
+            yield
+        finally:
+            self._fences = tuple(one for one in self._fences if one is not fence)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -252,6 +271,7 @@ _REMEDIES = {
     "malformed": "The file is damaged. Stop the service, then restore the last backup: "
     "crm-steward restore FILE.",
     "not a database": "The file is something else: name another file in `database:`.",
+    "lock timeout": "Another program holds the database: stop it, then try again.",
     "locked": "Another program holds the database: stop it, then try again.",
     "disk i/o": "The disk fails or is full: check it; nothing was half written.",
     "password": "Check the user and the password in `database:`.",
