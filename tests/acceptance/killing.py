@@ -131,12 +131,14 @@ class Aim:
         call: At its n-th call.
         how: `lost` before the CRM heard of it, `sent` before the answer, `answered` after it.
         delay: Seconds after the answer.
+        sent: What it gets: SIGKILL, or SIGSTOP that only holds it up.
     """
 
     seconds: float | None = None
     call: int = 0
     how: str = ""
     delay: float = 0.0
+    sent: signal.Signals = signal.SIGKILL
 
     @classmethod
     def drawn(cls, rng: random.Random, usual: float, calls: int) -> Aim:
@@ -157,6 +159,8 @@ class Deadly(Server):
         self._aim = Aim()
         self._pid = 0
         self._calls = 0
+        self.struck = threading.Event()
+        """Set once a client was struck at the call that was aimed at."""
         self.values: Counter[tuple[str, str, str]] = Counter()
         """(record, field, value) → how often it was set to that from another."""
         self.idle: list[str] = []
@@ -170,6 +174,7 @@ class Deadly(Server):
         """Strike at this process from now on."""
         with self._guard:
             self._aim, self._pid, self._calls = aim, pid, 0
+            self.struck.clear()
 
     def answer(self, request: Request) -> Response:
         """Answer; kill the client before or after, when it is this call's turn."""
@@ -197,7 +202,8 @@ class Deadly(Server):
     def _kill(self) -> None:
         with self._guard:
             if self._pid:
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self._pid, self._aim.sent)
+                self.struck.set()
 
     def _tables(self) -> tuple[dict[str, Any], dict[str, Any]]:
         tables = self.emulator.tables
@@ -235,6 +241,7 @@ class KilledOffice:
         undone: Keys of changes whose undo was asked for.
         kills: How often each command was killed.
         ended: How often each command ended by itself, by exit code.
+        port: Where its service answers.
     """
 
     folder: Path
@@ -246,10 +253,12 @@ class KilledOffice:
     undone: set[str] = field(default_factory=set)
     kills: Counter[str] = field(default_factory=Counter)
     ended: Counter[tuple[str, int]] = field(default_factory=Counter)
+    port: int = 0
     _usual: dict[str, float] = field(default_factory=dict)
 
     def write(self) -> None:
-        """Write the settings and the rules."""
+        """Write the settings and the rules; the service gets a port that is free."""
+        self.port = free_port()
         connection = {
             "kind": self.kind,
             "country": "FR",
@@ -267,7 +276,7 @@ class KilledOffice:
                 "max_changes_per_day": 100_000,
                 "max_changes_per_run": 100_000,
             },
-            "service": {"listen": f"127.0.0.1:{_free_port()}", "apply_automatic": True},
+            "service": {"listen": f"127.0.0.1:{self.port}", "apply_automatic": True},
         }
         path = self.folder / "crm-steward.yaml"
         path.write_text(yaml.safe_dump(settings), "utf-8")
@@ -374,9 +383,10 @@ class KilledOffice:
         ]
         chosen = self.rng.sample(waiting, min(3, len(waiting)))
         self.approved.update(chosen)
-        return self.strike(*self._applied(plan, chosen), calls=8)
+        return self.strike(*self.applied(plan, chosen), calls=8)
 
-    def _applied(self, plan: StoredPlan, keys: list[str], wait: int = 0) -> list[str]:
+    def applied(self, plan: StoredPlan, keys: list[str], wait: int = 0) -> list[str]:
+        """Return the command that approves some changes of a plan and writes it."""
         approving = [word for key in keys for word in ("--approve", key)]
         return ["apply", plan.hash, "--yes", "--wait", str(wait), *approving]
 
@@ -400,7 +410,7 @@ class KilledOffice:
             last = {line.key: line.state for line in lines}
             if not left and UNDER_WAY.isdisjoint(last.values()):
                 return
-            done = self.calls(*self._applied(plan, left, wait=15))
+            done = self.calls(*self.applied(plan, left, wait=15))
             assert done.returncode in {0, 1, 6}, done.stderr
         raise AssertionError("what was approved does not come to an end")
 
@@ -413,7 +423,8 @@ def _text(value: Any) -> str:
     return str(value or "").strip()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody uses."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
@@ -128,8 +129,13 @@ class Database:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            # A page that was overwritten can hold anything: what fails on it looks like a bug.
+            if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+                self.examine()
+        finally:
+            self.close()
 
     def version(self) -> str | None:
         """Return the migration the database is at; None when it is empty."""
@@ -146,7 +152,7 @@ class Database:
             with self.read() as connection:
                 found = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar_one()
             if found != "ok":
-                raise store_error(self.place, "database disk image is malformed")
+                raise store_error(self.place, _MALFORMED)
 
     def _migrate(self) -> None:
         if self.version() == HEAD:
@@ -244,7 +250,10 @@ def _create(path: Path) -> None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = TRUNCATE")
+    mode = cursor.execute("PRAGMA journal_mode = TRUNCATE").fetchone()[0]
+    if mode == "wal":  # somebody switched it on, and has the database open
+        cursor.close()
+        raise sqlite3.OperationalError("database is locked: its write-ahead log is in use")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA secure_delete = ON")  # erased personal data leaves the file
@@ -263,6 +272,8 @@ def _version(connection: sa.Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
+_MALFORMED = "database disk image is malformed"
+_DAMAGED = ("malformed", "could not decode", "corrupt")
 _REMEDIES = {
     "unable to open": "Check that the folder exists and that this user may write to it.",
     "readonly": "Give this user the right to write to the file and its folder.",
@@ -289,10 +300,24 @@ def _explained(place: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise store_error(place, str(error.orig)) from error
+    except UnicodeDecodeError as error:
+        if not _from_driver(error.__traceback__):
+            raise
+        raise store_error(place, _MALFORMED) from None  # the error holds the bytes
+
+
+def _from_driver(trace: TracebackType | None) -> bool:
+    """Return whether the innermost frame is SQLAlchemy's: it called the driver."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return str(name).startswith("sqlalchemy.")
 
 
 def store_error(place: str, said: str) -> StoreError:
     """Return what to raise when a driver refuses, by what it said: what to do, without values."""
+    if any(part in said.lower() for part in _DAMAGED):
+        said = _MALFORMED  # some of these quote what stands there
     lowered = said.lower()
     known = next((part for part in _REMEDIES if part in lowered), None)
     what = said.splitlines()[0] if known else "the database refused a statement"
