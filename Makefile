@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 ROUNDS ?= 1000
 STOPS ?= 100
 
-.PHONY: help demo test soak test-wheel lint format bench lock schemas clean
+.PHONY: help demo test soak test-wheel lint audit format bench lock schemas clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -48,6 +48,9 @@ lint: $(VENV)/.dev  ## Check style, types and who imports whom.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(VENV)/.dev  ## Look for known vulnerabilities in what the lock files pin.
+	$(BIN)/python .ci/audit.py requirements.lock requirements-dev.lock
 
 format: $(VENV)/.dev  ## Format the code.
 	$(BIN)/ruff format .

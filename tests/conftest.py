@@ -23,7 +23,10 @@ from crm_steward.store.database import Database
 settings.register_profile(
     "steward", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("steward")
+settings.register_profile(
+    "soak", parent=settings.get_profile("steward"), max_examples=400, stateful_step_count=50
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steward"))
 
 # The suite that is shipped for connectors explains its assertions as tests of ours do.
 pytest.register_assert_rewrite("crm_steward.testing")

@@ -23,6 +23,7 @@ from crm_steward.sdk import (
     MergeHabits,
     ProofPart,
     Quota,
+    Remedy,
 )
 
 PropertyName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
@@ -122,6 +123,25 @@ SPEC = ConnectorSpec(
     ),
     credentials=("token",),
     merge_max=2,
+    remedies={
+        Capability.UNMERGE: Remedy(
+            en="HubSpot takes no merge back, and keeps the other records' addresses with the survivor; "
+            "what each held is in the journal (crm-steward journal --json)",
+            fr="HubSpot ne défait aucune fusion, et garde les adresses des autres fiches avec celle qui "
+            "reste ; ce que portait chacune est dans le journal (crm-steward journal --json)",
+        ),
+        Capability.UNDELETE: Remedy(
+            en="HubSpot's API brings no contact back: restore it in HubSpot",
+            fr="l'API de HubSpot ne ramène aucun contact : le restaurer dans HubSpot",
+            within=timedelta(days=90),
+        ),
+        Capability.LIFT_EMAIL: Remedy(
+            en="HubSpot keeps the opt-out with the address, and its API would only subscribe the "
+            "person anew, a consent that nobody gave: let the person subscribe again",
+            fr="HubSpot garde l'opposition avec l'adresse, et son API ne ferait qu'abonner à nouveau "
+            "la personne, un consentement que nul n'a donné : que la personne s'abonne à nouveau",
+        ),
+    },
     # "Opt-outs hang on the address and not on the contact": see consents.py.
     keeps_optouts=True,
     fields=frozenset(MAPPABLE) - set(KEPT) - {"full_name", "kind"}

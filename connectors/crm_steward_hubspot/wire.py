@@ -20,8 +20,8 @@ from typing import Any
 from hubspot import HubSpot  # noqa: TID253 - imported when a connection is opened, not before
 from urllib3.exceptions import HTTPError
 
-from crm_steward.sdk import AuthError, Context, Quota, StewardError, Token
-from crm_steward_hubspot import HubSpotSettings, errors, paths
+from crm_steward.sdk import AuthError, Context, Quota, StewardError, Token, guard_pools
+from crm_steward_hubspot import SPEC, HubSpotSettings, errors, paths
 from crm_steward_hubspot.auth import Form, token_source
 from crm_steward_hubspot.documents import Document, ends_soundly
 
@@ -48,6 +48,7 @@ class Wire:
     def __init__(self, settings: HubSpotSettings, context: Context) -> None:
         url = (settings.base_url or DEFAULT_URL).rstrip("/")
         self._connection = context.connection
+        self._allowed = settings.allow_hosts
         self._calls = context.calls
         self._timeout = (
             min(5.0, settings.timeout.total_seconds()),
@@ -72,47 +73,54 @@ class Wire:
     @cached_property
     def contacts(self) -> Any:
         """Contacts one by one: `/crm/v3/objects/contacts`."""
-        return self._client.crm.contacts.basic_api
+        return self._guarded(self._client.crm.contacts.basic_api)
 
     @cached_property
     def contact_batches(self) -> Any:
         """Contacts by the hundred: `/crm/v3/objects/contacts/batch`."""
-        return self._client.crm.contacts.batch_api
+        return self._guarded(self._client.crm.contacts.batch_api)
 
     @cached_property
     def contact_search(self) -> Any:
         """`/crm/v3/objects/contacts/search`."""
-        return self._client.crm.contacts.search_api
+        return self._guarded(self._client.crm.contacts.search_api)
 
     @cached_property
     def tasks(self) -> Any:
         """Tasks one by one: `/crm/v3/objects/tasks`."""
-        return self._client.crm.objects.tasks.basic_api
+        return self._guarded(self._client.crm.objects.tasks.basic_api)
 
     @cached_property
     def task_batches(self) -> Any:
         """Tasks by the hundred: `/crm/v3/objects/tasks/batch`."""
-        return self._client.crm.objects.tasks.batch_api
+        return self._guarded(self._client.crm.objects.tasks.batch_api)
 
     @cached_property
     def subscription_types(self) -> Any:
         """`/communication-preferences/v3/definitions`."""
-        return self._client.communication_preferences.definition_api
+        return self._guarded(self._client.communication_preferences.definition_api)
 
     @cached_property
     def subscriptions(self) -> Any:
         """One address and one kind of e-mail: `/communication-preferences/v3`."""
-        return self._client.communication_preferences.status_api
+        return self._guarded(self._client.communication_preferences.status_api)
 
     @cached_property
     def owners(self) -> Any:
         """`/crm/v3/owners`."""
-        return self._client.crm.owners.owners_api
+        return self._guarded(self._client.crm.owners.owners_api)
 
     @cached_property
     def properties(self) -> Any:
         """`/crm/v3/properties`."""
-        return self._client.crm.properties.core_api
+        return self._guarded(self._client.crm.properties.core_api)
+
+    def _guarded(self, api: Any) -> Any:
+        """Let the library's own pool of connections reach no stranger and no private network."""
+        guard_pools(
+            api.api_client.rest_client.pool_manager, hosts=SPEC.hosts, allow_hosts=self._allowed
+        )
+        return api
 
     def call(
         self,
@@ -350,6 +358,7 @@ class Wire:
 
     def _learn(self, headers: Any) -> None:
         """Follow the limits the answer states, and its clock; search answers state no limits."""
+        self._calls.note_date(headers)
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             self._crm_time = parsedate_to_datetime(headers["Date"]).astimezone(UTC) + _SECOND
         limit, left = _number(headers, "Max"), _number(headers, "Remaining")

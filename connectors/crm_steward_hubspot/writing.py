@@ -13,9 +13,12 @@ from crm_steward.sdk import (
     Clock,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
     Outcome,
+    RecreateRecords,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
 )
 from crm_steward_hubspot.archiving import Archives
@@ -23,7 +26,7 @@ from crm_steward_hubspot.closing import Closings
 from crm_steward_hubspot.mapping import ContactMap
 from crm_steward_hubspot.merging import Merges
 from crm_steward_hubspot.optouts import Unsubscriber
-from crm_steward_hubspot.outcomes import of
+from crm_steward_hubspot.outcomes import NEVER_ANEW, NEVER_BACK, NEVER_LIFTED, never, of
 from crm_steward_hubspot.reading import Reader
 from crm_steward_hubspot.suppressing import Suppressions
 from crm_steward_hubspot.tasks import Tasks
@@ -64,6 +67,9 @@ class Writer:
             yield from self._tasks.apply(of(CreateTask, group))
             yield from self._closings.apply(of(CloseTask, group))
             yield from self._suppressions.apply(of(SuppressChannel, group))
+            yield from never(of(LiftSuppression, group), NEVER_LIFTED)
+            yield from never(of(UndeleteRecords, group), NEVER_BACK)
+            yield from never(of(RecreateRecords, group), NEVER_ANEW)
             yield from self._merges.apply(of(MergeRecords, group))
             yield from self._archives.apply(of(ArchiveRecord, group))
 
@@ -80,5 +86,8 @@ class Writer:
             yield from self._tasks.settle(of(CreateTask, group), found)
             yield from self._closings.settle(of(CloseTask, group))
             yield from self._suppressions.settle(of(SuppressChannel, group), records)
+            yield from never(of(LiftSuppression, group), NEVER_LIFTED)
+            yield from never(of(UndeleteRecords, group), NEVER_BACK)
+            yield from never(of(RecreateRecords, group), NEVER_ANEW)
             yield from self._merges.settle(of(MergeRecords, group), found)
             yield from self._archives.settle(of(ArchiveRecord, group), found)

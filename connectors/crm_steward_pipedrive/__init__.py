@@ -18,6 +18,7 @@ from crm_steward.sdk import (
     CrmSettings,
     MergeHabits,
     Quota,
+    Remedy,
 )
 
 DAILY = Quota(name="daily", calls=30_000, per=timedelta(days=1))
@@ -69,6 +70,7 @@ SPEC = ConnectorSpec(
             Capability.SUPPRESS_EMAIL,
             Capability.MERGE,
             Capability.ARCHIVE,
+            Capability.RECREATE,
             Capability.INCREMENTAL,
         }
     ),
@@ -92,6 +94,19 @@ SPEC = ConnectorSpec(
     fixed=frozenset({"company"}),
     fields=frozenset(MAPPABLE) - set(KEPT) - {"language", "website", "source", "kind"}
     | {"consent_email", "consent_email_basis", "has_notes"},
+    remedies={
+        Capability.UNDELETE: Remedy(
+            en="Pipedrive's API brings no person back: restore it in Pipedrive",
+            fr="l'API de Pipedrive ne ramène aucune personne : la restaurer dans Pipedrive",
+            within=timedelta(days=30),
+        ),
+        Capability.LIFT_EMAIL: Remedy(
+            en="Pipedrive's API changes marketing_status once, and ignores what would take it back: "
+            "let the person subscribe again",
+            fr="l'API de Pipedrive ne change marketing_status qu'une fois, et ignore un retour en "
+            "arrière : que la personne s'abonne à nouveau",
+        ),
+    },
     consent_sources=frozenset({"marketing_status", "doi_status"}),
     example="""\
 # api_token: keep it out of this file, in secrets/ or in the environment

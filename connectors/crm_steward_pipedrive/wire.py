@@ -28,6 +28,7 @@ from crm_steward.sdk import (
     TokenSource,
     checked_url,
     fixed_token,
+    is_loopback,
     open_session,
     transport_error,
 )
@@ -150,7 +151,9 @@ class Wire:
         self._settings = settings
         self._calls = context.calls
         self._clock = context.clock
-        self._session = open_session(settings.timeout)
+        self._session = open_session(
+            settings.timeout, hosts=SPEC.hosts, allow_hosts=settings.allow_hosts
+        )
         self._tokens = self._source(context)
         self._ahead = timedelta(0)
         self.left: dict[str, int] = {}
@@ -258,7 +261,7 @@ class Wire:
             host = urlsplit(address).hostname or ""
         except (ConfigError, ValueError):
             address = ""
-        if not address.startswith("https://"):
+        if not address.startswith("https://") or is_loopback(host):
             raise errors.strange_host(self.connection, host or "another host")
         return address
 
@@ -294,6 +297,7 @@ class Wire:
 
     def _learn(self, headers: Mapping[str, str]) -> None:
         """Follow the limits that the answer states, and its clock."""
+        self._calls.note_date(headers)
         for quota, prefix in ((BURST, "x-ratelimit"), (DAILY, "x-daily-ratelimit-token")):
             limit, left = (_number(headers, f"{prefix}-{part}") for part in ("limit", "remaining"))
             # The burst is the token's own, so a little left is mostly our own doing; nothing left

@@ -8,6 +8,7 @@ is settled by reading by id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from crm_steward.sdk import (
@@ -20,6 +21,7 @@ from crm_steward.sdk import (
     MergeRecords,
     Outcome,
     RecordRejectedError,
+    RecreateRecords,
     RetryableError,
     Status,
     SuppressChannel,
@@ -35,11 +37,13 @@ from crm_steward_pipedrive.merging import Merger
 from crm_steward_pipedrive.patching import body_of, plain
 from crm_steward_pipedrive.reading import Reader
 from crm_steward_pipedrive.records import Records
+from crm_steward_pipedrive.recreating import Recreator
 from crm_steward_pipedrive.tasks import Tasks
 from crm_steward_pipedrive.values import text_of
 from crm_steward_pipedrive.wire import Document, Wire, row_of
 
 UPDATE_COST, DELETE_COST = 5, 3
+_NEVER = "Pipedrive's API cannot do that"
 _GONE = "the contact is gone"
 _NAMES = ("first_name", "last_name")
 _LISTS: Mapping[str, Callable[[Contact], Sequence[str]]] = {
@@ -69,25 +73,34 @@ class Writer:
         self._merger = Merger(wire, records, reader, self._suppressor)
         self._tasks = Tasks(wire)
         self._closings = Closings(wire, records)
+        self._recreator = Recreator(wire, records, contacts)
         self._parts_otherwise = False
         """Set once Pipedrive was seen to part a name of several words unlike we meant it."""
 
     def apply(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Make changes in order, one call each."""
         for change in changes:
-            match change:
-                case UpdateFields():
-                    yield self._guarded(change, lambda one=change: self._update(one))  # type: ignore[misc] # the default binds it
-                case CreateTask():
-                    yield self._guarded(change, lambda one=change: self._create(one))  # type: ignore[misc] # same
-                case CloseTask():
-                    yield self._guarded(change, lambda one=change: self._closings.close(one))  # type: ignore[misc] # same
-                case SuppressChannel():
-                    yield self._guarded(change, lambda one=change: self._suppress(one))  # type: ignore[misc] # same
-                case MergeRecords():
-                    yield self._merger.merge(change)
-                case ArchiveRecord():
-                    yield self._guarded(change, lambda one=change: self._archive(one))  # type: ignore[misc] # same
+            if isinstance(change, MergeRecords):
+                yield self._merger.merge(change)
+            elif isinstance(change, RecreateRecords):
+                yield self._recreator.apply(change)
+            else:
+                yield self._guarded(change, partial(self._made, change))
+
+    def _made(self, change: Change) -> Outcome:
+        match change:
+            case UpdateFields():
+                return self._update(change)
+            case CreateTask():
+                return self._create(change)
+            case CloseTask():
+                return self._closings.close(change)
+            case SuppressChannel():
+                return self._suppress(change)
+            case ArchiveRecord():
+                return self._archive(change)
+            case _:
+                return ended(change, Status.REJECTED, _NEVER)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether changes took effect whose answer was lost."""
@@ -95,23 +108,31 @@ class Writer:
         ids = [change.ref.id for change in changes if not isinstance(change, CloseTask)]
         found = self._reader.fresh(ids) if ids else {}
         for change in changes:
-            contact = found.get(change.ref.id)
             if isinstance(change, CloseTask):
                 yield closed[change_key(change)]
+            elif isinstance(change, RecreateRecords):
+                yield self._recreator.settle(change)
             elif isinstance(change, MergeRecords):
                 yield self._merger.settle(change)
-            elif isinstance(change, ArchiveRecord):
-                there = contact is not None and contact.ref == change.ref
-                status = Status.ABSENT if there else Status.VERIFIED
-                yield ended(change, status, "the contact is still there" if there else "")
-            elif contact is None:
-                yield ended(change, Status.REJECTED, _GONE)
-            elif isinstance(change, UpdateFields):
-                yield self._settled_update(change, contact)
-            elif isinstance(change, CreateTask):
-                yield self._settled_task(change, contact)
             else:
-                yield _settled_suppression(change, contact)
+                yield self._settled(change, found.get(change.ref.id))
+
+    def _settled(self, change: Change, contact: Contact | None) -> Outcome:
+        if isinstance(change, ArchiveRecord):
+            there = contact is not None and contact.ref == change.ref
+            status = Status.ABSENT if there else Status.VERIFIED
+            return ended(change, status, "the contact is still there" if there else "")
+        if contact is None:
+            return ended(change, Status.REJECTED, _GONE)
+        match change:
+            case UpdateFields():
+                return self._settled_update(change, contact)
+            case CreateTask():
+                return self._settled_task(change, contact)
+            case SuppressChannel():
+                return _settled_suppression(change, contact)
+            case _:
+                return ended(change, Status.REJECTED, _NEVER)
 
     @staticmethod
     def _guarded(change: Change, make: Callable[[], Outcome]) -> Outcome:

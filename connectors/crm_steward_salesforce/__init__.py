@@ -23,8 +23,12 @@ SPEC = ConnectorSpec(
             Capability.CLOSE_TASK,
             Capability.SUPPRESS_EMAIL,
             Capability.SUPPRESS_PHONE,
+            Capability.LIFT_EMAIL,
+            Capability.LIFT_PHONE,
             Capability.MERGE,
             Capability.ARCHIVE,
+            Capability.UNDELETE,
+            Capability.UNMERGE,
             Capability.INCREMENTAL,
         }
     ),
@@ -63,6 +67,7 @@ client_id: 3MVG9...             # consumer key of the External Client App
     ),
     credentials=("client_secret",),
     merge_max=3,
+    undeletes_within=timedelta(days=15),
     # The company is an account, a record of its own.
     fixed=frozenset({"company"}),
     fields=frozenset(MAPPABLE)

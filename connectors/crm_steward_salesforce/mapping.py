@@ -334,7 +334,7 @@ def field_table() -> str:
     flags = ", ".join(f"`{name}`" for name in CONTACT_FLAGS)
     bounce = ", ".join(f"`{name}`" for name in _BOUNCE)
     rows += [
-        ("consent: opt-outs", flags, "ticked, never unticked"),
+        ("consent: opt-outs", flags, "ticked; the first two unticked only by lifting"),
         ("consent: bounce", bounce, "no"),
         ("consent: objections", ", ".join(f"`Individual.{n}`" for n in INDIVIDUAL_FLAGS), "no"),
         ("consent: what was said", "`ContactPointTypeConsent`, by `IndividualId`", "no"),

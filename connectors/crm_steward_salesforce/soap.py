@@ -1,7 +1,7 @@
-"""The two calls that only the partner SOAP API has: `login`, and `merge`.
+"""The calls that only the partner SOAP API has: `login`, `merge` and `undelete`.
 
 Salesforce's merge exists neither in REST nor in Bulk. An OAuth access token serves as session id.
-Source: SOAP API Developer Guide, `merge()`; partner WSDL.
+Source: SOAP API Developer Guide, `merge()`, `undelete()`, `AllOrNoneHeader`; partner WSDL.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _ENVELOPE = (
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of one merge.
+    """What became of one merge, or of one record that was to come back.
 
     Args:
         success: Whether it took effect.
-        id: The master.
+        id: The master, or the record that came back.
         losers: Those that were merged into it.
         code: Salesforce's code where it was refused.
         fields: The fields that the refusal names.
@@ -69,8 +69,8 @@ class Answer:
         found = next((item for item in self.root.iter() if _local(item) == name), None)
         return (found.text or "").strip() if found is not None else ""
 
-    def merges(self) -> list[Merged]:
-        """Return the results of `merge`, in order."""
+    def results(self) -> list[Merged]:
+        """Return the results of `merge` or `undelete`, in order; of the latter without losers."""
         results = [item for item in self.root.iter() if _local(item) == "result"]
         return [_merged(item) for item in results]
 
@@ -120,6 +120,21 @@ def merge(
         "</urn:request></urn:merge>"
     )
     return _ENVELOPE.format(header=header, body=body).encode()
+
+
+def undelete(session: str, ids: Sequence[str]) -> bytes:
+    """Return the message that takes contacts out of the recycle bin, all or none of them.
+
+    Args:
+        session: The access token.
+        ids: The contacts.
+    """
+    header = (
+        f"<urn:SessionHeader><urn:sessionId>{escape(session)}</urn:sessionId></urn:SessionHeader>"
+        "<urn:AllOrNoneHeader><urn:allOrNone>true</urn:allOrNone></urn:AllOrNoneHeader>"
+    )
+    wanted = "".join(f"<urn:ids>{escape(one)}</urn:ids>" for one in ids)
+    return _ENVELOPE.format(header=header, body=f"<urn:undelete>{wanted}</urn:undelete>").encode()
 
 
 def parse(content: bytes) -> Answer | None:

@@ -33,7 +33,7 @@ from crm_steward.sdk import (
 )
 from crm_steward_salesforce import errors, soap
 from crm_steward_salesforce.login import TITLE, Login
-from crm_steward_salesforce.settings import SalesforceSettings
+from crm_steward_salesforce.settings import HOSTS, SalesforceSettings
 
 T = TypeVar("T")
 Record = Mapping[str, Any]
@@ -72,7 +72,10 @@ class Wire:
     def __init__(self, settings: SalesforceSettings, context: Context) -> None:
         base = urlsplit(settings.base_url or "")
         self._session = open_session(
-            settings.timeout, plain=base.netloc if base.scheme == "http" else ""
+            settings.timeout,
+            plain=base.netloc if base.scheme == "http" else "",
+            hosts=HOSTS,
+            allow_hosts=settings.allow_hosts,
         )
         self._session.hooks["response"].append(self._note)
         self._tokens = Login(settings, context, self._session).tokens()
@@ -184,7 +187,26 @@ class Wire:
 
         return self.call(write, repeatable=False)
 
+    def undelete(self, ids: Sequence[str]) -> None:
+        """Take contacts out of the recycle bin, all or none of them.
+
+        Raises:
+            SalesforceRejectedError: Salesforce refuses it; nothing took effect.
+        """
+
+        def write(client: Salesforce) -> None:
+            message = soap.undelete(client.session_id, ids)
+            url = f"https://{client.sf_instance}/services/Soap/u/{client.sf_version}"
+            response = client.session.post(url, data=message, headers=soap.HEADERS)
+            self._results(response, len(ids))
+
+        self.call(write, repeatable=False)
+
     def _merged(self, response: requests.Response) -> soap.Merged:
+        return self._results(response, 1)[0]
+
+    def _results(self, response: requests.Response, count: int) -> list[soap.Merged]:
+        """Read a SOAP answer with so many results, all of which are to be successes."""
         answer = soap.parse(response.content)
         if answer is not None and answer.fault and answer.fault != "?":
             total = "TotalRequests" in answer.text_of_fault
@@ -192,13 +214,14 @@ class Wire:
             raise errors.from_code(self.connection, refusal)
         if response.status_code != HTTPStatus.OK:
             raise errors.from_answer(self.connection, response.status_code, None)
-        results = answer.merges() if answer is not None else []
-        if len(results) != 1:
-            raise ValueError("not the answer to a merge")
-        if not results[0].success:
-            refusal = errors.Refusal(HTTPStatus.OK, results[0].code, results[0].fields)
-            raise errors.from_code(self.connection, refusal)
-        return results[0]
+        results = answer.results() if answer is not None else []
+        if len(results) != count:
+            raise ValueError("not the answer to this call")
+        for one in results:
+            if not one.success:
+                refusal = errors.Refusal(HTTPStatus.OK, one.code, one.fields)
+                raise errors.from_code(self.connection, refusal)
+        return results
 
     def _check_lock(self, row: Any) -> None:
         refusal = errors.refusal_of(HTTPStatus.OK, _errors_of(row))
@@ -281,6 +304,7 @@ class Wire:
 
     def _note(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Follow what an answer's headers say: the org's clock, its day, and a wait asked for."""
+        self._calls.note_date(response.headers)
         with suppress(KeyError, ValueError, TypeError):
             self._crm_time = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
         with suppress(KeyError, ValueError):

@@ -15,23 +15,28 @@ from crm_steward.sdk import (
     Change,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
     Outcome,
+    RecreateRecords,
     Status,
     StewardError,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_key,
     ended,
 )
 from crm_steward_salesforce.closing import Closings
 from crm_steward_salesforce.guarded import Memory, Updater
+from crm_steward_salesforce.lifting import Lifter
 from crm_steward_salesforce.mapping import ContactMap
 from crm_steward_salesforce.merging import Merger
 from crm_steward_salesforce.records import Records
 from crm_steward_salesforce.removing import Remover
 from crm_steward_salesforce.schema import Schema
 from crm_steward_salesforce.tasks import Tasks
+from crm_steward_salesforce.undeleting import Undeleter
 from crm_steward_salesforce.wire import Wire
 
 C = TypeVar("C", bound=Change)
@@ -61,6 +66,8 @@ class Writer:
         self._tasks = Tasks(wire, schema, records)
         self._closings = Closings(wire, schema, records)
         self._remover = Remover(wire, schema, records)
+        self._undeleter = Undeleter(wire, records)
+        self._lifter = Lifter(wire, schema, records)
         self._merger = Merger(wire, schema, contacts, records)
 
     def apply(self, changes: Sequence[Change]) -> Iterator[Outcome]:
@@ -77,29 +84,30 @@ class Writer:
             *self._closings.settled(_of(CloseTask, changes)),
             *self._remover.archived(_of(ArchiveRecord, changes)),
             *map(self._merger.settled, _of(MergeRecords, changes)),
+            *map(_never, _of(RecreateRecords, changes)),
+            *map(self._undeleter.settled, _of(UndeleteRecords, changes)),
             *self._settled_fields(changes),
         ):
             done[outcome.key] = outcome
         yield from (done[key] for key in map(change_key, changes))
 
     def _applied(self, group: Sequence[Change]) -> Iterator[Outcome]:
-        match group[0]:
-            case UpdateFields():
-                for part in _distinct(_of(UpdateFields, group)):
-                    yield from self._updater.update(part)
-            case CreateTask():
-                yield from _ordered(_of(CreateTask, group), self._tasks.create)
-            case CloseTask():
-                yield from _ordered(_of(CloseTask, group), self._closings.close)
-            case SuppressChannel():
-                yield from _ordered(_of(SuppressChannel, group), self._remover.suppress)
-            case ArchiveRecord():
-                yield from _ordered(_of(ArchiveRecord, group), self._remover.archive)
-            case MergeRecords():
-                yield from map(self._merger.merge, _of(MergeRecords, group))
+        if isinstance(group[0], UpdateFields):
+            for part in _distinct(_of(UpdateFields, group)):
+                yield from self._updater.update(part)
+            return
+        yield from _ordered(_of(CreateTask, group), self._tasks.create)
+        yield from _ordered(_of(CloseTask, group), self._closings.close)
+        yield from _ordered(_of(SuppressChannel, group), self._remover.suppress)
+        yield from map(self._lifter.lift, _of(LiftSuppression, group))
+        yield from _ordered(_of(ArchiveRecord, group), self._remover.archive)
+        yield from map(_never, _of(RecreateRecords, group))
+        yield from map(self._undeleter.undelete, _of(UndeleteRecords, group))
+        yield from map(self._merger.merge, _of(MergeRecords, group))
 
     def _settled_fields(self, changes: Sequence[Change]) -> Iterator[Outcome]:
-        wanted = [c for c in changes if isinstance(c, UpdateFields | SuppressChannel)]
+        kinds = UpdateFields | SuppressChannel | LiftSuppression
+        wanted = [c for c in changes if isinstance(c, kinds)]
         found = self._records.found([change.ref.id for change in wanted]) if wanted else {}
         for change in wanted:
             held = found.get(change.ref.id)
@@ -107,8 +115,15 @@ class Writer:
                 yield ended(change, Status.REJECTED, "the contact is gone")
             elif isinstance(change, UpdateFields):
                 yield self._updater.settled(change, held)
+            elif isinstance(change, LiftSuppression):
+                yield self._lifter.settled(change, held)
             else:
                 yield self._remover.suppressed(change, held)
+
+
+def _never(change: RecreateRecords) -> Outcome:
+    """Refuse to make anew what can be brought back."""
+    return ended(change, Status.REJECTED, "merged contacts come back under their own ids here")
 
 
 def _of(kind: type[C], changes: Iterable[Change]) -> list[C]:
@@ -135,6 +150,8 @@ def _ordered(
     Raises:
         StewardError: What has no outcome was not sent.
     """
+    if not changes:
+        return
     done: dict[str, Outcome] = {}
     failure: StewardError | None = None
     try:

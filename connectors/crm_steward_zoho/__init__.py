@@ -84,8 +84,11 @@ SPEC = ConnectorSpec(
             Capability.TASK,
             Capability.CLOSE_TASK,
             Capability.SUPPRESS_EMAIL,
+            Capability.LIFT_EMAIL,
             Capability.MERGE,
             Capability.ARCHIVE,
+            Capability.UNDELETE,
+            Capability.UNMERGE,
             Capability.INCREMENTAL,
         }
     ),
@@ -101,6 +104,7 @@ SPEC = ConnectorSpec(
     settle_after=timedelta(seconds=60),
     batch=10,
     merge_max=3,
+    undeletes_within=timedelta(days=60),
     # The company is an account, a record of its own.
     fixed=frozenset({"company"}),
     fields=frozenset(MAPPABLE)
@@ -142,7 +146,8 @@ SPEC = ConnectorSpec(
         ),
         (
             "To write fixes, tasks and merges, take ZohoCRM.modules.contacts.ALL and "
-            "ZohoCRM.modules.tasks.ALL instead of the first two."
+            "ZohoCRM.modules.tasks.ALL instead of the first two; to bring back what was archived or "
+            "merged, ZohoCRM.settings.recycle_bin.UPDATE."
         ),
         "Exchange the code for a refresh token (README), or give it as `code` within its minutes.",
     ),

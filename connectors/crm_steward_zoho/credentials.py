@@ -29,7 +29,7 @@ from crm_steward.sdk import (
     transport_error,
 )
 from crm_steward_zoho import DATA_CENTERS, ZohoSettings
-from crm_steward_zoho.errors import seconds_of, unreadable
+from crm_steward_zoho.errors import elsewhere, seconds_of, unreadable
 
 _BLOCKED = 600.0
 """Seconds after which tokens are given again, once ten were had."""
@@ -113,6 +113,8 @@ class Credentials:
         error = answer.get("error")
         if isinstance(error, str) and _ERROR.fullmatch(error):
             return _refused(name, error.lower().replace(" ", "_"), code=code)
+        if response.is_redirect:
+            return elsewhere(name, response.status_code)
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             wait = seconds_of(response.headers)
             return _blocked(name, _BLOCKED if wait is None else wait)

@@ -153,12 +153,7 @@ class Refusal:
         )
 
     def _elsewhere(self) -> StewardError:
-        problem = Problem(
-            f"connection '{self.connection}': Zoho's address answers with a redirect "
-            f"({self.status}), which is not followed",
-            hint="Correct data_center or base_url, or the proxy in between.",
-        )
-        return ConfigError([problem])
+        return elsewhere(self.connection, self.status)
 
     def _unavailable(self) -> StewardError:
         return RetryableError(
@@ -166,6 +161,16 @@ class Refusal:
             hint="See status.zoho.com if it lasts.",
             retry_after=self.retry_after,
         )
+
+
+def elsewhere(connection: str, status: int) -> ConfigError:
+    """Return our error for a redirect, which would take the credential with it."""
+    problem = Problem(
+        f"connection '{connection}': Zoho's address answers with a redirect ({status}), which is "
+        "not followed",
+        hint="Correct data_center or base_url, or the proxy in between.",
+    )
+    return ConfigError([problem])
 
 
 def unreadable(connection: str) -> RetryableError:

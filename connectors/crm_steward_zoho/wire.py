@@ -24,7 +24,7 @@ from crm_steward.sdk import (
     open_session,
     transport_error,
 )
-from crm_steward_zoho import ZohoSettings
+from crm_steward_zoho import SPEC, ZohoSettings
 from crm_steward_zoho.credentials import Credentials
 from crm_steward_zoho.errors import Refusal, seconds_of, unreadable
 
@@ -77,7 +77,9 @@ class Wire:
     def __init__(self, settings: ZohoSettings, context: Context) -> None:
         self.connection = context.connection
         self._calls = context.calls
-        self._session = open_session(settings.timeout)
+        self._session = open_session(
+            settings.timeout, hosts=SPEC.hosts, allow_hosts=settings.allow_hosts
+        )
         self._tokens = Credentials(settings, context, self._session).tokens()
         self._quota = Quota(name="credits", calls=settings.credits, per=timedelta(days=1))
         self._calls.learn(self._quota)
@@ -240,7 +242,8 @@ class Wire:
         return refusal.error()
 
     def _learn(self, headers: Any) -> None:
-        """Follow what is left of the credits, which Zoho says once half of them are gone."""
+        """Follow what is left of the credits, which Zoho says once half are gone, and its clock."""
+        self._calls.note_date(headers)
         text = headers.get("X-API-CREDITS-REMAINING") or ""
         if _CREDITS.fullmatch(text):
             self.left["credits"] = int(text)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import assert_never
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, assert_never
 
 from crm_steward.sdk import (
     ArchiveRecord,
@@ -12,20 +12,29 @@ from crm_steward.sdk import (
     Contact,
     Context,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
     Outcome,
+    RecreateRecords,
+    Status,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
+    ended,
 )
 from crm_steward_zoho import ZohoSettings
 from crm_steward_zoho.batches import MOST, Batches
 from crm_steward_zoho.closing import Closings
+from crm_steward_zoho.lifting import Lifter
 from crm_steward_zoho.mapping import ContactMap
 from crm_steward_zoho.merging import Merger
 from crm_steward_zoho.reading import Reader
 from crm_steward_zoho.tasks import Tasks
+from crm_steward_zoho.undeleting import Undeleter
 from crm_steward_zoho.updates import Memory, Updater
 from crm_steward_zoho.wire import Wire
+
+_NEVER_ANEW = "merged contacts come back under their own ids here"
 
 
 class Writer:
@@ -59,6 +68,8 @@ class Writer:
         self._tasks = Tasks(wire, triggers)
         self._closings = Closings(wire, triggers)
         self._batches = Batches(wire, reader, triggers)
+        self._undeleter = Undeleter(wire, reader)
+        self._lifter = Lifter(wire, contacts, reader, triggers)
         self._merger = Merger(wire, contacts, reader, self._batches, context.stop)
 
     def apply(self, changes: Sequence[Change]) -> Iterator[Outcome]:
@@ -86,23 +97,37 @@ class Writer:
         closed = self._closings.settle([c for c in changes if isinstance(c, CloseTask)])
         for change in changes:
             record = records.get(self._reader.survivor_of(change.ref.id))
-            read = self._map.contact(record) if record is not None else None
-            contact = read if isinstance(read, Contact) else None
             match change:
-                case UpdateFields():
-                    yield self._updater.settle(change, contact)
                 case CreateTask():
                     yield self._tasks.settle(change)
                 case CloseTask():
                     yield next(closed)
-                case SuppressChannel():
-                    yield self._batches.settle_suppression(change, record)
                 case MergeRecords():
                     yield self._merger.settle(change)
-                case ArchiveRecord():
-                    yield self._batches.settle_archiving(change, contact)
+                case UndeleteRecords():
+                    yield self._undeleter.settle(change)
+                case RecreateRecords():
+                    yield ended(change, Status.REJECTED, _NEVER_ANEW)
                 case _:
-                    assert_never(change)
+                    yield self._settled(change, record)
+
+    def _settled(
+        self,
+        change: UpdateFields | SuppressChannel | LiftSuppression | ArchiveRecord,
+        record: Mapping[str, Any] | None,
+    ) -> Outcome:
+        """Look whether a change of the record itself took effect."""
+        read = self._map.contact(record) if record is not None else None
+        contact = read if isinstance(read, Contact) else None
+        match change:
+            case UpdateFields():
+                return self._updater.settle(change, contact)
+            case SuppressChannel():
+                return self._batches.settle_suppression(change, record)
+            case LiftSuppression():
+                return self._lifter.settle(change, record)
+            case ArchiveRecord():
+                return self._batches.settle_archiving(change, contact)
 
     def _one(self, change: Change) -> Outcome:
         match change:
@@ -110,14 +135,16 @@ class Writer:
                 return self._updater.apply(change)
             case CreateTask():
                 return self._tasks.create(change)
-            case CloseTask():
-                return next(self._closings.apply([change]))
             case MergeRecords():
                 return self._merger.apply(change)
-            case SuppressChannel():
-                return next(self._batches.suppress([change]))
-            case ArchiveRecord():
-                return next(self._batches.archive([change]))
+            case LiftSuppression():
+                return self._lifter.apply(change)
+            case UndeleteRecords():
+                return self._undeleter.apply(change)
+            case RecreateRecords():
+                return ended(change, Status.REJECTED, _NEVER_ANEW)
+            case CloseTask() | SuppressChannel() | ArchiveRecord():
+                raise TypeError("these share requests")
             case _:
                 assert_never(change)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from crm_steward.connect.calls import Calls, RetryPolicy
 from crm_steward.connect.crm import CanonicalField, CrmSettings, FieldName, ProofPart, SourceName
 from crm_steward.connect.hosts import checked_url, is_loopback
-from crm_steward.connect.http import open_session, transport_error
+from crm_steward.connect.http import guard_pools, open_session, transport_error
 from crm_steward.connect.kept import Kept, read_flag, read_number, read_source_type
 from crm_steward.connect.neutral import disarm, rearm
 from crm_steward.connect.protocol import (
@@ -17,6 +17,7 @@ from crm_steward.connect.protocol import (
     Connector,
     Cursor,
     Gone,
+    Identified,
     MappedField,
     Outcome,
     Owner,
@@ -69,6 +70,7 @@ from crm_steward.model import (
     FieldType,
     InputError,
     Kind,
+    LiftSuppression,
     MergeHabits,
     MergeRecords,
     Phone,
@@ -77,12 +79,15 @@ from crm_steward.model import (
     Problem,
     RecordRef,
     RecordRejectedError,
+    RecreateRecords,
+    Remedy,
     RetryableError,
     Revision,
     SourceType,
     Stage,
     StewardError,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
     change_key,
@@ -124,9 +129,11 @@ __all__ = [
     "FieldType",
     "FixedToken",
     "Gone",
+    "Identified",
     "InputError",
     "Kept",
     "Kind",
+    "LiftSuppression",
     "MappedField",
     "MemoryVault",
     "MergeHabits",
@@ -143,6 +150,8 @@ __all__ = [
     "Quota",
     "RecordRef",
     "RecordRejectedError",
+    "RecreateRecords",
+    "Remedy",
     "RetryPolicy",
     "RetryableError",
     "Revision",
@@ -159,6 +168,7 @@ __all__ = [
     "TokenRefusedError",
     "TokenSource",
     "Tokens",
+    "UndeleteRecords",
     "UpdateFields",
     "Value",
     "Vault",
@@ -167,6 +177,7 @@ __all__ = [
     "disarm",
     "ended",
     "fixed_token",
+    "guard_pools",
     "is_loopback",
     "open_session",
     "read_flag",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import shutil
 import signal
 import sqlite3
 import stat
@@ -75,6 +77,81 @@ def test_who_was_erased_since_does_not_come_back(
     assert said["records_erased"] >= 1
     assert address.encode() not in filled.read_bytes()
     assert stat.S_IMODE(filled.stat().st_mode) == 0o600
+
+
+def test_who_was_erased_stays_so_when_a_copy_is_put_back_by_hand(
+    steward: Cli, filled: Path, tmp_path: Path
+) -> None:
+    """Not by restore: the first command that would write notices the copy, and erases them again."""
+    with sqlite3.connect(filled) as held:
+        query = "SELECT email_keys FROM contacts WHERE email_keys NOT IN ('[]', '') LIMIT 1"
+        address = json.loads(held.execute(query).fetchone()[0])[0]
+    ok(steward, "plan")
+    steward("erase", "--email", address, "--yes")
+    shutil.copyfile(tmp_path / "copy.db", filled)
+    assert address.encode() in filled.read_bytes()
+
+    ok(steward, "plan")
+    done = steward("apply", "--yes")
+
+    assert done.returncode == 6, done.stderr
+    assert "hubspot still waits for a full read" in done.stderr
+    assert address.encode() not in filled.read_bytes()
+
+
+def dumped(path: Path) -> list[str]:
+    """Return all that a database holds, but for who looked at it last."""
+    with sqlite3.connect(path) as held:
+        return [line for line in held.iterdump() if '"leases"' not in line]
+
+
+def test_no_room_for_the_copy(steward: Cli, filled: Path, tmp_path: Path) -> None:
+    """On a full disk: exit 7, what to do, and the present database stands as it was."""
+    before = dumped(filled)
+    assert filled.stat().st_size > 65536
+    done = subprocess.run(  # noqa: PLW1510 -- the code is what is looked at
+        [sys.executable, "-m", "crm_steward", "restore", "copy.db"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)),
+    )
+
+    assert done.returncode == 7, done.stderr
+    assert "present database stands as it was" in " ".join(done.stderr.split())
+    assert dumped(filled) == before
+    assert not [*tmp_path.glob(".*restoring*"), *tmp_path.glob("*before-*")]
+    ok(steward, "restore", "copy.db")
+
+
+def test_a_folder_that_cannot_be_written(steward: Cli, filled: Path, office: Office) -> None:
+    """The database's folder takes no file: exit 7, with what to do, and no traceback."""
+    assert filled.exists()
+    office(database="sqlite:////proc/steward.db")
+
+    done = steward("restore", "copy.db")
+
+    assert done.returncode == 7, done.stderr
+    assert "folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_read_only(steward: Cli, filled: Path, office: Office) -> None:
+    """The copy is not put in place, and what stands there is as it was."""
+    shut = filled.parent / "shut"
+    shut.mkdir()
+    filled.rename(shut / "steward.db")
+    office(database="sqlite:///shut/steward.db")
+    before = (shut / "steward.db").read_bytes()
+    shut.chmod(0o500)
+
+    done = steward("restore", "copy.db")
+
+    shut.chmod(0o700)
+    assert done.returncode == 7, done.stderr
+    assert "permission denied" in done.stderr
+    assert (shut / "steward.db").read_bytes() == before
 
 
 @pytest.mark.parametrize("what", ["garbage", "torn", "missing", "newer", "foreign"])

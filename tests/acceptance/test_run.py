@@ -12,13 +12,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from crm_steward.sandbox import Server, parse_faults, serve
 from crm_steward_hubspot.sandbox import HubSpotSandbox
@@ -53,15 +55,21 @@ class Running:
     """A service that was started in a folder."""
 
     def __init__(
-        self, folder: Path, env: dict[str, str] | None = None, settings: str = SETTINGS
+        self,
+        folder: Path,
+        env: dict[str, str] | None = None,
+        settings: str = SETTINGS,
+        *,
+        name: str = "crm-steward",
+        within: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self.folder = folder
-        (folder / "crm-steward.yaml").write_text(settings.format(port=self.port), "utf-8")
-        self.log = folder / "log"
+        (folder / f"{name}.yaml").write_text(settings.format(port=self.port), "utf-8")
+        self.log = folder / f"{name}.log"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "crm_steward", "run"],
+                [*within, sys.executable, "-m", "crm_steward", "run", "-c", f"{name}.yaml"],
                 cwd=folder,
                 stderr=log,
                 env={**os.environ, **(env or {})},
@@ -119,8 +127,10 @@ def start(folder: Path) -> Iterator[Callable[..., Running]]:
     """Give what starts a service in the folder; it is ended with the test."""
     started: list[Running] = []
 
-    def starting(env: dict[str, str] | None = None, settings: str = SETTINGS) -> Running:
-        started.append(Running(folder, env, settings))
+    def starting(
+        env: dict[str, str] | None = None, settings: str = SETTINGS, **more: Any
+    ) -> Running:
+        started.append(Running(folder, env, settings, **more))
         return started[-1]
 
     yield starting
@@ -294,6 +304,39 @@ def test_a_refused_token_pauses_one_connection_with_one_alarm(
     assert mended.end() == 0
 
 
+def test_readyz_says_what_stops_writing_and_how_it_goes_on(
+    start: Callable[..., Running], steward: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """A pause from another process, and a restored copy of which one CRM cannot be asked."""
+    service = start()
+    service.until(lambda: bool(service.said("scanned")))
+    assert steward("backup", "copy.db").returncode == 0
+    assert service.end() == 0
+    assert steward("restore", "copy.db").returncode == 0
+
+    away = "  crm: {{kind: hubspot, token: pat-invented, base_url: 'http://127.0.0.1:9'}}\n"
+    service = start(settings=SETTINGS.replace("rules:", away + "rules:"))
+
+    def checks() -> dict[str, dict[str, Any]]:
+        found = json.loads(service.page("/readyz")[1] or '{"checks": []}')["checks"]
+        return {check["name"]: check for check in found}
+
+    service.until(lambda: bool(checks()))
+    paused = steward("pause", "--connection", "people", "--reason", "Import", "--by", "Dana")
+    assert paused.returncode == 0, paused.stderr
+    service.until(lambda: "to crm until" in checks()["reconciled"]["why"])
+    why = {name: check["why"] for name, check in checks().items() if not check["ok"]}
+    assert "crm-steward pull --full" in why["reconciled"]
+    assert why["writing"].startswith("Nothing is written to people: paused by Dana since")
+    assert 'To resume: crm-steward resume --connection people --reason "…"' in why["writing"]
+    assert (service.page("/readyz")[0], service.page("/healthz")[0]) == (200, 200)
+
+    assert steward("resume", "--connection", "people", "--reason", "Done").returncode == 0
+    assert checks()["writing"]["ok"]
+    assert service.end() == 0
+    assert "Import" not in service.log.read_text(), "reasons are never logged"
+
+
 def test_sigterm_ends_it_within_ten_seconds_while_the_crm_does_not_answer(
     start: Callable[..., Running],
 ) -> None:
@@ -307,6 +350,73 @@ def test_sigterm_ends_it_within_ten_seconds_while_the_crm_does_not_answer(
         service.until(lambda: bool(service.said("scanned")) and bool(server.log))
         assert service.end() == 0
         assert service.said("stopped")[0]["clean"] is False
+
+
+def test_sighup_takes_up_the_settings_anew(start: Callable[..., Running], folder: Path) -> None:
+    """Wrong settings change nothing but the log; good ones are taken up by the same process."""
+    running = start()
+    running.until(lambda: bool(running.said("started")))
+    settings = folder / "crm-steward.yaml"
+    good = settings.read_text("utf-8")
+
+    settings.write_text(good + "lnguage: fr\n", "utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    refused = "the settings are wrong; the service goes on with those it has"
+    running.until(lambda: bool(running.said(refused)))
+    assert "lnguage" in running.said(refused)[0]["why"]
+    assert running.page("/healthz")[0] == 200
+
+    other = free_port()
+    settings.write_text(good.replace(str(running.port), str(other)), "utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    running.until(lambda: len(running.said("started")) == 2)
+    assert {line["pid"] for line in running.said("started")} == {running.process.pid}
+    assert running.page("/healthz")[0] == 0
+    running.port = other
+    assert running.page("/healthz")[0] == 200
+    assert running.end() == 0
+
+
+ELSEWHERE = ["unshare", "--pid", "--fork", "--kill-child"]
+"""Begins a process in a pid namespace of its own: like one on another machine, nobody else can see
+whether it lives."""
+
+
+@pytest.mark.parametrize("within", [[], ELSEWHERE], ids=["same machine", "elsewhere"])
+def test_a_second_service_stands_by_and_takes_over(
+    start: Callable[..., Running], postgres_url: str, within: list[str]
+) -> None:
+    """It answers while it waits, works when the first was killed, and ends when asked to."""
+    if within and subprocess.run([*within, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no pid namespace may be made here")
+    name = f"t{uuid4().hex}"
+    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    database = postgres_url.replace("/postgres?", f"/{name}?")
+    settings = SETTINGS.replace("}}\nlog", ", standby: true}}\nlog")
+    assert "standby" in settings
+    settings = f'database: "{database}"\n{settings}'
+    first = start(settings=settings, name="first", within=within)
+    first.until(lambda: bool(first.said("started")))
+    second = start(settings=settings, name="second")
+    second.until(lambda: second.page("/readyz")[0] == 200)
+    status, body = second.page("/readyz")
+    assert (status, "standing by" in body) == (200, True)
+    assert second.page("/healthz")[0] == 200
+    assert second.page("/metrics")[1].count("crm_steward_standby 1.0") == 1
+    assert not second.said("started")
+    third = start(settings=settings, name="third")
+    third.until(lambda: third.page("/healthz")[0] == 200)
+    assert third.end() == 0
+    assert not third.said("started")
+
+    first.end(signal.SIGKILL)
+    second.until(lambda: bool(second.said("started")))
+    second.until(lambda: "crm_steward_info" in second.page("/metrics")[1])
+    assert len(second.said("standing by, to take over when it ends")) == 1
+    assert second.end() == 0
 
 
 @pytest.mark.parametrize(

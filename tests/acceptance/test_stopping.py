@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
+
+from crm_steward.sandbox.wire import Request, Response
+
+BATCH = "/contacts/batch/update"
+EVERYBODY = """\
+version: 1
+rules:
+  - id: everybody
+    about: Everybody is to work for one company
+    check: {kind: condition, holds: {not: {field: company, equals: Everybody Ltd}}}
+    actions: [update: {set: {company: Everybody Ltd}}]
+    mode: propose
+"""
 
 
 @pytest.fixture
@@ -45,6 +61,48 @@ def test_a_pause_stops_the_command_line_and_says_who_and_why(
     assert steward("plan").returncode == 0
     assert steward("apply", "--approve", "all", "--yes").returncode == 0
     assert account.writes() != []
+
+
+def test_another_process_pauses_while_apply_writes(
+    steward: Cli, office: Office, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch on the wire ends, none goes out after it; after resume each change is written once."""
+    (tmp_path / "own.yaml").write_text(EVERYBODY, "utf-8")
+    limits = {"max_percent_per_day": 100, "canary": 1000}
+    office(rules={"packs": [], "paths": ["own.yaml"]}, limits=limits)
+    for command in ("pull", "scan", "plan"):
+        assert steward(command).returncode == 0
+    arrived, go_on = threading.Event(), threading.Event()
+    emulator = account.server.emulator
+    answer = emulator.answer
+
+    def waits(request: Request) -> Response:
+        if request.target.endswith(BATCH):
+            arrived.set()
+            assert go_on.wait(60)
+        return answer(request)
+
+    monkeypatch.setattr(emulator, "answer", waits)
+    command = [sys.executable, "-m", "crm_steward", "apply", "--yes", "--approve", "all", "--json"]
+    assert steward("apply").returncode == 0
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert arrived.wait(60)
+        paused = steward("pause", "--reason", "Import")
+        go_on.set()
+        counts = json.loads(process.communicate(timeout=60)[0])
+
+    assert (paused.returncode, process.returncode) == (0, 12)
+    assert len([call for call in account.writes() if call.endswith(BATCH)]) == 1
+    assert {name: counts[name] for name in ("verified", "absent", "left")} == {
+        "verified": 100,
+        "absent": 0,
+        "left": 0,
+    }
+    assert sum(one["changes"] for one in counts["halted"]) == 50
+    assert steward("resume", "--reason", "Done").returncode == 0
+    assert steward("apply", "--yes").returncode == 0
+    assert len([call for call in account.writes() if call.endswith(BATCH)]) == 2
+    assert {one["properties"]["company"] for one in account.contacts.values()} == {"Everybody Ltd"}
 
 
 @pytest.mark.usefixtures("planned")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import openpyxl  # noqa: TID253 -- a hand inside the workbook
 import pytest
@@ -42,10 +45,24 @@ class FileAccount(SandboxAccount):
         return {row[0] for row in self._rows}
 
     def requests(self, verb: Verb) -> int:
-        """Count how often the copy was written: its log has one moment per call."""
+        """Count how often the copy was written: its log has one moment per call; or tasks in it."""
+        if verb is Verb.TASK:
+            return sum(entry[1] == "task" for entry in self._log())
         if verb is not Verb.UPDATE:
             pytest.skip("a file counts no calls")
         return len({entry[0] for entry in self._log()})
+
+    @contextmanager
+    def steps(self, step: Callable[[str], None]) -> Iterator[None]:
+        """Count what lets a new file take an old one's place."""
+        replace = Path.replace
+
+        def counted(path: Path, target: Path) -> Path:
+            step("replace")
+            return replace(path, target)
+
+        with patch.object(Path, "replace", counted):
+            yield
 
     def edit(self, record_id: str, name: str, value: str) -> None:
         at = _HEADER.index({"last_name": "Last name"}.get(name, "Colour"))

@@ -34,7 +34,9 @@ _PATHS = {
     Verb.TASK: r"^POST /services/data/v64\.0/composite/sobjects",
     Verb.CLOSE: r"^PATCH /services/data/v64\.0/composite/sobjects",
     Verb.SUPPRESS: r"^PATCH /services/data/v64\.0/composite/sobjects",
+    Verb.LIFT: r"^PATCH /services/data/v64\.0/sobjects/Contact/",
     Verb.MERGE: r"^POST /services/Soap/u/64\.0",
+    Verb.UNDELETE: r"^POST /services/Soap/u/64\.0",
     Verb.ARCHIVE: r"^DELETE /services/data/v64\.0/composite/sobjects",
 }
 _FAULTS: dict[Trouble, Any] = {

@@ -32,9 +32,11 @@ _CALLS = {
     Verb.GET: ("GET", r"^/crm/v8/Contacts\?.*ids="),
     Verb.UPDATE: ("PUT", r"^/crm/v8/Contacts$"),
     Verb.SUPPRESS: ("PUT", r"^/crm/v8/Contacts$"),
+    Verb.LIFT: ("PUT", r"^/crm/v8/Contacts$"),
     Verb.TASK: ("POST", r"^/crm/v8/Tasks$"),
     Verb.CLOSE: ("PUT", r"^/crm/v8/Tasks$"),
     Verb.MERGE: ("POST", r"/actions/merge$"),
+    Verb.UNDELETE: ("POST", r"^/crm/v8/settings/recycle_bin/actions/restore$"),
     Verb.ARCHIVE: ("DELETE", r"^/crm/v8/Contacts\?"),
 }
 _FAULTS: dict[Trouble, Any] = {

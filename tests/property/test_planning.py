@@ -2,7 +2,8 @@
 
 How many findings are read at a time, and what is not asked of the journal because it cannot know,
 must not show. The slow way that planning took at first is kept here and makes the same plans: each
-finding and its contacts read alone, and the journal asked about every key.
+finding and its contacts read alone, tasks worded whether they are planned or not, and the journal
+and all limits asked about every one.
 """
 
 from __future__ import annotations
@@ -21,21 +22,35 @@ from hypothesis import strategies as st
 from tests.property.office import WIDE, Office
 from tests.property.test_actions import RULES, office
 
-from crm_steward.model import PlannedChange, kind_of
+from crm_steward.model import (
+    ArchiveRecord,
+    CreateTask,
+    MergeRecords,
+    UpdateFields,
+    Value,
+    change_key,
+    kind_of,
+)
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
-from crm_steward.store import findings as stored_findings
+from crm_steward.store import standing
+from crm_steward.store.columns import to_micros
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
+from crm_steward.store.held import held
+from crm_steward.store.journal import State
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.plans import Plans
 from crm_steward.store.redirects import merged_away
 from crm_steward.store.snoozes import asleep
+from crm_steward.store.standing import Standing
 from crm_steward.testing import Fault
-from crm_steward.writing import PlanResult, Why, Withheld, plan, tried
-from crm_steward.writing.compare import touched
-from crm_steward.writing.propose import Candidate, Proposer
+from crm_steward.writing import Budget, PlanResult, Why, Withheld, plan, tried
+from crm_steward.writing.compare import canonical, touched
+from crm_steward.writing.places import Place, places_of
+from crm_steward.writing.propose import Proposer
 from crm_steward.writing.tried import History
+from crm_steward.writing.wanted import Candidate
 
 BY_KIND = {
     kind: [rule for rule in RULES if rule.entries[0].name == kind]
@@ -55,36 +70,40 @@ def one_by_one(
     rules: Sequence[Rule],
     settled: Mapping[str, Sequence[Candidate]],
     proposer: Proposer,
-    now: datetime,
-) -> tuple[list[Candidate], list[object]]:
-    """Ask each rule about each of its findings, each read alone."""
+) -> tuple[list[Candidate], list[Withheld]]:
+    """Ask each rule about each of its findings, each read alone; every task is worded at once."""
     findings, mirror = Findings(database), Mirror(database)
     looks = findings.looks()
     turns: list[tuple[int, int, int, Candidate]] = []
-    withheld: list[object] = []
+    withheld: list[Withheld] = []
     for place, rule in enumerate(rules):
         found: list[tuple[datetime, str, Candidate]] = []
-        for stored in findings.open(rule=rule.id, only=~asleep(now)):
-            looked = looks.get(rule.id, {})
-            contacts, changed = mirror.held(stored.finding.refs)
+        for stored in findings.open(rule=rule.id, only=~asleep(proposer.now)):
+            looked, refs = looks.get(rule.id, {}), stored.finding.refs
             knowing = Proposer(
-                contacts=contacts, changed=changed, abilities=proposer.abilities,
-                people=proposer.people, language=proposer.language, now=proposer.now,
-                nobody=proposer.nobody,
+                contacts=mirror.contacts(refs), changed=held(database, refs).changed,
+                abilities=proposer.abilities, people=proposer.people, language=proposer.language,
+                now=proposer.now, nobody=proposer.nobody,
             )  # fmt: skip
-            names = {ref.connection for ref in stored.finding.refs}
+            names = {ref.connection for ref in refs}
             if any(map(rule.asks_in, names)) and any(
                 name not in looked or looked[name].digest != rule.sight for name in names
             ):
-                mark, ref = stored.finding.fingerprint, stored.finding.refs[0]
+                mark, ref = stored.finding.fingerprint, refs[0]
                 withheld.append(Withheld(rule.id, mark, ref, Why.EDITED))
                 continue
             seen = stored.last_seen_at
             ats = [looked[name].at for name in names if name in looked]
-            again = replace(stored, last_seen_at=max(seen, min(ats, default=seen)))
+            again = Standing.of(
+                stored.finding,
+                since=to_micros(stored.first_seen_at),
+                seen=to_micros(max(seen, min(ats, default=seen))),
+                openings=stored.openings,
+            )
             for one in knowing.propose(again, rule):
                 if isinstance(one, Candidate):
-                    found.append((stored.first_seen_at, one.planned.finding, one))
+                    whole = one._replace(made=knowing.worded(one).change)
+                    found.append((stored.first_seen_at, one.finding, whole))
                 else:
                     withheld.append(one)
         found.sort(key=itemgetter(0, 1))
@@ -97,28 +116,58 @@ def one_by_one(
     return [candidate for *_, candidate in turns], withheld
 
 
+def wishes_of_all(candidates: Sequence[Candidate]) -> Mapping[Place, Mapping[Value, str]]:
+    """Hold every rule against every other, places that one alone claims included."""
+    wishes: dict[Place, dict[Value, str]] = {}
+    for one in candidates:
+        if isinstance(one.made, UpdateFields):
+            wanted = {(one.ref, name): canonical(v) for name, v in one.made.values.items()}
+        elif isinstance(one.made, MergeRecords | ArchiveRecord):
+            wanted = dict.fromkeys(places_of(one), one.key)
+        else:
+            continue
+        for place, value in wanted.items():
+            wishes.setdefault(place, {}).setdefault(value, one.rule)
+    return {place: wanted for place, wanted in wishes.items() if len(wanted) > 1}
+
+
 def asked_about_each(
-    history: History, candidate: Candidate, planned: PlannedChange
-) -> tuple[object, str] | None:
+    history: History, candidate: Candidate, rest: Candidate
+) -> tuple[Why, str] | None:
     """Ask the journal about every key of one candidate."""
-    journal, instead = history.journal, candidate.instead
-    keys = {candidate.planned.key, planned.key, *instead, *tried.first_keys(planned)}
+    journal = history.journal
+    instead = [change_key(replace(candidate.change, ref=ref)) for ref in candidate.others]
+    keys = {candidate.key, rest.key, *instead, *tried.first_keys(rest.made)}
     standings = journal.standings(keys)
     busy = touched(standing.intent.change for standing in journal.under_way())
     away = merged_away(journal.database)
+    known = standings.get(rest.key)
+    if isinstance(rest.made, CreateTask) and known and known.state is State.VERIFIED:
+        return Why.TASK_STANDS, ""
     return (
-        tried.tried(standings.get(planned.key), busy, planned)
-        or tried.first_tried(planned, standings, busy)
-        or tried.merged_already(planned, away)
+        tried.tried(known, busy, rest)
+        or tried.first_tried(rest, standings, busy)
+        or tried.merged_already(rest, away)
         or tried.elsewhere(standings.get(key) for key in instead)
     )
+
+
+def admitted_by_all(budget: Budget, candidate: Candidate, digest: str) -> tuple[Why, str] | None:
+    """Ask every limit about every candidate."""
+    budget._refusals.clear()
+    return ADMIT(budget, candidate, digest)
+
+
+ADMIT = Budget.admit
 
 
 @contextmanager
 def the_slow_way() -> Iterator[None]:
     """Plan as at first."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "_candidates", one_by_one)
+        patch.setattr(plan, "candidates", one_by_one)
+        patch.setattr(plan, "wishes_of", wishes_of_all)
+        patch.setattr(Budget, "admit", admitted_by_all)
         patch.setattr(History, "forbids", asked_about_each)
         yield
 
@@ -154,7 +203,7 @@ def test_a_plan_is_what_the_slow_way_makes_of_the_same(
     draw = random.Random(seed)  # noqa: S311 -- invented contacts
     with office(draw) as here, pytest.MonkeyPatch.context() as patch:
         book = lived(here, draw, book)
-        patch.setattr(stored_findings, "PAGE", page)
+        patch.setattr(standing, "PAGE", page)
         fast = here.plan(book, limits, save=False)
         with the_slow_way():
             slow = here.plan(book, limits, save=False)

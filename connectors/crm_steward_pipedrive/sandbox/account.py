@@ -235,6 +235,15 @@ class PipedriveAccount(Emulator):
 
     def create(self, name: str) -> Row:
         """Make a person of this name."""
+        return self.enter(self.draft(name))
+
+    def enter(self, row: Row) -> Row:
+        """Let a drafted person be there."""
+        self.ids.append(row["id"])
+        return self.keep(row)
+
+    def draft(self, name: str) -> Row:
+        """Return a new person of this name that is not there yet."""
         now = seconds(self.now())
         row: Row = {
             "id": self.next_id("person"),
@@ -259,8 +268,7 @@ class PipedriveAccount(Emulator):
             "shown_at": 0,
             "spoiled": False,
         }
-        self.ids.append(row["id"])
-        return self.keep(self.named(row, name))
+        return self.named(row, name)
 
     def delete(self, person_id: str | int) -> None:
         """Mark a person as deleted; it is removed for good after 30 days."""

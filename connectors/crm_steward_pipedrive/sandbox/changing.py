@@ -196,6 +196,20 @@ _KINDS: Mapping[str, Callable[[Any, set[int]], bool]] = {
 """Type of a custom field → whether a value fits it; an empty list is no value of a set."""
 
 
+def first_status(crm: PipedriveAccount, row: Row, value: Any) -> str:
+    """Return the consent that a new person has: none without a valid address.
+
+    Raises:
+        Refusal: 400 without Campaigns, or for a value that is none.
+    """
+    if not crm.campaigns:
+        answers.invalid("'marketing_status' is not allowed")
+    if value not in schema.STATUSES:
+        answers.invalid("'marketing_status' has an invalid value")
+    valid = any(_EMAIL.fullmatch(entry["value"]) for entry in row["emails"])
+    return str(value) if valid else "no_consent"
+
+
 def _marketing(crm: PipedriveAccount, row: Row, value: Any) -> Row:
     """Change the consent, once; a change that is forbidden is ignored without a word."""
     if not crm.campaigns:

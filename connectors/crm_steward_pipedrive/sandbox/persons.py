@@ -8,7 +8,7 @@ from typing import Any
 from crm_steward.sandbox import Refusal, Request, Response, Routes
 from crm_steward_pipedrive.sandbox import answers, schema
 from crm_steward_pipedrive.sandbox.account import PipedriveAccount, Row
-from crm_steward_pipedrive.sandbox.changing import changed
+from crm_steward_pipedrive.sandbox.changing import changed, first_status
 from crm_steward_pipedrive.sandbox.listing import listed, wanted_ids, whole
 from crm_steward_pipedrive.sandbox.values import iso
 
@@ -17,6 +17,10 @@ READ, WRITE = ("contacts:read",), ("contacts:full",)
 _PATH = "/api/v2/persons"
 _SHOWN = ("include_fields", "custom_fields", "include_option_labels")
 _CUSTOM_MOST = 15
+_BODY = (
+    "name", "owner_id", "org_id", "add_time", "update_time", "emails", "phones", "visible_to",
+    "label_ids", "marketing_status", "custom_fields", *schema.CONTACT_SYNC,
+)  # fmt: skip
 
 
 @routes.add(
@@ -51,13 +55,10 @@ def read_person(crm: PipedriveAccount, request: Request, person_id: str) -> Resp
 @routes.add(
     "PATCH",
     f"{_PATH}/{{person_id}}",
-    body=(
-        "name", "owner_id", "org_id", "add_time", "update_time", "emails", "phones", "visible_to",
-        "label_ids", "marketing_status", "custom_fields", *schema.CONTACT_SYNC,
-    ),
+    body=_BODY,
     scopes=WRITE,
     quota="5",
-)  # fmt: skip
+)
 def update_person(crm: PipedriveAccount, request: Request, person_id: str) -> Response:
     """Change one person; the answer shows all of it."""
     row = _found(crm, person_id)
@@ -68,6 +69,24 @@ def update_person(crm: PipedriveAccount, request: Request, person_id: str) -> Re
         return answers.ok(None)
     kept = crm.keep(after, moved="update_time" not in request.json)
     return answers.ok(render(crm, kept, _everything(crm)))
+
+
+@routes.add("POST", _PATH, body=_BODY, scopes=WRITE, quota="5")
+def create_person(crm: PipedriveAccount, request: Request) -> Response:
+    """Make one person; the answer shows all of it. Its creation time is an administrator's to set."""
+    content = request.json
+    if "add_time" in content or "update_time" in content:
+        raise Refusal(crm.unknown("a creation time of one's own"))
+    name = content.get("name")
+    if not isinstance(name, str) or not name.strip():
+        answers.invalid("'name' must be a non-empty string")
+    if request.meddling and request.meddling.no_op:
+        return answers.ok(None)
+    draft = crm.draft(name)
+    after = changed(crm, draft, {k: v for k, v in content.items() if k != "marketing_status"})
+    if "marketing_status" in content:
+        after = {**after, "marketing_status": first_status(crm, after, content["marketing_status"])}
+    return answers.ok(render(crm, crm.enter(after), _everything(crm)))
 
 
 @routes.add("DELETE", f"{_PATH}/{{person_id}}", scopes=WRITE, quota="3")

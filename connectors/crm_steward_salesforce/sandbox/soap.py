@@ -1,7 +1,8 @@
-"""The partner SOAP API as far as it is needed: `login` up to version 64, and `merge`."""
+"""The partner SOAP API as far as it is needed: `login` up to version 64, `merge` and `undelete`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -24,6 +25,7 @@ _URN = "{urn:partner.soap.sforce.com}"
 _OBJECT = "{urn:sobject.partner.soap.sforce.com}"
 _LAST_LOGIN = 64
 _MOST_MERGES = 200
+_MOST_IDS = 200
 
 
 @routes.add("POST", "/services/Soap/u/{version}", quota="soap")
@@ -39,7 +41,8 @@ def call(crm: SalesforceOrg, request: Request, version: str) -> Response:
     asked = next(iter(body), None) if body is not None else None
     if asked is not None and asked.tag == f"{_URN}login":
         return _login(crm, request, asked, version)
-    if asked is None or asked.tag != f"{_URN}merge":
+    calls = {f"{_URN}merge": _merge, f"{_URN}undelete": _undelete}
+    if asked is None or asked.tag not in calls:
         raise Refusal(crm.unknown(f"the SOAP call {asked.tag if asked is not None else 'none'}"))
     if not crm.session_of(crm.app.session_in(request.body)):
         message = "Invalid Session ID found in SessionHeader: Illegal Session"
@@ -48,7 +51,7 @@ def call(crm: SalesforceOrg, request: Request, version: str) -> Response:
         usage = crm.take(crm.now())
     except Refusal:
         return answers.fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
-    return _merge(crm, request, asked).with_headers(usage)
+    return calls[asked.tag](crm, request, asked).with_headers(usage)
 
 
 def _login(crm: SalesforceOrg, request: Request, asked: Element, version: str) -> Response:
@@ -79,6 +82,39 @@ def _merge(crm: SalesforceOrg, request: Request, asked: Element) -> Response:
         return answers.fault("EXCEEDED_ID_LIMIT", "record limit reached")
     results = "".join(_merged(crm, item) for item in requests)
     return answers.envelope(f"<mergeResponse>{results}</mergeResponse>")
+
+
+def _undelete(crm: SalesforceOrg, request: Request, asked: Element) -> Response:
+    """Bring back contacts, those of a merge without their children; all or none of them."""
+    if b"<urn:allOrNone>true</urn:allOrNone>" not in request.body:
+        raise Refusal(crm.unknown("an undelete of a part"))
+    if request.meddling and request.meddling.no_op:
+        return answers.envelope("<undeleteResponse></undeleteResponse>")
+    ids = [item.text or "" for item in asked.findall(f"{_URN}ids")]
+    if not 1 <= len(ids) <= _MOST_IDS:
+        return answers.fault("EXCEEDED_ID_LIMIT", "record limit reached")
+    rows = [crm.find("Contact", record_id) for record_id in ids]
+    binned = [row is not None and row["IsDeleted"] for row in rows]
+    if not all(binned):
+        return answers.envelope(f"<undeleteResponse>{_refused(binned)}</undeleteResponse>")
+    for row in rows:
+        if row is not None:
+            crm.write("Contact", row["Id"], {"IsDeleted": False, "MasterRecordId": None})
+    done = "".join(
+        f"<result><id>{row['Id']}</id><success>true</success></result>" for row in rows if row
+    )
+    return answers.envelope(f"<undeleteResponse>{done}</undeleteResponse>")
+
+
+def _refused(binned: Sequence[bool]) -> str:
+    """Return the results when some ids cannot come back: the others are rolled back."""
+    codes = ["ALL_OR_NONE_OPERATION_ROLLED_BACK" if ok else "UNDELETE_FAILED" for ok in binned]
+    return "".join(
+        "<result><errors><message>the record cannot come back</message>"
+        f'<statusCode>{code}</statusCode></errors><id xsi:nil="true"/>'
+        "<success>false</success></result>"
+        for code in codes
+    )
 
 
 def _merged(crm: SalesforceOrg, item: Element) -> str:

@@ -21,6 +21,7 @@ from crm_steward_zoho.sandbox import (
     deeds,
     listing,
     merging,
+    recycling,
     tasks,
     tokens,
     writing,
@@ -40,6 +41,7 @@ class ZohoSandbox(ZohoAccount):
         coql.routes,
         writing.routes,
         merging.routes,
+        recycling.routes,
         tasks.routes,
         about.routes,
     )

@@ -11,6 +11,7 @@ SCOPES = (
     "ZohoCRM.users.READ",
     "ZohoCRM.org.READ",
     "ZohoCRM.coql.READ",
+    "ZohoCRM.settings.recycle_bin.UPDATE",
 )
 """All that the connector can use."""
 

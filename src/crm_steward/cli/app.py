@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from crm_steward import __version__
 from crm_steward.cli import (
+    accept,
     apply,
     audit,
     backup,
@@ -25,6 +27,7 @@ from crm_steward.cli import (
     people,
     plan,
     pull,
+    quarantine,
     redirects,
     register,
     report,
@@ -34,6 +37,7 @@ from crm_steward.cli import (
     sandbox,
     scan,
     snooze,
+    status,
     subject,
     undo,
 )
@@ -55,6 +59,9 @@ _COMMANDS = (
     apply,
     undo,
     pause,
+    quarantine,
+    accept,
+    status,
     journal,
     backup,
     restore,
@@ -103,6 +110,11 @@ for _command in _COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; every error ends in one line and a documented exit code."""
+    """Run the command line; every error ends in one line and a documented exit code.
+
+    What it makes is for its own user alone, whatever the user's umask: nearly all of it holds
+    personal data or secrets, down to the journals and spill files of the databases.
+    """
+    os.umask(os.umask(0) | 0o077)
     with ending():
         sys.exit(app(prog_name="crm-steward"))

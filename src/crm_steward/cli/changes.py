@@ -8,12 +8,21 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from unicodedata import category
 
+from crm_steward.cli.wording import known, word
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from crm_steward.model import Contact, PlannedChange, RecordRef
+    from crm_steward.model import (
+        Change,
+        Contact,
+        LiftSuppression,
+        PlannedChange,
+        RecordRef,
+        SuppressChannel,
+    )
     from crm_steward.store.mirror import Mirror
 
 _LONGEST = 120
@@ -22,126 +31,6 @@ Owners = Mapping[tuple[str, str], str]
 """Connection and the CRM's id of an owner → what the owner is called."""
 _NOBODY: Owners = MappingProxyType({})
 SHOWN_PER_RULE = 20
-
-_EN = MappingProxyType(
-    {
-        "record": "record",
-        "found": "what was found",
-        "since": "since",
-        "what": "what",
-        "now": "now",
-        "proposed": "proposed",
-        "key": "key",
-        "task": "task",
-        "due": "due {day}",
-        "for": "for {owner}",
-        "empty": "(empty)",
-        "automatic": "automatic",
-        "approval": "needs approval",
-        "approved": "approved",
-        "reversible": "can be undone",
-        "partly": "can be undone in part",
-        "irreversible": "CANNOT BE UNDONE",
-        "task-undo": "undo closes it where the CRM lets us",
-        "suppress-undo": "only a person can lift it, in the CRM",
-        "archive-undo": "can be restored from the CRM's recycle bin for a while",
-        "close": "close its task: {why}",
-        "close-undone": "close its task",
-        "close_task-undo": "open it again in the CRM to undo it",
-        "changes": "{count} changes",
-        "change": "1 change",
-        "more": "… and {count} more (--all shows them)",
-        "withheld": "Left out of this plan, and why",
-        "nothing": "Nothing to do: no rule that stands asks for a change.",
-        "merge": "keep this one",
-        "loser": "goes into it",
-        "archive": "archive",
-        "archive-to": "to the recycle bin",
-        "suppress": "stop contacting by {channel}",
-        "email": "e-mail",
-        "sms": "SMS",
-        "phone": "phone",
-        "post": "post",
-        "nobody": "{person}: nobody active in {connection} is called so; "
-        "tasks of {rule} that would be theirs are for nobody in particular",
-        "plan": "Plan {name}, made {made}, valid until {until} (UTC)",
-        "limits": "Limits: {run} of {run_limit} per run; {day} of {day_limit} in 24 hours",
-        "next": "Next: crm-steward apply shows what would be written; "
-        "--approve all|RULE|KEY approves; --yes writes.",
-        "ready": "{n} would be written",
-        "waiting": "{n} wait for approval",
-        "tried": "{n} were tried before",
-        "held": "{n} are held back",
-        "resolved": "{n} are left out: their findings were resolved",
-        "snoozed": "{n} are left out: their findings were snoozed",
-        "dry-next": "Nothing was written. --approve all|RULE|KEY approves; --yes writes.",
-        "undo-next": "Nothing was written. --yes writes.",
-        "undo-not": "not undone: {kind} at {ref}: {why}",
-        "share": "{name}: {used} of {allowed} in 24 hours ({percent} % of {live} contacts)",
-    }
-)
-_FR = MappingProxyType(
-    {
-        "record": "fiche",
-        "found": "ce qui a été trouvé",
-        "since": "depuis",
-        "what": "quoi",
-        "now": "actuel",
-        "proposed": "proposé",
-        "key": "clé",
-        "task": "tâche",
-        "due": "échéance {day}",
-        "for": "pour {owner}",
-        "empty": "(vide)",
-        "automatic": "automatique",
-        "approval": "à approuver",
-        "approved": "approuvé",
-        "reversible": "annulable",
-        "partly": "annulable en partie",
-        "irreversible": "IRRÉVERSIBLE",
-        "task-undo": "undo la clôt là où le CRM le permet",
-        "suppress-undo": "seule une personne peut la lever, dans le CRM",
-        "archive-undo": "restaurable un temps depuis la corbeille du CRM",
-        "close": "clore sa tâche : {why}",
-        "close-undone": "clore sa tâche",
-        "close_task-undo": "à rouvrir dans le CRM pour annuler",
-        "changes": "{count} modifications",
-        "change": "1 modification",
-        "more": "… et {count} autres (--all les montre)",
-        "withheld": "Laissé de côté, et pourquoi",
-        "nothing": "Rien à faire : aucune règle ne demande de modification.",
-        "merge": "garder celle-ci",
-        "loser": "y est fusionnée",
-        "archive": "archiver",
-        "archive-to": "vers la corbeille",
-        "suppress": "ne plus contacter par {channel}",
-        "email": "e-mail",
-        "sms": "SMS",
-        "phone": "téléphone",
-        "post": "courrier",
-        "nobody": "{person} : personne d'actif ne porte ce nom dans {connection} ; "
-        "les tâches de {rule} qui lui reviendraient ne sont pour personne en particulier",
-        "plan": "Plan {name}, établi le {made}, valable jusqu'au {until} (UTC)",
-        "limits": "Limites : {run} sur {run_limit} par exécution ; {day} sur {day_limit} en 24 heures",
-        "next": "Ensuite : crm-steward apply montre ce qui serait écrit ; "
-        "--approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
-        "ready": "à écrire : {n}",
-        "waiting": "en attente d'une approbation : {n}",
-        "tried": "déjà tentées : {n}",
-        "held": "retenues : {n}",
-        "resolved": "écartées, leurs anomalies étant résolues : {n}",
-        "snoozed": "écartées, leurs anomalies étant en sommeil : {n}",
-        "dry-next": "Rien n'a été écrit. --approve all|RÈGLE|CLÉ approuve ; --yes écrit.",
-        "undo-next": "Rien n'a été écrit. --yes écrit.",
-        "undo-not": "non annulé : {kind}, fiche {ref} : {why}",
-        "share": "{name} : {used} sur {allowed} en 24 heures ({percent} % de {live} fiches)",
-    }
-)
-
-
-def word(name: str, language: str, /, **values: object) -> str:
-    """Return a word or sentence in `language` ("en" or "fr")."""
-    return (_FR if language == "fr" else _EN)[name].format(**values)
 
 
 def plain(value: object, longest: int = _LONGEST) -> str:
@@ -292,7 +181,7 @@ def _undo(planned: PlannedChange, language: str) -> str:
     from crm_steward.model import kind_of
 
     own = f"{kind_of(planned.change)}-undo"
-    return word(own if own in _EN else planned.change.reversibility.value, language)
+    return word(own if known(own) else planned.change.reversibility.value, language)
 
 
 def _rows(
@@ -304,13 +193,7 @@ def _rows(
     """Return what, now and proposed, one row per field."""
     from rich.text import Text
 
-    from crm_steward.model import (
-        ArchiveRecord,
-        CloseTask,
-        CreateTask,
-        MergeRecords,
-        SuppressChannel,
-    )
+    from crm_steward.model import CreateTask, MergeRecords
     from crm_steward.model import UpdateFields as Update
 
     none = Text("")
@@ -331,18 +214,56 @@ def _rows(
                     word("for", language, owner=plain(owners.get((ref.connection, owner), owner)))
                 )
             return [(word("task", language), none, Text(", ".join(said), "green"))]
-        case CloseTask(reason=why):
-            close = word("close" if why else "close-undone", language, why=plain(why))
-            return [(close, none, none)]
         case MergeRecords():
             from crm_steward.cli.merges import merge_rows
 
             return merge_rows(planned, contacts, language)
+        case _:
+            what, proposed = _whole(planned.change, language)
+            return [(what, none, proposed)]
+
+
+def _whole(change: Change, language: str) -> tuple[str, Text]:
+    """Return what a change does that writes no field, and to what."""
+    from rich.text import Text
+
+    from crm_steward.model import (
+        ArchiveRecord,
+        CloseTask,
+        LiftSuppression,
+        RecreateRecords,
+        SuppressChannel,
+        UndeleteRecords,
+    )
+
+    match change:
+        case CloseTask(reason=why):
+            return word("close" if why else "close-undone", language, why=plain(why)), Text("")
         case ArchiveRecord():
-            return [(word("archive", language), none, Text(word("archive-to", language), "red"))]
-        case SuppressChannel(channel=channel, address=address):
-            silence = word("suppress", language, channel=word(channel.value, language))
-            return [(silence, none, Text(plain(address), "green"))]
+            return word("archive", language), Text(word("archive-to", language), "red")
+        case UndeleteRecords(ref=ref, records=records):
+            back = ", ".join(plain(one) for one in records if one != ref)
+            return word("undelete", language), Text(back, "green")
+        case RecreateRecords(records=records):
+            anew = ", ".join(map(plain, records))
+            return word("recreate", language), Text(anew, "yellow")
+        case SuppressChannel() | LiftSuppression():
+            return _turn(change, language)
+        case _:
+            raise TypeError("its fields are shown, or its parts")
+
+
+def _turn(change: SuppressChannel | LiftSuppression, language: str) -> tuple[str, Text]:
+    """Return that a channel is shut or opened, and for which address."""
+    from rich.text import Text
+
+    from crm_steward.model import SuppressChannel as Suppress
+
+    channel, address = word(change.channel.value, language), plain(change.address)
+    if isinstance(change, Suppress):
+        return word("suppress", language, channel=channel), Text(address, "green")
+    again = word("lift-to", language, address=address, before=change.before)
+    return word("lift", language, channel=channel), Text(again, "red")
 
 
 def label(name: str, language: str) -> str:

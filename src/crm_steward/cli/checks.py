@@ -20,9 +20,9 @@ from crm_steward.connect.protocol import Account
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.connect.tokens import Vault
 from crm_steward.model import ConfigError, Problem, StewardError
-from crm_steward.settings import Settings, secrets_in_file, vault_of
+from crm_steward.settings import Settings, key_of, readable_secrets, secrets_in_file, vault_of
 from crm_steward.store.database import HEAD, Database
-from crm_steward.store.restored import Restored
+from crm_steward.store.restored import RECONCILING, Restored
 
 _LITTLE = 1_000_000_000
 _TOO_LITTLE = 100_000_000
@@ -102,11 +102,18 @@ def _failed(name: str, error: StewardError) -> Iterator[Result]:
 
 def _file_mode(config: Path, settings: Settings) -> Iterator[Result]:
     secrets = secrets_in_file(config, settings)
-    readable = config.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
-    if secrets and readable:
+    if secrets and _readable(config):
         text = f"{config} holds {', '.join(secrets)} and others may read it"
         remedy = f"chmod 600 {config}, or move them to secret files or the environment."
         yield Result("secrets", "warning", text, remedy)
+    named = (getattr(one, "private_key_file", None) for one in settings.connections.values())
+    keys = [path for path in (*named, key_of(settings).file) if path and _readable(path)]
+    for path in (*readable_secrets(settings.folder), *keys):
+        yield Result("secrets", "warning", f"others may read {path}", f"chmod 600 {path}")
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
 
 
 def _rules(settings: Settings) -> Iterator[Result]:
@@ -158,13 +165,10 @@ def _database(settings: Settings) -> Iterator[Result]:
         return
     yield Result("database", "ok", f"{place}: writable, schema {version or HEAD}")
     if restored is not None:
-        remedy = (
-            "The service does so by itself; by hand: crm-steward pull --full, scan, apply --yes."
-        )
-        yield Result("restored", "warning", restored.said(settings.abilities), remedy)
+        yield Result("restored", "warning", restored.said(settings.abilities), RECONCILING)
     if path is not None:
         yield from _space(path.parent)
-        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        if _readable(path):
             text = f"{path} holds personal data and others may read it"
             yield Result("database", "warning", text, f"chmod 600 {path}")
 

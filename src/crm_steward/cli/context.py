@@ -117,8 +117,8 @@ def chosen(settings: Settings, names: Sequence[str] | None) -> dict[str, Connect
 class Failures:
     """Collects what failed for one connection while the others go on.
 
-    A refused credential, an unreachable CRM, a file that is gone or a mapping that no longer fits
-    concern one connection; anything else ends it all.
+    A refused credential or request, an unreachable CRM, a file that is gone or a mapping that no
+    longer fits concern one connection; anything else ends it all.
     """
 
     def __init__(self) -> None:
@@ -127,11 +127,18 @@ class Failures:
     @contextmanager
     def of(self, connection: str) -> Iterator[None]:
         """Say what the block raises, and go on."""
-        from crm_steward.model import AuthError, ConfigError, InputError, RetryableError
+        from crm_steward.model import (
+            AuthError,
+            ConfigError,
+            InputError,
+            RecordRejectedError,
+            RetryableError,
+        )
 
+        failed = (AuthError, ConfigError, InputError, RecordRejectedError, RetryableError)
         try:
             yield
-        except (AuthError, ConfigError, InputError, RetryableError) as error:
+        except failed as error:
             self._errors.append(error)
             say(error, about=connection)
 

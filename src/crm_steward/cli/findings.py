@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crm_steward.cli.changes import plain, room_for, who, word
+from crm_steward.cli.changes import plain, room_for, who
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -20,6 +20,7 @@ from crm_steward.cli.context import (
     print_json,
 )
 from crm_steward.cli.snooze_words import say
+from crm_steward.cli.wording import word
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -125,7 +125,13 @@ def _table(lines: list[Line]) -> Table:
 
 def _what(line: Line) -> str:
     """Return what the line says, on one line."""
-    from crm_steward.model import CloseTask, CreateTask, MergeRecords, UpdateFields
+    from crm_steward.model import (
+        CloseTask,
+        CreateTask,
+        LiftSuppression,
+        MergeRecords,
+        UpdateFields,
+    )
 
     undoes = f"undoes {line.undoes}: " if line.undoes is not None else ""
     if line.purged_at is not None and line.state.value == "intent":
@@ -142,6 +148,8 @@ def _what(line: Line) -> str:
             said = f"task: {plain(title)}"
         case CloseTask(task=task, reason=why):
             said = f"close task {plain(task)}: {plain(why)}".removesuffix(": ")
+        case LiftSuppression(channel=channel, reason=why, by=by):
+            said = f"lift {channel.value} suppression, {plain(by)}: {plain(why)}"
         case None:
             said = plain(line.reason or line.remote_id)
         case _:

@@ -166,6 +166,8 @@ def evidence_command(
 ) -> None:
     """List the suppressions that took effect, newest first: that somebody's no was heeded, and when.
 
+    One that was lifted as a mistake is listed with who lifted it and why.
+
     They are kept for `journal.keep_consent_evidence` of the settings, longer than the journal's
     values, and hold the address. Of somebody who was erased only a keyed hash of it is left.
     """
@@ -190,7 +192,9 @@ def evidence_command(
 
 
 def _evidence_line(one: Mapping[str, Any]) -> str:
-    by = f", approved by {plain(one['by'])}" if one["by"] else ""
+    lifted = one["what"] == "lifted"
+    by = f", {'lifted' if lifted else 'approved'} by {plain(one['by'])}" if one["by"] else ""
+    by += f": {plain(one['reason'])}" if lifted and one["reason"] else ""
     whom = plain(one["address"]) if one["address"] else "(erased)"
     return (
         f"{one['at'][:19]}  {one['channel']}  {plain(one['ref'])}  {whom}  {plain(one['rule'])}{by}"

@@ -24,7 +24,18 @@ RuleOption = Annotated[str | None, typer.Option(help="Only changes of this rule.
 RunOption = Annotated[str | None, typer.Option(help="Only this run.")]
 ConnectionOption = Annotated[str | None, typer.Option(help="Only this connection.")]
 KindOption = Annotated[
-    Literal["update", "suppress", "task", "close_task", "merge", "archive"] | None,
+    Literal[
+        "update",
+        "suppress",
+        "lift",
+        "task",
+        "close_task",
+        "merge",
+        "archive",
+        "undelete",
+        "recreate",
+    ]
+    | None,
     typer.Option(help="Only changes of this kind."),
 ]
 OutcomeOption = Annotated[

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from crm_steward.cli.changes import figure, plain, word
+from crm_steward.cli.changes import figure, plain
+from crm_steward.cli.wording import word
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from crm_steward.cli.changes import label, plain, valued, who, word
+from crm_steward.cli.changes import label, plain, valued, who
+from crm_steward.cli.wording import word
 
 if TYPE_CHECKING:
     from rich.text import Text

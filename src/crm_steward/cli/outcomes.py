@@ -40,6 +40,9 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
     well = (State.VERIFIED, State.INTENT)
     for line in (*(one for one in counts.lines if one.state not in well), *counts.otherwise):
         out.print(_outcome(line))
+    anew = [one for one in counts.lines if one.kind == "recreate" and one.state is State.VERIFIED]
+    for line in anew:
+        out.print(f"{plain(line.ref.connection)}: {plain(line.reason)}.", markup=False)
     settled = ", ".join(f"{number:,} {_ENDS[state]}" for state, number in counts.settled.items())
     if settled:
         out.print(f"Settled from earlier runs: {settled}.")
@@ -66,11 +69,11 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
 def _print_halts(out: Console, counts: ApplyCounts) -> None:
     """Print what was not written because of a halt, and whether writing stopped or went on."""
     said = [
-        f"{number:,} changes were not written. {halt.sentence('en')}. {halt.remedy}"
+        f"{number:,} changes were not written. {halt.sentence('en')}. {halt.remedy('en')}"
         for halt, number in counts.halted.items()
     ]
     for halt in counts.turned:
-        stopped = f"{halt.scope('en')}, {halt.why('en')}. {halt.remedy}"
+        stopped = f"{halt.scope('en')}, {halt.why('en')}. {halt.remedy('en')}"
         resumed = f"Writing to {halt.connection} goes on: {halt.ended_reason}."
         said.append(stopped if halt.ended_at is None else resumed)
     for text in said:

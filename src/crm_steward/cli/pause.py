@@ -164,7 +164,7 @@ def _among(name: str, known: set[str], option: str) -> None:
 def _say(halts: Iterable[Halt], language: str) -> None:
     for halt in halts:
         console().print(f"{plain(halt.sentence(language), 700)}.", markup=False)
-        console().print(f"  {plain(halt.remedy, 300)}", style="dim", markup=False)
+        console().print(f"  {plain(halt.remedy(language), 300)}", style="dim", markup=False)
 
 
 def _list(settings: Settings, *, as_json: bool) -> None:

@@ -12,7 +12,6 @@ from crm_steward.cli.changes import (
     owner_names,
     print_changes,
     records_of,
-    word,
 )
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
@@ -25,6 +24,7 @@ from crm_steward.cli.context import (
     print_json,
 )
 from crm_steward.cli.left_out import print_nobody, print_withheld
+from crm_steward.cli.wording import word
 
 if TYPE_CHECKING:
     from rich.console import Console

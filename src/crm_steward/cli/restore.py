@@ -88,9 +88,10 @@ def _mark(settings: Settings, made_at: datetime | None) -> None:
 
 
 def _put(settings: Settings, file: Path) -> Put:
-    from crm_steward.daemon.service import locked
+    from crm_steward.daemon.alone import locked
     from crm_steward.model import InputError, utc_now
     from crm_steward.settings import key_of
+    from crm_steward.store.cipher import key_in
     from crm_steward.store.restoring import restore
 
     if not settings.database.startswith(_SQLITE):
@@ -103,7 +104,13 @@ def _put(settings: Settings, file: Path) -> Put:
         raise InputError(f"{file} is the database itself.", hint="Name the backup.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
-        return restore(file, path, key_of(settings), now=utc_now())
+        return restore(
+            file,
+            path,
+            key_of(settings),
+            now=utc_now(),
+            database_key=key_in(settings.database),
+        )
 
 
 def _print(file: Path, put: Put) -> None:

@@ -21,7 +21,9 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
     One service runs per database. It catches up with what was due while it was away. SIGTERM and
     Ctrl-C end it within ten seconds: the write under way is finished, nothing more is begun.
     `/healthz`, `/readyz` and `/metrics` are served on `service.listen`. Rules are read again at
-    each scan; while an edit is broken the last good rules run on.
+    each scan; while an edit is broken the last good rules run on. SIGHUP takes up the settings
+    anew: the service comes to its next safe point and begins again; wrong ones are named in the
+    log, and it goes on with those it has.
 
     Nothing is written to a CRM unless `service.apply_automatic` is on, and then only what rules
     in mode `apply` ask for, within the limits.
@@ -29,7 +31,14 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from crm_steward.daemon.service import Service
 
     settings = open_settings(config)
-    if not Service(settings).run():
+    service = Service(settings, config=config)
+    clean = service.run()
+    if service.renewing:
+        # The same process id, so that whoever started it still knows it; threads that wait for an
+        # answer end here, and what they were writing is settled at the start.
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- ourselves
+    if not clean:
         # A thread still waits for an answer from the network and would hold the process up. What
         # it was writing is in the journal and is settled at the next start.
         sys.stderr.flush()

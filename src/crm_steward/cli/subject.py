@@ -45,9 +45,9 @@ def export_command(
 ) -> None:
     """Write down all that is kept of one person, in all connections: as JSON, and as a page.
 
-    Mirrored records, findings, decisions, planned changes, the journal, evidence of consent. What
-    the CRMs hold beyond the mirror is theirs to export. The files are readable by you alone; give
-    them to nobody before you know that it is the person who asks.
+    Mirrored records, findings, decisions, planned changes, the journal, evidence of consent, pauses
+    whose reason names them. What the CRMs hold beyond the mirror is theirs to export. The files are
+    readable by you alone; give them to nobody before you know that it is the person who asks.
     """
     import json
 

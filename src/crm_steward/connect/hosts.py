@@ -34,6 +34,13 @@ def checked_url(url: str, allowed: Iterable[str], *, where: str = "") -> str:
     return url.rstrip("/")
 
 
+def is_below(host: str, domains: Iterable[str]) -> bool:
+    """Whether `host` is one of `domains` or below one, by whole labels; case does not matter."""
+    labels = host.lower().rstrip(".")
+    known = (domain.lower().rstrip(".") for domain in domains if domain)
+    return any(labels == domain or labels.endswith(f".{domain}") for domain in known)
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine: `localhost`, 127.0.0.0/8 or ::1, nothing cleverer."""
     if host == "localhost":
@@ -56,7 +63,7 @@ def _problem(url: str, hosts: list[str]) -> tuple[str, str] | None:
         return None
     if parts.scheme != "https":
         return "must begin with https://", "Plain http is accepted for this machine only."
-    if any(host == known or host.endswith(f".{known}") for known in hosts):
+    if is_below(host, hosts):
         return None
     return (
         f"points to {host!a}, which does not belong to the vendor ({', '.join(hosts)})",

@@ -7,6 +7,7 @@ carry the credential to another host.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -15,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 
+from crm_steward.connect.reach import Reach, bind
 from crm_steward.model import ConfigError, Problem, RetryableError, StewardError
 
 LARGEST = 100 * 2**20
@@ -41,15 +43,19 @@ class _Once(HTTPAdapter):
     Args:
         timeout: Seconds the answer may take.
         plain: `host:port` for which https is sent as plain http.
+        reach: What it may reach.
     """
 
-    def __init__(self, timeout: float, plain: str) -> None:
+    def __init__(self, timeout: float, plain: str, reach: Reach) -> None:
         self._limits = (min(_CONNECT, timeout), timeout)
         self._plain = plain
+        self._reach = reach
         super().__init__(max_retries=0)
+        bind(self.poolmanager, reach)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override] # the options are passed on as they come
         """Send `request`."""
+        self._reach.check_url(request.url or "")
         parts = urlsplit(request.url or "")
         if self._plain and parts.netloc == self._plain:
             request.url = urlunsplit(("http", parts.netloc, parts.path, parts.query, ""))
@@ -58,11 +64,13 @@ class _Once(HTTPAdapter):
         return response
 
 
-def new_session(timeout: timedelta, plain: str) -> requests.Session:
+def new_session(
+    timeout: timedelta, plain: str, hosts: Iterable[str], allow_hosts: Iterable[str]
+) -> requests.Session:
     """Return a session; see `open_session`."""
     session = _Session()
     session.auth = _unchanged
-    adapter = _Once(timeout.total_seconds(), plain)
+    adapter = _Once(timeout.total_seconds(), plain, Reach(tuple(hosts), tuple(allow_hosts)))
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session

@@ -32,6 +32,7 @@ from crm_steward.model import (
     ConfigError,
     MergeHabits,
     Problem,
+    Remedy,
     utc_now,
 )
 
@@ -116,7 +117,8 @@ class ConnectionSettings(BaseModel):
 
     `base_url` replaces the vendor's address (an emulator or a proxy). Plain http is accepted for
     loopback only, and other hosts only when they belong to the vendor or are named in
-    `allow_hosts`, so that a token never leaves for a stranger.
+    `allow_hosts`, so that a token never leaves for a stranger. A name that the name server leads
+    into a private network is refused as well, unless `allow_hosts` names it.
     """
 
     model_config = ConfigDict(
@@ -134,7 +136,7 @@ class ConnectionSettings(BaseModel):
     base_url: str | None = None
     """Replaces the vendor's address: an emulator or a proxy."""
     allow_hosts: Texts = ()
-    """Further hosts that the credential may be sent to."""
+    """Further hosts that the credential may be sent to; they alone may be in a private network."""
     timeout: Duration = timedelta(seconds=60)
     """How long one call may take."""
     burst_share: Share = 0.6
@@ -248,6 +250,10 @@ class ConnectorSpec:
             ends in `*` stands for all that begin so.
         keeps_optouts: Whether an opt-out from e-mail hangs on the address, so that it outlives the
             record it was made on.
+        remedies: Capability that it lacks → why, and what a person does instead, where undoing
+            would need it.
+        undeletes_within: How long the CRM's recycle bin keeps what is archived or merged away; None:
+            that is not known.
     """
 
     kind: str
@@ -270,6 +276,8 @@ class ConnectorSpec:
     fields: frozenset[str] | None = None
     consent_sources: frozenset[str] = frozenset()
     keeps_optouts: bool = False
+    remedies: Mapping[Capability, Remedy] = field(default_factory=dict)
+    undeletes_within: timedelta | None = None
 
     def ability(self, settings: ConnectionSettings) -> Ability:
         """Return what a connection of this kind, so configured, holds and can do."""
@@ -291,6 +299,8 @@ class ConnectorSpec:
             fixed=self.fixed - settings.mapped.keys(),
             sources=settings.mapped,
             merging=self.merging,
+            remedies=self.remedies,
+            undeletes_within=self.undeletes_within,
         )
 
     def holds_consent(self, source: str) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -18,6 +19,8 @@ from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.mirror import ConnectionState, Mirror
+from crm_steward.store.outbox import WEEKLY
+from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import findings, outbox, quarantine
 
@@ -30,10 +33,17 @@ class Metrics:
     Args:
         database: Where the figures are read that outlive the process.
         clock: The time.
+        stop_file: While it exists, nothing is written.
+        intervals: Connection → how often it is read, so that an alarm knows what is late.
     """
 
     def __init__(
-        self, database: Database, *, clock: Clock = utc_now, stop_file: Path | None = None
+        self,
+        database: Database,
+        *,
+        clock: Clock = utc_now,
+        stop_file: Path | None = None,
+        intervals: Mapping[str, timedelta] = MappingProxyType({}),
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
         self.registry = CollectorRegistry(auto_describe=False)
@@ -78,6 +88,14 @@ class Metrics:
             "1 while the rules on disk are wrong and the last good ones run on.",
             registry=self.registry,
         )
+        every = Gauge(
+            "crm_steward_pull_interval_seconds",
+            "How often the connection is read.",
+            ["connection"],
+            registry=self.registry,
+        )
+        for connection, interval in intervals.items():
+            every.labels(connection).set(interval.total_seconds())
         self.registry.register(_Stored(database, clock, stop_file))
 
     def watch(self, calls: Mapping[str, Calls]) -> None:
@@ -129,6 +147,7 @@ class _Stored(Collector):
                 *self._jobs(),
                 *self._findings(),
                 *self._waiting(),
+                self._withheld(),
             ]
         except StoreError:
             stored = []
@@ -155,7 +174,10 @@ class _Stored(Collector):
             },
         )
         for word, about in (
-            ("paused", "1 while the connection waits for a person: its credential is refused."),
+            (
+                "paused",
+                "1 while the connection waits for a person: its credential is refused or opens another account.",
+            ),
             ("frozen", "1 while nothing is written to the connection: its source shrank."),
         ):
             values = {(name,): float(bool(_reason(state, word))) for name, state in states.items()}
@@ -180,7 +202,7 @@ class _Stored(Collector):
         yield _family(
             "crm_steward_job_last_success_timestamp_seconds",
             "When the job last ended well.",
-            ["job"],
+            ["name"],
             {
                 (name,): _seconds(state.last_success_at)
                 for name, state in states.items()
@@ -190,7 +212,7 @@ class _Stored(Collector):
         yield _family(
             "crm_steward_job_failures",
             "How often the job failed in a row.",
-            ["job"],
+            ["name"],
             {(name,): state.failures for name, state in states.items()},
         )
 
@@ -215,13 +237,34 @@ class _Stored(Collector):
     def _waiting(self) -> Iterator[GaugeMetricFamily]:
         held = sa.select(quarantine.c.connection, sa.func.count()).group_by(quarantine.c.connection)
         queued = sa.select(outbox.c.status, sa.func.count()).group_by(outbox.c.status)
+        sent = sa.select(sa.func.max(outbox.c.sent_at)).where(WEEKLY)
         with self._database.read() as reading:
             aside = {(name,): count for name, count in reading.execute(held)}
             mails = {(status,): count for status, count in reading.execute(queued)}
+            last = reading.execute(sent).scalar()
         yield _family(
-            "crm_steward_quarantined", "Records set aside, unreadable.", ["connection"], aside
+            "crm_steward_quarantined",
+            "Set aside: records that cannot be read, changes the CRM did not take.",
+            ["connection"],
+            aside,
         )
-        yield _family("crm_steward_outbox", "Reports in the outbox.", ["status"], mails)
+        yield _family("crm_steward_outbox", "Reports and alerts in the outbox.", ["status"], mails)
+        report = GaugeMetricFamily(
+            "crm_steward_last_report_timestamp_seconds", "When a report was last sent."
+        )
+        if last is not None:
+            report.add_metric([], _seconds(last))
+        yield report
+
+    def _withheld(self) -> GaugeMetricFamily:
+        last = next(iter(Runs(self._database).latest("plan", limit=1)), None)
+        counts = last.counts.get("withheld", {}) if last else {}
+        return _family(
+            "crm_steward_changes_withheld",
+            "Changes that rules ask for and the last plan left out, by reason.",
+            ["reason"],
+            {(reason,): number for reason, number in counts.items()},
+        )
 
 
 def _family(

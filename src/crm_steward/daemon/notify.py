@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -33,6 +34,10 @@ class Notifier:
     def alive(self) -> None:
         """Give a sign of life."""
         self._send("WATCHDOG=1")
+
+    def renewing(self) -> None:
+        """Say that it begins anew; `ready` ends that."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """Say that the end has begun."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.health import Check
@@ -15,7 +15,7 @@ from crm_steward.settings import Settings
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.halts import Halts
 from crm_steward.store.mirror import ConnectionState, Mirror
-from crm_steward.store.restored import Restored
+from crm_steward.store.restored import RECONCILING, Restored
 
 _SILENCE_SECONDS = 60.0
 _LATE = 3
@@ -80,26 +80,37 @@ class Readiness:
         at_head = version == HEAD
         why = "" if at_head else f"its schema is {version}, this program needs {HEAD}"
         checks.append(Check("database", at_head, why, vital=True))
-        why = "" if restored is None else restored.said(self._settings.abilities)
+        why = (
+            "" if restored is None else f"{restored.said(self._settings.abilities)}. {RECONCILING}"
+        )
         checks.append(Check("reconciled", not why, why))
         halts = Halts(self._database, self._settings.halt.file).standing()
-        said = "; ".join(f"{halt.sentence('en')}. {halt.remedy}" for halt in halts)
+        said = "; ".join(f"{halt.sentence('en')}. {halt.remedy('en')}" for halt in halts)
         checks.append(Check("writing", not halts, said))
         for name, one in self._settings.connections.items():
             if one.enabled:
-                why = self._late(one, states.get(name, ConnectionState(connection=name)))
+                state = states.get(name, ConnectionState(connection=name))
+                why = trouble_of(one, state, self._clock())
                 checks.append(Check(f"connection {name}", not why, why))
         for name, why in self._runner.trouble().items():
             checks.append(Check(f"job {name}", ok=False, why=why))
         return checks
 
-    def _late(self, one: ConnectionSettings, state: ConnectionState) -> str:
-        if state.paused_reason:
-            return f"paused: {state.paused_reason}"
-        if state.frozen_reason:
-            return f"nothing is written to it: {state.frozen_reason}"
-        if state.last_success_at is None:
-            return "never read to the end yet"
-        if self._clock() - state.last_success_at > max(one.pull_every * _LATE, _LATE_AT_LEAST):
-            return f"last read to the end at {state.last_success_at:%Y-%m-%d %H:%M} UTC"
-        return ""
+
+def trouble_of(one: ConnectionSettings, state: ConnectionState, now: datetime) -> str:
+    """Return what is wrong with a connection, or nothing.
+
+    Args:
+        one: How often it is read.
+        state: When it was, and what stands in its way.
+        now: The time.
+    """
+    if state.paused_reason:
+        return f"paused: {state.paused_reason}"
+    if state.frozen_reason:
+        return f"nothing is written to it: {state.frozen_reason}"
+    if state.last_success_at is None:
+        return "never read to the end yet"
+    if now - state.last_success_at > max(one.pull_every * _LATE, _LATE_AT_LEAST):
+        return f"last read to the end at {state.last_success_at:%Y-%m-%d %H:%M} UTC"
+    return ""

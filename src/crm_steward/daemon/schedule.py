@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from crm_steward.report.weeks import Week
-from crm_steward.settings import Report
+from crm_steward.settings import Report, Settings
 from crm_steward.store.jobs import JobState
 
 _MAX_DOUBLINGS = 10
@@ -29,6 +29,32 @@ class Cadence:
     every: timedelta
     retry: timedelta = timedelta(minutes=1)
     jitter: float = 0.05
+
+
+_REPORT_EVERY = timedelta(minutes=10)
+_SETTLE_EVERY = timedelta(hours=1)
+_PURGE_EVERY = timedelta(days=1)
+
+
+def cadences(settings: Settings) -> dict[str, Cadence]:
+    """Return how often each job of the service runs, by its name."""
+    scans = Cadence(settings.service.scan_every)
+    found = {
+        f"pull:{name}": Cadence(one.pull_every)
+        for name, one in settings.connections.items()
+        if one.enabled
+    }
+    found |= {
+        # Settles at the start what a crash left open; later the scans call it.
+        "apply": Cadence(_SETTLE_EVERY),
+        "scan": scans,
+        # Called for by the pulls that changed something.
+        "scan-changed": scans,
+        "purge": Cadence(_PURGE_EVERY),
+    }
+    if (settings.report.recipients or settings.report.alerts) and settings.mail:
+        found["report"] = Cadence(_REPORT_EVERY)
+    return found
 
 
 def next_due(state: JobState, cadence: Cadence, now: datetime, *, chance: float = 0.0) -> datetime:

@@ -6,9 +6,10 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -18,22 +19,23 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from filelock import FileLock, Timeout
+from prometheus_client import CollectorRegistry, Gauge
 
 from crm_steward import __version__
-from crm_steward.daemon.health import HealthServer
+from crm_steward.daemon.alone import alone
+from crm_steward.daemon.health import Check, HealthServer
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.runner import Job, Runner
-from crm_steward.daemon.schedule import Cadence, next_report
+from crm_steward.daemon.schedule import cadences, next_report
 from crm_steward.daemon.work import Work
-from crm_steward.model import BusyError, Clock, StoreError, utc_now
-from crm_steward.settings import Settings
+from crm_steward.model import BusyError, Clock, ConfigError, StoreError, utc_now
+from crm_steward.settings import Settings, load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
-from crm_steward.store.lease import Lease, hold
+from crm_steward.store.lease import Lease
 from crm_steward.store.rulebooks import Rulebooks
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -42,11 +44,7 @@ STOP_WITHIN = timedelta(seconds=8)
 """How long jobs have to come to a safe point; the rest of ten seconds is for closing."""
 
 _STEP = timedelta(seconds=5)
-_LEASE = timedelta(seconds=30)
 _PULLS_AT_ONCE = 4
-_REPORT_EVERY = timedelta(minutes=10)
-_SETTLE_EVERY = timedelta(hours=1)
-_PURGE_EVERY = timedelta(days=1)
 
 
 class Service:
@@ -54,17 +52,27 @@ class Service:
 
     Args:
         settings: What to do.
+        config: The file they were read from; None leaves SIGHUP without effect.
         clock: The time.
         notifier: Tells systemd.
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock = utc_now, notifier: Notifier | None = None
+        self,
+        settings: Settings,
+        *,
+        config: Path | None = None,
+        clock: Clock = utc_now,
+        notifier: Notifier | None = None,
     ) -> None:
         self._settings = settings
+        self._config = config
         self._clock = clock
         self._notifier = notifier or Notifier()
         self._stop = threading.Event()
+        self._hung_up = threading.Event()
+        self.renewing = False
+        """Whether it ended only to begin anew with other settings."""
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._wanted: set[str] = set()
@@ -84,6 +92,11 @@ class Service:
         del signum
         self._stop.set()
 
+    def reread(self, signum: int = 0, _frame: FrameType | None = None) -> None:
+        """Ask the service to take up its settings anew; safe in a signal handler."""
+        del signum
+        self._hung_up.set()
+
     def run(self) -> bool:
         """Work until asked to stop.
 
@@ -100,8 +113,20 @@ class Service:
             database = held.enter_context(Database.open(self._settings.database))
             database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())
-            lease = held.enter_context(alone(database, self._clock))
-            metrics = Metrics(database, clock=self._clock, stop_file=self._settings.halt.file)
+            self._obey_signals()
+            lease = self._lead(held, database)
+            if self._stop.is_set():
+                return True
+            metrics = Metrics(
+                database,
+                clock=self._clock,
+                stop_file=self._settings.halt.file,
+                intervals={
+                    name: one.pull_every
+                    for name, one in self._settings.connections.items()
+                    if one.enabled
+                },
+            )
             runner = Runner(Jobs(database), metrics, self._clock, self._stop)
             ready = Readiness(
                 self._settings, database, rules, runner, clock=self._clock, stop=self._stop
@@ -132,30 +157,90 @@ class Service:
         _log.info("stopped", clean=clean)
         return clean
 
+    def _lead(self, held: ExitStack, database: Database) -> Lease | None:
+        """Be the only service at work; where the settings say so, wait for the one that is.
+
+        Returns when asked to stop, too.
+
+        Raises:
+            BusyError: Another one works, and this one is not to wait for its end.
+        """
+        if not self._settings.service.standby:
+            return held.enter_context(alone(database, self._clock))
+        with ExitStack() as waiting:
+            said = ""
+            while not self._stop.is_set():
+                try:
+                    return held.enter_context(alone(database, self._clock))
+                except (BusyError, StoreError) as error:
+                    if not said:
+                        waiting.callback(self._answer_meanwhile().stop)
+                        self._notifier.ready()
+                        self._notifier.status("standing by")
+                    if error.message != said:
+                        _log.info("standing by, to take over when it ends", why=error.message)
+                    said = error.message
+                self._notifier.alive()
+                self._renew()
+                self._stop.wait(_STEP.total_seconds())
+        return None
+
+    def _answer_meanwhile(self) -> HealthServer:
+        """Answer that this one is well and waits; the figures are shown by the one at work."""
+        why = "standing by: another instance works, and this one takes over when it ends"
+        registry = CollectorRegistry()
+        Gauge("crm_steward_standby", "1 while another one works.", registry=registry).set(1)
+        health = HealthServer(
+            self._settings.service.listen,
+            alive=lambda: [Check("standby", ok=True, why=why, vital=True)],
+            ready=lambda: [Check("standby", ok=True, why=why, vital=True)],
+            registry=registry,
+        )
+        health.start()
+        return health
+
+    def _obey_signals(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for each in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(each, self.stop)
+            signal.signal(signal.SIGHUP, self.reread)
+
+    def _renew(self) -> None:
+        """After SIGHUP: end, to begin anew with the settings as they are now, unless they are wrong."""
+        if not self._hung_up.is_set() or self._config is None:
+            return
+        self._hung_up.clear()
+        try:
+            load_settings(self._config)
+        except ConfigError as error:
+            _log.error(
+                "the settings are wrong; the service goes on with those it has", why=str(error)
+            )
+            return
+        _log.info("the settings were read again; the service begins anew with them")
+        self.renewing = True
+        self._stop.set()
+
     def _jobs(self, work: Work) -> Iterator[Job]:
-        for name, one in self._settings.connections.items():
-            if one.enabled:
-                yield Job(
-                    verb="pull",
-                    connection=name,
-                    work=lambda name=name: work.pull(name),  # type: ignore[misc]  # mypy#4226: default of a lambda
-                    cadence=Cadence(one.pull_every),
-                    pool="pull",
-                )
-        # Settles at the start what a crash left open; later the scans call it.
-        yield Job(verb="apply", work=work.apply, cadence=Cadence(_SETTLE_EVERY))
-        scans = Cadence(self._settings.service.scan_every)
-        yield Job(verb="scan", work=work.scan, cadence=scans)
-        # Called for by the pulls that changed something.
-        yield Job(verb="scan-changed", work=work.scan_changed, cadence=scans)
-        yield Job(verb="purge", work=work.purge, cadence=Cadence(_PURGE_EVERY))
         report = self._settings.report
-        if report.recipients and self._settings.mail:
+        verbs: dict[str, Callable[[], None]] = {
+            "apply": work.apply,
+            "scan": work.scan,
+            "scan-changed": work.scan_changed,
+            "purge": work.purge,
+            "report": work.report,
+        }
+        for name, cadence in cadences(self._settings).items():
+            verb, _, connection = name.partition(":")
             yield Job(
-                verb="report",
-                work=work.report,
-                cadence=Cadence(_REPORT_EVERY),
-                moment=lambda now: next_report(now, report, self._settings.timezone),
+                verb=verb,
+                connection=connection,
+                work=partial(work.pull, connection) if connection else verbs[verb],
+                cadence=cadence,
+                pool="pull" if connection else "default",
+                moment=partial(next_report, report=report, zone=self._settings.timezone)
+                if verb == "report"
+                else None,
             )
 
     def _schedule(
@@ -195,9 +280,6 @@ class Service:
         self._scheduler.add_listener(skipped, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED)
 
     def _begin(self, rules: Rulebook, port: int) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(each, self.stop)
         self._scheduler.start()
         enabled = [name for name, one in self._settings.connections.items() if one.enabled]
         _log.info(
@@ -221,6 +303,7 @@ class Service:
         while not self._stop.wait(step):
             if ready.scheduler_beats():
                 self._notifier.alive()
+            self._renew()
             try:
                 if lease:
                     lease.keep()
@@ -236,7 +319,7 @@ class Service:
     def _end(self) -> bool:
         """Stop the schedule and wait for the jobs under way, as long as there is time."""
         self._stop.set()
-        self._notifier.stopping()
+        self._notifier.renewing() if self.renewing else self._notifier.stopping()
         if not self._scheduler.running:
             return True
         _log.info("stopping; jobs come to their next safe point")
@@ -261,53 +344,3 @@ class Service:
             running = name in self._running
         if not running:
             self._move(name, self._clock())
-
-
-@contextmanager
-def alone(database: Database, clock: Clock) -> Iterator[Lease | None]:
-    """Be the only service on this database while the block runs.
-
-    On SQLite the operating system's lock on a file beside the database tells, which a crash
-    releases at once; on PostgreSQL a lease, which a crash releases within half a minute.
-
-    Raises:
-        BusyError: Another one runs.
-    """
-    if database.dialect != "sqlite":
-        with hold(database, "service", clock=clock, ttl=_LEASE) as lease:
-            yield lease
-        return
-    if database.path is None:
-        yield None
-        return
-    with locked(database.path):
-        yield None
-
-
-@contextmanager
-def locked(database: Path) -> Iterator[None]:
-    """Hold the lock beside a SQLite file, whether or not that can be opened.
-
-    Raises:
-        BusyError: A service runs on it.
-        StoreError: The lock cannot be written.
-    """
-    path = f"{database}.lock"
-    try:
-        lock = FileLock(path, timeout=0, mode=0o600)
-        lock.acquire()
-    except Timeout as error:
-        raise BusyError(
-            f"Another crm-steward runs on this database ({path} is locked).",
-            hint="Stop it first; one service per database is enough.",
-        ) from error
-    except OSError as error:
-        said = (error.strerror or type(error).__name__).lower()
-        raise StoreError(
-            f"The lock file {path} cannot be written: {said}.",
-            hint="Give this user the right to write in the database's folder.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -6,20 +6,25 @@ timezone-aware UTC. Names are those of docs/glossary.md.
 
 from __future__ import annotations
 
-from crm_steward.model.ability import Ability, Capability, MergeHabits
+from crm_steward.model.ability import Ability, Capability, MergeHabits, Remedy
 from crm_steward.model.change import (
+    NOTHING_SAID,
     ArchiveRecord,
     Change,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
+    RecreateRecords,
     Reversibility,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_from_json,
     change_key,
     change_to_json,
     kind_of,
+    task_key,
 )
 from crm_steward.model.clock import Clock, utc_now
 from crm_steward.model.compared import COMPARED
@@ -41,12 +46,14 @@ from crm_steward.model.contact import (
 from crm_steward.model.errors import (
     AuthError,
     BusyError,
+    ClockError,
     ConfigError,
     ConflictError,
     HaltedError,
     InputError,
     LimitExceededError,
     MailError,
+    OtherAccountError,
     Problem,
     RecordRejectedError,
     RetryableError,
@@ -57,6 +64,7 @@ from crm_steward.model.fields import FIELDS, KEPT, MAPPABLE, Field, FieldType
 from crm_steward.model.finding import Finding, Severity, fingerprint
 from crm_steward.model.golden import Chosen, GoldenValue
 from crm_steward.model.halt import Cause, Halt, stopping
+from crm_steward.model.holding import with_value
 from crm_steward.model.plan import Plan, PlannedChange
 
 __all__ = [
@@ -64,6 +72,7 @@ __all__ = [
     "FIELDS",
     "KEPT",
     "MAPPABLE",
+    "NOTHING_SAID",
     "Ability",
     "AddressStatus",
     "ArchiveRecord",
@@ -75,6 +84,7 @@ __all__ = [
     "Channel",
     "Chosen",
     "Clock",
+    "ClockError",
     "CloseTask",
     "ConfigError",
     "ConflictError",
@@ -91,10 +101,12 @@ __all__ = [
     "HaltedError",
     "InputError",
     "Kind",
+    "LiftSuppression",
     "LimitExceededError",
     "MailError",
     "MergeHabits",
     "MergeRecords",
+    "OtherAccountError",
     "Phone",
     "PhoneKind",
     "Plan",
@@ -103,6 +115,8 @@ __all__ = [
     "Problem",
     "RecordRef",
     "RecordRejectedError",
+    "RecreateRecords",
+    "Remedy",
     "RetryableError",
     "Reversibility",
     "Revision",
@@ -112,6 +126,7 @@ __all__ = [
     "StewardError",
     "StoreError",
     "SuppressChannel",
+    "UndeleteRecords",
     "UpdateFields",
     "Value",
     "binding_consent",
@@ -121,5 +136,7 @@ __all__ = [
     "fingerprint",
     "kind_of",
     "stopping",
+    "task_key",
     "utc_now",
+    "with_value",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -16,8 +17,14 @@ class Capability(StrEnum):
     SUPPRESS_EMAIL = "suppress email"
     SUPPRESS_PHONE = "suppress phone"
     SUPPRESS_SMS = "suppress sms"
+    LIFT_EMAIL = "lift email"
+    LIFT_PHONE = "lift phone"
+    LIFT_SMS = "lift sms"
     MERGE = "merge"
     ARCHIVE = "archive"
+    UNDELETE = "undelete"
+    UNMERGE = "unmerge"
+    RECREATE = "re-create"
     INCREMENTAL = "incremental read"
     CONDITIONAL_UPDATE = "conditional update"
 
@@ -41,6 +48,21 @@ class MergeHabits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """Why a connector cannot undo something, and what a person does instead.
+
+    Args:
+        en: It in English, as the end of a sentence.
+        fr: It in French.
+        within: How long after the change the CRM lets people do so; None: no matter when.
+    """
+
+    en: str
+    fr: str
+    within: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ability:
     """What one connection holds and can do, known before it is opened.
 
@@ -54,6 +76,9 @@ class Ability:
         fixed: Fields that changes write elsewhere and not here.
         sources: Our field → the CRM's, as far as the settings map it: the CRM may call it read-only.
         merging: What its own merge keeps.
+        remedies: Capability that it lacks → why, and what a person does instead.
+        undeletes_within: How long the CRM's recycle bin keeps what is archived or merged away; None:
+            that is not known.
     """
 
     fields: frozenset[str] | None
@@ -63,3 +88,5 @@ class Ability:
     fixed: frozenset[str] = frozenset()
     sources: Mapping[str, str] = field(default_factory=dict)
     merging: MergeHabits = field(default_factory=MergeHabits)
+    remedies: Mapping[Capability, Remedy] = field(default_factory=dict)
+    undeletes_within: timedelta | None = None

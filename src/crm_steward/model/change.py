@@ -46,14 +46,54 @@ class UpdateFields:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressChannel:
-    """Stop contacting an address through a channel: restricting only, never the reverse."""
+    """Stop contacting an address through a channel: restricting only, never the reverse.
+
+    Args:
+        ref: The record.
+        channel: What falls silent.
+        address: Which e-mail or number; empty for what the CRM keeps on the record.
+        reason: Why, for the CRM; no personal data.
+        before: What was said of the address until then: the label of a status, or NOTHING_SAID;
+            empty when it was not noted.
+    """
 
     ref: RecordRef
     channel: Channel
     address: str
     reason: str
+    before: str = ""
 
     reversibility = Reversibility.PARTLY
+
+
+NOTHING_SAID = "nothing"
+"""What a suppression notes of an address of which nothing was known before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiftSuppression:
+    """Take back a suppression that was a mistake: the channel may be used as it could be before.
+
+    It loosens. No rule asks for it and no plan holds one: only a person undoing a suppression does,
+    by name and with a reason, and the journal keeps both.
+
+    Args:
+        ref: The record.
+        channel: What may be used again.
+        address: Which e-mail or number, as in the suppression.
+        before: What was said of the address before it was suppressed.
+        reason: Why, in the words of the person who answers for it.
+        by: Who that is.
+    """
+
+    ref: RecordRef
+    channel: Channel
+    address: str
+    before: str
+    reason: str
+    by: str
+
+    reversibility = Reversibility.REVERSIBLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +153,7 @@ class MergeRecords:
         fill: Field → value that the survivor is given before: the CRM's own merge would lose it.
         had: The same fields → what the survivor held there.
         golden: Field → what the survivor holds afterwards, and why.
+        snapshot: Member id → all that was known of it just before, JSON-ready; empty in a plan.
     """
 
     ref: RecordRef
@@ -121,6 +162,7 @@ class MergeRecords:
     fill: Mapping[str, Value] = field(default_factory=dict)
     had: Mapping[str, Value] = field(default_factory=dict)
     golden: Mapping[str, GoldenValue] = field(default_factory=dict)
+    snapshot: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     reversibility = Reversibility.IRREVERSIBLE
 
@@ -149,16 +191,67 @@ class ArchiveRecord:
     reversibility = Reversibility.PARTLY
 
 
-Change = UpdateFields | SuppressChannel | CreateTask | CloseTask | MergeRecords | ArchiveRecord
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndeleteRecords:
+    """Take records out of the CRM's recycle bin again, under the ids that they had.
+
+    Args:
+        ref: The record that was archived, or the survivor of the merge.
+        records: Those that come back.
+    """
+
+    ref: RecordRef
+    records: tuple[RecordRef, ...]
+
+    # What hung on the losers of a merge stays with the survivor.
+    reversibility = Reversibility.PARTLY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecreateRecords:
+    """Make records anew that went into a merge: under new ids, and no more contactable than before.
+
+    Args:
+        ref: The survivor of the merge; it stays as it is.
+        records: Those that are made anew, by their old names.
+        held: Old id → what the merge's snapshot has of it.
+        since: When they were merged (ISO 8601): what was there before was not made by this.
+    """
+
+    ref: RecordRef
+    records: tuple[RecordRef, ...]
+    held: Mapping[str, Mapping[str, Any]]
+    since: str
+
+    # They are not the old ones: what hung on those stays with the survivor.
+    reversibility = Reversibility.IRREVERSIBLE
+
+
+Change = (
+    UpdateFields
+    | SuppressChannel
+    | LiftSuppression
+    | CreateTask
+    | CloseTask
+    | MergeRecords
+    | ArchiveRecord
+    | UndeleteRecords
+    | RecreateRecords
+)
 
 _TYPES: Mapping[str, type[Change]] = {
     "update": UpdateFields,
     "suppress": SuppressChannel,
+    "lift": LiftSuppression,
     "task": CreateTask,
     "close_task": CloseTask,
     "merge": MergeRecords,
     "archive": ArchiveRecord,
+    "undelete": UndeleteRecords,
+    "recreate": RecreateRecords,
 }
+_LATER = ("fill", "had", "golden", "snapshot")
+"""Parts of a merge that there were not always."""
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _PARTS = {cls: tuple(part.name for part in fields(cls)) for cls in _NAMES}
 
@@ -176,7 +269,11 @@ def change_to_json(change: Change) -> dict[str, Any]:
         content["losers"] = [str(ref) for ref in change.losers]
         content["golden"] = {name: one.to_json() for name, one in change.golden.items()}
         # A merge without them reads as it did before there were any.
-        content = {k: v for k, v in content.items() if v or k not in ("fill", "had", "golden")}
+        content = {k: v for k, v in content.items() if v or k not in _LATER}
+    if isinstance(change, UndeleteRecords | RecreateRecords):
+        content["records"] = [str(ref) for ref in change.records]
+    if isinstance(change, SuppressChannel) and not change.before:
+        del content["before"]  # one without it reads as it did before there was any
     if isinstance(change, CreateTask):
         content["due"] = change.due.isoformat()
     return {"kind": kind_of(change), **content}
@@ -201,39 +298,67 @@ def change_from_json(content: Mapping[str, Any]) -> Change:
         values["losers"] = tuple(RecordRef.parse(ref) for ref in values["losers"])
         golden = values.get("golden", {})
         values["golden"] = {name: GoldenValue.from_json(one) for name, one in golden.items()}
+    if content["kind"] in ("undelete", "recreate"):
+        values["records"] = tuple(RecordRef.parse(ref) for ref in values["records"])
     if content["kind"] == "task":
         values["due"] = date.fromisoformat(values["due"])
-    if content["kind"] == "suppress":
+    if content["kind"] in ("suppress", "lift"):
         values["channel"] = Channel(values["channel"])
     return _TYPES[content["kind"]](**values)
 
 
-def change_key(change: Change) -> str:
+def change_key(change: Change, known: dict[str, Any] | None = None) -> str:
     """Return the idempotency key of `change`: the same on every machine, from its content.
 
     A task's identity is its record and its marker alone: a new wording or due date is not a
-    new task, nor is another reason to close it another closing.
+    new task, nor is another reason to close it another closing. What a merge's members held besides
+    what it expects makes it no other one. What was said before a suppression
+    makes it no other one, nor does it matter who lifts it and why.
+
+    Args:
+        change: The change.
+        known: What `change_to_json` returned for it, where that is known.
 
     Returns:
         32 hexadecimal digits.
     """
     match change:
         case CreateTask():
-            content: dict[str, Any] = {
-                "kind": "task",
-                "ref": str(change.ref),
-                "marker": change.marker,
-            }
+            return task_key(change.ref, change.marker)
         case CloseTask():
-            content = {
+            content: dict[str, Any] = {
                 "kind": "close_task",
                 "ref": str(change.ref),
                 "task": change.task,
                 "marker": change.marker,
             }
-        case UpdateFields() | SuppressChannel() | MergeRecords() | ArchiveRecord():
-            content = change_to_json(change)
+        case SuppressChannel():
+            content = _without(known or change_to_json(change), "before")
+        case LiftSuppression():
+            content = _without(known or change_to_json(change), "reason", "by")
+        case MergeRecords():
+            content = _without(known or change_to_json(change), "snapshot")
+        case RecreateRecords():
+            records = sorted(str(ref) for ref in change.records)
+            content = {"kind": "recreate", "ref": str(change.ref), "records": records}
+        case UpdateFields() | ArchiveRecord() | UndeleteRecords():
+            content = change_to_json(change) if known is None else known
         case _:
             assert_never(change)
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return _key(content)
+
+
+def task_key(ref: RecordRef, marker: str) -> str:
+    """Return the key of the task with this marker at a record, whatever its words are."""
+    return _key({"kind": "task", "ref": str(ref), "marker": marker})
+
+
+def _without(content: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in content.items() if name not in names}
+
+
+def _key(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_CANONICAL(content).encode()).hexdigest()[:32]
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

@@ -109,18 +109,15 @@ class Halt:
             "retry_at": self.retry_at.isoformat() if self.retry_at else None,
         }
 
-    @property
-    def remedy(self) -> str:
-        """How writing is resumed."""
-        if self.cause is Cause.FILE:
-            return "Remove the file to resume"
+    def remedy(self, language: str) -> str:
+        """Say how writing is resumed, in `language` ("en" or "fr")."""
         named = (("--connection", self.connection), ("--rule", self.rule))
         options = "".join(f" {option} {value}" for option, value in named if value)
-        resume = f'crm-steward resume{options} --reason "…"'
-        if not self.automatic:
-            return f"To resume: {resume}"
-        look = f"crm-steward journal --connection {self.connection}"
-        return f"See what was refused ({look}), put it right, then: {resume}"
+        kind = "resume.refused" if self.automatic else "resume"
+        return _words(language)["resume.file" if self.cause is Cause.FILE else kind].format(
+            resume=f'crm-steward resume{options} --reason "…"',
+            look=f"crm-steward journal --connection {self.connection}",
+        )
 
 
 def stopping(
@@ -161,6 +158,9 @@ _EN: Mapping[str, str] = MappingProxyType(
         "record; one is tried again from {retry}",
         Cause.SHARE: "since {at}, because {figure} of {whole} changes were refused or met an "
         "edited record; one is tried again from {retry}",
+        "resume": "To resume: {resume}",
+        "resume.file": "Remove the file to resume",
+        "resume.refused": "See what was refused ({look}), put it right, then: {resume}",
     }
 )
 _FR: Mapping[str, str] = MappingProxyType(
@@ -175,5 +175,8 @@ _FR: Mapping[str, str] = MappingProxyType(
         "une fiche modifiée entre-temps ; une seule sera essayée à partir du {retry}",
         Cause.SHARE: "depuis le {at}, car {figure} modifications sur {whole} ont été refusées ou "
         "visaient une fiche modifiée entre-temps ; une seule sera essayée à partir du {retry}",
+        "resume": "Pour reprendre : {resume}",
+        "resume.file": "Supprimez ce fichier pour reprendre",
+        "resume.refused": "Voyez ce qui a été refusé ({look}), corrigez, puis : {resume}",
     }
 )

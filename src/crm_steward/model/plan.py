@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
-from crm_steward.model.change import Change, change_from_json, change_key, change_to_json
+from crm_steward.model.change import (
+    Change,
+    LiftSuppression,
+    change_from_json,
+    change_key,
+    change_to_json,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,9 @@ class PlannedChange:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
+        change = change_to_json(self.change)
+        if not self._key:
+            object.__setattr__(self, "_key", change_key(self.change, change))
         return {
             "key": self.key,
             "rule": self.rule,
@@ -52,7 +61,7 @@ class PlannedChange:
             "automatic": self.automatic,
             **({"detail": self.detail} if self.detail else {}),
             "reversibility": str(self.change.reversibility),
-            "change": change_to_json(self.change),
+            "change": change,
         }
 
     @classmethod
@@ -80,6 +89,7 @@ class Plan:
         rules: The digest of the rules it was made with.
         digests: Rule → digest of each rule that asks for a change: a new one is first tried on few
             records.
+        aged: Rules whose changes rest on what day it is: they wait while the clock is wrong.
     """
 
     changes: tuple[PlannedChange, ...]
@@ -88,7 +98,17 @@ class Plan:
     mirror: str
     rules: str
     digests: Mapping[str, str] = field(default_factory=dict)
+    aged: tuple[str, ...] = ()
     _hash: str = field(default="", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what loosens: no plan holds it, however it was made.
+
+        Raises:
+            ValueError: It holds the lifting of a suppression.
+        """
+        if any(isinstance(planned.change, LiftSuppression) for planned in self.changes):
+            raise ValueError("no plan lifts a suppression")
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values, with its `hash`."""
@@ -96,39 +116,80 @@ class Plan:
         return {"hash": self.hash, **self._head(), "changes": changes}
 
     def to_text(self) -> str:
-        """Return what `to_json` returns as JSON text, keys sorted."""
-        head = _canonical({**self._head(), "hash": self.hash})
-        return "".join((*self._changes(), head[1:]))
+        """Return what `to_json` returns as JSON text, keys sorted; its hash is made on the way."""
+        pieces = list(self._hashed(self._changes()))
+        pieces.append(_canonical({**self._head(), "hash": self.hash})[1:])
+        return "".join(pieces)
+
+    @classmethod
+    def from_text(cls, text: str) -> Plan:
+        """Read back what `to_text` wrote, change by change: as a whole it takes much memory.
+
+        Raises:
+            ValueError: It is no JSON.
+            KeyError: Something is missing.
+        """
+        if not text.startswith(_FIRST):  # written otherwise, by somebody else
+            return cls.from_json(json.loads(text))
+        changes: list[PlannedChange] = []
+        at = len(_FIRST)
+        while not text.startswith("]", at):
+            content, at = _DECODE(text, at)
+            changes.append(PlannedChange.from_json(content))
+            at += len(_BETWEEN) if text.startswith(_BETWEEN, at) else 0
+        at += len(_LAST)
+        plan = cls._with(changes, json.loads("{" + text[at:]))
+        # The hash of what was read, letter by letter: making the text anew would take as long again.
+        digest = hashlib.sha256()
+        for start in range(0, at, _PIECE):
+            digest.update(text[start : min(start + _PIECE, at)].encode())
+        plan._keep(digest)  # noqa: SLF001 -- its own
+        return plan
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Plan:
         """Read back what `to_json` wrote; the caller compares the hash."""
+        return cls._with(map(PlannedChange.from_json, content["changes"]), content)
+
+    @classmethod
+    def _with(cls, changes: Iterable[PlannedChange], content: Mapping[str, Any]) -> Plan:
         return cls(
-            changes=tuple(PlannedChange.from_json(item) for item in content["changes"]),
+            changes=tuple(changes),
             created_at=datetime.fromisoformat(content["created_at"]),
             expires_at=datetime.fromisoformat(content["expires_at"]),
             mirror=content["mirror"],
             rules=content["rules"],
             digests=content["digests"],
+            aged=tuple(content.get("aged", ())),
         )
 
     @property
     def hash(self) -> str:
         """The plan's name: 16 hexadecimal digits made of all it holds."""
         if not self._hash:
-            # Once: it is made of every change. Piece by piece, as the whole may be large.
-            digest = hashlib.sha256()
-            for piece in chain(self._changes(), [_canonical(self._head())[1:]]):
-                digest.update(piece.encode())
-            object.__setattr__(self, "_hash", digest.hexdigest()[:16])
+            # Piece by piece, as the whole may be large.
+            deque(self._hashed(self._changes()), maxlen=0)
         return self._hash
+
+    def _hashed(self, pieces: Iterable[str]) -> Iterator[str]:
+        """Yield `pieces`, and keep the hash that they and the head make: it is worked out once."""
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece.encode())
+            yield piece
+        self._keep(digest)
+
+    def _keep(self, changes: hashlib._Hash) -> None:
+        """Keep the hash of the plan, given that of its changes as text."""
+        changes.update(_canonical(self._head())[1:].encode())
+        object.__setattr__(self, "_hash", changes.hexdigest()[:16])
 
     def _changes(self) -> Iterator[str]:
         """Yield the beginning of the plan as canonical JSON: no other key comes before `changes`."""
-        yield '{"changes": ['
+        yield _FIRST
         for number, planned in enumerate(self.changes):
-            yield f"{', ' if number else ''}{_canonical(planned.to_json())}"
-        yield "], "
+            yield f"{_BETWEEN if number else ''}{_canonical(planned.to_json())}"
+        yield _LAST
 
     def _head(self) -> dict[str, Any]:
         return {
@@ -137,8 +198,12 @@ class Plan:
             "mirror": self.mirror,
             "rules": self.rules,
             "digests": dict(self.digests),
+            # Left out where there are none, as plans that were stored before know no such key.
+            **({"aged": list(self.aged)} if self.aged else {}),
         }
 
 
-def _canonical(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, sort_keys=True, ensure_ascii=False)
+_PIECE = 1 << 20
+_FIRST, _BETWEEN, _LAST = '{"changes": [', ", ", "], "
+_DECODE = json.JSONDecoder().raw_decode
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode

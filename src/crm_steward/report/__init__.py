@@ -1,11 +1,13 @@
 """The weekly report: what the store knows, as a mail that a CRM manager wants to read.
 
 `collect` reads the store into a Digest, `render` puts it into words, `queue_weekly` writes one mail
-per week and recipient into the outbox, `deliver` sends what stands there.
+per week and recipient into the outbox, `queue_alerts` what cannot wait, `deliver` sends what stands
+there.
 """
 
 from __future__ import annotations
 
+from crm_steward.report.alerts import queue_alerts
 from crm_steward.report.collect import collect, current_week
 from crm_steward.report.deliver import Deliveries, deliver
 from crm_steward.report.digest import Digest
@@ -26,6 +28,7 @@ __all__ = [
     "deliver",
     "greet",
     "queue",
+    "queue_alerts",
     "queue_weekly",
     "render",
 ]

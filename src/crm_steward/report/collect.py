@@ -94,7 +94,12 @@ def collect(
             decision=decision(reading, titles, now),
             twins=twins(reading, names, merges(reading, now), now),
             coverage=coverage(
-                reading, since, now, late=timedelta(days=2), stop_file=settings.halt.file
+                reading,
+                since,
+                now,
+                late=timedelta(days=2),
+                enabled=settings.abilities,
+                stop_file=settings.halt.file,
             ),
         )
 

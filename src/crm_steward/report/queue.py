@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -58,23 +58,19 @@ def queue(
     if settings.mail is None:
         raise ConfigError([Problem("no mail server is configured.", hint="Add a `mail:` block.")])
     sender = settings.mail.sender
-    _address(sender.rpartition("<")[2].rstrip("> "), "mail.sender")
+    wanted = addresses(sender, recipients, settings.language)
     outbox = Outbox(database)
     week = current_week(settings, now)
     have = outbox.recipients(str(week))
-    wanted = {
-        _address(one.address, "report.recipients"): one.language or settings.language
-        for one in recipients
-    }
     missing = {address: language for address, language in wanted.items() if address not in have}
     if not missing:
         return []
     digest = collect(database, settings, book, week=week, now=now)
     mails: dict[str, Mail] = {name: render(digest, name) for name in set(missing.values())}
-    installation = _installation(database)
+    home = installation(database)
     queued = []
     for address, language in missing.items():
-        name = message_id(installation, str(week), address, sender)
+        name = message_id(home, str(week), address, sender)
         mail = mails[language]
         message = compose(
             mail, sender=sender, recipient=address, message_id=name, language=language, now=now
@@ -91,6 +87,23 @@ def queue(
     return queued
 
 
+def addresses(sender: str, recipients: Iterable[Recipient], language: str) -> dict[str, str]:
+    """Return to which addresses mails go, each with its language.
+
+    Args:
+        sender: Who sends them.
+        recipients: To whom.
+        language: Of those who have none of their own.
+
+    Raises:
+        ConfigError: A recipient or the sender is not an address.
+    """
+    _address(sender.rpartition("<")[2].rstrip("> "), "mail.sender")
+    return {
+        _address(one.address, "report.recipients"): one.language or language for one in recipients
+    }
+
+
 def _address(text: str, where: str) -> str:
     try:
         return wire_address(text)
@@ -98,7 +111,8 @@ def _address(text: str, where: str) -> str:
         raise ConfigError([Problem(f"an entry is {error}.", where=where)]) from error
 
 
-def _installation(database: Database) -> str:
+def installation(database: Database) -> str:
+    """Return the random id of this database."""
     query = sa.select(meta.c.value).where(meta.c.key == "installation")
     with database.read() as reading:
         return str(reading.execute(query).scalar_one())

@@ -40,7 +40,7 @@ _SHORTER = (
     (0, 0),
 )
 """Groups of duplicates and examples of each rule: what a report shows, and with what it makes do."""
-_OWN_WAY = frozenset({"task", "close_task"})
+_OWN_WAY = frozenset({"task", "close_task", "suppress"})
 """Kinds of change of which it is said how they are taken back."""
 _TEXT_WIDTH = 72
 _LONGEST = 1_000
@@ -88,7 +88,7 @@ def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
         page["groups"] = digest.twins.groups[:groups]
         shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
         html = environment().get_template("weekly.html").render({**page, "rules": shorter})
-        html = _INLINER.inline(html)
+        html = inlined(html)
         if len(html.encode()) <= LARGEST:
             return page, html
     raise ValueError(f"the report of {digest.week} does not fit into a mail")
@@ -140,6 +140,8 @@ def headline(digest: Digest, words: Words) -> str:
     troubled = digest.coverage.troubled
     if troubled:
         return words("headline.trouble", n=len(troubled), connection=troubled[0].connection)
+    if digest.coverage.halts or digest.coverage.restored:
+        return words("headline.stopped")
     if digest.decision and digest.decision.total:
         return words("headline.decision", n=digest.decision.total)
     return _news(digest, words)
@@ -209,6 +211,10 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
     lines = [
         words("gaps.quarantined", n=count, connection=connection, reason=reason)
         for connection, reason, count in coverage.quarantined[:_REASONS]
+    ]
+    lines += [
+        words("gaps.set_aside", n=count, connection=connection, reason=reason)
+        for connection, reason, count in coverage.set_aside[:_REASONS]
     ]
     lines += [
         words("gaps.withheld", n=count, reason=words.find(f"withheld.{reason}") or reason)
@@ -381,6 +387,11 @@ def heights(values: Sequence[float | None], tallest: int) -> list[int | None]:
         None if value is None else max(2, round((value - floor) / span * tallest))
         for value in values
     ]
+
+
+def inlined(html: str) -> str:
+    """Return a page with its styles where mail programs look for them."""
+    return _INLINER.inline(html)
 
 
 _INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)

@@ -26,6 +26,7 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "journal": ("What was written to the CRMs", "Ce qui a été écrit dans les CRM"),
     "consent_evidence": ("Objections that were heeded", "Oppositions respectées"),
     "quarantine": ("What could not be read or written", "Ce qui n'a pu être lu ou écrit"),
+    "halts": ("Pauses of writing that name you", "Pauses des écritures qui vous citent"),
     "erased": ("Earlier erasures", "Effacements antérieurs"),
 }
 _PIECE = 900

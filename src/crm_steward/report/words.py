@@ -96,6 +96,10 @@ class Words:
         phrase = _spaced(fr if self.language == "fr" else en, self.language)
         return phrase.format(**{name: self._shown(value) for name, value in values.items()})
 
+    def spaced(self, text: str) -> str:
+        """Return text of this language with the spaces that its typography wants."""
+        return _spaced(text, self.language)
+
     def known(self, prefix: str, code: object, fallback: str = "other") -> str:
         """Return the sentence at `prefix.code`, or the one at `prefix.fallback`."""
         return self.find(f"{prefix}.{code}") or self(f"{prefix}.{fallback}")

@@ -64,6 +64,12 @@ class Routing(Block):
             raise PydanticCustomError("routing_empty", "nobody")
         return self
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody it names."""
+        last = () if self.otherwise is None else (self.otherwise,)
+        return (*self.by_country.values(), *self.round_robin, *last)
+
     def turns(self, fingerprint: str) -> tuple[str, ...]:
         """Return the round robin for a finding: whose turn it is first, then who stands in."""
         if not self.round_robin:

@@ -17,6 +17,7 @@ from crm_steward.settings.models import (
     SmtpSecurity,
     connection_name_problem,
 )
+from crm_steward.settings.sources import readable_secrets
 from crm_steward.settings.vault import key_of, vault_of
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "connection_name_problem",
     "key_of",
     "load_settings",
+    "readable_secrets",
     "secrets_in_file",
     "settings_schema",
     "vault_of",

@@ -23,6 +23,7 @@ from crm_steward.settings.sources import (
     read_secret_files,
     read_yaml,
 )
+from crm_steward.store.cipher import DatabaseUrl
 
 _RESERVED = "folder"
 STOP_FILE = "STOP-WRITING"
@@ -118,6 +119,20 @@ def _merge(sources: Iterable[Source]) -> Settings:
     )
 
 
+def _keyed(database: str, settings: Settings) -> str:
+    """Let the key of the database's file go where its URL goes, so that neither is without it."""
+    key = settings.database_key.get_secret_value() if settings.database_key else ""
+    if not key:
+        return database
+    if not database.startswith("sqlite:///"):
+        problem = Problem(
+            "database_key encrypts a SQLite file; PostgreSQL keeps its own files.",
+            hint="Leave it out, and encrypt the server's disk (LUKS) or use its own encryption.",
+        )
+        raise ConfigError([problem])
+    return DatabaseUrl.keyed(database, key)
+
+
 def _resolved(settings: Settings, folder: Path) -> Settings:
     """Let relative paths start at the settings file's folder."""
     database = settings.database
@@ -126,6 +141,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     if not scheme and slashes and name and name != ":memory:":
         database = f"sqlite:///{folder / name}"
         beside = (folder / name).parent
+    database = _keyed(database, settings)
     register = settings.rules.register_file
     rules = settings.rules.model_copy(
         update={

@@ -30,7 +30,13 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from crm_steward.connect.discovery import specs
-from crm_steward.connect.spec import ConnectionSettings, Duration, Texts, read_texts
+from crm_steward.connect.spec import (
+    ConnectionSettings,
+    Duration,
+    DurationOrZero,
+    Texts,
+    read_texts,
+)
 from crm_steward.model import Ability, ConfigError, Problem
 
 Language = Literal["en", "fr"]
@@ -180,6 +186,9 @@ class Report(_Block):
 
     recipients: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] = ()
     """Addresses, or `{address, language}`."""
+    alerts: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] | None = None
+    """Who is told at once when a connection is paused or frozen, when writing stops, when rules
+    cannot be used, and when that ends. Without it, the recipients; `[]`: nobody."""
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = (
         "monday"
     )
@@ -207,6 +216,9 @@ class Limits(_Block):
     """Share of the live contacts of a connection, in percent."""
     canary: Count = 10
     """How many records a new or edited rule may touch the first time."""
+    canary_pause: DurationOrZero = timedelta(hours=24)
+    """How long those are left alone before they are read back; when nobody changed them back, the
+    rule may touch ten times as many, and so on. 0: read back at once, then no limit but the others."""
     min_source_percent: Percent = 90.0
     """A source that shrank below this share of last time freezes all writes."""
     plan_expires_after: Duration = timedelta(hours=72)
@@ -259,6 +271,9 @@ class Service(_Block):
     """How often everything is fetched again, so that nothing is missed."""
     apply_automatic: bool = False
     """Whether changes of rules in mode `apply` are written without being asked for."""
+    standby: bool = False
+    """Whether a second service on the same database waits, and takes over within 30 seconds when
+    the first ends or dies. Without it, it ends at once with exit code 8."""
 
 
 class Journal(_Block):
@@ -301,6 +316,9 @@ class Settings(_Block):
     token_key: SecretStr | None = None
     """Seals the access tokens in the database, and keys the hashes of people who were erased: 32
     characters or more, or several keys, the present one first. Without it a key file is made beside the SQLite file, else beside the settings."""
+    database_key: SecretStr | None = None
+    """Encrypts the SQLite file, its journal and its backups as a whole: 32 characters or more. Needs
+    `pip install 'crm-steward[encrypt]'`. An existing database gets it by backup and restore."""
     rules: Rules = Rules()
     mail: Mail | None = None
     report: Report = Report()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -25,6 +27,8 @@ _OURS = frozenset({CONFIG_VARIABLE, SECRETS_VARIABLE})
 _SYSTEMD_VARIABLE = "CREDENTIALS_DIRECTORY"
 _RUN_SECRETS = Path("/run/secrets")
 _NESTED = "__"
+_WHOLE = frozenset({"database", "database_key", "token_key"})
+"""Secrets that stand in no block."""
 
 _QUOTED = re.compile(r"(['\"]).{2,}\1")
 """What a message quotes of the file, other than one character: it could be a secret."""
@@ -82,12 +86,13 @@ def parse_yaml(path: Path, text: str) -> Source:
     Raises:
         ConfigError: It is not YAML.
     """
-    yaml = YAML(typ="safe", pure=True)
+    _bounded(path, text)
+    reader = YAML(typ="safe", pure=True)
     try:
-        root = yaml.compose(text)
+        root = reader.compose(text)
         if root is None:
             raise _unreadable(path, "the file is empty")
-        return _Reader(yaml, path).read(root)
+        return _Reader(reader, path).read(root)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -105,6 +110,22 @@ def parse_yaml(path: Path, text: str) -> Source:
         raise _unreadable(path, f"this is not YAML ({type(error).__name__})") from None
     except RecursionError:
         raise _unreadable(path, "the file is nested too deeply") from None
+
+
+def _bounded(path: Path, text: str) -> None:
+    """Refuse what holds too much, before the slow reader that knows places takes minutes over it.
+
+    Raises:
+        ConfigError: It does.
+    """
+    depth = 0
+    # What this one cannot read is left to the other, which says why.
+    with suppress(yaml.YAMLError):
+        for number, event in enumerate(yaml.parse(text, Loader=yaml.CSafeLoader)):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if number > 2 * _MAX_NODES or depth > 2 * _MAX_DEPTH:
+                raise _unreadable(path, "the file holds too much or is nested too deeply")
 
 
 def _unreadable(path: Path, what: str) -> ConfigError:
@@ -214,7 +235,8 @@ def read_secret_files(beside: Path, environ: Mapping[str, str] = os.environ) -> 
     """Read the files of the secrets folder, named like `connections__hubspot-eu__token`.
 
     The folder is the first there is of `CRM_STEWARD_SECRETS`, systemd's `$CREDENTIALS_DIRECTORY`,
-    `secrets` beside the settings file, and `/run/secrets`. Files without `__` in their name belong to somebody else, except `database`.
+    `secrets` beside the settings file, and `/run/secrets`. Files without `__` in their name belong
+    to somebody else, except `database`, `database_key` and `token_key`.
     """
     source = Source()
     folder = secrets_folder(beside, environ, source)
@@ -235,6 +257,20 @@ def read_secret_files(beside: Path, environ: Mapping[str, str] = os.environ) -> 
             continue
         source.put(loc, text, str(path))
     return source
+
+
+def readable_secrets(beside: Path, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Return the secret files that others on this machine may read.
+
+    Those that the system hands over in `/run/secrets` or by systemd are its own affair.
+    """
+    folder = secrets_folder(beside, environ)
+    if folder is None or folder in {_RUN_SECRETS, Path(environ.get(_SYSTEMD_VARIABLE) or ".")}:
+        return ()
+    if not folder.stat().st_mode & 0o055:  # nobody else gets in
+        return ()
+    found = _secret_files(folder, Source())
+    return tuple(path for path in found if path.stat().st_mode & 0o044)
 
 
 def secrets_folder(
@@ -267,6 +303,6 @@ def _secret_files(folder: Path, source: Source) -> Iterator[Path]:
         return
     for path in paths:
         # Kubernetes keeps the real files in folders whose names start with two dots.
-        ours = _NESTED in path.name or path.name == "database"
+        ours = _NESTED in path.name or path.name.lower() in _WHOLE
         if ours and not path.name.startswith(".") and path.is_file():
             yield path

@@ -12,14 +12,15 @@ import sqlalchemy as sa
 
 from crm_steward.model import RecordRef
 from crm_steward.store.database import Database, chunked
-from crm_steward.store.evidence import document
-from crm_steward.store.subject import Sought, Subject, find_subject, these
+from crm_steward.store.evidence import document, with_kinds
+from crm_steward.store.subject import Sought, Subject, find_subject, naming, these
 from crm_steward.store.tables import (
     approvals,
     consent_evidence,
     decisions,
     finding_refs,
     findings,
+    halts,
     journal,
     people,
     plans,
@@ -60,6 +61,7 @@ def held(database: Database, sought: Sought, stones: Tombstones) -> dict[str, An
             "journal": _of_refs(reading, journal, refs),
             "consent_evidence": _evidence(reading, subject, stones),
             "quarantine": _of_refs(reading, quarantine, refs),
+            "halts": _halts(reading, subject),
             "erased": _erased(reading, subject, stones),
         }
 
@@ -110,6 +112,14 @@ def _plans(reading: sa.Connection, subject: Subject) -> Rows:
     return found
 
 
+def _halts(reading: sa.Connection, subject: Subject) -> Rows:
+    """Return the pauses whose words name the person."""
+    words = ("reason", "ended_reason", "by", "ended_by")
+    named = sa.or_(*(naming(halts.c[name], subject.written) for name in words))
+    rows = reading.execute(sa.select(halts).where(named).order_by(halts.c.seq)).mappings()
+    return [_plain(row) for row in rows if any(subject.mentioned(row[name]) for name in words)]
+
+
 def _evidence(reading: sa.Connection, subject: Subject, stones: Tombstones) -> Rows:
     """Return what shows that their no was heeded, also from before they were erased."""
     hashes = [
@@ -121,7 +131,7 @@ def _evidence(reading: sa.Connection, subject: Subject, stones: Tombstones) -> R
     c = consent_evidence.c
     conditions = [*these(consent_evidence, subject.refs), c.address_hash.in_(hashes)]
     for here in conditions:
-        for row in reading.execute(sa.select(consent_evidence).where(here)).mappings():
+        for row in reading.execute(with_kinds().where(here)).mappings():
             found[row["intent"]] = document(row)
     return [found[seq] for seq in sorted(found)]
 

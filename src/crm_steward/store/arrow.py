@@ -43,7 +43,7 @@ def stream(
     path = database.path
     if database.dialect == "postgresql":
         opened = _postgresql(database, _text(database, plain), schema)
-    elif whole and path is not None and path.stat().st_size >= _LARGE:
+    elif whole and path is not None and not database.key and path.stat().st_size >= _LARGE:
         statement = _text(database, sa.union_all(_first(schema), plain))
         opened = _sqlite_apart(database, path, statement, schema)
     else:

@@ -11,14 +11,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from crm_steward.model import BusyError, InputError, StoreError
+from crm_steward.store import cipher
 from crm_steward.store.chain import GENESIS
 from crm_steward.store.database import HEAD, Database, store_error
 from crm_steward.store.verifying import Fault, verify
@@ -66,13 +67,13 @@ def copy_to(database: Database, target: Path, *, now: datetime, force: bool = Fa
         StoreError: The database is damaged, or the copy cannot be written.
     """
     _refuse(database, target, force=force)
-    with _explained(target), _part(target) as part:
+    with _explained(target, database.key), _part(target) as part:
         with database.read() as reading:
             source = reading.connection.driver_connection
-            with closing(sqlite3.connect(part)) as copy:
+            with closing(cipher.connect(part, database.key)) as copy:
                 source.backup(copy)  # type: ignore[union-attr] # the driver's connection is open here
                 _mark(copy, now)
-        copied = _verified(part)
+        copied = _verified(part, database.key)
         synced(part)
         _refuse(database, target, force=force)  # it may have come meanwhile
         part.replace(target)
@@ -80,14 +81,14 @@ def copy_to(database: Database, target: Path, *, now: datetime, force: bool = Fa
     return copied
 
 
-def _verified(part: Path) -> Copied:
+def _verified(part: Path, key: str) -> Copied:
     """Look at a copy just made: what is wrong with it is wrong with the database, or the disk.
 
     A journal that was altered is copied all the same: it may be all that is left. It is told.
     """
     try:
-        copied = examined(part)
-        with Database.open(f"sqlite:///{part}") as copy:
+        copied = examined(part, key)
+        with Database.open(cipher.DatabaseUrl.keyed(f"sqlite:///{part}", key)) as copy:
             return replace(copied, fault=verify(copy).fault)
     except InputError as error:
         raise StoreError(
@@ -96,33 +97,41 @@ def _verified(part: Path) -> Copied:
         ) from error
 
 
-def examined(path: Path) -> Copied:
+def key_of_copy(path: Path, key: str) -> str:
+    """Return the key that a copy is opened with: none where it was made before there was one."""
+    return "" if path.is_file() and cipher.is_plain(path) else key
+
+
+def examined(path: Path, key: str = "") -> Copied:
     """Look whether a file is a whole database of ours that this program can read.
+
+    Args:
+        path: The file.
+        key: Its key, where it has one.
 
     Raises:
         InputError: It is not there, is damaged, something else, or newer than this program.
     """
     if not path.is_file():
         raise InputError(f"{path} is not there, or is not a file.")
+    refused: tuple[type[Exception], ...] = (*cipher.errors(key), ValueError, KeyError)
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as copy:
+        with closing(cipher.connect(path, key, read_only=True)) as copy:
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if found != "ok":
                 raise InputError(_DAMAGED.format(path=path), hint=_OLDER)
             return _contents(copy, path)
-    except sqlite3.OperationalError as error:
+    except refused as error:
         if "no such table" in str(error):
             raise InputError(f"{path} is no database of crm-steward.") from error
-        raise InputError(_DAMAGED.format(path=path), hint=_OLDER) from error
-    except (sqlite3.DatabaseError, ValueError, KeyError) as error:
         raise InputError(_DAMAGED.format(path=path), hint=_OLDER) from error
 
 
 _DAMAGED = "{path} is damaged, or is no database."
-_OLDER = "Take an older backup."
+_OLDER = "Take an older backup, or the database_key it was made with."
 
 
-def _contents(copy: sqlite3.Connection, path: Path) -> Copied:
+def _contents(copy: Any, path: Path) -> Copied:
     schema = copy.execute("SELECT version_num FROM alembic_version").fetchone()
     if schema is None:
         raise InputError(f"{path} is no database of crm-steward.")
@@ -142,7 +151,7 @@ def _contents(copy: sqlite3.Connection, path: Path) -> Copied:
     )
 
 
-def _head(copy: sqlite3.Connection) -> tuple[int, str]:
+def _head(copy: Any) -> tuple[int, str]:
     """Return the number and the hash of the journal's last line; before migration 0012 it had none."""
     columns = {row[1] for row in copy.execute("PRAGMA table_info(journal)")}
     shown = "hash" if "hash" in columns else "''"
@@ -150,7 +159,7 @@ def _head(copy: sqlite3.Connection) -> tuple[int, str]:
     return copy.execute(query).fetchone() or (0, GENESIS)
 
 
-def _mark(copy: sqlite3.Connection, now: datetime) -> None:
+def _mark(copy: Any, now: datetime) -> None:
     """Write into a copy that it is one: whoever puts it in the database's place is noticed."""
     last, head = _head(copy)
     said = json.dumps({"at": now.isoformat(), "lines": last, "head": head})
@@ -243,7 +252,7 @@ def synced(path: Path) -> None:
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
+def _explained(target: Path, key: str) -> Iterator[None]:
     """Say what hinders writing the copy."""
     try:
         yield
@@ -253,5 +262,5 @@ def _explained(target: Path) -> Iterator[None]:
             f"The backup {target} cannot be written: {said}.",
             hint="Check that the folder exists, that this user may write there, and its free space.",
         ) from error
-    except sqlite3.Error as error:
+    except cipher.errors(key) as error:
         raise store_error(str(target), str(error)) from error

@@ -27,11 +27,14 @@ GENESIS: Final = "0" * 64
 
 _VALUES: Final[Mapping[str, Mapping[str, Any]]] = {
     "update": {"values": {}, "expected": {}},
-    "suppress": {"address": "", "reason": ""},
+    "suppress": {"address": "", "reason": "", "before": ""},
+    "lift": {"address": "", "reason": "", "before": "", "by": ""},
     "task": {"title": "", "body": ""},
     "close_task": {"reason": ""},
-    "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}},
+    "merge": {"expected": {}, "fill": {}, "had": {}, "golden": {}, "snapshot": {}},
     "archive": {"reason": "", "expected": {}},
+    "undelete": {},
+    "recreate": {"held": {}},
 }
 """Kind of change → its parts that hold values, and what stands there once they are purged."""
 

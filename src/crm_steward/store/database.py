@@ -17,6 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from crm_steward.model import StoreError
+from crm_steward.store import cipher
+from crm_steward.store.cipher import key_in
 from crm_steward.store.tables import meta
 
 T = TypeVar("T")
@@ -38,23 +40,26 @@ class Database:
     (https://sqlite.org/wal.html, "the WAL-reset bug"). Use `open`, and close it when done.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, key: str = "") -> None:
         self.engine = engine
+        self.key = key
         self.dialect = engine.dialect.name
         self._fences: tuple[Fence, ...] = ()
 
     @classmethod
-    def open(cls, url: str) -> Database:
+    def open(cls, url: str) -> Self:
         """Open the database at `url`, creating it and its schema where needed.
 
         Args:
-            url: `sqlite:///path` or `postgresql+psycopg://user:password@host/name`.
+            url: `sqlite:///path` or `postgresql+psycopg://user:password@host/name`; a
+                `DatabaseUrl` where the file has a key.
 
         Raises:
             StoreError: It cannot be opened, written, or is newer than this program.
+            ConfigError: It has a key, and the extra `encrypt` is not installed.
         """
         with _explained(_place(url)):
-            database = cls(_engine(url))
+            database = cls(_engine(url), key_in(url))
             try:
                 database._migrate()
             except BaseException:
@@ -108,7 +113,7 @@ class Database:
         """
         try:
             return read()
-        except sqlite3.Error as error:
+        except cipher.errors(self.key) as error:
             raise store_error(self.place, str(error)) from error
 
     @property
@@ -208,7 +213,7 @@ def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed)
+            return _sqlite(parsed, key_in(url))
         return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
     except (SQLAlchemyError, ImportError) as error:
         raise StoreError(
@@ -218,18 +223,21 @@ def _engine(url: str) -> sa.Engine:
         ) from (None if isinstance(error, NoSuchModuleError) else error)
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
+def _sqlite(url: sa.URL, key: str) -> sa.Engine:
+    options: dict[str, Any] = {
+        "timeout": BUSY_TIMEOUT_MS / 1000,
+        "isolation_level": None,
+        "check_same_thread": False,
+    }
+    if key:
+        path = str(url.database)
+        module = cipher.driver(key)
+        given = {"module": module, "creator": lambda: cipher.connect(path, key, **options)}
+    else:
+        given = {"connect_args": options}
     if url.database and url.database != ":memory:":
         _create(Path(url.database))
-    engine = sa.create_engine(
-        url,
-        hide_parameters=True,
-        connect_args={
-            "timeout": BUSY_TIMEOUT_MS / 1000,
-            "isolation_level": None,
-            "check_same_thread": False,
-        },
-    )
+    engine = sa.create_engine(url, hide_parameters=True, **given)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -281,7 +289,8 @@ _REMEDIES = {
     "full": "Free disk space; nothing was half written.",
     "malformed": "The file is damaged. Stop the service, then restore the last backup: "
     "crm-steward restore FILE.",
-    "not a database": "The file is something else: name another file in `database:`.",
+    "not a database": "The file is something else, or has another key: see `database:` and "
+    "`database_key`. One without a key gets one by backup and restore.",
     "lock timeout": "Another program holds the database: stop it, then try again.",
     "locked": "Another program holds the database: stop it, then try again.",
     "disk i/o": "The disk fails or is full: check it; nothing was half written.",

@@ -63,11 +63,13 @@ def note(database: Database, epoch: int) -> None:
         ) from error
 
 
-def notice(database: Database, epoch: int, *, now: datetime) -> None:
+def notice(database: Database, known: Epoch | None, epoch: int, *, now: datetime) -> None:
     """Begin to reconcile when the database is an older copy.
 
     Args:
         database: The store.
+        known: What the file remembered, read before it was seen that the lease is still held: what
+            is remembered later may be of somebody who took over.
         epoch: Of the writer's lease as the database has it, before it is taken.
         now: When.
     """
@@ -76,7 +78,7 @@ def notice(database: Database, epoch: int, *, now: datetime) -> None:
     if mark is not None:
         begin(database, made_at=datetime.fromisoformat(json.loads(mark)["at"]), now=now)
         return
-    known, present = _known(_path(database)), _present(database, epoch)
+    present = _present(database, epoch)
     if known is None or known.installation != present.installation:
         return
     if present.epoch < known.epoch or present.lines < known.lines:
@@ -99,8 +101,13 @@ def _present(database: Database, epoch: int) -> Epoch:
         return Epoch(own.scalar() or "", epoch, lines or 0)
 
 
-def _known(path: Path | None) -> Epoch | None:
-    """Return what the file remembers; one that is gone or torn remembers nothing."""
+def remembered(database: Database) -> Epoch | None:
+    """Return what the file remembers; one that is not there remembers nothing.
+
+    Raises:
+        StoreError: It cannot be read, or was altered.
+    """
+    path = _path(database)
     if path is None:
         return None
     try:

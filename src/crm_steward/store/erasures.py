@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_steward.model import RecordRef, StoreError
+from crm_steward.store import cipher
 from crm_steward.store.columns import to_micros
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.erasing import erase
@@ -82,14 +82,18 @@ def keep_erasures(database: Database) -> None:
         ) from error
 
 
-def known_erasures(path: Path) -> Rows:
+def known_erasures(path: Path, key: str = "") -> Rows:
     """Return the tombstones that are known at a database's place: in it, as far as it can be read,
     and in the file beside it.
+
+    Args:
+        path: The database's file.
+        key: Its key, where it has one.
 
     Raises:
         StoreError: The file beside it was altered.
     """  # noqa: D205 -- one sentence
-    return {**dict(_kept(record_of(path))), **dict(_held(path))}
+    return {**dict(_kept(record_of(path))), **dict(_held(path, key))}
 
 
 def replay(
@@ -164,15 +168,15 @@ def _kept(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         ) from error
 
 
-def _held(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _held(path: Path, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield what a database holds; one that is damaged, or from before there were any, has none."""
     if not path.exists():
         return
     names = [column.name for column in tombstones.columns]
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as held:
+        with closing(cipher.connect(path, key, read_only=True)) as held:
             rows = held.execute(f"SELECT {', '.join(names)} FROM tombstones").fetchall()
-    except sqlite3.DatabaseError:
+    except cipher.errors(key):
         return
     for row in rows:
         yield row[0], dict(zip(names, row, strict=True))

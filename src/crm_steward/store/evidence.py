@@ -1,5 +1,7 @@
 """Evidence of suppressions: that somebody's no was heeded, when, and who approved it.
 
+One that was a mistake and was lifted has its evidence, too: who lifted it, when and why.
+
 It is kept apart from the journal, whose values are purged much sooner. Each row holds the change
 and the salt of its line in the journal, so that the line's hash shows that it is the change that
 was written then.
@@ -16,18 +18,19 @@ from crm_steward.model import RecordRef
 from crm_steward.store.database import Database
 from crm_steward.store.written import approvals, consent_evidence, journal
 
-_SUPPRESS = "suppress"
+_ABOUT_CONSENT = ("suppress", "lift")
+"""Kinds of changes of which evidence is kept."""
 
 
 def keep(writing: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Keep what proves the suppressions that these new lines of the journal confirm.
+    """Keep what proves the suppressions, and liftings, that these new lines of the journal confirm.
 
     Args:
         writing: The transaction that wrote the lines.
         rows: The lines, with every column.
     """
     for row in rows:
-        if row["kind"] == _SUPPRESS and row["state"] == "verified":
+        if row["kind"] in _ABOUT_CONSENT and row["state"] == "verified":
             writing.execute(sa.insert(consent_evidence), _evidence(writing, row))
 
 
@@ -49,7 +52,7 @@ def _evidence(writing: sa.Connection, row: Mapping[str, Any]) -> dict[str, Any]:
         "id": row["id"],
         "channel": intent.change["channel"],
         "rule": row["rule"],
-        "by": writing.execute(approved).scalar() or "",
+        "by": intent.change.get("by") or writing.execute(approved).scalar() or "",
         "at": row["at"],
         "change": intent.change,
         "salt": intent.values_salt,
@@ -58,7 +61,7 @@ def _evidence(writing: sa.Connection, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def evidence(database: Database, ref: RecordRef | None = None) -> list[dict[str, Any]]:
     """Return what is kept of suppressions, of one record or of all, newest first, JSON-ready."""
-    query = sa.select(consent_evidence).order_by(consent_evidence.c.verified.desc())
+    query = with_kinds().order_by(consent_evidence.c.verified.desc())
     if ref is not None:
         c = consent_evidence.c
         query = query.where(c.connection == ref.connection, c.id == ref.id)
@@ -66,10 +69,18 @@ def evidence(database: Database, ref: RecordRef | None = None) -> list[dict[str,
         return [document(row) for row in reading.execute(query).mappings()]
 
 
+def with_kinds() -> sa.Select[Any]:
+    """Return the query for pieces of evidence, each with its `kind`: that of its journal's line."""
+    return sa.select(consent_evidence, journal.c.kind).outerjoin(
+        journal, journal.c.seq == consent_evidence.c.intent
+    )
+
+
 def document(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """Return a piece of evidence as JSON-ready values."""
+    """Return a piece of evidence, as `with_kinds` asks for it, as JSON-ready values."""
     change = row["change"] or {}
     return {
+        "what": "lifted" if row["kind"] == "lift" else "suppressed",
         "at": row["at"].isoformat(),
         "ref": str(RecordRef(row["connection"], row["id"])),
         "channel": row["channel"],

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +12,6 @@ import duckdb
 import sqlalchemy as sa
 
 from crm_steward.model import Finding, RecordRef, Severity
-from crm_steward.store.columns import from_micros
 from crm_steward.store.comparing import Comparison
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.recording import FindingCounts, Look, store
@@ -106,26 +103,6 @@ class Findings:
             # A transaction per chunk: whoever reads this may write meanwhile.
             yield from self.load(chunk)
 
-    def by_record(
-        self, rules: Collection[str], *, only: sa.ColumnElement[bool]
-    ) -> Iterator[list[StoredFinding]]:
-        """Yield page by page the findings of some rules that stand, those about one record together.
-
-        Those about several records come last. How long a page is says nothing but how much memory
-        it takes: no finding is on two pages.
-
-        Args:
-            rules: Findings of these rules.
-            only: A further condition, such as `~asleep(now)`.
-        """
-        asked = [*_standing(None, None, only), findings.c.rule.in_(rules)]
-        pages = _Pages(self._database, asked, self.looks())
-        several = pages.about_several()
-        for connection, after, upto in pages.bounds():
-            yield pages.read(connection, after, upto, several)
-        for chunk in chunked(several):
-            yield self.load(chunk)
-
     def count(
         self,
         rule: str | None = None,
@@ -205,107 +182,6 @@ class Findings:
         for mark, row in rows.items():
             row["last_seen_at"] = _last_seen(row, seen.get(mark, []))
         return [_stored(rows[mark], refs.get(mark, ())) for mark in marks if mark in rows]
-
-
-PAGE = 2_000
-"""How many finding-record pairs are read at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pages:
-    """Reads findings in the order of their records, a transaction per page.
-
-    Args:
-        database: The store.
-        asked: Which findings.
-        looks: How each rule last looked at each connection.
-    """
-
-    database: Database
-    asked: Sequence[sa.ColumnElement[bool]]
-    looks: Mapping[str, Mapping[str, Looked]]
-
-    def about_several(self) -> dict[str, None]:
-        """Return the fingerprints of those that are about several records, in order."""
-        grouped = sa.select(finding_refs.c.fingerprint).group_by(finding_refs.c.fingerprint)
-        grouped = grouped.having(sa.func.count() > 1)
-        mark = findings.c.fingerprint
-        query = sa.select(mark).where(mark.in_(grouped), *self.asked).order_by(mark)
-        with self.database.read() as reading:
-            return dict.fromkeys(reading.execute(query).scalars())
-
-    def bounds(self) -> Iterator[tuple[str, str, str | None]]:
-        """Yield pages of records: a connection, after which id, up to which (None: all)."""
-        with self.database.read() as reading:
-            names = reading.execute(sa.select(finding_refs.c.connection).distinct()).scalars().all()
-        for name in sorted(names):
-            last: str | None = ""
-            while last is not None:
-                after = last
-                here = (finding_refs.c.connection == name, finding_refs.c.id > after)
-                ids = sa.select(finding_refs.c.id).where(*here).order_by(finding_refs.c.id)
-                with self.database.read() as reading:
-                    last = reading.execute(ids.limit(1).offset(PAGE - 1)).scalar()
-                yield name, after, last
-
-    def read(
-        self, connection: str, after: str, upto: str | None, several: Collection[str]
-    ) -> list[StoredFinding]:
-        """Return the findings about one record of a page."""
-        here = [finding_refs.c.connection == connection, finding_refs.c.id > after]
-        here += [] if upto is None else [finding_refs.c.id <= upto]
-        query = sa.select(finding_refs.c.id, *_COLUMNS).join(
-            findings, findings.c.fingerprint == finding_refs.c.fingerprint
-        )
-        with self.database.read() as reading:
-            rows = reading.execute(query.where(*here, *self.asked)).all()
-        refs = {name: (RecordRef(connection, name),) for name in {row[0] for row in rows}}
-        return [
-            self._stored(connection, refs[name], row)
-            for name, *row in rows
-            if row[0] not in several
-        ]
-
-    def _stored(self, connection: str, refs: tuple[RecordRef], row: Sequence[Any]) -> StoredFinding:
-        mark, rule, kind, severity, about, score, evidence, first_seen, last_seen, openings = row
-        looked = self.looks.get(rule, {}).get(connection)
-        written = _moment(last_seen)
-        finding = Finding(
-            rule=rule,
-            kind=kind,
-            severity=_SEVERITIES[severity],
-            refs=refs,
-            about=about,
-            evidence=_DECODE(evidence)[0],
-            score=score,
-            known_as=mark,
-        )
-        return StoredFinding(
-            finding=finding,
-            state="open",
-            first_seen_at=_moment(first_seen),
-            last_seen_at=written if looked is None else max(written, looked.whole_at),
-            resolved_at=None,
-            openings=openings,
-        )
-
-
-_DECODE = json.JSONDecoder().raw_decode
-_moment = lru_cache(from_micros)
-"""A scan sees all that it finds at one moment."""
-_SEVERITIES = {int(one): one for one in Severity}
-_COLUMNS = (
-    findings.c.fingerprint,
-    findings.c.rule,
-    findings.c.kind,
-    findings.c.severity,
-    findings.c.about,
-    findings.c.score,
-    sa.type_coerce(findings.c.evidence, sa.Text),
-    sa.type_coerce(findings.c.first_seen_at, sa.BigInteger),
-    sa.type_coerce(findings.c.last_seen_at, sa.BigInteger),
-    findings.c.openings,
-)
 
 
 def naming(ref: RecordRef) -> sa.ColumnElement[bool]:

@@ -143,7 +143,7 @@ def refuse_halted(writing: sa.Connection, lines: Iterable[Line]) -> None:
     held = halted(found, intents)
     if held:
         first = next(iter(held.values()))
-        raise HaltedError(f"{first.sentence('en')}.", hint=f"{first.remedy}.", held=held)
+        raise HaltedError(f"{first.sentence('en')}.", hint=f"{first.remedy('en')}.", held=held)
 
 
 def halted(found: tuple[Halt, ...], lines: Sequence[Line]) -> dict[str, Halt]:

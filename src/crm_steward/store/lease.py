@@ -23,7 +23,7 @@ import sqlalchemy as sa
 
 from crm_steward.model import BusyError, Clock, utc_now
 from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, upsert
-from crm_steward.store.epoch import note, notice
+from crm_steward.store.epoch import note, notice, remembered
 from crm_steward.store.tables import leases
 
 WRITER = "writer"
@@ -130,9 +130,8 @@ class Lease:
         Raises:
             BusyError: Somebody else took it meanwhile; nothing more may be sent.
         """
-        with self.database.read() as reading:
-            if reading.execute(sa.select(leases.c.epoch).where(*self._mine())).first() is None:
-                raise _lost()
+        if not self.ours():
+            raise _lost()
 
     def check(self, writing: sa.Connection) -> None:
         """Renew the lease inside a write transaction, so that it commits only under our epoch.
@@ -154,6 +153,12 @@ class Lease:
         """
         with self.database.write() as writing:
             self.check(writing)
+
+    def ours(self) -> bool:
+        """Return whether nobody else took it meanwhile; nothing is renewed."""
+        query = sa.select(leases.c.epoch).where(leases.c.name == self.name)
+        with self.database.read() as reading:
+            return reading.execute(query).scalar() == self.epoch
 
     def keep(self) -> None:
         """Renew when a quarter of the time is over; cheap to call often.
@@ -216,11 +221,13 @@ def hold(
     try:
         with database.fenced(lease.confirm):
             if name == WRITER:
-                notice(database, lease.epoch - 1, now=clock())
+                known = remembered(database)
+                # Whoever took over since we took it has noted a later epoch: that is no older copy.
+                lease.renew()
+                notice(database, known, lease.epoch - 1, now=clock())
                 note(database, lease.epoch)
             yield lease
-            if name == WRITER:
-                lease.held()
+            if name == WRITER and lease.ours():
                 note(database, lease.epoch)
     finally:
         lease.release()

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from crm_steward.connect.protocol import Cursor, Gone, Page, Poison
 from crm_steward.model import Contact, RecordRef, RecordRejectedError
 from crm_steward.store.database import Database, chunked, upsert
-from crm_steward.store.rows import LONGEST_NAME, MOMENTS, READ, contact_of, content_of, row_of
+from crm_steward.store.held import held
+from crm_steward.store.rows import LONGEST_NAME, MOMENTS, content_of, row_of
 from crm_steward.store.tables import connections, contacts, meta, quarantine
 from crm_steward.store.tombstones import Tombstones
 
@@ -55,6 +56,11 @@ class ConnectionState:
     frozen_reason: str | None = None
     account: Mapping[str, Any] = field(default_factory=dict)
     covered_until: datetime | None = None
+
+    @property
+    def account_id(self) -> str:
+        """The CRM's id of the account that was read; empty when it is not known."""
+        return str(self.account.get("id") or "")
 
 
 class Mirror:
@@ -105,30 +111,7 @@ class Mirror:
 
     def contacts(self, refs: Iterable[RecordRef]) -> dict[RecordRef, Contact]:
         """Return the mirrored contacts among `refs`; those gone or never seen are left out."""
-        return self.held(refs)[0]
-
-    def held(
-        self, refs: Iterable[RecordRef]
-    ) -> tuple[dict[RecordRef, Contact], dict[RecordRef, datetime]]:
-        """Return the mirrored contacts among `refs`, and when what each holds last changed here.
-
-        Those gone or never seen are left out.
-        """
-        wanted: dict[str, list[str]] = {}
-        for ref in refs:
-            wanted.setdefault(ref.connection, []).append(ref.id)
-        found: dict[RecordRef, Contact] = {}
-        changed: dict[RecordRef, datetime] = {}
-        with self._database.read() as reading:
-            for connection, ids in wanted.items():
-                for chunk in chunked(ids):
-                    here = (*_live(connection), contacts.c.id.in_(chunk))
-                    rows = reading.execute(sa.select(contacts.c.changed_at, *READ).where(*here))
-                    for changed_at, *row in rows:
-                        contact = contact_of(row)
-                        found[contact.ref] = contact
-                        changed[contact.ref] = changed_at
-        return found, changed
+        return dict(held(self._database, dict.fromkeys(refs)))
 
     def save_page(
         self,
@@ -168,7 +151,7 @@ class Mirror:
             saving.poison(poison)
             _note(self._database, writing, connection, {"kind": kind, "cursor": page.cursor})
             if counts.new or counts.changed or counts.gone:
-                _bump(self._database, writing)
+                bump(self._database, writing)
         return counts
 
     def close_pass(
@@ -196,7 +179,7 @@ class Mirror:
                 .values(gone_at=now, changed_at=now)
             ).rowcount
             if gone:
-                _bump(self._database, writing)
+                bump(self._database, writing)
         return gone
 
     def seen_since(self, connection: str, moment: datetime) -> int:
@@ -349,7 +332,8 @@ def _note(
     writing.execute(statement, {"connection": connection, "live": 0, **values})
 
 
-def _bump(database: Database, writing: sa.Connection) -> None:
+def bump(database: Database, writing: sa.Connection) -> None:
+    """Change the word that `Mirror.version` returns, inside the caller's transaction."""
     version = writing.execute(
         sa.select(meta.c.value).where(meta.c.key == "mirror_version")
     ).scalar()

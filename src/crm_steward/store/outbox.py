@@ -16,6 +16,9 @@ import sqlalchemy as sa
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.tables import outbox
 
+WEEKLY = outbox.c.period.like("____-W__")
+"""That a mail is a weekly report, and no alert (`alert-000012`)."""
+
 HELD_FOR = timedelta(minutes=20)
 """How long a claim lasts: longer than the mail server may take to answer (RFC 5321, 4.5.3.2)."""
 
@@ -43,7 +46,7 @@ class Letter:
 
     Args:
         id: Its Message-ID.
-        period: The ISO week it is for.
+        period: The ISO week it is for, or the alert's number.
         recipient: The address it goes to.
         status: Where it stands.
         subject: Its subject.
@@ -85,23 +88,17 @@ class Outbox:
         now: datetime,
     ) -> bool:
         """Write a mail, unless one stands for that period and recipient; return whether it did."""
-        row = {
-            "id": id,
-            "period": period,
-            "recipient": recipient,
-            "status": Delivery.QUEUED.value,
-            "subject": subject,
-            "message": message,
-            "attempts": 0,
-            "queued_at": now,
-            "next_attempt_at": now,
-            "error": "",
-        }
-        # The id follows from period and recipient: two writers at once may collide on either.
-        statement = upsert(self._database, outbox, [], update=[])
         with self._database.write() as writing:
-            added = writing.execute(statement.values(row).returning(outbox.c.id))
-            return added.first() is not None
+            return write(
+                self._database,
+                writing,
+                id=id,
+                period=period,
+                recipient=recipient,
+                subject=subject,
+                message=message,
+                now=now,
+            )
 
     def recipients(self, period: str) -> set[str]:
         """Return for whom a mail of that period was written, whatever became of it."""
@@ -194,6 +191,36 @@ class Outbox:
         )
         with self._database.write() as writing:
             return bool(writing.execute(ours.values(values)).rowcount)
+
+
+def write(
+    database: Database,
+    writing: sa.Connection,
+    *,
+    id: str,  # noqa: A002 -- the column's name
+    period: str,
+    recipient: str,
+    subject: str,
+    message: str,
+    now: datetime,
+) -> bool:
+    """Write a mail as `Outbox.add` does, within a transaction that writes more than that."""
+    row = {
+        "id": id,
+        "period": period,
+        "recipient": recipient,
+        "status": Delivery.QUEUED.value,
+        "subject": subject,
+        "message": message,
+        "attempts": 0,
+        "queued_at": now,
+        "next_attempt_at": now,
+        "error": "",
+    }
+    # The id follows from period and recipient: two writers at once may collide on either.
+    statement = upsert(database, outbox, [], update=[])
+    added = writing.execute(statement.values(row).returning(outbox.c.id))
+    return added.first() is not None
 
 
 def _after_crash(status: Delivery) -> Delivery:

@@ -64,26 +64,24 @@ class Plans:
 
     def save(self, plan: Plan) -> None:
         """Store `plan`; every plan before it is superseded."""
+        text = plan.to_text()  # makes the hash, too
         row = {
             "hash": plan.hash,
             "created_at": plan.created_at,
             "expires_at": plan.expires_at,
             "status": PlanStatus.OPEN.value,
-            "content": plan.to_text(),
+            "content": text,
             "applied_at": None,
         }
-        older = sa.update(plans).where(
-            plans.c.status.in_([status.value for status in _USABLE]), plans.c.hash != plan.hash
-        )
         with self._database.write() as writing:
-            writing.execute(older.values(status=PlanStatus.SUPERSEDED.value))
+            supersede(writing, but=plan.hash)
             content = sa.bindparam("content", type_=sa.Text())
             statement = upsert(self._database, plans, ["hash"], update=[])
             writing.execute(statement.values(content=content), row)
 
     def get(self, name: str) -> StoredPlan | None:
         """Return the plan whose hash is, or begins with, `name`; None when none or several do."""
-        query = sa.select(plans).where(plans.c.hash.startswith(name, autoescape=True)).limit(2)
+        query = sa.select(*_COLUMNS).where(plans.c.hash.startswith(name, autoescape=True)).limit(2)
         with self._database.read() as reading:
             rows = reading.execute(query).all()
         return _stored(rows[0]) if len(rows) == 1 else None
@@ -91,7 +89,7 @@ class Plans:
     def latest(self) -> StoredPlan | None:
         """Return the newest plan that was not superseded, used up or not."""
         query = (
-            sa.select(plans)
+            sa.select(*_COLUMNS)
             .where(plans.c.status != PlanStatus.SUPERSEDED.value)
             .order_by(plans.c.created_at.desc(), plans.c.hash)
             .limit(1)
@@ -136,6 +134,13 @@ class Plans:
         return {row["key"]: Approval(**row) for row in rows}
 
 
+def supersede(writing: sa.Connection, *, but: str = "") -> None:
+    """Make all plans unusable but the one whose hash is `but`, inside the caller's transaction."""
+    usable = plans.c.status.in_([status.value for status in _USABLE])
+    others = sa.update(plans).where(usable, plans.c.hash != but)
+    writing.execute(others.values(status=PlanStatus.SUPERSEDED.value))
+
+
 def mark(
     writing: sa.Connection,
     name: str,
@@ -152,9 +157,17 @@ def mark(
     writing.execute(this.values(status=status.value, applied_at=applied_at))
 
 
+_COLUMNS = (
+    plans.c.hash,
+    plans.c.status,
+    plans.c.applied_at,
+    sa.type_coerce(plans.c.content, sa.Text).label("content"),
+)
+
+
 def _stored(row: sa.Row[tuple[object, ...]]) -> StoredPlan:
     return StoredPlan(
-        plan=Plan.from_json(row.content),
+        plan=Plan.from_text(row.content),
         hash=row.hash,
         status=PlanStatus(row.status),
         applied_at=row.applied_at,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from crm_steward.model import MergeRecords, RecordRef
+from crm_steward.model import MergeRecords, RecordRef, RecreateRecords
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.journal import Journal, State
 from crm_steward.store.tables import contacts, journal
@@ -70,7 +70,7 @@ Steps = Mapping[RecordRef, tuple[RecordRef, datetime]]
 
 def _steps(database: Database) -> Steps:
     """Return by record the one it went into, and when we learnt it: the latest word counts."""
-    known = [*_mirrored(database), *_merged(database)]
+    known = [*_mirrored(database), *_merged(database), *_recreated(database)]
     known.sort(key=lambda step: (step[2], step[0], step[1]))
     steps: dict[RecordRef, tuple[RecordRef, datetime]] = {}
     for old, into, at in known:
@@ -97,20 +97,41 @@ def _mirrored(database: Database) -> Iterator[_Step]:
 
 
 def _merged(database: Database) -> Iterator[_Step]:
-    """Yield what we merged ourselves: some CRMs do not tell afterwards who went into whom."""
+    """Yield what we merged ourselves: some CRMs do not tell afterwards who went into whom.
+
+    A merge that was taken back leads nowhere.
+    """
     query = sa.select(journal.c.key, journal.c.remote_id, journal.c.at).where(
         journal.c.kind == "merge", journal.c.state == State.VERIFIED.value
     )
     with database.read() as reading:
         done = reading.execute(query).all()
     standings = Journal(database).standings(row.key for row in done)
+    undone = Journal(database).undone(one.intent.seq for one in standings.values())
     for row in done:
-        change = standings[row.key].intent.change
-        if isinstance(change, MergeRecords):
+        intent = standings[row.key].intent
+        change = intent.change
+        if isinstance(change, MergeRecords) and undone.get(intent.seq) is not State.VERIFIED:
             # Some CRMs give what is left a new id, to which the survivor's own old one leads too.
             into = RecordRef(change.ref.connection, row.remote_id or change.ref.id)
             for old in (change.ref, *change.losers):
                 yield old, into, row.at
+
+
+def _recreated(database: Database) -> Iterator[_Step]:
+    """Yield what we made anew: its old id leads to the new one."""
+    query = sa.select(journal.c.key, journal.c.remote_id, journal.c.at).where(
+        journal.c.kind == "recreate", journal.c.state == State.VERIFIED.value
+    )
+    with database.read() as reading:
+        done = reading.execute(query).all()
+    standings = Journal(database).standings(row.key for row in done)
+    for row in done:
+        change = standings[row.key].intent.change
+        if isinstance(change, RecreateRecords) and row.remote_id:
+            new = row.remote_id.split(",")
+            for old, into in zip(change.records, new, strict=True):
+                yield old, RecordRef(old.connection, into), row.at
 
 
 def _there(database: Database) -> dict[RecordRef, datetime]:

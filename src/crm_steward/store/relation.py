@@ -15,13 +15,14 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from crm_steward.model import StoreError
+from crm_steward.model import Contact, StoreError
 from crm_steward.store.arrow import arrow_type, batch_of, stream
 from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import Database
 from crm_steward.store.decisions import Decisions
 from crm_steward.store.learned import Learned
 from crm_steward.store.people import People
+from crm_steward.store.rows import content_of, row_of
 from crm_steward.store.tables import contacts
 
 MEMORY_LIMIT = "1200MB"
@@ -95,7 +96,7 @@ def _whole(
     if connections is not None:
         query = query.where(contacts.c.connection.in_(sorted(connections)))
     with stream(database, query, whole=True) as reader:
-        return _load(reader, wanted, memory_limit)
+        return _load(reader, wanted, memory_limit, spills=not database.key)
 
 
 def _changed(
@@ -108,7 +109,7 @@ def _changed(
     """Load what changed by the index on it; the other conditions would lead SQLite elsewhere."""
     wanted = [*(c for c in wanted if c is not contacts.c.gone_at), contacts.c.gone_at]
     with stream(database, sa.select(*wanted).where(contacts.c.changed_at >= since)) as reader:
-        con = _load(reader, wanted, memory_limit, small=True)
+        con = _load(reader, wanted, memory_limit, small=True, spills=not database.key)
     if connections is not None:
         con.execute(
             "DELETE FROM contacts WHERE NOT list_contains($names, connection)",
@@ -142,9 +143,18 @@ def relation_of_rows(
     return _load(table.to_reader(), wanted, memory_limit, small=True)
 
 
+def relation_of_contacts(found: Iterable[Contact]) -> duckdb.DuckDBPyConnection:
+    """Return the same for contacts, as the mirror would hold them: same normalisation."""
+    return relation_of_rows([row_of(one, *content_of(one), country=None) for one in found])
+
+
 def _plain(value: Any, column: sa.Column[Any]) -> Any:
     flag = isinstance(column.type, sa.Boolean)
     return int(value) if flag and value is not None else value
+
+
+def _spilling(memory_limit: str, folder: str) -> dict[str, str]:
+    return {"memory_limit": memory_limit, "temp_directory": str(Path(folder, "spill"))}
 
 
 def _load(
@@ -153,8 +163,13 @@ def _load(
     memory_limit: str,
     *,
     small: bool = False,
+    spills: bool = True,
 ) -> duckdb.DuckDBPyConnection:
-    """Load what `reader` brings; for a `small` table, threads cost more than they bring."""
+    """Load what `reader` brings; for a `small` table, threads cost more than they bring.
+
+    What memory cannot hold is spilled to disk as it is: an encrypted database's never is, and has
+    all but a fifth of the machine's memory instead.
+    """
     failures: list[StoreError] = []
     batches = pa.RecordBatchReader.from_batches(reader.schema, _noting(reader, failures))
     # Of this account alone: what memory cannot hold of the contacts is in it until the end.
@@ -163,8 +178,7 @@ def _load(
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "memory_limit": memory_limit,
-            "temp_directory": str(Path(folder, "spill")),
+            **(_spilling(memory_limit, folder) if spills else {"temp_directory": ""}),
             **({"threads": 1} if small else {}),
         }
     )

@@ -22,6 +22,11 @@ from crm_steward.store.tables import meta, plans
 
 _RESTORED = "restored"
 
+RECONCILING = (
+    "The service does so by itself; by hand: crm-steward pull --full, scan, then apply --yes."
+)
+"""How writing begins again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
@@ -41,8 +46,13 @@ class Restored:
     def of(cls, database: Database) -> Restored | None:
         """Return what still holds; None when nothing is forgotten."""
         with database.read() as reading:
-            query = sa.select(meta.c.value).where(meta.c.key == _RESTORED)
-            said = reading.execute(query).scalar()
+            return cls.within(reading)
+
+    @classmethod
+    def within(cls, reading: sa.Connection) -> Restored | None:
+        """Return the same, in a transaction that reads."""
+        query = sa.select(meta.c.value).where(meta.c.key == _RESTORED)
+        said = reading.execute(query).scalar()
         if said is None:
             return None
         held = json.loads(said)
@@ -53,9 +63,13 @@ class Restored:
             done=frozenset(held["done"]),
         )
 
+    def waiting(self, enabled: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the enabled connections that nothing is written to yet."""
+        return tuple(sorted(set(enabled) - self.done))
+
     def said(self, enabled: Iterable[str]) -> str:
         """Return in one line what is not written yet, and why."""
-        names = ", ".join(sorted(set(enabled) - self.done))
+        names = ", ".join(self.waiting(enabled))
         made = f" of {self.made_at:%Y-%m-%d %H:%M} UTC" if self.made_at else ""
         return f"a copy{made} was restored: nothing is written to {names} until it is reconciled"
 
@@ -112,5 +126,5 @@ def refuse_restored(database: Database, connections: Collection[str]) -> None:
         raise LimitExceededError(
             f"Nothing is written to {names} yet: the database is an older copy, and what it forgot "
             "is still being looked for in the CRM.",
-            hint="The service does so by itself; by hand: crm-steward pull --full, scan, then apply --yes.",
+            hint=RECONCILING,
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,8 +16,10 @@ from datetime import datetime
 from pathlib import Path
 
 from crm_steward.model import BusyError, StewardError, StoreError
-from crm_steward.store.backup import Copied, examined, synced
-from crm_steward.store.database import Database, store_error
+from crm_steward.store import cipher
+from crm_steward.store.backup import Copied, examined, key_of_copy, synced
+from crm_steward.store.cipher import DatabaseUrl
+from crm_steward.store.database import Database
 from crm_steward.store.erasures import Replayed, known_erasures, replay
 from crm_steward.store.lease import hold
 from crm_steward.store.restored import begin
@@ -44,7 +45,7 @@ class Put:
     replayed: Replayed
 
 
-def restore(file: Path, path: Path, key: TokenKey, *, now: datetime) -> Put:
+def restore(file: Path, path: Path, key: TokenKey, *, now: datetime, database_key: str = "") -> Put:
     """Put a copy in the database's place. The service must not run; its lock must be held.
 
     Args:
@@ -52,26 +53,28 @@ def restore(file: Path, path: Path, key: TokenKey, *, now: datetime) -> Put:
         path: The database's file.
         key: What tombstones are keyed with.
         now: When.
+        database_key: Of the database's file, and of the copy unless that was made without one.
 
     Raises:
         InputError: The copy is damaged, no database of ours, or newer than this program.
         BusyError: Somebody writes on the present database.
         StoreError: The files cannot be written; the present database stands as it was.
     """
-    copied = examined(file)
-    with _explained(path):
+    copied = examined(file, key_of_copy(file, database_key))
+    with _explained(path, database_key):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _quiet(path)
-        erasures = known_erasures(path)
+        present = key_of_copy(path, database_key)
+        _quiet(_url(path, present))
+        erasures = known_erasures(path, present)
         staged = path.with_name(f".{path.name}.restoring")
         try:
-            _stage(file, staged)
-            with Database.open(f"sqlite:///{staged}") as database:
+            _stage(file, staged, database_key)
+            with Database.open(_url(staged, database_key)) as database:
                 begin(database, made_at=copied.made_at, now=now)
                 with hold(database) as lease:
                     stones = Tombstones(database, key)
                     replayed = replay(database, stones, erasures, lease=lease, now=now)
-            examined(staged)
+            examined(staged, database_key)
             synced(staged)
             aside = _set_aside(path, now)
             staged.replace(path)
@@ -82,26 +85,34 @@ def restore(file: Path, path: Path, key: TokenKey, *, now: datetime) -> Put:
     return Put(copied=copied, aside=aside, replayed=replayed)
 
 
-def _stage(file: Path, staged: Path) -> None:
+def _url(path: Path, key: str) -> str:
+    url = f"sqlite:///{path}"
+    return DatabaseUrl.keyed(url, key) if key else url
+
+
+def _stage(file: Path, staged: Path, key: str) -> None:
     """Copy the copy; what a killed restore left there goes."""
     for ending in ("", *_ENDINGS):
         staged.with_name(staged.name + ending).unlink(missing_ok=True)
     os.close(os.open(staged, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    source = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
-    with closing(source), closing(sqlite3.connect(staged)) as target:
+    if key and not key_of_copy(file, key):
+        cipher.export(file, staged, key)
+        return
+    source = cipher.connect(file, key, read_only=True)
+    with closing(source), closing(cipher.connect(staged, key)) as target:
         source.backup(target)
 
 
-def _quiet(path: Path) -> None:
+def _quiet(url: str) -> None:
     """Let the present database end what a crash left half way, and see that nobody writes on it.
 
     Its rollback journal must not lie beside the copy: SQLite would roll it back into that. One that
     cannot be opened is damaged, and has nothing to end.
     """
-    if not path.exists():
+    if not Path(url.removeprefix("sqlite:///")).exists():
         return
     try:
-        with Database.open(f"sqlite:///{path}") as database:
+        with Database.open(url) as database:
             database.examine()
             with hold(database):
                 pass
@@ -131,14 +142,17 @@ def _set_aside(path: Path, now: datetime) -> Path | None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, key: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        said = (error.strerror or type(error).__name__).lower()
-        raise StoreError(
-            f"The copy cannot be put in place of {path}: {said}.",
-            hint="The present database stands as it was. Check the folder's rights and free space.",
-        ) from error
-    except sqlite3.Error as error:
-        raise store_error(str(path), str(error)) from error
+        raise _unplaced(path, (error.strerror or type(error).__name__).lower()) from error
+    except cipher.errors(key) as error:
+        raise _unplaced(path, str(error)) from error
+
+
+def _unplaced(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"The copy cannot be put in place of {path}: {why}.",
+        hint="The present database stands as it was. Check the folder's rights and free space.",
+    )

@@ -183,29 +183,45 @@ _STATUSES = {one.value: one for one in AddressStatus}
 _PHONES = {one.value: one for one in PhoneKind}
 
 
-def contact_of(row: Sequence[Any]) -> Contact:
-    """Return the contact that the columns READ of a row hold."""
-    moments: dict[str, Any] = {
-        name: from_micros(moment)
-        for name, moment in zip(_MOMENTS_READ, row[_AFTER_PLAIN:_AFTER_TIMES], strict=True)
-        if moment is not None
-    }
+def contact_of(row: Sequence[Any], *, slim: bool = False) -> Contact:
+    """Return the contact that the columns READ of a row hold.
+
+    Args:
+        row: The columns.
+        slim: Leave out what is seldom asked for and long to read: moments, consents, custom fields.
+    """
     emails, phones, consents, extra, stage, kind, source_type, has_notes = row[_AFTER_ADDRESS:]
     return Contact(
         ref=RecordRef(row[0], row[1]),
         revision=Revision(row[2]),
         **dict(zip(_PLAIN, row[3:_AFTER_PLAIN], strict=True)),
-        **moments,
+        **({} if slim else _moments(row)),
         address=PostalAddress(*row[_AFTER_TIMES:_AFTER_ADDRESS]),
-        emails=tuple(Email(a, _STATUSES[s]) for a, s in _load(emails)),
-        phones=tuple(Phone(a, _PHONES[k], _STATUSES[s]) for a, k, s in _load(phones)),
+        emails=tuple([Email(a, _STATUSES[s]) for a, s in _load(emails)]),
+        phones=tuple([Phone(a, _PHONES[k], _STATUSES[s]) for a, k, s in _load(phones)]),
         stage=_STAGES[stage],
         kind=_KINDS[kind],
         source_type=_SOURCES[source_type],
         has_notes=bool(has_notes),
-        consents=tuple(_consent_from_json(content) for content in _load(consents)),
-        extra={} if extra == "{}" else json.loads(extra),
+        consents=() if slim else tuple(map(_consent_from_json, _load(consents))),
+        extra={} if slim or extra == "{}" else json.loads(extra),
     )
+
+
+def is_slim(name: str) -> bool:
+    """Whether a slim contact tells the field `name`."""
+    return name in _SLIM
+
+
+_SLIM = frozenset({*_PLAIN, *_ADDRESS, "email", "phone", "mobile", "stage", "kind"}) - {"notes"}
+
+
+def _moments(row: Sequence[Any]) -> dict[str, Any]:
+    return {
+        name: from_micros(moment)
+        for name, moment in zip(_MOMENTS_READ, row[_AFTER_PLAIN:_AFTER_TIMES], strict=True)
+        if moment is not None
+    }
 
 
 def _load(text: str) -> Any:

@@ -165,5 +165,7 @@ def _concerns(one: Mapping[str, Any], subject: Subject, marks: set[str]) -> bool
 def _mine(row: sa.Row[Any], subject: Subject) -> bool:
     """Whether a line is about one of the person's records, or folds one into another."""
     refs = {RecordRef(row.connection, row.id)}
-    refs |= {RecordRef.parse(one) for one in (row.change or {}).get("losers", ())}
+    change = row.change or {}
+    others = (*change.get("losers", ()), *change.get("records", ()))
+    refs |= {RecordRef.parse(one) for one in others}
     return not refs.isdisjoint(subject.refs)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -41,8 +41,11 @@ class Verb(StrEnum):
     TASK = "task"
     CLOSE = "close"
     SUPPRESS = "suppress"
+    LIFT = "lift"
     MERGE = "merge"
     ARCHIVE = "archive"
+    UNDELETE = "undelete"
+    RECREATE = "re-create"
 
 
 class Trouble(StrEnum):
@@ -167,6 +170,13 @@ class SandboxAccount(ABC):
     def trouble(self, trouble: Trouble, verb: Verb, *, nth: int = 1) -> None:
         """Let the nth call of a kind from now on go wrong."""
         pytest.skip(f"{self.spec.title}'s sandbox cannot do this: {trouble}")
+
+    def steps(self, step: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Let `step` be called before each step of a write that is not a call, within a block.
+
+        Only for a connector that makes no calls: a file that takes another one's place is one step.
+        """
+        return nullcontext()
 
     def tasks(self, record_id: str) -> list[str]:
         """Return the titles of the tasks attached to a contact."""

@@ -27,33 +27,47 @@ from crm_steward.sdk import (
     Channel,
     CloseTask,
     Connector,
+    LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     Status,
     SuppressChannel,
+    UndeleteRecords,
 )
 from crm_steward.testing.access import AccessContract
 from crm_steward.testing.account import SandboxAccount, Trouble, Verb, a_task, refs_of, updates_of
 from crm_steward.testing.closing import ClosingContract
+from crm_steward.testing.crashing import CrashContract
 from crm_steward.testing.damage import DamageContract
 from crm_steward.testing.emulated import EmulatedAccount
+from crm_steward.testing.lifting import LiftingContract
 from crm_steward.testing.reading import ReadingContract
+from crm_steward.testing.recreating import RecreatingContract
 from crm_steward.testing.removing import RemovingContract
+from crm_steward.testing.undeleting import UndeletingContract
 from crm_steward.testing.writing import WritingContract
 
 __all__ = [
     "AccessContract",
     "ClosingContract",
     "ConnectorContract",
+    "CrashContract",
     "DamageContract",
     "EmulatedAccount",
+    "LiftingContract",
     "ReadingContract",
+    "RecreatingContract",
     "RemovingContract",
     "SandboxAccount",
     "Trouble",
+    "UndeletingContract",
     "Verb",
     "WritingContract",
 ]
+
+
+_SINCE = "2026-01-01T00:00:00+00:00"
 
 
 class ConnectorContract(
@@ -63,6 +77,10 @@ class ConnectorContract(
     WritingContract,
     ClosingContract,
     RemovingContract,
+    LiftingContract,
+    UndeletingContract,
+    RecreatingContract,
+    CrashContract,
 ):
     """The suite; a subclass gives the fixture `account`."""
 
@@ -74,9 +92,16 @@ class ConnectorContract(
         offered: dict[Capability, Change] = {
             Capability.MERGE: MergeRecords(ref=first, losers=(second,)),
             Capability.ARCHIVE: ArchiveRecord(ref=first, reason="test"),
+            Capability.RECREATE: RecreateRecords(
+                ref=first, records=(second,), held={second.id: {"last_name": "Test"}}, since=_SINCE
+            ),
+            Capability.UNDELETE: UndeleteRecords(ref=first, records=(first,)),
             Capability.SUPPRESS_EMAIL: _silence(first, Channel.EMAIL),
             Capability.SUPPRESS_PHONE: _silence(first, Channel.PHONE),
             Capability.SUPPRESS_SMS: _silence(first, Channel.SMS),
+            Capability.LIFT_EMAIL: _unsilence(first, Channel.EMAIL),
+            Capability.LIFT_PHONE: _unsilence(first, Channel.PHONE),
+            Capability.LIFT_SMS: _unsilence(first, Channel.SMS),
             Capability.UPDATE: updates_of(connector, [first.id])[0],
             Capability.TASK: a_task(connector, account),
             Capability.CLOSE_TASK: CloseTask(ref=first, task="1", marker="0123456789abcdef"),
@@ -90,3 +115,9 @@ class ConnectorContract(
 
 def _silence(ref: RecordRef, channel: Channel) -> SuppressChannel:
     return SuppressChannel(ref=ref, channel=channel, address="", reason="test")
+
+
+def _unsilence(ref: RecordRef, channel: Channel) -> LiftSuppression:
+    return LiftSuppression(
+        ref=ref, channel=channel, address="", before="granted", reason="test", by="test"
+    )

@@ -7,12 +7,12 @@ says what it proves; what happened is recorded in `effects`, so that a test can 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, assert_never
+from typing import assert_never
 
+from crm_steward.model import with_value
 from crm_steward.sdk import (
     Account,
     ArchiveRecord,
@@ -24,41 +24,26 @@ from crm_steward.sdk import (
     Contact,
     CreateTask,
     Cursor,
-    Email,
     Gone,
-    Kind,
+    LiftSuppression,
     MergeRecords,
     Outcome,
     Page,
-    Phone,
-    PhoneKind,
     RecordRef,
+    RecreateRecords,
     RetryableError,
     Revision,
-    Stage,
     Status,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
     change_key,
     utc_now,
 )
+from crm_steward.testing.faults import Fault
 from crm_steward.testing.folding import folded
-
-
-class Fault(StrEnum):
-    """What can go wrong with one change."""
-
-    LOST_ANSWER = "lost answer"
-    """It takes effect, and the connection breaks before the answer."""
-    NOT_SENT = "not sent"
-    """The connection breaks before it takes effect."""
-    MISSING_ROW = "missing row"
-    """It takes effect, but the answer leaves it out (a batch answered in part)."""
-    SILENT_NOOP = "silent no-op"
-    """The answer says success and leaves it out; nothing happened."""
-    REJECTED = "rejected"
-    """The CRM refuses it."""
+from crm_steward.testing.values import anew, holds, recreated, silent_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +78,22 @@ class FakeCrm:
     records: dict[str, Contact] = field(default_factory=dict)
     gone: dict[str, str | None] = field(default_factory=dict)
     """Id → the survivor's id, or None for an archived record."""
+    bin: dict[str, Contact] = field(default_factory=dict)
+    """What is gone and can come back."""
     tasks: list[FakeTask] = field(default_factory=list)
     effects: Counter[str] = field(default_factory=Counter)
     """Key of a change (as it was sent) → how often it took effect."""
     written: list[Change] = field(default_factory=list)
     """Every change that took effect, in order."""
     calls: Counter[str] = field(default_factory=Counter)
+    silenced: list[Consent] = field(default_factory=list)
+    """What suppressions wrote."""
     faults: deque[Fault | None] = field(default_factory=deque)
     """What happens to the changes to come, one by one; None and an empty queue mean nothing."""
     refuses: Callable[[Change], str] = lambda _change: ""
     """Returns why the CRM refuses a change for good; empty when it does not."""
+    account: str | None = None
+    """The account's id; None: the connection's name."""
     _edits: int = 0
 
     # What people and tests do.
@@ -121,7 +112,7 @@ class FakeCrm:
 
     def remove(self, record_id: str, *, survivor: str | None = None) -> None:
         """Archive a record, or merge it into another."""
-        del self.records[record_id]
+        self.bin[record_id] = self.records.pop(record_id)
         self.gone[record_id] = survivor
 
     def finish(self, task_id: str) -> None:
@@ -136,12 +127,21 @@ class FakeCrm:
         """Script what happens to the next changes."""
         self.faults.extend(faults)
 
+    @property
+    def _account(self) -> str:
+        return self.connection if self.account is None else self.account
+
     # What a connector does.
 
     def check(self) -> Account:
         """Describe the account."""
         self._call("check")
-        return Account(id=self.connection, name=f"Fake CRM {self.connection}")
+        return Account(id=self._account, name=f"Fake CRM {self.connection}")
+
+    def account_id(self) -> str:
+        """Tell which account it is."""
+        self._call("account")
+        return self._account
 
     def read(self, since: Cursor | None) -> Iterator[Page]:  # noqa: ARG002 -- a fake reads it all each time
         """Bring everything in one page."""
@@ -216,13 +216,9 @@ class FakeCrm:
         return None if fault is Fault.MISSING_ROW else outcome
 
     def _effect(self, change: Change, key: str) -> Outcome:
-        if isinstance(change, CloseTask):  # it does not hang on the record
-            if not self._stands(change):
-                return Outcome(key=key, status=Status.VERIFIED, remote_id=change.task)
-        elif change.ref.id not in self.records:
-            return Outcome(key=key, status=Status.CONFLICT, reason="the record is gone")
-        if self.conditional and isinstance(change, UpdateFields) and not self._expected(change):
-            return Outcome(key=key, status=Status.CONFLICT, reason="changed meanwhile")
+        early = self._early(change, key)
+        if early is not None:
+            return early
         remote_id = self._do(change)
         self.effects[key] += 1
         self.written.append(change)
@@ -230,6 +226,32 @@ class FakeCrm:
         return Outcome(
             key=key, status=Status.VERIFIED, remote_id=remote_id, revision=Revision(revision)
         )
+
+    def _early(self, change: Change, key: str) -> Outcome | None:
+        """Return how a change ends that has nothing to do, or must not be done; or None."""
+        if isinstance(change, UndeleteRecords):
+            unreachable = self._unreachable(change)
+            return Outcome(key=key, status=unreachable) if unreachable else None
+        if isinstance(change, CloseTask | RecreateRecords):  # they do not hang on the record
+            done, remote_id = self._looks(change)
+            settled = Outcome(key=key, status=done, remote_id=remote_id)
+            return settled if done is Status.VERIFIED else None
+        why = self._conflict(change)
+        return Outcome(key=key, status=Status.CONFLICT, reason=why) if why else None
+
+    def _conflict(self, change: Change) -> str:
+        if change.ref.id not in self.records:
+            return "the record is gone"
+        moved = isinstance(change, UpdateFields) and self.conditional and not self._expected(change)
+        opposed = isinstance(change, LiftSuppression) and self._opposed(change)
+        return "changed meanwhile" if moved or opposed else ""
+
+    def _unreachable(self, change: UndeleteRecords) -> Status | None:
+        """Return how a change ends that brings nothing back, or None."""
+        ids = {ref.id for ref in change.records}
+        if ids <= self.records.keys():
+            return Status.VERIFIED
+        return None if ids <= self.records.keys() | self.bin.keys() else Status.REJECTED
 
     def _stands(self, change: CloseTask) -> bool:
         return any(task.id == change.task and not task.done for task in self.tasks)
@@ -248,23 +270,47 @@ class FakeCrm:
             case CloseTask():
                 self.finish(change.task)
                 return change.task
-            case SuppressChannel():
-                self._suppress(change)
-                return ""
             case MergeRecords():
                 for loser in change.losers:
                     kept, lost = self.records[change.ref.id], self.records[loser.id]
                     self.records[change.ref.id] = folded(kept, lost)
                     self.remove(loser.id, survivor=change.ref.id)
                 return change.ref.id
+            case RecreateRecords():
+                for old in self._lacking(change):
+                    self.records[f"{old.id}-anew"] = recreated(
+                        self._ref(f"{old.id}-anew"), change.held[old.id]
+                    )
+                return anew(change)
+            case _:
+                self._move(change)
+                return ""
+
+    def _lacking(self, change: RecreateRecords) -> list[RecordRef]:
+        return [old for old in change.records if f"{old.id}-anew" not in self.records]
+
+    def _move(self, change: Change) -> None:
+        match change:
             case ArchiveRecord():
                 self.remove(change.ref.id)
-                return ""
+            case UndeleteRecords():
+                for ref in change.records:
+                    if ref.id in self.bin:
+                        self.records[ref.id] = self.bin.pop(ref.id)
+                        del self.gone[ref.id]
+            case SuppressChannel() | LiftSuppression():
+                self._turn(change)
             case _:
-                assert_never(change)
+                raise TypeError("these are done elsewhere")
 
-    def _suppress(self, change: SuppressChannel) -> None:
+    def _turn(self, change: SuppressChannel | LiftSuppression) -> None:
+        """Silence an address, or take back what silenced it."""
         contact = self.records[change.ref.id]
+        if isinstance(change, LiftSuppression):
+            silent = silent_by(contact, change)
+            said = tuple(one for one in contact.consents if one not in silent)
+            self.records[change.ref.id] = replace(contact, consents=said)
+            return
         consent = Consent(
             channel=change.channel,
             status=ConsentStatus.OBJECTED,
@@ -272,6 +318,12 @@ class FakeCrm:
             withdrawn_at=self.clock(),
         )
         self.records[change.ref.id] = replace(contact, consents=(*contact.consents, consent))
+        self.silenced.append(consent)
+
+    def _opposed(self, change: LiftSuppression) -> bool:
+        """Whether the address is silent for another reason, or not for ours."""
+        silent = silent_by(self.records.get(change.ref.id), change)
+        return not silent or any(one not in self.silenced for one in silent)
 
     def _expected(self, change: UpdateFields) -> bool:
         held = self.records[change.ref.id]
@@ -288,24 +340,31 @@ class FakeCrm:
             case CreateTask():
                 return self._looks_for_task(change)
             case CloseTask():
-                open_yet = self._stands(change)
-                return (Status.ABSENT if open_yet else Status.VERIFIED), change.task
-            case ArchiveRecord():
-                return (Status.VERIFIED if here is None else Status.ABSENT), ""
+                return _done(not self._stands(change)), change.task
             case MergeRecords():
-                left = [loser for loser in change.losers if loser.id in self.records]
-                return (Status.ABSENT if left else Status.VERIFIED), change.ref.id
+                gone = all(loser.id not in self.records for loser in change.losers)
+                return _done(gone), change.ref.id
             case UpdateFields():
-                return _holds(here, change), ""
+                return holds(here, change), ""
+            case RecreateRecords():
+                return _done(not self._lacking(change)), anew(change)
+            case _:
+                return _done(self._moved(change, here)), ""
+
+    def _moved(
+        self,
+        change: ArchiveRecord | UndeleteRecords | SuppressChannel | LiftSuppression,
+        here: Contact | None,
+    ) -> bool:
+        match change:
+            case ArchiveRecord():
+                return here is None
+            case UndeleteRecords():
+                return all(ref.id in self.records for ref in change.records)
             case SuppressChannel():
-                known = here.consents if here else ()
-                objected = any(
-                    c.channel is change.channel
-                    and c.address == change.address
-                    and not c.status.mailable
-                    for c in known
-                )
-                return (Status.VERIFIED if objected else Status.ABSENT), ""
+                return bool(silent_by(here, change))
+            case LiftSuppression():
+                return not silent_by(here, change)
             case _:
                 assert_never(change)
 
@@ -326,49 +385,5 @@ class FakeCrm:
         )
 
 
-def _holds(here: Contact | None, change: UpdateFields) -> Status:
-    if here is None:
-        return Status.CONFLICT
-    held = {name: here.value(name) for name in change.values}
-    if held == dict(change.values):
-        return Status.VERIFIED
-    before = {name: change.expected.get(name) for name in change.values}
-    return Status.ABSENT if held == before else Status.CONFLICT
-
-
-def with_value(contact: Contact, name: str, value: Value) -> Contact:
-    """Return `contact` with the canonical field `name` (or `extra.<name>`) set.
-
-    Raises:
-        TypeError: There is no such field.
-    """
-    text = None if value is None else str(value)
-    if name.startswith("extra."):
-        extra = {**contact.extra, name.removeprefix("extra."): value}
-        return replace(contact, extra=extra)
-    if name == "email":
-        others = contact.emails[1:]
-        return replace(contact, emails=((Email(text),) if text else ()) + others)
-    if name in ("phone", "mobile"):
-        kind = PhoneKind.MOBILE if name == "mobile" else PhoneKind.WORK
-        return replace(contact, phones=_with_phone(contact.phones, text, kind))
-    if name in ("street", "postcode", "city", "region", "country"):
-        return replace(contact, address=replace(contact.address, **{name: text}))
-    converted: Any = _CHOICES.get(name, _as_it_is)(value)
-    return replace(contact, **{name: converted})
-
-
-def _as_it_is(value: Value) -> Value:
-    return value
-
-
-_CHOICES: Mapping[str, Callable[[Any], Any]] = {"stage": Stage, "kind": Kind}
-
-
-def _with_phone(phones: Iterable[Phone], number: str | None, kind: PhoneKind) -> tuple[Phone, ...]:
-    """Replace the first number of a kind; a fixed line is whatever is not a mobile."""
-    mobile = kind is PhoneKind.MOBILE
-    same = [phone for phone in phones if (phone.kind is PhoneKind.MOBILE) is mobile]
-    others = tuple(phone for phone in phones if (phone.kind is PhoneKind.MOBILE) is not mobile)
-    first = (Phone(number, same[0].kind if same else kind),) if number else ()
-    return (*first, *same[1:], *others)
+def _done(done: bool) -> Status:  # noqa: FBT001 -- it says what its only argument is
+    return Status.VERIFIED if done else Status.ABSENT

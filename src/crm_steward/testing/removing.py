@@ -24,6 +24,7 @@ from crm_steward.testing.account import (
     refs_of,
     statuses_of,
 )
+from crm_steward.testing.lifting import mailable
 
 DOUBTS = [
     (Trouble.LOST_BEFORE, Status.ABSENT),
@@ -69,7 +70,7 @@ class RemovingContract(Contract):
     def test_many_suppressions_at_once(self, account: SandboxAccount, connector: Connector) -> None:
         """One outcome each, in order, a deleted contact among them rejected."""
         needs(account, Capability.SUPPRESS_EMAIL)
-        changes = [_suppress(connector, ref) for ref in _mailable(account, connector, 6)]
+        changes = [_suppress(connector, ref) for ref in mailable(account, connector, 6)]
         account.delete(changes[2].ref.id)
         outcomes = list(connector.apply(changes))
         assert [outcome.status is Status.VERIFIED for outcome in outcomes] == [
@@ -171,21 +172,6 @@ class RemovingContract(Contract):
         assert (change.ref.id in account.ids()) is (settled is Status.ABSENT)
 
 
-def _mailable(account: SandboxAccount, connector: Connector, count: int) -> list[RecordRef]:
-    """Return contacts with an e-mail address of their own that may be mailed."""
-    refs = refs_of(connector, sorted(account.ids())[:80])
-    held = connector.get(refs)
-    usable = [ref for ref in refs if ref in held and _plain(held[ref].value("email"))][:count]
-    for ref in usable:
-        account.opt_in(ref.id)
-    assert len(usable) == count
-    return usable
-
-
-def _plain(address: object) -> bool:
-    return isinstance(address, str) and address.isascii() and address.count("@") == 1
-
-
 def _suppress(connector: Connector, ref: RecordRef) -> SuppressChannel:
     address = str(connector.get([ref])[ref].value("email"))
     return SuppressChannel(ref=ref, channel=Channel.EMAIL, address=address, reason="asked for it")
@@ -193,9 +179,9 @@ def _suppress(connector: Connector, ref: RecordRef) -> SuppressChannel:
 
 def _suppression(account: SandboxAccount, connector: Connector) -> SuppressChannel:
     needs(account, Capability.SUPPRESS_EMAIL)
-    return _suppress(connector, _mailable(account, connector, 1)[0])
+    return _suppress(connector, mailable(account, connector, 1)[0])
 
 
 def _merge(account: SandboxAccount, connector: Connector, *, losers: int) -> MergeRecords:
-    survivor, *rest = _mailable(account, connector, losers + 1)
+    survivor, *rest = mailable(account, connector, losers + 1)
     return MergeRecords(ref=survivor, losers=tuple(rest))

@@ -9,6 +9,7 @@ from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.approve import Selection, approve, refuse_unfit, select
 from crm_steward.writing.compare import members
 from crm_steward.writing.counts import ApplyCounts
+from crm_steward.writing.inverse import Loosening
 from crm_steward.writing.limits import Budget, share
 from crm_steward.writing.plan import PlanResult, make_plan
 from crm_steward.writing.settle import settle
@@ -19,6 +20,7 @@ from crm_steward.writing.withheld import Why, Withheld, explain, summary
 __all__ = [
     "ApplyCounts",
     "Budget",
+    "Loosening",
     "PlanResult",
     "Selection",
     "Target",

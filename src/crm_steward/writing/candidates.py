@@ -6,49 +6,44 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, islice
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 
 import sqlalchemy as sa
 
-from crm_steward.model import Ability
+from crm_steward.model import Ability, PlannedChange, RecordRef
 from crm_steward.rules import Rule
-from crm_steward.store.database import Database
+from crm_steward.store.columns import to_micros
+from crm_steward.store.database import Database, chunked
 from crm_steward.store.findings import Findings, Looked
+from crm_steward.store.held import held
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.snoozes import asleep
-from crm_steward.writing.propose import Candidate, Proposer
+from crm_steward.store.standing import Standing, by_record
+from crm_steward.writing.propose import Proposer
 from crm_steward.writing.routing import Nobody, People
+from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why, Withheld
 
 
-def candidates(
+def proposer_of(
     database: Database,
-    rules: Sequence[Rule],
     abilities: Mapping[str, Ability],
-    settled: Mapping[str, Sequence[Candidate]],
     *,
     language: str,
     now: datetime,
     nobody: set[Nobody],
-    snoozed: bool = False,
-) -> tuple[list[Candidate], list[Withheld]]:
-    """Return what rules ask for, in their turns, and what they cannot ask for, with the reason.
+) -> Proposer:
+    """Return what turns findings into changes, as the connections are now; it knows no contacts.
 
     Args:
         database: The store.
-        rules: The rules that are asked.
         abilities: What each enabled connection holds and can do.
-        settled: Rule id → the tasks of its that are to be closed.
         language: In which tasks and reasons are written.
         now: The moment, in the time zone in which due dates are counted.
         nobody: Gets whom rules name and nobody active is called.
-        snoozed: Whether findings that are left alone until a date count, too.
-
-    Raises:
-        StoreError: The database cannot be read.
     """
     states = Mirror(database).states()
-    proposer = Proposer(
+    return Proposer(
         contacts={},
         abilities={name: _as_learnt(able, states.get(name)) for name, able in abilities.items()},
         people={name: _people(state) for name, state in states.items()},
@@ -56,41 +51,50 @@ def candidates(
         now=now,
         nobody=nobody,
     )
-    only = sa.true() if snoozed else ~asleep(now)
-    return _candidates(database, rules, settled, proposer, only)
 
 
-def _candidates(
+def candidates(
     database: Database,
     rules: Sequence[Rule],
     settled: Mapping[str, Sequence[Candidate]],
     proposer: Proposer,
-    only: sa.ColumnElement[bool],
+    *,
+    snoozed: bool = False,
 ) -> tuple[list[Candidate], list[Withheld]]:
-    """Ask each rule about each of its findings; the rules take turns, the gravest one first.
+    """Return what rules ask for, in their turns, and what they cannot ask for, with the reason.
 
+    Each rule is asked about each of its findings; the rules take turns, the gravest one first.
     Turns, because limits cut the end: proposals of one rule that nobody approves would otherwise
     keep out all the others, plan after plan. A rule closes tasks (`settled`) after all else it asks
     for; those of rules that ask for nothing else come last in each round.
+
+    Args:
+        database: The store.
+        rules: The rules that are asked.
+        settled: Rule id → the tasks of its that are to be closed.
+        proposer: Turns findings into changes.
+        snoozed: Whether findings that are left alone until a date count, too.
+
+    Raises:
+        StoreError: The database cannot be read.
     """
-    found: dict[str, list[_Found]] = {rule.id: [] for rule in rules}
+    only = sa.true() if snoozed else ~asleep(proposer.now)
+    found: dict[str, list[Candidate]] = {rule.id: [] for rule in rules}
     withheld: dict[str, list[Withheld]] = {rule.id: [] for rule in rules}
-    for since, proposal in _proposals(database, rules, proposer, only):
+    for proposal in _proposals(database, rules, proposer, only):
         if isinstance(proposal, Withheld):
             withheld[proposal.rule].append(proposal)
         else:
-            found[proposal.planned.rule].append((since, proposal.planned.finding, proposal))
+            found[proposal.terms.name].append(proposal)
     queues: list[list[Candidate]] = []
     for rule in sorted(rules, key=lambda rule: (-rule.severity, rule.id)):
+        mine = found.pop(rule.id)
         # What one finding asks for stays in the order of the rule's actions.
-        mine = sorted(found.pop(rule.id), key=itemgetter(0, 1))
-        queues.append([*(one for *_, one in mine), *settled.get(rule.id, ())])
+        mine.sort(key=attrgetter("since", "finding"))
+        queues.append([*mine, *settled.get(rule.id, ())])
     queues += [[*settled[name]] for name in sorted(settled.keys() - {rule.id for rule in rules})]
     left = (sorted(ones, key=attrgetter("finding")) for ones in withheld.values())
     return list(_in_turns(queues)), list(chain.from_iterable(left))
-
-
-_Found = tuple[datetime, str, Candidate]
 
 
 def _in_turns(queues: Iterable[Iterable[Candidate]]) -> Iterator[Candidate]:
@@ -107,29 +111,71 @@ def _in_turns(queues: Iterable[Iterable[Candidate]]) -> Iterator[Candidate]:
 
 def _proposals(
     database: Database, rules: Sequence[Rule], proposer: Proposer, only: sa.ColumnElement[bool]
-) -> Iterator[tuple[datetime, Candidate | Withheld]]:
-    """Yield what each rule makes of each of its findings, and since when the finding stands.
+) -> Iterator[Candidate | Withheld]:
+    """Yield what each rule makes of each of its findings.
 
     In the order of records, so that each contact is read once, whatever was found about it.
     """
-    findings, mirror = Findings(database), Mirror(database)
-    looks = findings.looks()
+    looks = Findings(database).looks()
     asked = {rule.id: _Asked(rule, rule.sight, looks.get(rule.id, {})) for rule in rules}
-    for page in findings.by_record(asked, only=only):
-        contacts, changed = mirror.held({ref for stored in page for ref in stored.finding.refs})
-        knowing = replace(proposer, contacts=contacts, changed=changed)
-        for stored in page:
-            one, since = asked[stored.finding.rule], stored.first_seen_at
-            edited, at = one.looked_at(tuple(ref.connection for ref in stored.finding.refs))
+    for page in by_record(database, asked, looks, only=only):
+        knowing = _knowing(database, proposer, page, asked)
+        for found in page:
+            one = asked[found.rule]
+            edited, at = one.looked_at(found.refs)
             if edited:
-                mark, ref = stored.finding.fingerprint, stored.finding.refs[0]
-                yield since, Withheld(one.rule.id, mark, ref, Why.EDITED)
+                yield Withheld(found.rule, found.fingerprint, found.refs[0], Why.EDITED)
                 continue
             # What stands was there too when its rule last looked at what had changed.
-            last = stored.last_seen_at
-            seen = replace(stored, last_seen_at=at) if at is not None and at > last else stored
-            for proposal in knowing.propose(seen, one.rule):
-                yield since, proposal
+            seen = found._replace(seen=at) if at > found.seen else found
+            yield from knowing.propose(seen, one.rule)
+
+
+def _knowing(
+    database: Database,
+    proposer: Proposer,
+    page: Iterable[Standing],
+    asked: Mapping[str, _Asked],
+) -> Proposer:
+    """Return a proposer that knows the contacts of a page of findings, and no more than it needs."""
+    whole: dict[RecordRef, None] = {}
+    named: dict[RecordRef, None] = {}
+    for found in page:
+        looked = proposer.looks_at(found, asked[found.rule].rule)
+        (whole if looked else named).update(dict.fromkeys(found.refs))
+    contacts = held(database, whole, named)
+    return replace(proposer, contacts=contacts, changed=contacts.changed)
+
+
+def worded(
+    database: Database, proposer: Proposer, wanted: Sequence[Candidate]
+) -> list[PlannedChange | None]:
+    """Return candidates as changes of a plan, in their order: only now tasks get their words.
+
+    Returns:
+        One for each; None where the record of a task went away since the candidate was made.
+
+    Raises:
+        StoreError: The database cannot be read.
+    """
+    planned: list[PlannedChange | None] = [None] * len(wanted)
+    tasks: list[int] = []
+    for place, one in enumerate(wanted):
+        if one.made is None:
+            tasks.append(place)
+        else:
+            planned[place] = proposer.worded(one)
+    # Each contact is read once, as far as its tasks come together.
+    tasks.sort(key=lambda place: (wanted[place].ref.connection, wanted[place].ref.id))
+    for places in chunked(tasks):
+        refs = (ref for at in places for ref in (wanted[at].ref, *wanted[at].others))
+        slim = not any(wanted[at].terms.tells_much for at in places)
+        contacts = held(database, dict.fromkeys(refs), slim=slim)
+        knowing = replace(proposer, contacts=contacts)
+        for place in places:
+            if wanted[place].ref in contacts:
+                planned[place] = knowing.worded(wanted[place])
+    return planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +192,25 @@ class _Asked:
     rule: Rule
     sight: str
     looks: Mapping[str, Looked]
-    known: dict[tuple[str, ...], tuple[bool, datetime | None]] = field(default_factory=dict)
+    known: dict[tuple[str, ...], tuple[bool, int]] = field(default_factory=dict)
 
-    def looked_at(self, connections: tuple[str, ...]) -> tuple[bool, datetime | None]:
-        """Return what is so of all findings about records of some connections.
+    def looked_at(self, refs: Iterable[RecordRef]) -> tuple[bool, int]:
+        """Return what is so of all findings about records of the same connections.
 
         Returns:
             Whether they are of the rule as it was before an edit, so that it may not find them any
-            more; and when the rule last looked there at what had changed.
+            more; and when the rule last looked there at what had changed, in microseconds (0: it
+            did not).
         """
-        if connections not in self.known:
+        connections = tuple([ref.connection for ref in refs])
+        known = self.known.get(connections)
+        if known is None:
             looks = [self.looks.get(name) for name in connections]
             unseen = any(look is None or look.digest != self.sight for look in looks)
             edited = unseen and any(map(self.rule.asks_in, connections))
-            at = min((look.at for look in looks if look is not None), default=None)
-            self.known[connections] = edited, at
-        return self.known[connections]
+            at = min((to_micros(look.at) for look in looks if look is not None), default=0)
+            known = self.known[connections] = edited, at
+        return known
 
 
 def _as_learnt(ability: Ability, state: ConnectionState | None) -> Ability:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crm_steward.model import Ability, Capability, CloseTask, PlannedChange
-from crm_steward.rules import Rule, RuleBook
+from crm_steward.model import Ability, Capability, CloseTask
+from crm_steward.rules import RuleBook
 from crm_steward.store.database import Database
 from crm_steward.store.tasks import MadeTask, settled_tasks
-from crm_steward.writing.propose import Candidate
+from crm_steward.writing.wanted import Candidate, Terms
 
 _SETTLED = {"en": "what it asked for is settled", "fr": "ce qu'elle demandait est réglé"}
 _RETIRED = {"en": "its rule no longer exists", "fr": "sa règle n'existe plus"}
@@ -33,24 +33,21 @@ def closings(
         language: In which reasons are written.
     """
     rules = {rule.id: rule for rule in book.rules}
+    terms: dict[str, Terms] = {}
     found: dict[str, list[Candidate]] = {}
     for task in settled_tasks(database):
         ability = abilities.get(task.change.ref.connection)
         if ability is not None and Capability.CLOSE_TASK in ability.can:
-            rule = rules.get(task.rule)
-            found.setdefault(task.rule, []).append(Candidate(_planned(task, rule, language), rule))
+            if task.rule not in terms:
+                rule = rules.get(task.rule)
+                title = rule.title(language) if rule else ""
+                # Nobody answers for what a rule asked that is gone: a person decides.
+                terms[task.rule] = Terms(task.rule, rule, title)
+            found.setdefault(task.rule, []).append(_closing(task, terms[task.rule], language))
     return found
 
 
-def _planned(task: MadeTask, rule: Rule | None, language: str) -> PlannedChange:
-    reason = (_SETTLED if rule else _RETIRED)["fr" if language == "fr" else "en"]
-    return PlannedChange(
-        change=CloseTask(
-            ref=task.change.ref, task=task.id, marker=task.change.marker, reason=reason
-        ),
-        rule=task.rule,
-        finding=task.finding,
-        why=rule.title(language) if rule else "",
-        # Nobody answers for what a rule asked that only reports now, or is gone: a person decides.
-        automatic=rule is not None and rule.mode_in(task.change.ref.connection) == "apply",
-    )
+def _closing(task: MadeTask, terms: Terms, language: str) -> Candidate:
+    reason = (_SETTLED if terms.rule else _RETIRED)["fr" if language == "fr" else "en"]
+    change = CloseTask(ref=task.change.ref, task=task.id, marker=task.change.marker, reason=reason)
+    return Candidate(terms, task.finding, change.ref, change)

@@ -10,16 +10,24 @@ from crm_steward.model import (
     Change,
     CloseTask,
     Contact,
+    LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
+    SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
 )
+from crm_steward.writing.addresses import suppressed
 
 
 def members(change: Change) -> tuple[RecordRef, ...]:
-    """Return every record that `change` reads or touches; closing a task touches none."""
-    if isinstance(change, CloseTask):
+    """Return every record that `change` reads or touches.
+
+    Closing a task touches none, and what is brought back or made anew cannot be read before.
+    """
+    if isinstance(change, CloseTask | UndeleteRecords | RecreateRecords):
         return ()
     return (change.ref, *change.losers) if isinstance(change, MergeRecords) else (change.ref,)
 
@@ -46,9 +54,20 @@ def difference(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
             return "the record was merged into another"
     if isinstance(change, UpdateFields):
         return _update(change, fresh[change.ref])
+    if isinstance(change, SuppressChannel | LiftSuppression):
+        return _silence(change, fresh[change.ref])
     if isinstance(change, ArchiveRecord):
         return _changed(_held(fresh[change.ref], change.expected), change.expected)
     return _merge(change, fresh) if isinstance(change, MergeRecords) else ""
+
+
+def _silence(change: SuppressChannel | LiftSuppression, contact: Contact) -> str:
+    """Return why a suppression is none of ours to make, or no longer there to be lifted."""
+    silent = suppressed(contact, change.channel, change.address)
+    if isinstance(change, LiftSuppression):
+        return "" if silent else "changed meanwhile: the channel is no longer suppressed"
+    # What is silent already was silenced by somebody else: undoing ours must not lift theirs.
+    return "the channel is suppressed already" if silent and change.before else ""
 
 
 def _update(change: UpdateFields, contact: Contact) -> str:

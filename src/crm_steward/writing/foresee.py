@@ -11,11 +11,13 @@ from crm_steward.model import Ability, Capability, Change, Contact, Finding, Rec
 from crm_steward.rules import Rule
 from crm_steward.rules.impact import RuleImpact
 from crm_steward.settings import Limits
+from crm_steward.store.columns import to_micros
 from crm_steward.store.database import Database, chunked
-from crm_steward.store.findings import StoredFinding
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.standing import Standing
 from crm_steward.writing.limits import share
-from crm_steward.writing.propose import Candidate, Proposer
+from crm_steward.writing.propose import Proposer
+from crm_steward.writing.wanted import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +58,13 @@ def asked(
     proposals = (
         one for finding in findings for one in proposer.propose(_fresh(finding, now), rule)
     )
-    return [one.planned.change for one in proposals if isinstance(one, Candidate)]
+    return [proposer.worded(one).change for one in proposals if isinstance(one, Candidate)]
 
 
-def _fresh(finding: Finding, now: datetime) -> StoredFinding:
+def _fresh(finding: Finding, now: datetime) -> Standing:
     """Return a finding as if it had just been stored for the first time."""
-    return StoredFinding(
-        finding=finding,
-        state="open",
-        first_seen_at=now,
-        last_seen_at=now,
-        resolved_at=None,
-        openings=1,
-    )
+    at = to_micros(now)
+    return Standing.of(finding, since=at, seen=at, openings=1)
 
 
 def foresee(
@@ -141,6 +137,5 @@ class _Asking:
             for finding in chunk:
                 for one in proposer.propose(_fresh(finding, self.now), rule):
                     if isinstance(one, Candidate):
-                        change = one.planned.change
-                        written.add((change.ref, kind_of(change)))
+                        written.add((one.ref, kind_of(one.change)))
         return written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from types import MappingProxyType
 
 from crm_steward.model import (
@@ -12,67 +12,62 @@ from crm_steward.model import (
     ArchiveRecord,
     Capability,
     Change,
+    Channel,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
     RecordRef,
+    RecreateRecords,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     change_key,
 )
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, Line, State
 from crm_steward.store.tasks import task_ids
+from crm_steward.writing.grounds import Grounds
+from crm_steward.writing.kept import Kept, Reason, Told
 
-
-class Kept(StrEnum):
-    """Why a change is not taken back, in English; `said` says it in French too."""
-
-    BUSY = "an earlier write to this record is not settled yet"
-    TASK = "no task of this connection is closed by machine: close it in the CRM"
-    TASK_CLOSED = "we closed the task already, when what it asked for was settled"
-    TASK_UNNAMED = "the CRM never told us the task's id: close it in the CRM"
-    SUPPRESSED = (
-        "nothing is loosened by machine: an objection to direct marketing is absolute (GDPR art. "
-        "21(2)-(3)); a person lifts it in the CRM, if they may"
-    )
-    ARCHIVED = "restore the record from the CRM's recycle bin"
-    FILLED = "the record was merged with others that held this; a merge cannot be taken back"
-    PURGED = "what it held before is no longer kept: keep_values in the settings, or an erasure"
-    MERGED = "a merge cannot be taken back"
-    CLOSED = "a closed task is not taken back: open it again in the CRM"
-
-    def said(self, language: str) -> str:
-        """Return it in `language` ("en" or "fr")."""
-        return _FRENCH[self] if language == "fr" else self.value
-
-
-_FRENCH: Mapping[Kept, str] = MappingProxyType(
+_LIFTING: Mapping[Channel, Capability] = MappingProxyType(
     {
-        Kept.BUSY: "une écriture précédente sur cette fiche n'est pas encore éclaircie",
-        Kept.TASK: "aucune tâche de cette connexion n'est close par la machine : la clore dans le CRM",
-        Kept.TASK_CLOSED: "nous avons déjà clos la tâche, quand ce qu'elle demandait a été réglé",
-        Kept.TASK_UNNAMED: "le CRM n'a jamais donné l'identifiant de la tâche : la clore dans le CRM",
-        Kept.SUPPRESSED: "la machine ne relâche rien : l'opposition à la prospection est absolue "
-        "(RGPD art. 21(2)-(3)) ; une personne la lève dans le CRM, si elle en a le droit",
-        Kept.ARCHIVED: "restaurer la fiche depuis la corbeille du CRM",
-        Kept.FILLED: "la fiche a été fusionnée avec d'autres qui portaient cette valeur ; une fusion "
-        "ne se défait pas",
-        Kept.PURGED: "la valeur d'avant n'est plus conservée : keep_values dans les réglages, ou un "
-        "effacement",
-        Kept.MERGED: "une fusion ne se défait pas",
-        Kept.CLOSED: "une clôture de tâche ne se défait pas : la rouvrir dans le CRM",
+        Channel.EMAIL: Capability.LIFT_EMAIL,
+        Channel.PHONE: Capability.LIFT_PHONE,
+        Channel.SMS: Capability.LIFT_SMS,
     }
 )
-_WHY_NOT: Mapping[type[Change], Kept] = MappingProxyType(
+_SUPPRESSING: Mapping[Channel, Capability] = MappingProxyType(
+    {
+        Channel.EMAIL: Capability.SUPPRESS_EMAIL,
+        Channel.PHONE: Capability.SUPPRESS_PHONE,
+        Channel.SMS: Capability.SUPPRESS_SMS,
+    }
+)
+_ONCE: Mapping[type[Change], Kept] = MappingProxyType(
     {
         CloseTask: Kept.CLOSED,
-        SuppressChannel: Kept.SUPPRESSED,
-        ArchiveRecord: Kept.ARCHIVED,
-        MergeRecords: Kept.MERGED,
+        UndeleteRecords: Kept.UNDELETED,
+        RecreateRecords: Kept.RECREATED,
     }
 )
-"""Why a change is not taken back by machine."""
+"""Why what takes something else back is not taken back itself."""
+_AGAIN = "the suppression had been lifted, and is made again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loosening:
+    """A person's word that suppressions were a mistake and are to be lifted.
+
+    Args:
+        count: How many: exactly those that they were shown.
+        reason: Why, in their words; kept with the evidence of consent.
+        by: Who they are.
+    """
+
+    count: int
+    reason: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +80,34 @@ class Inverses:
         merged: Findings whose group was merged, each with the survivor.
         tasks: Seq of the intent of a task → the change that closes it.
         closed: Keys of changes that closed tasks and took effect.
+        grounds: What may stand against lifting a suppression.
+        loosening: Who lifts suppressions and why; None: that is not known yet.
+        now: The time.
     """
 
     abilities: Mapping[str, Ability]
     merged: Collection[tuple[str, RecordRef]]
     tasks: Mapping[int, CloseTask]
     closed: Collection[str]
+    grounds: Grounds
+    loosening: Loosening | None
+    now: datetime
 
-    def of(self, line: Line) -> Change | Kept:
+    def of(self, line: Line) -> Change | Reason:
         """Return the change that takes back that of an intent, or why none does."""
-        if isinstance(line.change, UpdateFields):
-            return self._given_back(line, line.change)
-        if isinstance(line.change, CreateTask):
-            return self._closing(line)
-        return Kept.PURGED if line.change is None else _WHY_NOT[type(line.change)]
+        match line.change:
+            case UpdateFields():
+                return self._given_back(line, line.change)
+            case CreateTask():
+                return self._closing(line)
+            case SuppressChannel() | LiftSuppression():
+                return self._turning(line, line.change)
+            case ArchiveRecord() | MergeRecords():
+                return self._undeleting(line, line.change)
+            case CloseTask() | UndeleteRecords() | RecreateRecords():
+                return _ONCE[type(line.change)]
+            case None:
+                return Kept.PURGED
 
     def _given_back(self, line: Line, change: UpdateFields) -> UpdateFields | Kept:
         if line.purged_at is not None:
@@ -106,6 +115,93 @@ class Inverses:
         if (line.finding, line.ref) in self.merged:  # only a merge writes fields of a group
             return Kept.FILLED
         return UpdateFields(ref=change.ref, values=change.expected, expected=change.values)
+
+    def _turning(
+        self, line: Line, change: SuppressChannel | LiftSuppression
+    ) -> LiftSuppression | SuppressChannel | Reason:
+        if isinstance(change, LiftSuppression):
+            return self._suppressing(line, change)
+        return self._lifting(line, change)
+
+    def _lifting(self, line: Line, change: SuppressChannel) -> LiftSuppression | Reason:
+        """Return what lifts a suppression: only a person who names it asks for that."""
+        if line.purged_at is not None:
+            return Kept.PURGED
+        lacking = self._lacking(line, _LIFTING[change.channel], Kept.SUPPRESSED)
+        if lacking is not None:
+            return lacking
+        against = self.grounds.against(line, change)
+        if against is not None:
+            return against
+        return LiftSuppression(
+            ref=change.ref,
+            channel=change.channel,
+            address=change.address,
+            before=change.before,
+            reason=self.loosening.reason if self.loosening else "",
+            by=self.loosening.by if self.loosening else "",
+        )
+
+    def _suppressing(self, line: Line, change: LiftSuppression) -> SuppressChannel | Reason:
+        """Return what makes a suppression again that was lifted; it restricts."""
+        if line.purged_at is not None:
+            return Kept.PURGED
+        lacking = self._lacking(line, _SUPPRESSING[change.channel], Kept.NOT_SUPPRESSED)
+        if lacking is not None:
+            return lacking
+        return SuppressChannel(
+            ref=change.ref,
+            channel=change.channel,
+            address=change.address,
+            reason=_AGAIN,
+            before=change.before,
+        )
+
+    def _undeleting(
+        self, line: Line, change: ArchiveRecord | MergeRecords
+    ) -> UndeleteRecords | RecreateRecords | Reason:
+        """Return what takes records out of the recycle bin, as long as it keeps them.
+
+        Where a CRM takes no merge back at all, they are made anew if it lets us.
+        """
+        merged = isinstance(change, MergeRecords)
+        needed = Capability.UNMERGE if merged else Capability.UNDELETE
+        ability = self.abilities.get(line.ref.connection)
+        if isinstance(change, MergeRecords) and _makes_anew(ability):
+            return self._recreating(line, change, ability.consent_fields if ability else ())
+        lacking = self._lacking(line, needed, Kept.MERGED if merged else Kept.ARCHIVED)
+        if lacking is not None:
+            return lacking
+        records = change.losers if isinstance(change, MergeRecords) else (change.ref,)
+        within = self.abilities[line.ref.connection].undeletes_within
+        if within is not None and line.at + within <= self.now:
+            return Kept.BIN_EMPTIED
+        return UndeleteRecords(ref=line.ref, records=records)
+
+    def _recreating(
+        self, line: Line, change: MergeRecords, consent_fields: Collection[str]
+    ) -> RecreateRecords | Kept:
+        """Return what makes the losers of a merge anew from its snapshot."""
+        if line.purged_at is not None:
+            return Kept.PURGED
+        held = {ref.id: change.snapshot.get(ref.id, {}) for ref in change.losers}
+        if not all(held.values()):
+            return Kept.NO_SNAPSHOT
+        if any(name in one for one in held.values() for name in consent_fields):
+            return Kept.CONSENT_HELD
+        # The same in each attempt, so that what an earlier one made is found.
+        since = line.at.isoformat()
+        return RecreateRecords(ref=change.ref, records=change.losers, held=held, since=since)
+
+    def _lacking(self, line: Line, needed: Capability, plain: Kept) -> Reason | None:
+        """Return why the line's connection cannot do what is needed, in its own words if it has any."""
+        ability = self.abilities.get(line.ref.connection)
+        if ability is None:
+            return plain
+        if needed in ability.can:
+            return None
+        remedy = ability.remedies.get(needed)
+        return plain if remedy is None else Told(remedy=remedy, at=line.at, now=self.now)
 
     def _closing(self, line: Line) -> CloseTask | Kept:
         closing = self.tasks.get(line.seq)
@@ -118,8 +214,20 @@ class Inverses:
         return closing if able else Kept.TASK
 
 
+def _makes_anew(ability: Ability | None) -> bool:
+    """Whether a connection takes no merge back, and makes the losers anew instead."""
+    can = ability.can if ability is not None else frozenset[Capability]()
+    return Capability.RECREATE in can and Capability.UNMERGE not in can
+
+
 def inverses(
-    database: Database, effective: Sequence[Line], abilities: Mapping[str, Ability]
+    database: Database,
+    effective: Sequence[Line],
+    abilities: Mapping[str, Ability],
+    *,
+    grounds: Grounds,
+    loosening: Loosening | None,
+    now: datetime,
 ) -> Inverses:
     """Look up what has to be known to take back some changes.
 
@@ -127,6 +235,9 @@ def inverses(
         database: The store.
         effective: Intents of changes that took effect.
         abilities: What each connection can do.
+        grounds: What may stand against lifting a suppression.
+        loosening: Who lifts suppressions and why, where that is known.
+        now: The time.
     """
     journal = Journal(database)
     tasks = _closings(database, effective)
@@ -136,6 +247,9 @@ def inverses(
         merged=journal.merged(line.finding for line in effective),
         tasks=tasks,
         closed={key for key, one in standings.items() if one.state is State.VERIFIED},
+        grounds=grounds,
+        loosening=loosening,
+        now=now,
     )
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from crm_steward.model import Change, CloseTask, CreateTask, PlannedChange, RecordRef, UpdateFields
+from crm_steward.model import (
+    Change,
+    CloseTask,
+    CreateTask,
+    LiftSuppression,
+    PlannedChange,
+    RecordRef,
+    UpdateFields,
+)
 from crm_steward.writing.compare import members
 
 
@@ -27,6 +35,8 @@ class Item:
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.planned.change, LiftSuppression) and self.undoes is None:
+            raise ValueError("a suppression is lifted only by undoing it")
         object.__setattr__(self, "key", self.planned.key)
 
 

@@ -11,14 +11,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from crm_steward.model import LimitExceededError, MergeRecords, PlannedChange, RecordRef
+from crm_steward.model import (
+    Change,
+    LimitExceededError,
+    MergeRecords,
+    PlannedChange,
+    RecordRef,
+)
 from crm_steward.rules import Rule
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal
 from crm_steward.store.mirror import Mirror
-from crm_steward.writing.compare import members
+from crm_steward.writing.canary import Flock
+from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why
+
+_NONE: frozenset[RecordRef] = frozenset()
 
 DAY = timedelta(hours=24)
 """Days are rolling: at midnight nobody gets twice the limit."""
@@ -37,17 +46,19 @@ class Budget:
         limits: The settings' limits.
         live: Connection → live contacts.
         written: Connection → changes that took effect within the last 24 hours.
-        proven: Rule → digest under which its canary lived.
+        flock: How far the canaries of new and edited rules have come.
     """
 
     limits: Limits
     live: Mapping[str, int]
     written: Counter[str]
-    proven: Mapping[str, str]
+    flock: Flock
     admitted: Counter[str] = field(default_factory=Counter)
     by_rule: Counter[str] = field(default_factory=Counter)
     by_rule_and_connection: Counter[tuple[str, str]] = field(default_factory=Counter)
     canaries: dict[str, set[RecordRef]] = field(default_factory=dict)
+    _refusals: dict[tuple[str, str, int], tuple[Why, str]] = field(default_factory=dict, init=False)
+    """What keeps out a rule's changes to a connection, until another one is admitted."""
 
     @classmethod
     def of(cls, database: Database, limits: Limits, *, now: datetime) -> Budget:
@@ -57,46 +68,42 @@ class Budget:
             limits=limits,
             live={name: mirror.live(name) for name in mirror.states()},
             written=journal.written_since(now - DAY),
-            proven=journal.proven(),
+            flock=Flock.of(database, limits),
         )
 
-    def admit(
-        self, planned: PlannedChange, rule: Rule | None, digest: str
-    ) -> tuple[Why, str] | None:
+    def admit(self, candidate: Candidate, digest: str) -> tuple[Why, str] | None:
         """Count a change in, or return the limit that keeps it out and the limit's value.
 
         Args:
-            planned: The change.
-            rule: The rule that asks for it; None where it no longer exists.
-            digest: The rule's.
+            candidate: The change.
+            digest: The rule's, which asks for it.
         """
-        refused = self._refused(planned, rule, digest)
+        rule, connection, more = candidate.rule, candidate.ref.connection, writes(candidate.made)
+        refused = self._canary(candidate, digest)
         if refused is None:
-            connection = planned.change.ref.connection
-            self.admitted[connection] += writes(planned)
-            self.by_rule[planned.rule] += 1
-            self.by_rule_and_connection[planned.rule, connection] += 1
-            self.canaries.setdefault(planned.rule, set()).update(_counted(planned))
+            # Most are refused once the limits are used up, and all for the same reason.
+            refused = self._refusals.get((rule, connection, more))
+        if refused is None:
+            refused = self._rule(candidate.terms.rule, connection) or self.overall(connection, more)
+            if refused is not None:
+                self._refusals[rule, connection, more] = refused
+        if refused is None:
+            self._refusals.clear()
+            self.admitted[connection] += more
+            self.by_rule[rule] += 1
+            self.by_rule_and_connection[rule, connection] += 1
+            self.canaries.setdefault(rule, set()).update(candidate.records)
         return refused
 
-    def _refused(
-        self, planned: PlannedChange, rule: Rule | None, digest: str
-    ) -> tuple[Why, str] | None:
-        connection = planned.change.ref.connection
-        own = rule and (
-            self._canary(_counted(planned), rule, digest) or self._rule(connection, rule)
-        )
-        return own or self.overall(connection, writes(planned))
-
-    def _canary(self, refs: set[RecordRef], rule: Rule, digest: str) -> tuple[Why, str] | None:
-        if self.proven.get(rule.id) == digest:
+    def _canary(self, candidate: Candidate, digest: str) -> tuple[Why, str] | None:
+        if candidate.terms.rule is None:
             return None
-        touched = self.canaries.get(rule.id, set())
-        if len(touched) + sum(ref not in touched for ref in refs) > self.limits.canary:
-            return Why.CANARY, str(self.limits.canary)
-        return None
+        touched = self.canaries.get(candidate.rule, _NONE)
+        return self.flock.forbids(candidate.rule, digest, touched, candidate.records)
 
-    def _rule(self, connection: str, rule: Rule) -> tuple[Why, str] | None:
+    def _rule(self, rule: Rule | None, connection: str) -> tuple[Why, str] | None:
+        if rule is None:
+            return None
         most, percent = rule.limits.max_changes, rule.limits.max_percent
         if most is not None and self.by_rule[rule.id] + 1 > most:
             return Why.RULE_LIMIT, str(most)
@@ -119,14 +126,8 @@ class Budget:
         return None
 
 
-def _counted(planned: PlannedChange) -> set[RecordRef]:
-    """Return the records a change counts for; closing a task counts for the one it is about."""
-    return {planned.change.ref, *members(planned.change)}
-
-
-def writes(planned: PlannedChange) -> int:
+def writes(change: Change | None) -> int:
     """Return how often a change writes: a merge twice where its survivor is given something."""
-    change = planned.change
     return 2 if isinstance(change, MergeRecords) and change.fill else 1
 
 
@@ -138,7 +139,7 @@ def check_limits(budget: Budget, changes: Iterable[PlannedChange]) -> None:
     """
     wanted = Counter[str]()
     for planned in changes:
-        wanted[planned.change.ref.connection] += writes(planned)
+        wanted[planned.change.ref.connection] += writes(planned.change)
     for connection, count in wanted.items():
         exceeded = budget.overall(connection, count)
         if exceeded is not None:

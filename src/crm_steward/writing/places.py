@@ -9,63 +9,76 @@ from crm_steward.model import (
     ArchiveRecord,
     CloseTask,
     CreateTask,
+    LiftSuppression,
     MergeRecords,
-    PlannedChange,
     RecordRef,
+    RecreateRecords,
     SuppressChannel,
+    UndeleteRecords,
     UpdateFields,
     Value,
 )
 from crm_steward.writing.compare import canonical, members
-from crm_steward.writing.propose import Candidate
+from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why
 
-Wishes = Mapping[tuple[RecordRef, str], Mapping[Value, str]]
-"""Record and field → each value that is wanted and the first rule that wants it."""
+Place = tuple[RecordRef, str]
+"""A record, and what of it."""
+
+Wishes = Mapping[Place, Mapping[Value, str]]
+"""Record and field → each value that is wanted and the first rule that wants it.
+
+Only those where several are.
+"""
 
 
 def wishes_of(candidates: Iterable[Candidate]) -> Wishes:
-    """Return, by record and field, each value that is wanted and the first rule that wants it.
+    """Return, by record and field, each value that is wanted, where more than one is.
 
     A merge or an archiving wants the whole of each of its records.
     """
-    wishes: dict[tuple[RecordRef, str], dict[Value, str]] = {}
+    first: dict[Place, tuple[Value, str]] = {}
+    several: dict[Place, dict[Value, str]] = {}
     for candidate in candidates:
-        change = candidate.planned.change
+        change = candidate.made
         if isinstance(change, UpdateFields):
-            wanted = {(change.ref, name): canonical(value) for name, value in change.values.items()}
+            wanted = [((change.ref, name), canonical(v)) for name, v in change.values.items()]
         elif isinstance(change, MergeRecords | ArchiveRecord):
-            wanted = dict.fromkeys(places_of(candidate.planned), candidate.planned.key)
+            key = candidate.key
+            wanted = [(place, key) for place in places_of(candidate)]
         else:
             continue
-        for place, value in wanted.items():
-            wishes.setdefault(place, {}).setdefault(value, candidate.planned.rule)
-    return wishes
+        rule = candidate.rule
+        for place, value in wanted:
+            before, by = first.setdefault(place, (value, rule))
+            if before != value:
+                several.setdefault(place, {before: by}).setdefault(value, rule)
+    return several
 
 
-def rest_of(planned: PlannedChange, taken: Mapping[object, str]) -> PlannedChange:
+def rest_of(candidate: Candidate, taken: Mapping[Place, str]) -> Candidate:
     """Return an update without the fields that another one in the plan sets already."""
-    change = planned.change
+    change = candidate.made
     if not isinstance(change, UpdateFields):
-        return planned
+        return candidate
     rest = [name for name in change.values if (change.ref, name) not in taken]
     if not rest or len(rest) == len(change.values):
-        return planned
+        return candidate
     values = {name: change.values[name] for name in rest}
     expected = {name: change.expected[name] for name in rest}
-    return replace(planned, change=replace(change, values=values, expected=expected))
+    return candidate._replace(made=replace(change, values=values, expected=expected))
 
 
 def contested(
-    planned: PlannedChange, wishes: Wishes, taken: Mapping[object, str]
+    candidate: Candidate, wishes: Wishes, taken: Mapping[Place, str]
 ) -> tuple[Why, str] | None:
     """Return the rule that wants something else of the same place, or that asked for the same."""
-    whole = isinstance(planned.change, MergeRecords | ArchiveRecord)
-    for place in places_of(planned):
-        wanted = wishes.get(place, {})
-        if len(wanted) > 1:
-            others = sorted({rule for rule in wanted.values() if rule != planned.rule})
-            return Why.CLASH if whole else Why.CONFLICT, ", ".join(others) or planned.rule
+    for place in places_of(candidate):
+        if place in wishes:
+            rule = candidate.rule
+            others = sorted({one for one in wishes[place].values() if one != rule})
+            whole = isinstance(candidate.made, MergeRecords | ArchiveRecord)
+            return Why.CLASH if whole else Why.CONFLICT, ", ".join(others) or rule
         if place in taken:
             return Why.TWICE, taken[place]
     return None
@@ -74,17 +87,19 @@ def contested(
 _WHOLE = "*"
 
 
-def places_of(planned: PlannedChange) -> list[tuple[RecordRef, str]]:
-    """Return what a change claims for itself: fields, a channel's address, a record, its key."""
-    change = planned.change
+def places_of(candidate: Candidate) -> list[Place]:
+    """Return what a candidate claims for itself: fields, an address, a record, one task."""
+    change = candidate.made
     match change:
+        case None:
+            return [(candidate.ref, f"{candidate.finding} {candidate.number}")]
         case UpdateFields():
             return [(change.ref, name) for name in change.values]
         case MergeRecords() | ArchiveRecord():
             return [(ref, _WHOLE) for ref in members(change)]
-        case SuppressChannel():
+        case SuppressChannel() | LiftSuppression():
             return [(change.ref, f"{change.channel}:{change.address}")]
         case CreateTask():
             return [(change.ref, change.marker)]
-        case CloseTask():
-            return [(change.ref, planned.key)]
+        case CloseTask() | UndeleteRecords() | RecreateRecords():
+            return [(change.ref, candidate.key)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -27,15 +29,16 @@ from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snoozes, asleep
-from crm_steward.writing.candidates import candidates
+from crm_steward.writing.candidates import candidates, proposer_of, worded
 from crm_steward.writing.closing import closings
+from crm_steward.writing.guards import Guards
 from crm_steward.writing.halting import closed
 from crm_steward.writing.limits import Budget
-from crm_steward.writing.places import Wishes, contested, places_of, rest_of, wishes_of
-from crm_steward.writing.propose import Candidate
+from crm_steward.writing.places import Place, Wishes, contested, places_of, rest_of, wishes_of
 from crm_steward.writing.routing import Nobody
 from crm_steward.writing.tried import History
-from crm_steward.writing.withheld import Why, Withheld
+from crm_steward.writing.wanted import Candidate
+from crm_steward.writing.withheld import LeftOut, Why, Withheld, summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +54,28 @@ class PlanResult:
     """
 
     plan: Plan
-    withheld: tuple[Withheld, ...]
+    withheld: Sequence[Withheld]
     used: Mapping[str, int]
     live: Mapping[str, int]
     nobody: tuple[Nobody, ...] = ()
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Let the garbage collector rest: what is gathered stays, and it would look at all of it again.
+
+    With some hundred thousand candidates that is a seventh of the time.
+    """
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+@_nothing_collected()
 def make_plan(
     database: Database,
     book: RuleBook,
@@ -98,16 +117,12 @@ def make_plan(
     # In the order of their ids: that of files and of rules in them must not matter.
     active = sorted((rule for rule in book.rules if rule.active), key=lambda rule: rule.id)
     nobody: set[Nobody] = set()
-    found, withheld = candidates(
-        database,
-        active,
-        abilities,
-        closings(database, book, abilities, language),
-        language=language,
-        now=now.astimezone(zone),
-        nobody=nobody,
+    proposer = proposer_of(
+        database, abilities, language=language, now=now.astimezone(zone), nobody=nobody
     )
-    withheld += _snoozed(database, active, zone, now)
+    settled = closings(database, book, abilities, language)
+    found, unable = candidates(database, active, settled, proposer)
+    unable += _snoozed(database, active, zone, now)
     # Rules are held against each other even when only one is asked for.
     wishes = wishes_of(found)
 
@@ -118,10 +133,13 @@ def make_plan(
     digests = {rule.id: rule.digest for rule in book.rules}
     budget = Budget.of(database, limits, now=now)
     halts = tuple(h for h in Halts(database, stop_file).standing() if not h.due(now))
-    sieve = _Sieve(states, budget, wishes, digests, halts, language)
-    wanted = [c for c in found if asked(c.planned.rule, c.planned.change.ref)]
-    changes = sieve.sift(wanted, History.of(database, wanted))
-    withheld = [w for w in [*withheld, *sieve.withheld] if asked(w.rule, w.ref)]
+    guards = Guards.of(database, active, now)
+    if rules or connections:
+        found = [one for one in found if asked(one.rule, one.ref)]
+    withheld = LeftOut(one for one in unable if asked(one.rule, one.ref))
+    sieve = _Sieve(states, budget, wishes, digests, halts, language, withheld, guards)
+    left = sieve.sift(found, History.of(database, found, now))
+    changes = tuple(_said(left, worded(database, proposer, left), withheld))
     plan = Plan(
         changes=changes,
         created_at=now,
@@ -129,10 +147,11 @@ def make_plan(
         mirror=version,
         rules=book.digest,
         digests={p.rule: digests[p.rule] for p in changes if p.rule in digests},
+        aged=tuple(sorted(guards.aged.intersection(p.rule for p in changes))),
     )
     result = PlanResult(
         plan=plan,
-        withheld=tuple(withheld),
+        withheld=withheld,
         used=dict(budget.written),
         live=dict(budget.live),
         nobody=tuple(sorted(n for n in nobody if not rules or n.rule in rules)),
@@ -147,7 +166,9 @@ def store_plan(database: Database, result: PlanResult, *, clock: Clock = utc_now
     plan = result.plan
     Plans(database).save(plan)
     runs = Runs(database)
-    why = Counter(one.why.value for one in result.withheld)
+    why: Counter[str] = Counter()
+    for (_, reason, _), count in summary(result.withheld).items():
+        why[reason.value] += count
     runs.finish(
         runs.start("plan", now=plan.created_at),
         {"changes": len(plan.changes), "withheld": dict(why)},
@@ -173,6 +194,17 @@ def _snoozed(
     return withheld
 
 
+def _said(
+    wanted: Iterable[Candidate], planned: Iterable[PlannedChange | None], withheld: LeftOut
+) -> Iterator[PlannedChange]:
+    """Yield the changes of candidates; what is about a record that went away is left out."""
+    for one, change in zip(wanted, planned, strict=True):
+        if change is None:
+            withheld.add(one.rule, one.finding, one.ref, Why.GONE)
+        else:
+            yield change
+
+
 @dataclass(slots=True)
 class _Sieve:
     """Takes out of candidates, in order, what must not be written now."""
@@ -183,31 +215,37 @@ class _Sieve:
     digests: Mapping[str, str]
     halts: tuple[Halt, ...]
     language: str
-    withheld: list[Withheld] = field(default_factory=list)
+    withheld: LeftOut
+    guards: Guards
+    _closings: dict[tuple[str, str], tuple[Why, str] | None] = field(default_factory=dict)
 
-    def sift(self, candidates: Iterable[Candidate], history: History) -> tuple[PlannedChange, ...]:
-        """Return what is left."""
-        taken: dict[object, str] = {}
-        left: list[PlannedChange] = []
-        for candidate in candidates:
-            planned, rule = rest_of(candidate.planned, taken), candidate.rule
+    def sift(self, candidates: list[Candidate], history: History) -> list[Candidate]:
+        """Return what is left, and empty `candidates`: most of them are needed no more."""
+        taken: dict[Place, str] = {}
+        left: list[Candidate] = []
+        candidates.reverse()
+        while candidates:
+            candidate = candidates.pop()
+            rest = rest_of(candidate, taken)
             refused = (
-                self._closed(planned)
-                or history.forbids(candidate, planned)
-                or contested(planned, self.wishes, taken)
-                or self.budget.admit(planned, rule, self.digests.get(planned.rule, ""))
+                self._closed(rest)
+                or self.guards.forbids(rest)
+                or history.forbids(candidate, rest)
+                or self.guards.swings.forbids(rest)
+                or contested(rest, self.wishes, taken)
+                or self.budget.admit(rest, self.digests.get(rest.rule, ""))
             )
             if refused:
-                why, detail = refused
-                ref = planned.change.ref
-                self.withheld.append(Withheld(planned.rule, planned.finding, ref, why, detail))
+                self.withheld.add(rest.rule, rest.finding, rest.ref, *refused)
             else:
-                taken.update(dict.fromkeys(places_of(planned), planned.rule))
-                left.append(planned)
-        return tuple(left)
+                taken.update(dict.fromkeys(places_of(rest), rest.rule))
+                left.append(rest)
+        return left
 
-    def _closed(self, planned: PlannedChange) -> tuple[Why, str] | None:
-        connection = planned.change.ref.connection
-        halt = stopping(self.halts, connection, planned.rule)
-        why = None if halt is None else (Why.HALTED, halt.why(self.language))
-        return why or closed(self.states.get(connection))
+    def _closed(self, candidate: Candidate) -> tuple[Why, str] | None:
+        connection, rule = candidate.ref.connection, candidate.rule
+        if (connection, rule) not in self._closings:
+            halt = stopping(self.halts, connection, rule)
+            why = None if halt is None else (Why.HALTED, halt.why(self.language))
+            self._closings[connection, rule] = why or closed(self.states.get(connection))
+        return self._closings[connection, rule]

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-from crm_steward.connect.protocol import Capability
-from crm_steward.model import (
-    Ability,
-    ArchiveRecord,
-    Contact,
-    CreateTask,
-    MergeRecords,
-    PlannedChange,
-    RecordRef,
-    change_key,
-)
+from crm_steward.model import Ability, Contact, PlannedChange, RecordRef
 from crm_steward.rules import (
     Action,
     ArchiveAction,
@@ -27,86 +18,21 @@ from crm_steward.rules import (
     TaskAction,
     UpdateAction,
 )
-from crm_steward.rules.fitting import capability
-from crm_steward.store.findings import StoredFinding
+from crm_steward.store.standing import Standing
 from crm_steward.writing.archiving import archived
 from crm_steward.writing.merging import merged, parts_of
 from crm_steward.writing.proposed import Proposed, Refused
 from crm_steward.writing.routing import Nobody, People, recipient
 from crm_steward.writing.suppressing import silenced
-from crm_steward.writing.tasking import marker, task_for
+from crm_steward.writing.tasking import task_for
 from crm_steward.writing.updating import tagged, updated
+from crm_steward.writing.wanted import Candidate, Terms
 from crm_steward.writing.withheld import Why, Withheld
 
-Capabilities = Mapping[str, frozenset[Capability]]
-"""What each configured connection can do."""
-
 _NOBODY_KNOWN = People()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A change that a rule asks for.
-
-    Args:
-        planned: The change.
-        rule: The rule; None where it no longer exists.
-        others: The other records of a group, at which the same task may stand.
-    """
-
-    planned: PlannedChange
-    rule: Rule | None
-    others: tuple[RecordRef, ...] = ()
-
-    @property
-    def instead(self) -> tuple[str, ...]:
-        """The keys under which the same task may stand at another record of the group."""
-        change = self.planned.change
-        if not isinstance(change, CreateTask):
-            return ()
-        return tuple(change_key(replace(change, ref=ref)) for ref in self.others)
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What is asked of a rule for each of its findings, made ready once.
-
-    Args:
-        rule: The rule.
-        actions: Its actions but for tasks, each with what a connection must be able to do for it.
-        tasks: Its tasks, each with the day on which it is due.
-        title: What it finds, in the language of the plan.
-        asks: Connection → whether it asks for anything there.
-        alone: Connection → whether it writes there without being asked.
-    """
-
-    rule: Rule
-    actions: tuple[tuple[Action, Capability], ...]
-    tasks: tuple[tuple[TaskAction, date], ...]
-    title: str
-    asks: dict[str, bool] = field(default_factory=dict)
-    alone: dict[str, bool] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, rule: Rule, language: str, now: datetime) -> _Terms:
-        """Make those of a rule ready."""
-        return cls(
-            rule=rule,
-            actions=tuple(
-                (one, capability(one)) for one in rule.actions if not isinstance(one, TaskAction)
-            ),
-            tasks=tuple(
-                (one, one.due.day(now)) for one in rule.actions if isinstance(one, TaskAction)
-            ),
-            title=rule.title(language),
-        )
-
-    def asks_in(self, connection: str) -> bool:
-        """Whether the rule looks at a connection and does not only report what it finds there."""
-        if connection not in self.asks:
-            self.asks[connection] = self.rule.asks_in(connection)
-            self.alone[connection] = self.rule.mode_in(connection) == "apply"
-        return self.asks[connection]
+_Part = Sequence[RecordRef]
+"""The records that an action works on together."""
+_Made = Iterator[Proposed | Refused]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +41,7 @@ class Proposer:
 
     Args:
         contacts: The mirrored contacts that the findings are about.
-        changed: When what each of them holds last changed in the mirror.
+        changed: When what each of them holds last changed in the mirror, in microseconds.
         abilities: What each configured connection holds and can do.
         people: Connection → its users.
         language: In which tasks and reasons are written.
@@ -125,178 +51,188 @@ class Proposer:
     """
 
     contacts: Mapping[RecordRef, Contact]
-    changed: Mapping[RecordRef, datetime] = field(default_factory=dict)
+    changed: Mapping[RecordRef, int] = field(default_factory=dict)
     abilities: Mapping[str, Ability]
     people: Mapping[str, People] = field(default_factory=dict)
     language: str
     now: datetime
     nobody: set[Nobody] = field(default_factory=set)
-    terms: dict[str, _Terms] = field(default_factory=dict)
+    terms: dict[str, Terms] = field(default_factory=dict)
 
-    def propose(self, stored: StoredFinding, rule: Rule) -> Iterator[Candidate | Withheld]:
+    def propose(self, found: Standing, rule: Rule) -> Iterator[Candidate | Withheld]:
         """Yield what the actions of `rule` make of a finding, or why they make nothing of it.
 
         In a connection where the rule only reports, or that it does not look at, it asks for nothing.
         """
-        terms = self.terms.get(rule.id)
-        if terms is None or terms.rule is not rule:
-            terms = self.terms[rule.id] = _Terms.of(rule, self.language, self.now)
-        refs = [ref for ref in stored.finding.refs if terms.asks_in(ref.connection)]
-        here = [self.contacts[ref] for ref in refs if ref in self.contacts]
+        terms = self.terms_of(rule)
+        refs = [ref for ref in found.refs if terms.asks_in(ref.connection)]
+        here = [ref for ref in refs if ref in self.contacts]
         if refs and not here:
-            yield self._told(stored, terms, Refused(Why.GONE, refs[0]))
+            yield _told(found, terms, Refused(Why.GONE, refs[0]))
         if not here:
             return
         unable = False
-        for action, wanted in terms.actions:
+        for place, (action, _) in enumerate(terms.actions):
             parts = _parts(action, here)
             for part in parts:
-                lacking = self._lacking(wanted, part)
+                lacking = self._lacks(terms, part[0].connection)[place]
                 unable = unable or lacking is Why.CANNOT
-                yield from self._part(stored, terms, action, part, lacking)
+                if lacking is None:
+                    yield from self._part(found, terms, action, part)
+                else:
+                    yield from _unable(found, terms, Refused(lacking, part[0]))
             if not parts:
                 unable = True
-                yield from self._unable(stored, terms, Refused(Why.APART, here[0].ref))
-        if terms.tasks and (unable or rule.if_unable != "task"):
-            yield from self._tasks(stored, terms, here)
+                yield from _unable(found, terms, Refused(Why.APART, here[0]))
+        if terms.tasks and (unable or not terms.instead):
+            yield from self._tasks(found, terms, here)
+
+    def terms_of(self, rule: Rule) -> Terms:
+        """Return what is asked of a rule for each of its findings."""
+        terms = self.terms.get(rule.id)
+        if terms is None or terms.rule is not rule:
+            terms = self.terms[rule.id] = Terms.of(rule, self.language, self.now)
+        return terms
+
+    def looks_at(self, found: Standing, rule: Rule) -> bool:
+        """Whether what the contacts hold decides what is made of a finding, not that they are there."""
+        terms = self.terms_of(rule)
+        if terms.actions:
+            return True
+        named = (ref.connection for ref in found.refs)
+        return any(terms.names_strangers(name, self._people(name)) for name in named)
+
+    def worded(self, candidate: Candidate) -> PlannedChange:
+        """Return a candidate as a change of a plan; a task gets its words and whom it is for.
+
+        Raises:
+            KeyError: The contact of a task is not there any more.
+        """
+        if candidate.made is not None:
+            return candidate.planned(candidate.made)
+        contact = self.contacts[candidate.ref]
+        action, due = candidate.terms.tasks[candidate.number]
+        people = self._people(candidate.ref.connection)
+        task = task_for(
+            action,
+            contact,
+            sorted((candidate.ref, *candidate.others)),
+            self.contacts,
+            language=self.language,
+            due=due,
+            owner=recipient(action.to, contact, people, candidate.finding, []),
+            marker=candidate.marker,
+        )
+        return candidate.planned(task)
 
     def _part(
-        self,
-        stored: StoredFinding,
-        terms: _Terms,
-        action: Action,
-        part: Sequence[Contact],
-        lacking: Why | None,
+        self, found: Standing, terms: Terms, action: Action, part: _Part
     ) -> Iterator[Candidate | Withheld]:
         """Yield what an action makes of the records it works on together."""
-        if lacking is Why.CANNOT:
-            yield from self._unable(stored, terms, Refused(lacking, part[0].ref))
-        elif lacking is not None:
-            yield self._told(stored, terms, Refused(lacking, part[0].ref))
-        else:
-            for one in self._proposed(stored, terms, action, part):
-                yield self._told(stored, terms, one)
+        if self._stale(found, action, part):
+            yield _told(found, terms, Refused(Why.STALE, part[0]))
+            return
+        for one in _MAKERS[type(action)](self, found, terms, action, part):
+            yield _told(found, terms, one)
 
-    def _proposed(
-        self, stored: StoredFinding, terms: _Terms, action: Action, part: Sequence[Contact]
-    ) -> Iterator[Proposed | Refused]:
-        contact, evidence = part[0], stored.finding.evidence
-        ability = self.abilities[contact.ref.connection]
-        match action:
-            case _ if self._stale(stored, action, part):
-                yield Refused(Why.STALE, contact.ref)
-            case UpdateAction():
-                yield from updated(action, evidence, contact, ability.consent_fields)
-            case TagAction():
-                name = terms.rule.check.names
-                yield from tagged(action, name, evidence, contact, ability.consent_fields)
-            case SuppressAction():
-                yield from silenced(action, evidence, contact, terms.title)
-            case ArchiveAction():
-                keeps = ability.keeps_optouts
-                yield from archived(contact, terms.title, keeps_optouts=keeps)
-            case MergeAction():
-                left = self._people(contact.ref).left
-                yield from merged(
-                    action, part, evidence, ability=ability, left=left, language=self.language
-                )
-            case TaskAction():
-                raise TypeError("tasks are given after everything else")
+    def _updated(self, found: Standing, _: Terms, action: Any, part: _Part) -> _Made:
+        contact = self.contacts[part[0]]
+        guarded = self.abilities[contact.ref.connection].consent_fields
+        return updated(action, found.facts, contact, guarded)
 
-    def _stale(self, stored: StoredFinding, action: Action, part: Sequence[Contact]) -> bool:
+    def _tagged(self, found: Standing, terms: Terms, action: Any, part: _Part) -> _Made:
+        contact = self.contacts[part[0]]
+        guarded = self.abilities[contact.ref.connection].consent_fields
+        return tagged(action, terms.fact, found.facts, contact, guarded)
+
+    def _silenced(self, found: Standing, terms: Terms, action: Any, part: _Part) -> _Made:
+        return silenced(action, found.facts, self.contacts[part[0]], terms.title)
+
+    def _archived(self, _: Standing, terms: Terms, __: Any, part: _Part) -> _Made:
+        keeps = self.abilities[part[0].connection].keeps_optouts
+        return archived(self.contacts[part[0]], terms.title, keeps_optouts=keeps)
+
+    def _merged(self, found: Standing, _: Terms, action: Any, part: _Part) -> _Made:
+        return merged(
+            action,
+            [self.contacts[ref] for ref in part],
+            found.facts,
+            ability=self.abilities[part[0].connection],
+            left=self._people(part[0].connection).left,
+            language=self.language,
+        )
+
+    def _stale(self, found: Standing, action: Action, part: _Part) -> bool:
         """Whether the action wants a new look, as a record changed since the scan.
 
         What cannot be taken back does, and what rests on the order of a record's addresses. So does
         a value that the rule gives without regard to what is there: what a person wrote since would
         be taken for what the rule found.
         """
-        seen = stored.last_seen_at
-        if not any(self.changed.get(contact.ref, seen) > seen for contact in part):
+        seen = found.seen
+        if not [ref for ref in part if self.changed.get(ref, seen) > seen]:
             return False
         match action:
             case UpdateAction():
                 return bool(action.set or action.clear or action.fill_from)
             case SuppressAction():
-                return "addresses" in stored.finding.evidence
+                return "addresses" in found.facts
             case MergeAction() | ArchiveAction() | TagAction():
                 return True
             case TaskAction():
                 return False
 
-    def _unable(
-        self, stored: StoredFinding, terms: _Terms, refused: Refused
-    ) -> Iterator[Candidate | Withheld]:
-        """Say what cannot be done, unless the rule's task stands in for it."""
-        if terms.rule.if_unable != "task":
-            yield self._told(stored, terms, refused)
-
     def _tasks(
-        self, stored: StoredFinding, terms: _Terms, here: Sequence[Contact]
+        self, found: Standing, terms: Terms, here: Sequence[RecordRef]
     ) -> Iterator[Candidate | Withheld]:
-        able = [one for one in here if self._lacking(Capability.TASK, [one]) is None]
-        contact = (able or here)[0]
-        lacking = self._lacking(Capability.TASK, [contact])
-        for number in range(len(terms.tasks)):
+        able = (ref for ref in here if self._lacks(terms, ref.connection)[-1] is None)
+        ref = next(able, here[0])
+        lacking = self._lacks(terms, ref.connection)[-1]
+        others = tuple(one for one in found.refs if one != ref) if len(found.refs) > 1 else ()
+        people = self._people(ref.connection)
+        strangers = terms.names_strangers(ref.connection, people)
+        mark, _, _, since, _, openings, _ = found
+        for number, (action, _) in enumerate(terms.tasks):
             if lacking is not None:
-                yield self._told(stored, terms, Refused(lacking, contact.ref))
-            else:
-                task = Proposed(self._task(stored, terms, number, contact))
-                yield self._told(stored, terms, task)
+                yield _told(found, terms, Refused(lacking, ref))
+                continue
+            if strangers:
+                unknown = list[str]()
+                recipient(action.to, self.contacts[ref], people, mark, unknown)
+                self.nobody.update(Nobody(terms.name, ref.connection, name) for name in unknown)
+            yield Candidate(terms, mark, ref, None, "", others, since, openings, number)
 
-    def _task(
-        self, stored: StoredFinding, terms: _Terms, number: int, contact: Contact
-    ) -> CreateTask:
-        finding, unknown = stored.finding, list[str]()
-        action, due = terms.tasks[number]
-        people = self._people(contact.ref)
-        owner = recipient(action.to, contact, people, finding.fingerprint, unknown)
-        self.nobody.update(Nobody(terms.rule.id, contact.ref.connection, name) for name in unknown)
-        return task_for(
-            action,
-            contact,
-            finding.refs,
-            self.contacts,
-            language=self.language,
-            due=due,
-            owner=owner,
-            marker=marker(finding.fingerprint, stored.openings, number),
-        )
+    def _people(self, connection: str) -> People:
+        return self.people.get(connection, _NOBODY_KNOWN)
 
-    def _people(self, ref: RecordRef) -> People:
-        return self.people.get(ref.connection, _NOBODY_KNOWN)
-
-    def _lacking(self, wanted: Capability, part: Sequence[Contact]) -> Why | None:
-        """Return why the connection of some records cannot do something, or None."""
-        ability = self.abilities.get(part[0].ref.connection)
-        if ability is None:
-            return Why.UNKNOWN
-        return None if wanted in ability.can else Why.CANNOT
-
-    def _told(
-        self, stored: StoredFinding, terms: _Terms, one: Proposed | Refused
-    ) -> Candidate | Withheld:
-        rule, finding = terms.rule, stored.finding
-        if isinstance(one, Refused):
-            return Withheld(rule.id, finding.fingerprint, one.ref, one.why, one.detail)
-        change = one.change
-        lasting = isinstance(change, MergeRecords | ArchiveRecord)
-        planned = PlannedChange(
-            change=change,
-            rule=rule.id,
-            finding=finding.fingerprint,
-            why=terms.title,
-            # Whatever a rule says, merging and archiving need a person.
-            automatic=terms.alone[change.ref.connection] and not lasting,
-            detail=one.detail,
-        )
-        if len(finding.refs) == 1 or not isinstance(change, CreateTask):
-            return Candidate(planned, rule)
-        return Candidate(planned, rule, tuple(ref for ref in finding.refs if ref != change.ref))
+    def _lacks(self, terms: Terms, connection: str) -> tuple[Why | None, ...]:
+        return terms.lacks_in(connection, self.abilities.get(connection))
 
 
-def _parts(action: Action, here: Sequence[Contact]) -> list[list[Contact]]:
+_MAKERS: Mapping[type[Action], Callable[[Proposer, Standing, Terms, Any, _Part], _Made]] = {
+    UpdateAction: Proposer._updated,  # noqa: SLF001 -- its own
+    TagAction: Proposer._tagged,  # noqa: SLF001
+    SuppressAction: Proposer._silenced,  # noqa: SLF001
+    ArchiveAction: Proposer._archived,  # noqa: SLF001
+    MergeAction: Proposer._merged,  # noqa: SLF001
+}
+"""Action → what turns a finding into what it asks for; tasks are given after everything else."""
+
+
+def _unable(found: Standing, terms: Terms, refused: Refused) -> Iterator[Withheld]:
+    """Say what cannot be done, unless the rule's task stands in for it."""
+    if not terms.instead or refused.why is Why.UNKNOWN:
+        yield Withheld(terms.name, found.fingerprint, refused.ref, refused.why, refused.detail)
+
+
+def _told(found: Standing, terms: Terms, one: Proposed | Refused) -> Candidate | Withheld:
+    if isinstance(one, Refused):
+        return Withheld(terms.name, found.fingerprint, one.ref, one.why, one.detail)
+    change = one.change
+    return Candidate(terms, found.fingerprint, change.ref, change, one.detail, (), found.since)
+
+
+def _parts(action: Action, here: Sequence[RecordRef]) -> list[_Part]:
     """Return the records that an action works on together: one, or those of one connection."""
-    if not isinstance(action, MergeAction):
-        return [[here[0]]]
-    by_ref = {contact.ref: contact for contact in here}
-    return [[by_ref[ref] for ref in part] for part in parts_of(list(by_ref)).values()]
+    # Most are of one record and no merge; that is seen faster than by `isinstance`.
+    return [*parts_of(here).values()] if type(action) is MergeAction else [here[:1]]

@@ -10,7 +10,7 @@ Updates need none of this: each is compared with the record just before it is wr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta, tzinfo
 from functools import partial
@@ -36,9 +36,9 @@ from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.restored import Restored
 from crm_steward.store.runs import Run, Runs
 from crm_steward.store.tombstones import Tombstones
-from crm_steward.writing.candidates import candidates
-from crm_steward.writing.propose import Candidate
+from crm_steward.writing.candidates import candidates, proposer_of, worded
 from crm_steward.writing.targets import Target, Targets
+from crm_steward.writing.wanted import Candidate
 
 BEFORE = timedelta(hours=24)
 """How far back from the copy the journal's own failures are asked about again."""
@@ -99,18 +99,19 @@ def reconcile(
     if restored is None:
         return None
     if stones is not None and database.path is not None:
-        known = known_erasures(database.path)
+        known = known_erasures(database.path, database.key)
         replay(database, stones, known, lease=lease, now=clock())
     counts = Reconciled()
     runs = Runs(database)
     run = runs.start("reconcile", now=clock())
     now = clock().astimezone(zone)
     active = sorted((rule for rule in book.rules if rule.active), key=lambda rule: rule.id)
-    found, _ = candidates(
-        database, active, abilities, {}, language=language, now=now, nobody=set(), snoozed=True
-    )
+    proposer = proposer_of(database, abilities, language=language, now=now, nobody=set())
+    found, _ = candidates(database, active, {}, proposer, snoozed=True)
+    found = [one for one in found if isinstance(one.made, MergeRecords | ArchiveRecord | None)]
+    planned = worded(database, proposer, found)
     search = _Search(database, restored, lease, run, clock, counts)
-    done = search.look(targets, abilities, [*_asks(found), *search.failed()])
+    done = search.look(targets, abilities, [*_asks(found, planned), *search.failed()])
     counts.over = restored.reconciled(database, done, abilities)
     numbers = {"asked": counts.asked, "found": counts.found, "waiting": counts.waiting}
     runs.finish(run, numbers, now=clock())
@@ -135,15 +136,14 @@ class _Ask:
         return self.planned.change.ref.connection
 
 
-def _asks(found: Iterable[Candidate]) -> Iterable[_Ask]:
+def _asks(found: Iterable[Candidate], planned: Iterable[PlannedChange | None]) -> Iterator[_Ask]:
     """Yield what is asked about; the task of a group may stand at any of its records."""
-    for one in found:
-        change, home = one.planned.change, one.planned.change.ref.connection
-        if isinstance(change, CreateTask | MergeRecords | ArchiveRecord):
-            yield _Ask(one.planned, home)
-        if isinstance(change, CreateTask):
+    for one, change in zip(found, planned, strict=True):
+        if change is not None:
+            home = one.ref.connection
+            yield _Ask(change, home)
             for ref in one.others:
-                yield _Ask(replace(one.planned, change=replace(change, ref=ref)), home)
+                yield _Ask(replace(change, change=replace(change.change, ref=ref)), home)
 
 
 @dataclass(slots=True)
@@ -187,7 +187,8 @@ class _Search:
                 waiting[name] = why
                 continue
             here = {ask.planned.key: ask.planned for ask in open_ if ask.where == name}
-            if not targets.attempt(name, partial(self._ask, planned=list(here.values()))):
+            asking = partial(self._ask, planned=list(here.values()))
+            if not targets.attempt(self.database, name, asking):
                 waiting[name] = f"it fails ({type(targets.failures[name]).__name__})"
         for ask in open_:
             if ask.where in waiting:

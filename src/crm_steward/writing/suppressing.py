@@ -1,13 +1,13 @@
-"""Suppressions: a channel falls silent for a person. Restricting only: nothing ever loosens."""
+"""Suppressions: a channel falls silent for a person. Restricting only: no rule ever loosens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_steward.model import Channel, Contact, SuppressChannel
+from crm_steward.model import NOTHING_SAID, Channel, Contact, SuppressChannel
 from crm_steward.rules import SuppressAction
-from crm_steward.writing.addresses import address_key, addresses_by, suppressed
+from crm_steward.writing.addresses import address_key, addresses_by, statements, suppressed
 from crm_steward.writing.proposed import Proposed, Refused
 from crm_steward.writing.withheld import Why
 
@@ -34,9 +34,20 @@ def silenced(
         yield Refused(Why.NO_ADDRESS, contact.ref, channel.value)
     for address in addresses:
         if not suppressed(contact, channel, address):
-            yield Proposed(
-                SuppressChannel(ref=contact.ref, channel=channel, address=address, reason=reason)
+            change = SuppressChannel(
+                ref=contact.ref,
+                channel=channel,
+                address=address,
+                reason=reason,
+                before=said_of(contact, channel, address),
             )
+            yield Proposed(change)
+
+
+def said_of(contact: Contact, channel: Channel, address: str) -> str:
+    """Return the label of the strictest status known of an address, or NOTHING_SAID."""
+    known = [one.status for one in statements(contact, channel, address)]
+    return max(known).label if known else NOTHING_SAID
 
 
 def _used(contact: Contact, channel: Channel) -> list[str]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from crm_steward.model import CreateTask, MergeRecords, PlannedChange, RecordRef, change_key
+from crm_steward.model import Change, MergeRecords, RecordRef, change_key
 from crm_steward.store.attempts import records_tried
 from crm_steward.store.database import Database
-from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
+from crm_steward.store.journal import UNDER_WAY, Journal, Standing, State
 from crm_steward.store.redirects import merged_away
+from crm_steward.writing.aside import Aside
 from crm_steward.writing.compare import members, touched
-from crm_steward.writing.propose import Candidate
+from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why
 
 
@@ -26,6 +28,7 @@ class History:
         standings: Key → where it stands.
         busy: Records that a change is under way on.
         away: Records that went into another.
+        aside: What the CRM did not take, and when it is tried again.
     """
 
     journal: Journal
@@ -33,9 +36,10 @@ class History:
     standings: dict[str, Standing]
     busy: Collection[RecordRef]
     away: frozenset[RecordRef]
+    aside: Aside
 
     @classmethod
-    def of(cls, database: Database, candidates: Sequence[Candidate]) -> History:
+    def of(cls, database: Database, candidates: Sequence[Candidate], now: datetime) -> History:
         """Read what concerns some candidates."""
         journal = Journal(database)
         busy = touched(standing.intent.change for standing in journal.under_way())
@@ -43,70 +47,78 @@ class History:
         keys: set[str] = set()
         for one in candidates if known else ():
             if not known.isdisjoint(_concerned(one)):
-                keys.update((one.planned.key, *one.instead, *first_keys(one.planned)))
-        merging = any(isinstance(one.planned.change, MergeRecords) for one in candidates)
+                keys.update((one.key, *one.instead, *first_keys(one.made)))
+        merging = any(isinstance(one.made, MergeRecords) for one in candidates)
         away = merged_away(database) if merging else frozenset[RecordRef]()
-        return cls(journal, known, journal.standings(keys), busy, away)
+        aside = Aside.of(database, now)
+        return cls(journal, known, journal.standings(keys), busy, away, aside)
 
-    def forbids(self, candidate: Candidate, planned: PlannedChange) -> tuple[Why, str] | None:
+    def forbids(self, candidate: Candidate, rest: Candidate) -> tuple[Why, str] | None:
         """Return why a change must not be tried (again), or None.
 
         Args:
             candidate: One of those that this was read for.
-            planned: Its change, or what is left of it.
+            rest: What is left of it.
         """
         if self.known and any(ref in self.known for ref in _concerned(candidate)):
-            if planned is not candidate.planned:
-                self.standings.update(self.journal.standings([planned.key]))
+            key = rest.key
+            if rest is not candidate:
+                self.standings.update(self.journal.standings([key]))
             refused = (
-                tried(self.standings.get(planned.key), self.busy, planned)
-                or first_tried(planned, self.standings, self.busy)
+                tried(self.standings.get(key), self.busy, rest, self.aside)
+                or first_tried(rest, self.standings, self.busy, self.aside)
                 or elsewhere(self.standings.get(key) for key in candidate.instead)
             )
             if refused:
                 return refused
-        return merged_already(planned, self.away)
+        return merged_already(rest, self.away)
 
 
 def _concerned(candidate: Candidate) -> tuple[RecordRef, ...]:
     """Return the records that a candidate's lines in the journal can be about."""
-    change = candidate.planned.change
-    return (change.ref, *members(change)[1:], *candidate.others)
+    return (*candidate.records, *candidate.others) if candidate.others else candidate.records
 
 
 def tried(
-    standing: Standing | None, busy: Collection[RecordRef], planned: PlannedChange
+    standing: Standing | None, busy: Collection[RecordRef], candidate: Candidate, aside: Aside
 ) -> tuple[Why, str] | None:
     """Return why the journal forbids a change: a key takes effect once, ever."""
     if standing is not None:
         if standing.state is State.VERIFIED:
-            return Why.TASK_STANDS if isinstance(planned.change, CreateTask) else Why.DONE, ""
+            return Why.TASK_STANDS if candidate.made is None else Why.DONE, ""
         if standing.state in UNDER_WAY:
             return Why.UNDER_WAY, ""
-        if standing.attempts >= MAX_ATTEMPTS and standing.state is not State.CONFLICT:
-            return Why.SET_ASIDE, str(standing.attempts)
-    under_way = any(ref in busy for ref in members(planned.change))
+        if refused := aside.forbids(standing):
+            return refused
+    under_way = any(ref in busy for ref in _touched(candidate))
     return (Why.UNDER_WAY, "") if under_way else None
 
 
-def first_keys(planned: PlannedChange) -> list[str]:
+def _touched(candidate: Candidate) -> tuple[RecordRef, ...]:
+    return (candidate.ref,) if candidate.made is None else members(candidate.made)
+
+
+def first_keys(change: Change | None) -> list[str]:
     """Return the key of what has to be written before a change."""
-    change = planned.change
     filling = change.filling if isinstance(change, MergeRecords) else None
     return [] if filling is None else [change_key(filling)]
 
 
 def first_tried(
-    planned: PlannedChange, standings: Mapping[str, Standing], busy: Collection[RecordRef]
+    candidate: Candidate,
+    standings: Mapping[str, Standing],
+    busy: Collection[RecordRef],
+    aside: Aside,
 ) -> tuple[Why, str] | None:
     """Return why the journal forbids to give a survivor what it lacks, and with it the merge."""
-    found = (tried(standings.get(key), busy, planned) for key in first_keys(planned))
+    keys = first_keys(candidate.made)
+    found = (tried(standings.get(key), busy, candidate, aside) for key in keys)
     return next(filter(None, found), None)
 
 
-def merged_already(planned: PlannedChange, away: frozenset[RecordRef]) -> tuple[Why, str] | None:
+def merged_already(candidate: Candidate, away: frozenset[RecordRef]) -> tuple[Why, str] | None:
     """Return that a record of a merge went into another one already: the mirror shows it later."""
-    if isinstance(planned.change, MergeRecords) and not away.isdisjoint(members(planned.change)):
+    if isinstance(candidate.made, MergeRecords) and not away.isdisjoint(candidate.records):
         return Why.DONE, ""
     return None
 

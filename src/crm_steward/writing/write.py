@@ -48,6 +48,7 @@ from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.halting import Breaker
 from crm_steward.writing.items import Item, batches, combined
 from crm_steward.writing.readback import read_back, unread
+from crm_steward.writing.snapshot import moved_since, with_snapshot
 from crm_steward.writing.targets import Target, Targets
 from crm_steward.writing.tried import first_keys
 
@@ -99,7 +100,7 @@ class Writer:
             by_connection.setdefault(item.planned.change.ref.connection, []).append(item)
         refuse_restored(self.journal.database, by_connection)
         for connection, group in by_connection.items():
-            targets.attempt(connection, partial(self.write, items=group))
+            targets.attempt(self.journal.database, connection, partial(self.write, items=group))
 
     def write(self, target: Target, items: Sequence[Item]) -> None:
         """Write `items` to `target`, in order. Ends early when asked to stop.
@@ -135,7 +136,7 @@ class Writer:
     def _write_batch(self, target: Target, batch: Sequence[Item]) -> None:
         """Write what of `batch` no halt stops."""
         self._ended.clear()
-        batch = self._begin(batch)
+        batch = self._begin(target, batch)
         if not batch:
             return
         self._unsent.update((item.key, item) for item in batch)
@@ -150,9 +151,13 @@ class Writer:
         finally:
             self._unsent.clear()
 
-    def _begin(self, batch: Sequence[Item]) -> list[Item]:
-        """Make the intents durable of what no halt stops, and return it."""
+    def _begin(self, target: Target, batch: Sequence[Item]) -> list[Item]:
+        """Make the intents durable of what no halt stops, and return it.
+
+        Those of merges hold what every member held, read for it.
+        """
         going, _ = self._sift(batch)
+        going = [self._snapped(target, item) for item in going]
         while going:
             try:
                 self.journal.append([self._intent(item) for item in going], self.lease)
@@ -162,6 +167,13 @@ class Writer:
             else:
                 break
         return going
+
+    def _snapped(self, target: Target, item: Item) -> Item:
+        change = item.planned.change
+        if not isinstance(change, MergeRecords):
+            return item
+        held = with_snapshot(change, target.connector.get(list(members(change))))
+        return replace(item, planned=replace(item.planned, change=held))
 
     def _sift(self, items: Sequence[Item]) -> tuple[list[Item], list[tuple[Item, Halt]]]:
         """Return what may be written now, and what not; what not is counted."""
@@ -185,11 +197,13 @@ class Writer:
     def _send(self, target: Target, batch: Sequence[Item], tries: int = _TRIES) -> None:
         """Read, compare, and send what still holds."""
         read_at, fresh = self._read(target, batch)
-        early = [item for item in batch if self._doubtful.intersection(first_keys(item.planned))]
+        early = [
+            item for item in batch if self._doubtful.intersection(first_keys(item.planned.change))
+        ]
         self._end([(item, _TOO_EARLY) for item in early], State.ABSENT)
         batch = [item for item in batch if item not in early]
         differing = {
-            item.key: why for item in batch if (why := difference(item.planned.change, fresh))
+            item.key: why for item in batch if (why := _difference(item.planned.change, fresh))
         }
         sound = [item for item in batch if item.key not in differing]
         self._end([(i, differing[i.key]) for i in batch if i.key in differing], State.CONFLICT)
@@ -344,6 +358,15 @@ class Writer:
     def _line(self, item: Item, state: State, why: str = "", remote_id: str = "") -> Line:
         intent = self._intent(item)
         return replace(intent, state=state, change=None, reason=why, remote_id=remote_id)
+
+
+def _difference(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
+    """Return why the records as they are now forbid a change, snapshots included."""
+    why = difference(change, fresh)
+    if not why and isinstance(change, MergeRecords):
+        moved = moved_since(change, fresh)
+        return f"changed meanwhile: {', '.join(moved)}" if moved else ""
+    return why
 
 
 def _stopping(halts: tuple[Halt, ...], item: Item) -> Halt | None:

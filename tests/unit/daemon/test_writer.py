@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crm_steward.daemon.service import alone
+from crm_steward.daemon.alone import alone
 from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import BusyError
 from crm_steward.store.database import Database

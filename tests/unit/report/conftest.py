@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_steward.matching.explaining import Part
-from crm_steward.model import Severity
+from crm_steward.model import Cause, Halt, Severity
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -342,6 +342,7 @@ def sample() -> Digest:
                 ),
             ),
             quarantined=(("hubspot-eu", "a field holds a NUL character", 3),),
+            set_aside=(("hubspot-eu", "the value is not an option of the field", 2),),
             withheld=(("run limit", 40),),
             left_out=(
                 ("same-person: same phone and similar name: 900 contacts share one value", 900),
@@ -351,5 +352,22 @@ def sample() -> Digest:
             refused=2,
             conflicts=4,
             scanned_at=NOW - timedelta(minutes=20),
+            halts=(
+                Halt(
+                    connection="hubspot-eu",
+                    reason="Import under way",
+                    by="Claire Morel",
+                    at=NOW - timedelta(hours=3),
+                ),
+                Halt(
+                    connection="sheet",
+                    cause=Cause.SHARE,
+                    reason="12/100",
+                    by="crm-steward",
+                    at=NOW - timedelta(hours=1),
+                    retry_at=NOW - timedelta(minutes=30),
+                ),
+            ),
+            restored=("hubspot-eu", "sheet"),
         ),
     )

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from crm_steward.model import Clock, Finding, RecordRef, Severity, utc_now
-from crm_steward.store import findings
+from crm_steward.store import standing
+from crm_steward.store.columns import to_micros
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
+from crm_steward.store.standing import Standing, by_record
 
 
 def finding(rule_id: str, *ids: str, connection: str = "crm", **values: object) -> Finding:
@@ -104,7 +106,7 @@ def test_findings_come_record_by_record_whatever_a_page_holds(
     database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     """Each that stands comes once, as `open` tells it, with all that is about its record."""
-    monkeypatch.setattr(findings, "PAGE", page)
+    monkeypatch.setattr(standing, "PAGE", page)
     group = Finding(
         rule="r", kind="x", severity=Severity.LOW, refs=(RecordRef("b", "1"), RecordRef("crm", "1"))
     )
@@ -115,15 +117,22 @@ def test_findings_come_record_by_record_whatever_a_page_holds(
     clock.forward(days=1)  # type: ignore[attr-defined] # the clock of the tests can be moved
     counts(database, clock, *many[:-2], group, other, examined=everywhere)
 
-    pages = list(Findings(database).by_record(["r", "s"], only=sa.true()))
-    told = [stored for some in pages for stored in some]
-    standing = [stored for stored in Findings(database).open() if stored.finding.rule != "t"]
-    assert sorted(told, key=lambda stored: stored.finding.fingerprint) == sorted(
-        standing, key=lambda stored: stored.finding.fingerprint
+    looks = Findings(database).looks()
+    pages = list(by_record(database, ["r", "s"], looks, only=sa.true()))
+    told = [one for some in pages for one in some]
+    stored = [one for one in Findings(database).open() if one.finding.rule != "t"]
+    assert sorted(told) == sorted(
+        Standing.of(
+            one.finding,
+            since=to_micros(one.first_seen_at),
+            seen=to_micros(one.last_seen_at),
+            openings=one.openings,
+        )
+        for one in stored
     )
     assert len(told) == len(many[:-2]) + 2
-    for refs in {stored.finding.refs for stored in told}:
-        assert sum(any(one.finding.refs == refs for one in some) for some in pages) == 1
+    for refs in {one.refs for one in told}:
+        assert sum(any(one.refs == refs for one in some) for some in pages) == 1
 
 
 class Life(RuleBasedStateMachine):

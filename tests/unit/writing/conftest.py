@@ -145,11 +145,12 @@ class World:
     def undo(self, what: str, **options: Any) -> ApplyCounts:
         """Undo."""
         options.setdefault("abilities", self.abilities)
+        options.setdefault("book", self.book)
         return undo(self.database, what, self.targets(), clock=self.clock, **options)
 
     def would_undo(self, what: str) -> UndoResult:
         """Return what undoing would write."""
-        return plan_undo(self.database, what, self.abilities)
+        return plan_undo(self.database, what, self.abilities, book=self.book, now=self.clock())
 
     def journal(self, **where: Any) -> list[Line]:
         """Return journal lines, oldest first."""

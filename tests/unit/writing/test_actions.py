@@ -240,7 +240,11 @@ def test_a_channel_falls_silent_once(world: World) -> None:
     (one,) = result.plan.changes
     ref = RecordRef("crm", "1")
     assert one.change == SuppressChannel(
-        ref=ref, channel=Channel.EMAIL, address="a@example.org", reason="Ce qui est trouvé"
+        ref=ref,
+        channel=Channel.EMAIL,
+        address="a@example.org",
+        reason="Ce qui est trouvé",
+        before="granted",
     )
     assert (one.automatic, one.change.reversibility) == (True, Reversibility.PARTLY)
 
@@ -737,7 +741,7 @@ def test_what_is_not_undone_by_machine_says_who_can(world: World) -> None:
     assert {kind: reason.split(":")[0] for kind, reason in told.items()} == {
         "merge": "a merge cannot be taken back",
         "archive": "restore the record from the CRM's recycle bin",
-        "suppress": "nothing is loosened by machine",
+        "suppress": "no suppression of this connection is lifted by machine",
     }
 
 

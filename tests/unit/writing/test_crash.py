@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from tests.unit.writing.conftest import World
-from tests.unit.writing.mortal import Crash, Mortal, bury, unsynced
 
 from crm_steward.model import Plan
 from crm_steward.rules import RuleBook
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, State
 from crm_steward.testing import Fault
+from crm_steward.testing.mortal import Crash, Mortal, bury, spared
 
 MakeWorld = Callable[[Database], World]
 
@@ -103,7 +102,7 @@ def test_at_every_step(
         path.with_name("steward.db.epoch").unlink(missing_ok=True)  # another world, no older copy
         database = Mortal.open(f"sqlite:///{path}")
         assert isinstance(database, Mortal)
-        sa.event.listen(database.engine, "connect", unsynced)
+        spared(database)
         world = make_world(database)
         world.book = book
         died = _die_and_recover(world, clock, plan, faults, at)

@@ -18,7 +18,7 @@ from tests.unit.writing.test_journal import SILENCE
 from typer.testing import CliRunner
 
 from crm_steward.cli.app import app
-from crm_steward.model import BusyError, Consent, ConsentStatus, Email, Phone, PhoneKind
+from crm_steward.model import BusyError, Consent, ConsentStatus, Email, Halt, Phone, PhoneKind
 from crm_steward.model.consent import Channel
 from crm_steward.model.contact import Contact, RecordRef
 from crm_steward.pull import pull
@@ -30,6 +30,7 @@ from crm_steward.store.erased import Erased
 from crm_steward.store.erasing import UNTOUCHED, erase, look
 from crm_steward.store.evidence import evidence
 from crm_steward.store.findings import Findings
+from crm_steward.store.halts import Halts
 from crm_steward.store.journal import State
 from crm_steward.store.lease import hold
 from crm_steward.store.outbox import Outbox
@@ -458,6 +459,7 @@ def test_a_person_is_given_their_data(world: World, typed: Typed, tmp_path: Path
     found = json.loads(typed("subject", "export", "--email", ADDRESS).output)
     assert found["records"] == [f"crm:{MARK}-1", f"crm:{MARK}-2"]
     full = {"contacts", "people", "findings", "decisions", "plans", "journal", "consent_evidence"}
+    assert found["halts"] == []
     assert {name for name in full if found[name]} == full
     assert not any(one["id"] == "other" for one in found["contacts"])
 
@@ -468,6 +470,29 @@ def test_a_person_is_given_their_data(world: World, typed: Typed, tmp_path: Path
     assert ADDRESS in text
     assert json.loads(other.read_text("utf-8"))["records"] == found["records"]
     assert page.stat().st_mode & 0o077 == 0
+
+
+def test_a_pause_that_names_a_person_is_theirs(world: World, typed: Typed, tmp_path: Path) -> None:
+    """Its words are given to them, in JSON and on the page; erasing takes the name out, and it stands."""
+    lived(world)
+    for reason, by in (
+        (f"{ADDRESS.upper()} complained", "Dana"),
+        ("Import", f"<{ADDRESS}>"),
+        (f"about x{ADDRESS}", "Dana"),
+    ):
+        Halts(world.database).stop(Halt(reason=reason, by=by, at=world.clock()))
+    page = tmp_path / "page.html"
+    typed("subject", "export", "--email", ADDRESS, "--html", page, "-l", "fr")
+    given = json.loads(typed("subject", "export", "--email", ADDRESS).output)["halts"]
+    assert [one["seq"] for one in given] == [1, 2]
+    assert "Pauses des écritures" in page.read_text("utf-8")
+
+    done = erased(world)
+
+    assert done.rows["halts"] == 2
+    first, second, other = Halts(world.database).standing()
+    assert (first.reason, second.by) == ("[erased] complained", "<[erased]>")
+    assert other.reason == f"about x{ADDRESS}", "another address, which only ends like theirs"
 
 
 def test_the_page_runs_nothing_of_what_crms_hold(

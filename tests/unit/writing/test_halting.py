@@ -136,7 +136,7 @@ def test_the_stop_file_names_itself_and_how_to_resume(world: World, tmp_path: Pa
     assert (halt.cause, world.crm.written) == (Cause.FILE, [])
     assert str(file) in halt.sentence("en")
     assert str(file) in halt.sentence("fr")
-    assert "Remove the file" in halt.remedy
+    assert "Remove the file" in halt.remedy("en")
     absent = BOUNDS.model_copy(update={"file": tmp_path / "none" / "STOP-WRITING"})
     assert _round(world, absent).states[State.VERIFIED] == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,6 @@ from crm_steward.model import (
     CreateTask,
     Finding,
     Plan,
-    PlannedChange,
     RecordRef,
     Severity,
     UpdateFields,
@@ -30,7 +30,12 @@ from crm_steward.store.journal import Journal, State
 from crm_steward.store.plans import Plans, PlanStatus
 from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import Budget, Why, explain, share
+from crm_steward.writing.canary import Flock
 from crm_steward.writing.tasking import marker
+from crm_steward.writing.wanted import Candidate, Terms
+
+AT_ONCE = timedelta(0)
+"""No pause after a canary."""
 
 NAMES = """
   - id: name-case
@@ -214,7 +219,7 @@ def test_rules_that_want_different_values_are_both_held_back(world: World) -> No
 def test_a_new_rule_first_touches_few_records(world: World) -> None:
     """Ten records, then the rest once those went well; an edited rule starts over."""
     world.rules(NAMES)
-    world.limits = world.limits.model_copy(update={"canary": 3})
+    world.limits = world.limits.model_copy(update={"canary": 3, "canary_pause": AT_ONCE})
     for number in range(8):
         world.crm.add(str(number), first_name="JEANNE", last_name=f"Martin{number}")
 
@@ -232,7 +237,7 @@ def test_a_new_rule_first_touches_few_records(world: World) -> None:
 
 def test_a_canary_that_was_refused_does_not_let_the_rest_through(world: World) -> None:
     """As long as the CRM refuses what a new rule writes, it stays with few records."""
-    world.limits = world.limits.model_copy(update={"canary": 2})
+    world.limits = world.limits.model_copy(update={"canary": 2, "canary_pause": AT_ONCE})
     for number in range(6):
         world.crm.add(str(number), first_name="JEANNE")
     world.crm.fail(Fault.REJECTED)
@@ -241,7 +246,7 @@ def test_a_canary_that_was_refused_does_not_let_the_rest_through(world: World) -
     world.look()
 
     assert Journal(world.database).proven() == {}
-    assert len(world.plan().plan.changes) == 2
+    assert len(world.plan().plan.changes) == 1
 
 
 def test_limits_of_day_and_rule(world: World, clock: Any) -> None:
@@ -361,18 +366,21 @@ def test_limits_hold_for_any_plan(
     """Whatever is asked for, in whatever order, no limit is exceeded by what is admitted."""
     rules = {name: _rule(name, most, percent) for name in ("r", "s")}
     digests = {"r": "old" if proven else "", "s": ""}
-    budget = Budget(limits=limits, live=live, written=Counter(written), proven={"r": "old"})
+    budget = Budget(
+        limits=limits,
+        live=live,
+        written=Counter(written),
+        flock=Flock(limits, {"r": "old"}, {}, {}),
+    )
     admitted = []
     for rule, connection, record in asked:
-        planned = PlannedChange(
-            change=UpdateFields(ref=RecordRef(connection, str(record)), values={}, expected={}),
-            rule=rule,
-            finding="",
-        )
-        if budget.admit(planned, rules[rule], digests[rule] or "new") is None:
-            admitted.append(planned)
+        ref = RecordRef(connection, str(record))
+        change = UpdateFields(ref=ref, values={}, expected={})
+        candidate = Candidate(Terms(rule, rules[rule], "x"), "", ref, change)
+        if budget.admit(candidate, digests[rule] or "new") is None:
+            admitted.append(candidate)
 
-    refs = [planned.change.ref for planned in admitted]
+    refs = [one.ref for one in admitted]
     assert len(admitted) <= limits.max_changes_per_run
     assert not admitted or len(admitted) + sum(written.values()) <= limits.max_changes_per_day
     for connection, contacts in live.items():
@@ -380,10 +388,10 @@ def test_limits_hold_for_any_plan(
         allowed = share(contacts, limits.max_percent_per_day)
         assert here == 0 or here + written[connection] <= allowed
         for name in rules:
-            count = sum(p.rule == name and p.change.ref.connection == connection for p in admitted)
+            count = sum(one.rule == name and one.ref.connection == connection for one in admitted)
             assert percent is None or count <= share(contacts, percent)
     for name in rules:
-        mine = [planned.change.ref for planned in admitted if planned.rule == name]
+        mine = [one.ref for one in admitted if one.rule == name]
         assert most is None or len(mine) <= most
         assert (name == "r" and proven) or len(set(mine)) <= limits.canary
 

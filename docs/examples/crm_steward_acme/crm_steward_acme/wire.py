@@ -27,7 +27,7 @@ from crm_steward.sdk import (
     open_session,
     transport_error,
 )
-from crm_steward_acme import AcmeSettings
+from crm_steward_acme import SPEC, AcmeSettings
 
 URL = "https://api.acme.example"
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -61,7 +61,9 @@ class Wire:
         self._settings = settings
         self._context = context
         self._url = (settings.base_url or URL).rstrip("/")
-        self._session = open_session(settings.timeout)
+        self._session = open_session(
+            settings.timeout, hosts=SPEC.hosts, allow_hosts=settings.allow_hosts
+        )
         secret = settings.client_secret.get_secret_value()
         self._tokens = context.tokens(f"{settings.client_id} {secret}", self._issue)
 

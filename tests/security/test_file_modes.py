@@ -1,0 +1,157 @@
+"""H41: what the program makes is for its own user alone, whatever the umask it is started under.
+
+The loop, its exports, a backup, a restore, the service and the demo run under umask 000. Then every
+file they left is looked at; and where secrets that others made may be read, `check` says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.acceptance.test_run import PEOPLE, RULES, SETTINGS, Running
+
+from crm_steward.sandbox import serve
+from crm_steward_zoho.sandbox import ZohoSandbox
+
+
+def run(folder: Path, *arguments: str, codes: frozenset[int] = frozenset({0, 1})) -> str:
+    """Run a command under umask 000; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "crm_steward", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+        umask=0,
+        env={**os.environ, "TMPDIR": str(folder / "tmp")},
+    )
+    assert done.returncode in codes, (arguments, done.stderr)
+    return done.stdout
+
+
+def open_to_others(folder: Path, *, but: frozenset[Path] = frozenset()) -> list[str]:
+    """Return the files and folders below `folder` that group or world may read."""
+    return [
+        f"{path.relative_to(folder)} {stat.S_IMODE(path.stat().st_mode):o}"
+        for path in sorted(folder.rglob("*"))
+        if path not in but and path.lstat().st_mode & 0o077 and not path.is_symlink()
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder with a spreadsheet, settings and a place for temporary files."""
+    (tmp_path / "tmp").mkdir(mode=0o700)
+    (tmp_path / "people.csv").write_text(PEOPLE, "utf-8")
+    (tmp_path / "own.yaml").write_text(RULES, "utf-8")
+    for path in tmp_path.iterdir():
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    return tmp_path
+
+
+def test_a_whole_loop_leaves_nothing_that_others_may_read(folder: Path) -> None:
+    """Database, journal, key, epoch, erasures, backup, plan, reports, exports, copies, temporary files."""
+    with serve(ZohoSandbox(contacts=60, seed=4)) as server:
+        zoho = {"kind": "zoho", "country": "FR", **server.emulator.connection(server.url)}
+        settings = {
+            "version": 1,
+            "database": "sqlite:///data/steward.db",
+            "connections": {"people": {"kind": "file", "path": "people.csv"}, "zoho": zoho},
+            "rules": {"packs": ["format", "duplicates"], "paths": ["own.yaml"]},
+            "limits": {"max_percent_per_day": 100},
+        }
+        path = folder / "crm-steward.yaml"
+        path.write_text(yaml.safe_dump(settings), "utf-8")
+        path.chmod(0o600)
+        for command in ("pull", "scan"):
+            run(folder, command)
+        planned = json.loads(run(folder, "plan", "--json"))
+        assert planned["changes"]
+        run(folder, "apply", "--yes", "--approve", "all")
+        run(folder, "report", "--out", "report.html", "--format", "html")
+        run(folder, "journal", "export", "--output", "journal.jsonl")
+        run(folder, "redirects", "--output", "redirects.jsonl")
+        run(folder, "register", "export", "--out", "register.html")
+        run(folder, "audit", "people.csv", "--findings", "findings.xlsx")
+        run(
+            folder,
+            "subject",
+            "export",
+            "--record",
+            "people:3",
+            "--html",
+            "s.html",
+            "--output",
+            "s.json",
+        )
+        run(folder, "backup", "backups.db")
+        run(folder, "erase", "--record", "people:3", "--yes")
+        run(folder, "pause", "--reason", "a look")
+        run(folder, "restore", "backups.db")
+        run(folder, "rules", "new", "no-city", "--kind", "required", codes=frozenset(range(13)))
+    made = {path.name for path in folder.rglob("*") if path.is_file()}
+    expected = {"steward.db", "steward.db.epoch", "crm-steward.key", "report.html", "backups.db"}
+    assert expected <= made, made
+    assert any(".before-" in name for name in made)
+    assert open_to_others(folder) == []
+
+
+def test_the_service_leaves_nothing_that_others_may_read(folder: Path) -> None:
+    """While it runs and after it ended: journal of the database, lock and spill folders included."""
+    mask = os.umask(0)
+    try:
+        running = Running(folder, settings=SETTINGS)
+    finally:
+        os.umask(mask)
+    given = frozenset({running.log, folder / "crm-steward.yaml"})
+    running.until(lambda: bool(running.said("scanned")))
+    assert open_to_others(folder, but=given) == []
+    assert running.end() == 0
+    assert open_to_others(folder, but=given) == []
+
+
+def test_the_demo_leaves_nothing_that_others_may_read(folder: Path) -> None:
+    """Four emulated CRMs, a spreadsheet, mails, pages and logs."""
+    run(folder, "demo", "--into", "demo")
+    made = list((folder / "demo").rglob("*"))
+    assert len(made) > 10
+    assert open_to_others(folder) == []
+
+
+def test_secrets_that_others_may_read_are_named(folder: Path) -> None:
+    """Settings with a secret, a secret file, the key file: each with what to type."""
+    (folder / "secrets").mkdir(mode=0o755)
+    (folder / "secrets").chmod(0o755)
+    key = folder / "crm-steward.key"
+    secret = folder / "secrets" / "connections__crm__token"
+    for path in (key, secret):
+        path.write_text("x" * 64)
+        path.chmod(0o644)
+    settings = folder / "crm-steward.yaml"
+    mail = {
+        "host": "127.0.0.1",
+        "port": 9,
+        "sender": "a@example.org",
+        "password": "x",
+        "username": "y",
+    }
+    crm = {"kind": "hubspot", "base_url": "http://127.0.0.1:9", "enabled": False}
+    settings.write_text(yaml.safe_dump({"version": 1, "mail": mail, "connections": {"crm": crm}}))
+    settings.chmod(0o640)
+
+    said = json.loads(run(folder, "check", "--json", codes=frozenset(range(13))))["checks"]
+    remedies = " ".join(check["remedy"] for check in said if check["name"] == "secrets")
+    for path in (settings.name, str(key), str(secret)):
+        assert f"chmod 600 {path}" in remedies
+    for path in (settings, key, secret):
+        path.chmod(0o600)
+    said = json.loads(run(folder, "check", "--json", codes=frozenset(range(13))))["checks"]
+    assert [check for check in said if check["name"] == "secrets"] == []
