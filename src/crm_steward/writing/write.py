@@ -304,6 +304,7 @@ class Writer:
             halts = Halts(self.journal.database, self.halt.file).standing()
             if any(_stopping(halts, item) for item in items):
                 raise TooLateError
+            self.lease.held()
             check()
 
         try:
