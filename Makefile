@@ -7,7 +7,11 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-wheel lint audit format bench lock schemas clean
+# What `make soak` asks for; each may be raised on the command line.
+ROUNDS ?= 1000
+STOPS ?= 100
+
+.PHONY: help demo test soak test-wheel lint audit format bench lock schemas clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -31,6 +35,10 @@ demo: $(BIN)/crm-steward  ## Run the whole loop on four emulated CRMs and a Fren
 
 test: $(VENV)/.dev  ## Run all tests; PostgreSQL ones need Debian's package postgresql.
 	$(BIN)/pytest
+
+soak: $(VENV)/.dev  ## Run for hours: 1,000 processes killed (ROUNDS=), 200 overtaken (STOPS= per database), long Hypothesis runs.
+	STEWARD_KILL_ROUNDS=$(ROUNDS) STEWARD_STOP_ROUNDS=$(STOPS) HYPOTHESIS_PROFILE=soak $(BIN)/pytest -rP --timeout=0 \
+	  tests/acceptance/test_kill.py tests/acceptance/test_fencing.py tests/unit/writing/test_machine.py tests/property
 
 test-wheel: $(VENV)/.dev  ## Build wheel and sdist, and run what a wheel could break against it.
 	$(BIN)/python tests/packaging/against_wheel.py

@@ -62,7 +62,7 @@ class FileConnector:
                 "Add a column of ids, or say which it is with id_column."
             )
         return Account(
-            id=self._settings.path.name,
+            id=self.account_id(),
             name=self._settings.path.name,
             fields={
                 column.name: SourceField(
@@ -78,6 +78,10 @@ class FileConnector:
             mapping=tuple(MappedField(c.name, c.target, c.how.value) for c in columns),
             form=form,
         )
+
+    def account_id(self) -> str:
+        """Name the file."""
+        return self._settings.path.name
 
     def read(self, since: Cursor | None) -> Iterator[Page]:
         """Bring every row, in pages; nothing when the file is as it was at `since`.

@@ -56,7 +56,7 @@ class Inspector:
         self._look_at_scopes()
         if fields:
             self._missing += self._schema.lines()
-        portal = str(details.get("portalId") or "")
+        portal = portal_of(details)
         return Account(
             id=portal,
             name=f"HubSpot account {portal}".strip(),
@@ -119,6 +119,11 @@ class Inspector:
                 if after is None:
                     break
         return found
+
+
+def portal_of(details: Document) -> str:
+    """Return the portal's id; empty when the details are not known."""
+    return str(details.get("portalId") or "")
 
 
 def _owner(item: Mapping[str, Any], *, active: bool) -> Owner:

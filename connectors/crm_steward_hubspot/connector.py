@@ -18,7 +18,7 @@ from crm_steward.sdk import (
     RecordRef,
 )
 from crm_steward_hubspot import HubSpotSettings
-from crm_steward_hubspot.account import Inspector
+from crm_steward_hubspot.account import Inspector, portal_of
 from crm_steward_hubspot.documents import Document
 from crm_steward_hubspot.errors import HubSpotForbiddenError
 from crm_steward_hubspot.mapping import ContactMap, page_address
@@ -48,6 +48,10 @@ class HubSpotConnector:
     def check(self) -> Account:
         """Ask about the account, scopes, fields, owners, quotas and time zone."""
         return self._inspector.account(self._details)
+
+    def account_id(self) -> str:
+        """Return the portal's id."""
+        return portal_of(self._details)
 
     def read(self, since: Cursor | None) -> Iterator[Page]:
         """Bring everything changed since, or everything."""

@@ -358,6 +358,7 @@ class Wire:
 
     def _learn(self, headers: Any) -> None:
         """Follow the limits the answer states, and its clock; search answers state no limits."""
+        self._calls.note_date(headers)
         with suppress(KeyError, TypeError, ValueError, OverflowError):
             self._crm_time = parsedate_to_datetime(headers["Date"]).astimezone(UTC) + _SECOND
         limit, left = _number(headers, "Max"), _number(headers, "Remaining")

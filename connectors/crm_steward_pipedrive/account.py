@@ -68,7 +68,7 @@ class Inspector:
         if schema:
             self._missing += [str(problem) for problem in self.sources(schema)[1]]
         return Account(
-            id=str(me.get("company_id") or me.get("company_domain") or ""),
+            id=company_of(me),
             name=str(me.get("company_name") or me.get("company_domain") or "Pipedrive"),
             time_zone=str(me.get("timezone_name") or ""),
             owners=owners,
@@ -179,6 +179,11 @@ class Inspector:
         answer = self._wire.call(lambda api: api.v1.users.get_all_users(), cost=USERS_COST)
         rows = [row for row in rows_of(answer) if isinstance(row, dict) and row.get("id")]
         return {str(row["id"]): _owner(row) for row in rows}
+
+
+def company_of(me: Document) -> str:
+    """Return the company's id; empty when the details are not known."""
+    return str(me.get("company_id") or me.get("company_domain") or "")
 
 
 def _owner(row: Mapping[str, Any]) -> Owner:

@@ -18,7 +18,7 @@ from crm_steward.sdk import (
     RecordRef,
 )
 from crm_steward_pipedrive import PipedriveSettings
-from crm_steward_pipedrive.account import Inspector
+from crm_steward_pipedrive.account import Inspector, company_of
 from crm_steward_pipedrive.errors import PipedriveForbiddenError
 from crm_steward_pipedrive.mapping import ContactMap
 from crm_steward_pipedrive.reading import Reader, by_own_ref
@@ -52,6 +52,10 @@ class PipedriveConnector:
     def check(self) -> Account:
         """Ask about the company, scopes, fields, users, add-ons and the tokens of the day."""
         return self._inspector.account(self._details)
+
+    def account_id(self) -> str:
+        """Return the company's id."""
+        return company_of(self._details)
 
     def read(self, since: Cursor | None) -> Iterator[Page]:
         """Bring everything changed since, or everything."""

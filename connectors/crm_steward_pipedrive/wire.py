@@ -297,6 +297,7 @@ class Wire:
 
     def _learn(self, headers: Mapping[str, str]) -> None:
         """Follow the limits that the answer states, and its clock."""
+        self._calls.note_date(headers)
         for quota, prefix in ((BURST, "x-ratelimit"), (DAILY, "x-daily-ratelimit-token")):
             limit, left = (_number(headers, f"{prefix}-{part}") for part in ("limit", "remaining"))
             # The burst is the token's own, so a little left is mostly our own doing; nothing left

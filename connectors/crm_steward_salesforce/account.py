@@ -56,7 +56,7 @@ class Inspector:
             RetryableError: Salesforce cannot be reached.
         """
         self._schema.forget()
-        org = next(iter(self._all("Organization", _ORG)), {})
+        org = self.organisation()
         fields = {name: item.shown() for name, item in self._schema.contact.fields.items()}
         owners = self._owners()
         missing = (*self._access(), *self._rights(), *self._unmapped())
@@ -70,6 +70,10 @@ class Inspector:
             missing=missing,
             quota={} if quota is None else {"daily": quota},
         )
+
+    def organisation(self) -> Record:
+        """Return the org's details; empty where our user may not see them."""
+        return next(iter(self._all("Organization", _ORG)), {})
 
     def _access(self) -> list[str]:
         found = []

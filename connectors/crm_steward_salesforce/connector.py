@@ -12,6 +12,7 @@ from crm_steward_salesforce.reading import Reader
 from crm_steward_salesforce.records import Records
 from crm_steward_salesforce.schema import Schema
 from crm_steward_salesforce.settings import SalesforceSettings
+from crm_steward_salesforce.values import text
 from crm_steward_salesforce.wire import Wire
 from crm_steward_salesforce.writing import Writer
 
@@ -39,6 +40,10 @@ class SalesforceConnector:
     def check(self) -> Account:
         """Ask about the org, rights, fields, owners and quotas."""
         return self._inspector.account()
+
+    def account_id(self) -> str:
+        """Return the org's id."""
+        return text(self._inspector.organisation().get("Id")) or ""
 
     def read(self, since: Cursor | None) -> Iterator[Page]:
         """Bring everything changed since, or everything."""

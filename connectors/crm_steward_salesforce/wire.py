@@ -304,6 +304,7 @@ class Wire:
 
     def _note(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Follow what an answer's headers say: the org's clock, its day, and a wait asked for."""
+        self._calls.note_date(response.headers)
         with suppress(KeyError, ValueError, TypeError):
             self._crm_time = parsedate_to_datetime(response.headers["Date"]).astimezone(UTC)
         with suppress(KeyError, ValueError):

@@ -45,6 +45,13 @@ class Inspector:
         row = next(iter(self._wire.get("/org", scope=_ORG, key="org").rows("org")), None)
         return row if isinstance(row, dict) else {}
 
+    def organisation_id(self) -> str:
+        """Return the organisation's id; empty when the token may not ask."""
+        try:
+            return _id_of(self.organisation())
+        except ZohoForbiddenError:
+            return ""
+
     def account(self) -> Account:
         """Gather all that can be learnt; what is forbidden is named as missing, with its remedy.
 
@@ -62,7 +69,7 @@ class Inspector:
         if schema:
             self._look_up(schema, details)
         return Account(
-            id=_text(details, "zgid") or _text(details, "id"),
+            id=_id_of(details),
             name=_text(details, "company_name") or "Zoho CRM",
             time_zone=_text(details, "time_zone"),
             owners=owners,
@@ -138,6 +145,10 @@ def _owner(user: Mapping[str, Any], *, active: bool) -> Owner:
     email = _text(user, "email")
     name = _text(user, "full_name") or email
     return Owner(id=id_of(dict(user)), name=name, email=email, active=active)
+
+
+def _id_of(details: Mapping[str, Any]) -> str:
+    return _text(details, "zgid") or _text(details, "id")
 
 
 def _text(held: Mapping[str, Any], name: str) -> str:

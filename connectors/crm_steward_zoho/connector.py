@@ -47,6 +47,10 @@ class ZohoConnector:
         """Ask about the organisation, scopes, fields, users, credits and time zone."""
         return self._inspector.account()
 
+    def account_id(self) -> str:
+        """Return the organisation's id."""
+        return self._inspector.organisation_id()
+
     def read(self, since: Cursor | None) -> Iterator[Page]:
         """Bring everything changed since, or everything."""
         self._map.link = self._link

@@ -242,7 +242,8 @@ class Wire:
         return refusal.error()
 
     def _learn(self, headers: Any) -> None:
-        """Follow what is left of the credits, which Zoho says once half of them are gone."""
+        """Follow what is left of the credits, which Zoho says once half are gone, and its clock."""
+        self._calls.note_date(headers)
         text = headers.get("X-API-CREDITS-REMAINING") or ""
         if _CREDITS.fullmatch(text):
             self.left["credits"] = int(text)

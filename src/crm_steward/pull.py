@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from crm_steward.connect.identity import account_of, refuse_other
 from crm_steward.connect.protocol import Account, Connector, Cursor
 from crm_steward.model import AuthError, Clock, StewardError
 from crm_steward.store.database import Database
+from crm_steward.store.lease import Lease
+from crm_steward.store.leaving import leave
 from crm_steward.store.mirror import ConnectionState, Mirror, PageCounts
 from crm_steward.store.runs import Runs
 from crm_steward.store.tombstones import Tombstones
@@ -175,6 +178,7 @@ def pull(
     accept_shrink: bool = False,
     progress: Progress | None = None,
     stones: Tombstones | None = None,
+    new_account: Lease | None = None,
 ) -> PullCounts:
     """Bring what changed since the last pull into the mirror.
 
@@ -194,9 +198,11 @@ def pull(
         accept_shrink: The shrinking is known and right.
         progress: Called after each page.
         stones: Notices people who were erased here; None looks for nobody.
+        new_account: Under which lease the account that was read before is left, when the credential
+            opens another one and that is right; None refuses another one.
 
     Raises:
-        AuthError: The credential is refused; the connection is paused.
+        AuthError: The credential is refused, or opens another account; the connection is paused.
         RetryableError: The CRM cannot be reached; the next pull goes on from here.
     """
     mirror, runs = Mirror(database, stones), Runs(database)
@@ -206,7 +212,7 @@ def pull(
     pulling.stones = stones
     run = pulling.counts.run = runs.start("pull", connection, now=clock())
     try:
-        state = mirror.state(connection)
+        state = _recognised(database, connector, mirror.state(connection), new_account, clock)
         since = pulling.start(state, full=full)
         if pulling.counts.full or not state.account:
             pulling.learn(connector.check())
@@ -218,3 +224,25 @@ def pull(
         raise
     runs.finish(run, asdict(pulling.counts), now=clock())
     return pulling.counts
+
+
+def _recognised(
+    database: Database,
+    connector: Connector,
+    state: ConnectionState,
+    new_account: Lease | None,
+    clock: Clock,
+) -> ConnectionState:
+    """Return where the connection stands with the account that its credential opens.
+
+    Raises:
+        OtherAccountError: It is not the one that was read, and nobody said that this is right.
+    """
+    if not state.account_id:
+        return state
+    found = account_of(connector)
+    if new_account is not None and found and found != state.account_id:
+        leave(database, state.connection, new_account, clock())
+        return Mirror(database).state(state.connection)
+    refuse_other(state.connection, state.account_id, found)
+    return state

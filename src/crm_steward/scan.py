@@ -21,6 +21,7 @@ from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings, Looked
 from crm_steward.store.jobs import Jobs, JobState
+from crm_steward.store.jumps import Jumps
 from crm_steward.store.keyindex import KeyIndex, forget_keys
 from crm_steward.store.learned import Learned
 from crm_steward.store.linking import keep_pairs_of_before, linked
@@ -49,6 +50,7 @@ class ScanCounts(FindingCounts):
         waiting: Rule id → why a scan of changes left it to the next whole scan: `groups` (it
             compares contacts), `no keys` (the last whole scan kept none for it), `new or edited`,
             `every` (it does not run at each scan).
+        jumped: Rule id → how much it found and what was usual, of those that only report from now on.
     """
 
     run: str = ""
@@ -58,6 +60,7 @@ class ScanCounts(FindingCounts):
     left_out: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, str] = field(default_factory=dict)
+    jumped: dict[str, str] = field(default_factory=dict)
 
 
 def scan(
@@ -101,6 +104,7 @@ def scan(
     if book.texts and not changed:
         Rulebooks(database).save(book.digest, book.texts, now=clock())
     runs.finish(counts.run, asdict(counts), now=clock())
+    counts.jumped = {one.rule: one.figures for one in Jumps(database).watch(clock())}
     return counts
 
 

@@ -11,10 +11,12 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from tests.acceptance.conftest import Office
+from tests.acceptance.conftest import Account, Office
+from tests.acceptance.killing import free_port
 from tests.conftest import Cli
 
 from crm_steward.store.database import HEAD, Database
@@ -186,6 +188,54 @@ def test_damage_is_not_copied(steward: Cli, filled: Path, tmp_path: Path) -> Non
 
     assert done.returncode == 7, done.stdout
     assert left(tmp_path) == set()
+
+
+def test_an_altered_journal_is_copied_and_told(steward: Cli, filled: Path, tmp_path: Path) -> None:
+    """Who changed a line in the database is noticed by the next backup: the copy is made, exit 11."""
+    for command in (["scan"], ["plan"], ["apply", "--yes"]):
+        assert steward(*command).returncode == 0
+    assert json.loads(steward("backup", "sound.db", "--json").stdout)["journal_sound"] is True
+    with sqlite3.connect(filled) as held:
+        guards = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'journal'"
+        for (name,) in held.execute(guards).fetchall():
+            held.execute(f"DROP TRIGGER {name}")
+        held.execute("UPDATE journal SET rule = 'another' WHERE seq = 3")
+
+    done = steward("backup", "copy.db")
+
+    assert done.returncode == 11, done.stderr
+    assert "Line 3 of the journal" in done.stdout
+    assert left(tmp_path) == {"copy.db"}
+    with sqlite3.connect(tmp_path / "copy.db") as held:
+        assert held.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_service_that_writes_is_backed_up(
+    steward: Cli, office: Office, account: Account, tmp_path: Path
+) -> None:
+    """While `run` pulls, scans and writes: each copy is whole, its chain holds, and it restores."""
+    service = {"listen": f"127.0.0.1:{free_port()}", "apply_automatic": True}
+    office(service=service, limits={"max_percent_per_day": 100, "canary": 1000})
+    command = [sys.executable, "-m", "crm_steward", "run"]
+    made: list[dict[str, object]] = []
+    with (
+        (tmp_path / "log").open("wb") as log,
+        subprocess.Popen(command, cwd=tmp_path, stderr=log) as process,
+    ):
+        deadline = time.monotonic() + 100
+        while len(made) < 2 or not account.writes():
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text("utf-8")[-2000:]
+            done = steward("backup", f"copy-{len(made)}.db", "--json")
+            assert done.returncode == 0, done.stderr
+            made.append(json.loads(done.stdout))
+        last = json.loads(steward("backup", "last.db", "--json").stdout)
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 0
+    lines = [*(one["journal_lines"] for one in made), last["journal_lines"]]
+    assert lines == sorted(lines)  # type: ignore[type-var]
+    assert all(one["journal_sound"] for one in [*made, last])
+    assert steward("restore", "last.db").returncode == 0
+    assert steward("journal", "verify", "--head", last["journal_head"]).returncode == 0
 
 
 def test_postgresql_has_its_own_tools(steward: Cli, office: Office, postgres_url: str) -> None:

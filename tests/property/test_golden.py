@@ -22,10 +22,10 @@ from crm_steward.model import (
     MergeRecords,
     Value,
     binding_consent,
+    with_value,
 )
 from crm_steward.model.consent import Channel
 from crm_steward.rules import MergeAction
-from crm_steward.testing.values import with_value
 from crm_steward.writing.addresses import CHANNELS, addresses_by
 from crm_steward.writing.merging import merged
 from crm_steward.writing.proposed import Proposed, Refused

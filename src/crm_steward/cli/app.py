@@ -10,6 +10,7 @@ import typer
 
 from crm_steward import __version__
 from crm_steward.cli import (
+    accept,
     apply,
     audit,
     backup,
@@ -26,6 +27,7 @@ from crm_steward.cli import (
     people,
     plan,
     pull,
+    quarantine,
     redirects,
     register,
     report,
@@ -57,6 +59,8 @@ _COMMANDS = (
     apply,
     undo,
     pause,
+    quarantine,
+    accept,
     status,
     journal,
     backup,

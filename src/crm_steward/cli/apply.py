@@ -303,7 +303,7 @@ def _selection(stored: StoredPlan, selection: Selection) -> dict[str, Any]:
 
 def targets_of(settings: Settings, stop: threading.Event) -> Targets:
     """Return the configured connections, each opened when it is first written to."""
-    from crm_steward.connect.discovery import open_connection, spec_of
+    from crm_steward.connect.discovery import open_connection, paced_calls, spec_of
     from crm_steward.settings import vault_of
     from crm_steward.writing import Target, Targets
 
@@ -312,10 +312,12 @@ def targets_of(settings: Settings, stop: threading.Event) -> Targets:
     def opening(name: str) -> Target:
         configured = settings.writable(name)
         spec = spec_of(configured.kind)
+        calls = paced_calls(name, configured, stop=stop)
         return Target(
-            connector=open_connection(name, configured, stop=stop, vault=vault),
+            connector=open_connection(name, configured, stop=stop, calls=calls, vault=vault),
             settle_after=spec.settle_after,
             batch=spec.batch,
+            ahead=lambda: calls.ahead,
         )
 
     return Targets(opening, settings.halt)

@@ -39,8 +39,10 @@ def backup_command(
     is printed, away from this machine. The key that seals access tokens is not in it.
 
     Ends with 7 when the database is damaged or FILE cannot be written, with 10 when FILE exists
-    or the database is not SQLite; nothing half is left then.
+    or the database is not SQLite; nothing half is left then. Ends with 11 when the journal is not
+    what was written: FILE is made, and holds it as it is.
     """
+    from crm_steward.cli.exits import Exit
     from crm_steward.model import utc_now
     from crm_steward.store.backup import copy_to
     from crm_steward.store.database import Database
@@ -49,11 +51,20 @@ def backup_command(
     with Database.open(settings.database) as database:
         copied = copy_to(database, file, now=utc_now(), force=force)
     if as_json:
-        print_json({"file": str(file), **as_document(copied)})
-        return
+        print_json({"file": str(file), **as_document(copied), "journal_sound": not copied.fault})
+    else:
+        _print(file, copied)
+    if copied.fault:
+        raise typer.Exit(Exit.ALTERED)
+
+
+def _print(file: Path, copied: Copied) -> None:
     out = console()
     out.print(f"{file}: {copied.size:,} bytes, schema {copied.schema}, verified.", markup=False)
     out.print(f"Journal: {copied.lines:,} lines. Last hash: {copied.head}", markup=False)
+    if copied.fault:
+        said = f"Line {copied.fault.seq} of the journal is not what was written: journal verify."
+        out.print(said, style="red", markup=False)
 
 
 def as_document(copied: Copied) -> dict[str, Any]:

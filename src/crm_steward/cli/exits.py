@@ -38,11 +38,11 @@ class Exit(IntEnum):
     CONFIG = 3
     """Settings or rules are wrong: edit the file that is named."""
     AUTH = 4
-    """A CRM refuses the credential or lacks a scope: renew it or grant it."""
+    """A CRM refuses the credential, lacks a scope or is another account: renew, grant or correct."""
     UNREACHABLE = 5
     """A CRM or the network fails for the moment: try again later."""
     HALTED = 12
-    """Writing is stopped by a pause, the stop file or refusals: see why, then resume."""
+    """Writing is stopped by a pause, the stop file, refusals or a wrong clock: see why, then resume."""
     LIMIT = 6
     """A limit would be exceeded, a plan is altered, used up or too old, or other suppressions would be lifted than a person was shown: nothing was written."""
     MAIL = 9

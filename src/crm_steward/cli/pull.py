@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
 def pull_command(
     config: ConfigOption = DEFAULT_CONFIG,
     connection: ConnectionOption = None,
+    *,
     full: Annotated[
         bool, typer.Option("--full", help="Read everything, so that deletions can be seen.")
     ] = False,
@@ -48,33 +49,56 @@ def pull_command(
             help="The source lost many records and that is right: unfreeze writing to it.",
         ),
     ] = False,
+    new_account: Annotated[
+        bool,
+        typer.Option(
+            "--new-account",
+            help="The credential opens another account than before and that is right: read it "
+            "under the same name. Needs --connection.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring what changed in the CRMs into the local mirror.
 
     The first pull reads everything; later ones only what changed. One that was interrupted goes on
     where it stopped. Nothing is ever written to a CRM.
+
+    Ends with 4 when a credential is refused, or opens another account than the one that was read
+    before: then nothing is read from it.
     """
-    from crm_steward.connect.discovery import open_connection
+    from crm_steward.connect.discovery import open_connection, paced_calls, spec_of
     from crm_steward.model import utc_now
     from crm_steward.pull import pull
     from crm_steward.settings import key_of, vault_of
+    from crm_steward.store.clocks import off, said
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
     from crm_steward.store.tombstones import Tombstones
+    from crm_steward.writing.revisit import revisit
 
+    if new_account and not connection:
+        raise typer.BadParameter("name it with --connection.", param_hint="--new-account")
     settings = open_settings(config)
     done: dict[str, PullCounts] = {}
+    skewed: list[tuple[str, str]] = []
     failures = Failures()
     with (
         Database.open(settings.database) as database,
-        hold(database),
+        hold(database) as lease,
         closing(vault_of(settings)) as vault,
     ):
         for name, configured in chosen(settings, connection).items():
             with (
                 failures.of(name),
-                closing(open_connection(name, configured, vault=vault)) as connector,
+                closing(
+                    open_connection(
+                        name,
+                        configured,
+                        calls=(calls := paced_calls(name, configured)),
+                        vault=vault,
+                    )
+                ) as connector,
                 bar(f"pull {name}") as progress,
             ):
                 done[name] = pull(
@@ -89,7 +113,26 @@ def pull_command(
                     accept_shrink=accept_shrink,
                     progress=progress,
                     stones=Tombstones(database, key_of(settings)),
+                    new_account=lease if new_account else None,
                 )
+                revisit(
+                    database,
+                    name,
+                    connector,
+                    lease,
+                    settings=settings,
+                    spec=spec_of(configured.kind),
+                    ahead=calls.ahead,
+                    now=utc_now(),
+                )
+                if calls.ahead is not None and off(calls.ahead):
+                    skewed.append((name, said(calls.ahead)))
+    for name, ahead in skewed:
+        typer.echo(
+            f"crm-steward: {name}: its clock and this machine's are apart ({ahead}); what counts by age "
+            "waits until this machine's clock is right (NTP).",
+            err=True,
+        )
     if as_json:
         print_json({name: asdict(counts) for name, counts in done.items()})
     else:

@@ -109,8 +109,9 @@ def lint(
     Ends with exit code 3 when there is a mistake.
     """
     from crm_steward.cli.exits import Exit
-    from crm_steward.model import ConfigError
+    from crm_steward.model import ConfigError, utc_now
     from crm_steward.rules import load_rules
+    from crm_steward.writing.fighting import refuse_fights
 
     sources = _sources(paths, config, language)
     speak = sources.language
@@ -118,6 +119,7 @@ def lint(
         book = load_rules(
             sources.paths, language=speak, abilities=sources.abilities, periods=sources.periods
         )
+        refuse_fights(book, language=speak, now=utc_now(), connections=sources.abilities or ())
     except ConfigError as error:
         if not as_json:
             raise
@@ -185,12 +187,9 @@ def run_tests(
 
 def relation_of(contacts: Sequence[Contact]) -> duckdb.DuckDBPyConnection:
     """Make the table `contacts` as the mirror would: same normalisation, same columns."""
-    from crm_steward.store.relation import relation_of_rows
-    from crm_steward.store.rows import content_of, row_of
+    from crm_steward.store.relation import relation_of_contacts
 
-    return relation_of_rows(
-        [row_of(contact, *content_of(contact), country=None) for contact in contacts]
-    )
+    return relation_of_contacts(contacts)
 
 
 def _print_report(report: TrialReport, language: str, *, as_json: bool) -> None:

@@ -75,6 +75,12 @@ def scan_command(
     for name, reason in counts.waiting.items():
         out.print(f"[dim]{name} waits for the next scan of all contacts: {_WAITS[reason]}[/dim]")
 
+    for name, figures in counts.jumped.items():
+        out.print(
+            f"[yellow]{name} found far more than usual ({figures}):[/yellow] it only reports until "
+            f"somebody accepts that: crm-steward accept {name}"
+        )
+
 
 _WAITS = {
     "groups": "it compares contacts with each other",

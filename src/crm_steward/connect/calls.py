@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crm_steward.connect.spec import Quota
-from crm_steward.model import RetryableError, StewardError
+from crm_steward.model import Clock, RetryableError, StewardError, utc_now
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
@@ -99,6 +100,7 @@ class Calls:
             a write can be finished.
         policy: How persistent a call is.
         monotonic: Seconds that never go back.
+        clock: This machine's time of day, with which the CRM's is compared.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Calls:
         stop: threading.Event | None = None,
         policy: RetryPolicy | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = utc_now,
     ) -> None:
         self._connection = connection
         self._stop = stop or threading.Event()
@@ -120,6 +123,8 @@ class Calls:
         self._stats: dict[str, QuotaStats] = {}
         self._paces = _paces(quotas, burst_share, daily_share, monotonic)
         self._closed_until = 0.0
+        self._clock = clock
+        self._ahead: timedelta | None = None
 
     def __call__(
         self, quota: str, request: Callable[[], T], *, repeatable: bool = True, cost: int = 1
@@ -159,6 +164,21 @@ class Calls:
                 quota=quota.name,
                 limit=quota.calls,
             )
+
+    def note_date(self, headers: Mapping[str, Any] | None) -> None:
+        """Follow what time it is at the CRM, as the `Date` of an answer says; other answers say nothing.
+
+        Args:
+            headers: Of the answer that just came.
+        """
+        with suppress(KeyError, TypeError, ValueError, OverflowError):
+            there = parsedate_to_datetime((headers or {})["Date"])
+            self._ahead = (there if there.tzinfo else there.replace(tzinfo=UTC)) - self._clock()
+
+    @property
+    def ahead(self) -> timedelta | None:
+        """How far the CRM's clock is ahead of ours, by its last answer; None: it did not tell."""
+        return self._ahead
 
     @property
     def stats(self) -> Mapping[str, QuotaStats]:

@@ -78,7 +78,11 @@ def spec_of(kind: str, among: Installed | None = None) -> ConnectorSpec:
 
 
 def paced_calls(
-    name: str, settings: ConnectionSettings, *, stop: threading.Event | None = None
+    name: str,
+    settings: ConnectionSettings,
+    *,
+    stop: threading.Event | None = None,
+    clock: Clock = utc_now,
 ) -> Calls:
     """Return what paces the connection's calls; share it between all who use the connection."""
     return Calls(
@@ -87,6 +91,7 @@ def paced_calls(
         burst_share=settings.burst_share,
         daily_share=settings.daily_share,
         stop=stop,
+        clock=clock,
     )
 
 
@@ -116,7 +121,7 @@ def open_connection(
     if settings.base_url:
         checked_url(settings.base_url, (*spec.hosts, *settings.allow_hosts), where=name)
     stop = stop or threading.Event()
-    calls = calls or paced_calls(name, settings, stop=stop)
+    calls = calls or paced_calls(name, settings, stop=stop, clock=clock)
     context = Context(
         connection=name, calls=calls, clock=clock, stop=stop, vault=vault or MemoryVault()
     )

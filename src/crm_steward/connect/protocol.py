@@ -18,8 +18,8 @@ from crm_steward.model import (
 )
 
 __all__ = [
-    "Account", "Capability", "Connector", "Cursor", "Gone", "MappedField", "Outcome", "Owner",
-    "Page", "Poison", "SourceField", "Status", "ended",
+    "Account", "Capability", "Connector", "Cursor", "Gone", "Identified", "MappedField", "Outcome",
+    "Owner", "Page", "Poison", "SourceField", "Status", "ended",
 ]  # fmt: skip
 
 Cursor = NewType("Cursor", str)
@@ -247,4 +247,21 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Let go of sockets and files."""
+        ...
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """A connector that tells by one call, or by none, whose account it opened.
+
+    A connector without it is asked by `check`, before each read and each run that writes.
+    """
+
+    def account_id(self) -> str:
+        """Return `Account.id`, asked of the CRM since the connection was opened; empty: not told.
+
+        Raises:
+            AuthError: The credential is refused.
+            RetryableError: The CRM cannot be reached.
+        """
         ...

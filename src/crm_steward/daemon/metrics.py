@@ -20,6 +20,7 @@ from crm_steward.store.halts import Halts
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.outbox import WEEKLY
+from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import findings, outbox, quarantine
 
@@ -146,6 +147,7 @@ class _Stored(Collector):
                 *self._jobs(),
                 *self._findings(),
                 *self._waiting(),
+                self._withheld(),
             ]
         except StoreError:
             stored = []
@@ -172,7 +174,10 @@ class _Stored(Collector):
             },
         )
         for word, about in (
-            ("paused", "1 while the connection waits for a person: its credential is refused."),
+            (
+                "paused",
+                "1 while the connection waits for a person: its credential is refused or opens another account.",
+            ),
             ("frozen", "1 while nothing is written to the connection: its source shrank."),
         ):
             values = {(name,): float(bool(_reason(state, word))) for name, state in states.items()}
@@ -238,7 +243,10 @@ class _Stored(Collector):
             mails = {(status,): count for status, count in reading.execute(queued)}
             last = reading.execute(sent).scalar()
         yield _family(
-            "crm_steward_quarantined", "Records set aside, unreadable.", ["connection"], aside
+            "crm_steward_quarantined",
+            "Set aside: records that cannot be read, changes the CRM did not take.",
+            ["connection"],
+            aside,
         )
         yield _family("crm_steward_outbox", "Reports and alerts in the outbox.", ["status"], mails)
         report = GaugeMetricFamily(
@@ -247,6 +255,16 @@ class _Stored(Collector):
         if last is not None:
             report.add_metric([], _seconds(last))
         yield report
+
+    def _withheld(self) -> GaugeMetricFamily:
+        last = next(iter(Runs(self._database).latest("plan", limit=1)), None)
+        counts = last.counts.get("withheld", {}) if last else {}
+        return _family(
+            "crm_steward_changes_withheld",
+            "Changes that rules ask for and the last plan left out, by reason.",
+            ["reason"],
+            {(reason,): number for reason, number in counts.items()},
+        )
 
 
 def _family(

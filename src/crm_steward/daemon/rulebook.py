@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from crm_steward.model import ConfigError, Problem
+from crm_steward.model import ConfigError, Problem, utc_now
 from crm_steward.rules import (
     RuleBook,
     load_register,
@@ -20,6 +20,7 @@ from crm_steward.rules import (
 )
 from crm_steward.settings import Settings
 from crm_steward.store.rulebooks import REGISTER
+from crm_steward.writing.fighting import refuse_fights
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -48,6 +49,7 @@ def rules_in(paths: Sequence[Path], settings: Settings) -> RuleBook:
         periods=register.periods,
         zone=settings.timezone,
     )
+    refuse_fights(book, language=settings.language, now=utc_now(), connections=settings.abilities)
     return replace(book, texts={**book.texts, REGISTER: register.text})
 
 

@@ -14,8 +14,16 @@ from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.telling import numbers, tell_applied
 from crm_steward.daemon.writer import SharedLease
-from crm_steward.model import AuthError, Clock, MailError, RetryableError, StewardError
+from crm_steward.model import (
+    AuthError,
+    Clock,
+    MailError,
+    OtherAccountError,
+    RetryableError,
+    StewardError,
+)
 from crm_steward.pull import pull
 from crm_steward.report import deliver, queue_alerts, queue_weekly
 from crm_steward.rules import RuleBook
@@ -32,6 +40,7 @@ from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.plan import make_plan, store_plan
 from crm_steward.writing.reconcile import reconcile
+from crm_steward.writing.revisit import revisit
 from crm_steward.writing.settle import settle
 from crm_steward.writing.targets import Target, Targets
 
@@ -72,7 +81,8 @@ class Work:
         self._writer = SharedLease(database, clock)
         self._vault = vault_of(settings, clock=clock)
         self._calls = {
-            name: paced_calls(name, one, stop=stop) for name, one in self._enabled().items()
+            name: paced_calls(name, one, stop=stop, clock=clock)
+            for name, one in self._enabled().items()
         }
         metrics.watch(self._calls)
         self._measure(rules.current)
@@ -103,6 +113,7 @@ class Work:
                 progress=lambda _done, _total: self._page_stored(lease),
                 stones=Tombstones(self._database, key_of(self._settings)),
             )
+            self._revisit(name, connector, lease)
         for outcome in ("new", "changed", "gone", "merged", "poison", "missed", "reappeared"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
         for line in counts.missing:
@@ -112,13 +123,30 @@ class Work:
                 "reading changes had missed contacts", connection=name, missed=counts.missed
             )
         level = _log.error if counts.frozen else _log.info
-        level("pulled", connection=name, **_numbers(asdict(counts)))
+        level("pulled", connection=name, **numbers(asdict(counts)))
         if counts.frozen:
             self._nudge("report")
         if counts.full:
             self._nudge("scan")
         elif counts.new or counts.changed or counts.gone:
             self._nudge("scan-changed")
+
+    def _revisit(self, name: str, connector: Connector, lease: Lease) -> None:
+        """Compare clocks and read canaries back; one alarm when the clocks begin to be apart."""
+        apart = revisit(
+            self._database,
+            name,
+            connector,
+            lease,
+            settings=self._settings,
+            spec=spec_of(self._settings.connections[name].kind),
+            ahead=self._calls[name].ahead,
+            now=self._clock(),
+        )
+        if apart:
+            why = f"ahead by {apart}; set this machine's clock right (NTP)"
+            _log.error("the clocks are apart: what counts by age waits", connection=name, why=why)
+            self._nudge("report")
 
     def _reload(self) -> RuleBook:
         """Read the rules again; what is wrong with them goes into the metrics and the report."""
@@ -155,9 +183,13 @@ class Work:
             )
         _log.info(
             "scanned changes" if changed else "scanned",
-            **_numbers(asdict(counts)),
+            **numbers(asdict(counts)),
             not_examined=counts.not_examined,
         )
+        for rule, figures in counts.jumped.items():
+            why = f"it found {figures}; if that is right: crm-steward accept {rule}"
+            _log.error("a rule that found far more than usual only reports now", rule=rule, why=why)
+            self._nudge("report")
         if not changed or counts.new or counts.reopened or counts.resolved:
             self._nudge("apply")
 
@@ -265,7 +297,12 @@ class Work:
             raise AuthError(paused, hint="The next pull tries the credential again.")
         spec = spec_of(configured.kind)
         connector = self._open(name, configured)
-        return Target(connector=connector, settle_after=spec.settle_after, batch=spec.batch)
+        return Target(
+            connector=connector,
+            settle_after=spec.settle_after,
+            batch=spec.batch,
+            ahead=lambda: self._calls[name].ahead,
+        )
 
     def _targets(self) -> Targets:
         return Targets(self._target, self._settings.halt)
@@ -273,28 +310,10 @@ class Work:
     def _count(self, counts: ApplyCounts) -> None:
         if counts.turned:
             self._nudge("report")
-        for halt in counts.turned:
-            if halt.ended_at is None:
-                why = f"{halt.why('en')}. {halt.remedy('en')}"
-                _log.error("writing stopped by itself", connection=halt.connection, why=why)
-            else:
-                _log.info("writing goes on", connection=halt.connection, why=halt.ended_reason)
-        ends = {str(state): number for state, number in counts.states.items() if number}
-        for state, number in ends.items():
-            self._metrics.changes.labels(state).inc(number)
-        if ends or counts.settled or counts.unsettled:
-            _log.info(
-                "applied",
-                run=counts.run,
-                **ends,
-                settled=sum(counts.settled.values()),
-                unsettled=counts.unsettled,
-                waiting=counts.waiting,
-                resolved=counts.resolved,
-                snoozed=counts.snoozed,
-                held=counts.held,
-                halted=counts.halted.total(),
-            )
+        for state, number in counts.states.items():
+            if number:
+                self._metrics.changes.labels(str(state)).inc(number)
+        tell_applied(counts)
 
     def _fail(self, failures: Mapping[str, StewardError]) -> None:
         """Raise the first of what failed, when the connections that work have had their turn.
@@ -324,7 +343,9 @@ class Work:
     def _pause(self, name: str, error: AuthError, before: str | None) -> None:
         """Pause a connection; one alarm when that begins: repeated ones teach to look away."""
         if before is None:
-            _log.error("paused: the credential is refused", why=str(error), connection=name)
+            other = isinstance(error, OtherAccountError)
+            what = "paused: it is another account" if other else "paused: the credential is refused"
+            _log.error(what, why=str(error), connection=name)
             self._nudge("report")
         kind = self._settings.connections[name].kind
         Mirror(self._database).note(
@@ -349,12 +370,3 @@ class Work:
         """End here when asked to stop: what was stored stays."""
         if self._stop.is_set():
             raise RetryableError("Stopped; the next run goes on from here.", sent=False)
-
-
-def _numbers(counts: dict[str, object]) -> dict[str, object]:
-    """Keep what may be logged of a verb's counts: numbers, flags and the run's id."""
-    return {
-        name: value
-        for name, value in counts.items()
-        if isinstance(value, int | float) or name in {"run", "frozen"}
-    }

@@ -46,12 +46,14 @@ from crm_steward.model.contact import (
 from crm_steward.model.errors import (
     AuthError,
     BusyError,
+    ClockError,
     ConfigError,
     ConflictError,
     HaltedError,
     InputError,
     LimitExceededError,
     MailError,
+    OtherAccountError,
     Problem,
     RecordRejectedError,
     RetryableError,
@@ -62,6 +64,7 @@ from crm_steward.model.fields import FIELDS, KEPT, MAPPABLE, Field, FieldType
 from crm_steward.model.finding import Finding, Severity, fingerprint
 from crm_steward.model.golden import Chosen, GoldenValue
 from crm_steward.model.halt import Cause, Halt, stopping
+from crm_steward.model.holding import with_value
 from crm_steward.model.plan import Plan, PlannedChange
 
 __all__ = [
@@ -81,6 +84,7 @@ __all__ = [
     "Channel",
     "Chosen",
     "Clock",
+    "ClockError",
     "CloseTask",
     "ConfigError",
     "ConflictError",
@@ -102,6 +106,7 @@ __all__ = [
     "MailError",
     "MergeHabits",
     "MergeRecords",
+    "OtherAccountError",
     "Phone",
     "PhoneKind",
     "Plan",
@@ -133,4 +138,5 @@ __all__ = [
     "stopping",
     "task_key",
     "utc_now",
+    "with_value",
 ]

@@ -76,6 +76,10 @@ class AuthError(StewardError):
     """
 
 
+class OtherAccountError(AuthError):
+    """The credential opens another account than the one that was read: a person corrects it."""
+
+
 class RetryableError(StewardError):
     """The CRM or the network failed for the moment: the service waits and asks again.
 
@@ -125,6 +129,10 @@ class HaltedError(StewardError):
     ) -> None:
         super().__init__(message, hint=hint)
         self.held = dict(held or {})
+
+
+class ClockError(HaltedError):
+    """This machine's clock and the CRM's disagree: nothing that counts by age is done."""
 
 
 class StoreError(StewardError):

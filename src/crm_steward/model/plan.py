@@ -89,6 +89,7 @@ class Plan:
         rules: The digest of the rules it was made with.
         digests: Rule → digest of each rule that asks for a change: a new one is first tried on few
             records.
+        aged: Rules whose changes rest on what day it is: they wait while the clock is wrong.
     """
 
     changes: tuple[PlannedChange, ...]
@@ -97,6 +98,7 @@ class Plan:
     mirror: str
     rules: str
     digests: Mapping[str, str] = field(default_factory=dict)
+    aged: tuple[str, ...] = ()
     _hash: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -158,6 +160,7 @@ class Plan:
             mirror=content["mirror"],
             rules=content["rules"],
             digests=content["digests"],
+            aged=tuple(content.get("aged", ())),
         )
 
     @property
@@ -195,6 +198,8 @@ class Plan:
             "mirror": self.mirror,
             "rules": self.rules,
             "digests": dict(self.digests),
+            # Left out where there are none, as plans that were stored before know no such key.
+            **({"aged": list(self.aged)} if self.aged else {}),
         }
 
 

@@ -1,6 +1,7 @@
 """Alerts: a mail at once when something begins or ends that a person must settle, and never between.
 
-A connection whose credential is refused or whose source shrank, writing that was stopped, a restored
+A connection whose credential is refused or whose source shrank, a rule that found far more than
+usual, a clock that is wrong, writing that was stopped, a restored
 copy, rules that cannot be used. What stands is compared with what was told last; the difference is
 one mail per recipient. The weekly report says the same again, for those who read nothing else.
 """
@@ -21,8 +22,10 @@ from crm_steward.report.queue import addresses, installation
 from crm_steward.report.render import Mail, environment, inlined
 from crm_steward.report.words import Words, plain
 from crm_steward.settings import Settings
+from crm_steward.store.clocks import clocks_within, off, said
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.halts import standing, stop_file
+from crm_steward.store.jumps import jumps_within
 from crm_steward.store.outbox import write
 from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import broken_rules
@@ -143,6 +146,7 @@ def troubles(reading: sa.Connection, settings: Settings) -> Iterator[Trouble]:
         if frozen:
             accept = f"crm-steward pull --connection {name} --full --accept-shrink"
             yield _of_connection("frozen", name, frozen, accept)
+    yield from _watched(reading)
     broken = broken_rules(reading)
     if broken is not None:
         lines = "; ".join(plain(one, 200) for one in broken.problems[:_LINES])
@@ -153,6 +157,16 @@ def troubles(reading: sa.Connection, settings: Settings) -> Iterator[Trouble]:
             remedy=lambda t: t("alert.rules.remedy"),
             command="crm-steward rules check",
         )
+
+
+def _watched(reading: sa.Connection) -> Iterator[Trouble]:
+    """Yield rules that found far more than usual, and clocks that are wrong."""
+    for rule, jump in jumps_within(reading).items():
+        if not jump.accepted:
+            yield _of_jump(rule, jump.found, jump.usual)
+    for name, ahead in clocks_within(reading).items():
+        if off(ahead):
+            yield _of_clock(name, said(ahead))
 
 
 def _of_halt(halt: Halt) -> Trouble:
@@ -171,6 +185,25 @@ def _of_connection(kind: str, name: str, reason: str, command: str) -> Trouble:
         why=lambda _t: reason,
         remedy=lambda t: t(f"alert.{kind}.remedy"),
         command=command,
+    )
+
+
+def _of_jump(rule: str, found: int, usual: float) -> Trouble:
+    return Trouble(
+        key=f"jump:{rule}",
+        what=lambda t: t("alert.jump", rule=rule),
+        why=lambda t: t("alert.jump.why", found=t.number(found), usual=t.number(round(usual))),
+        remedy=lambda t: t("alert.jump.remedy", rule=rule),
+        command=f"crm-steward accept {rule}",
+    )
+
+
+def _of_clock(connection: str, ahead: str) -> Trouble:
+    return Trouble(
+        key=f"clock:{connection}",
+        what=lambda t: t("alert.clock", connection=connection),
+        why=lambda t: t("alert.clock.why", ahead=ahead),
+        remedy=lambda t: t("alert.clock.remedy"),
     )
 
 

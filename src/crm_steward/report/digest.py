@@ -254,7 +254,8 @@ class Coverage:
 
     Args:
         sources: One per connection.
-        quarantined: (connection, reason, how many records).
+        quarantined: (connection, reason, how many records) that could not be read.
+        set_aside: (connection, reason, how many changes) that the CRM did not take.
         withheld: (reason, how many changes) that the last plan left out.
         left_out: (what, how many contacts) that a rule could not examine.
         skipped: (`connection: field` that it lacks, how many rules are not run there).
@@ -266,12 +267,12 @@ class Coverage:
         conflicts: Changes not made because somebody had edited the record.
         scanned_at: When the rules last ran, or None.
         halts: What stops writing now.
-        restored: The connections that nothing is written to until it is known what an older copy
-            of the database, which was restored, forgot.
+        restored: Connections not written to until what a restored copy forgot is known.
     """
 
     sources: tuple[Source, ...] = ()
     quarantined: tuple[tuple[str, str, int], ...] = ()
+    set_aside: tuple[tuple[str, str, int], ...] = ()
     withheld: tuple[tuple[str, int], ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
     skipped: tuple[tuple[str, int], ...] = ()

@@ -213,6 +213,10 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
         for connection, reason, count in coverage.quarantined[:_REASONS]
     ]
     lines += [
+        words("gaps.set_aside", n=count, connection=connection, reason=reason)
+        for connection, reason, count in coverage.set_aside[:_REASONS]
+    ]
+    lines += [
         words("gaps.withheld", n=count, reason=words.find(f"withheld.{reason}") or reason)
         for reason, count in coverage.withheld[:_REASONS]
     ]

@@ -22,6 +22,7 @@ from crm_steward.report.digest import (
 )
 from crm_steward.store.halts import standing
 from crm_steward.store.halts import stop_file as stop_file_halt
+from crm_steward.store.lines import SET_ASIDE
 from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import broken_rules
 from crm_steward.store.tables import (
@@ -226,10 +227,7 @@ def coverage(
 ) -> Coverage:
     """Return what was examined and what was not, and what stops writing."""
     file, restored = stop_file_halt(stop_file), Restored.within(reading)
-    reasons = sa.select(
-        quarantine.c.connection, quarantine.c.reason, sa.func.count().label("n")
-    ).group_by(quarantine.c.connection, quarantine.c.reason)
-    quarantined = [(row.connection, row.reason, row.n) for row in reading.execute(reasons)]
+    unwritten = quarantine.c.id.startswith(SET_ASIDE, autoescape=True)
     scanned = sa.select(sa.func.max(runs.c.ended_at)).where(
         runs.c.verb == "scan", runs.c.status == "done"
     )
@@ -245,7 +243,8 @@ def coverage(
     none = (0, 0)
     return Coverage(
         sources=_sources(reading, now, late),
-        quarantined=tuple(sorted(quarantined, key=lambda one: (-one[2], one[0], one[1]))),
+        quarantined=_quarantined(reading, ~unwritten),
+        set_aside=_quarantined(reading, unwritten),
         withheld=_counted(reading, "plan", "withheld"),
         left_out=_counted(reading, "scan", "left_out"),
         skipped=_counted(reading, "scan", "skipped"),
@@ -258,6 +257,19 @@ def coverage(
         halts=(*([file] if file else []), *standing(reading)),
         restored=restored.waiting(enabled) if restored else (),
     )
+
+
+def _quarantined(
+    reading: sa.Connection, these: sa.ColumnElement[bool]
+) -> tuple[tuple[str, str, int], ...]:
+    """Return how many are set aside of each connection and for each reason, most first."""
+    query = (
+        sa.select(quarantine.c.connection, quarantine.c.reason, sa.func.count().label("n"))
+        .where(these)
+        .group_by(quarantine.c.connection, quarantine.c.reason)
+    )
+    found = [(row.connection, row.reason, row.n) for row in reading.execute(query)]
+    return tuple(sorted(found, key=lambda one: (-one[2], one[0], one[1])))
 
 
 def _sources(reading: sa.Connection, now: datetime, late: timedelta) -> tuple[Source, ...]:

@@ -121,7 +121,7 @@ def load_rules(
         problems.extend(found)
         for number, rule in enumerate(book.rules if book else ()):
             # Where it was read, and whose days it means, is the loader's to say.
-            rule._file, rule._zone = path, zone  # noqa: SLF001
+            rule._file, rule._zone, rule._where = path, zone, places.get(rule.id, "")  # noqa: SLF001
             node = root.children["rules"].children[number]
             skipped += _fitted(rule, abilities or {}, node, language, None if excuse else problems)
             rules.append(rule)

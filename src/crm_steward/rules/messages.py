@@ -30,6 +30,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "the id '{id}' is already used at {where}",
         "l'id '{id}' est déjà pris à {where}",
     ),
+    "rules_fight": (
+        (
+            "it and the rule '{other}' ({where}) want '{field}' to hold different things for the "
+            "same contacts, so that each would undo the other (for example: {example}); let one of "
+            "them leave these contacts alone (where, except), or remove one"
+        ),
+        (
+            "cette règle et la règle '{other}' ({where}) veulent des valeurs différentes dans "
+            "'{field}' pour les mêmes fiches : chacune annulerait l'autre (par exemple : {example}) ; "
+            "que l'une des deux laisse ces fiches de côté (where, except), ou supprimez-en une"
+        ),
+    ),
     "unknown_kind": (
         "unknown check kind '{value}'",
         "genre de contrôle inconnu '{value}'",

@@ -112,6 +112,7 @@ class Rule(Block):
     """Bounds of what it may change in one run."""
 
     _file: Path = PrivateAttr(default=Path())
+    _where: str = PrivateAttr(default="")
     _skipped: frozenset[str] = PrivateAttr(default=frozenset())
     _zone: tzinfo = PrivateAttr(default=UTC)
 
@@ -185,6 +186,11 @@ class Rule(Block):
     def file(self) -> Path:
         """The file it was read from."""
         return self._file
+
+    @property
+    def where_written(self) -> str:
+        """Where it stands: `file:line:column`."""
+        return self._where or str(self._file)
 
     @property
     def digest(self) -> str:

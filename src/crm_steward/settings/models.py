@@ -30,7 +30,13 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from crm_steward.connect.discovery import specs
-from crm_steward.connect.spec import ConnectionSettings, Duration, Texts, read_texts
+from crm_steward.connect.spec import (
+    ConnectionSettings,
+    Duration,
+    DurationOrZero,
+    Texts,
+    read_texts,
+)
 from crm_steward.model import Ability, ConfigError, Problem
 
 Language = Literal["en", "fr"]
@@ -210,6 +216,9 @@ class Limits(_Block):
     """Share of the live contacts of a connection, in percent."""
     canary: Count = 10
     """How many records a new or edited rule may touch the first time."""
+    canary_pause: DurationOrZero = timedelta(hours=24)
+    """How long those are left alone before they are read back; when nobody changed them back, the
+    rule may touch ten times as many, and so on. 0: read back at once, then no limit but the others."""
     min_source_percent: Percent = 90.0
     """A source that shrank below this share of last time freezes all writes."""
     plan_expires_after: Duration = timedelta(hours=72)

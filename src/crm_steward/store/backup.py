@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from crm_steward.model import BusyError, InputError, StoreError
 from crm_steward.store import cipher
 from crm_steward.store.chain import GENESIS
 from crm_steward.store.database import HEAD, Database, store_error
+from crm_steward.store.verifying import Fault, verify
 
 BACKUP = "backup"
 """The key in `meta` under which a copy says that it is one, and of when."""
@@ -37,6 +38,8 @@ class Copied:
         lines: The number of the journal's last line; 0 when there is none.
         head: The hash of that line.
         size: Bytes.
+        fault: The first line of the journal that is not what was written; None when all are, or
+            when that was not looked at.
     """
 
     made_at: datetime | None
@@ -44,6 +47,7 @@ class Copied:
     lines: int
     head: str
     size: int
+    fault: Fault | None = None
 
 
 def copy_to(database: Database, target: Path, *, now: datetime, force: bool = False) -> Copied:
@@ -78,9 +82,14 @@ def copy_to(database: Database, target: Path, *, now: datetime, force: bool = Fa
 
 
 def _verified(part: Path, key: str) -> Copied:
-    """Look at a copy just made: what is wrong with it is wrong with the database, or the disk."""
+    """Look at a copy just made: what is wrong with it is wrong with the database, or the disk.
+
+    A journal that was altered is copied all the same: it may be all that is left. It is told.
+    """
     try:
-        return examined(part, key)
+        copied = examined(part, key)
+        with Database.open(cipher.DatabaseUrl.keyed(f"sqlite:///{part}", key)) as copy:
+            return replace(copied, fault=verify(copy).fault)
     except InputError as error:
         raise StoreError(
             "The copy was not whole, and is gone: the database is damaged, or the disk fails.",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
@@ -21,6 +22,8 @@ from crm_steward.store.cipher import key_in
 from crm_steward.store.tables import meta
 
 T = TypeVar("T")
+Fence = Callable[[sa.Connection], None]
+"""Lets a write transaction go on, or raises."""
 
 HEAD = "0014"
 """The migration that this code reads and writes; a test keeps it equal to alembic's head."""
@@ -41,6 +44,7 @@ class Database:
         self.engine = engine
         self.key = key
         self.dialect = engine.dialect.name
+        self._fences: tuple[Fence, ...] = ()
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -69,11 +73,27 @@ class Database:
 
         Raises:
             StoreError: The database refuses (full disk, read-only, damaged, locked for too long).
+            BusyError: A lease that is held through this object was lost; nothing is written.
         """
         with _explained(self.place), self.engine.connect() as connection:
             connection.execution_options(**{_WRITE: True})
             with connection.begin():
+                for fence in self._fences:
+                    fence(connection)
                 yield connection
+
+    @contextmanager
+    def fenced(self, fence: Fence) -> Iterator[None]:
+        """Ask `fence` first in every write transaction, while the block runs.
+
+        Args:
+            fence: Raises when the transaction must not be; any thread may call it.
+        """
+        self._fences = (*self._fences, fence)
+        try:
+            yield
+        finally:
+            self._fences = tuple(one for one in self._fences if one is not fence)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -114,8 +134,13 @@ class Database:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            # A page that was overwritten can hold anything: what fails on it looks like a bug.
+            if isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+                self.examine()
+        finally:
+            self.close()
 
     def version(self) -> str | None:
         """Return the migration the database is at; None when it is empty."""
@@ -132,7 +157,7 @@ class Database:
             with self.read() as connection:
                 found = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar_one()
             if found != "ok":
-                raise store_error(self.place, "database disk image is malformed")
+                raise store_error(self.place, _MALFORMED)
 
     def _migrate(self) -> None:
         if self.version() == HEAD:
@@ -233,7 +258,10 @@ def _create(path: Path) -> None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = TRUNCATE")
+    mode = cursor.execute("PRAGMA journal_mode = TRUNCATE").fetchone()[0]
+    if mode == "wal":  # somebody switched it on, and has the database open
+        cursor.close()
+        raise sqlite3.OperationalError("database is locked: its write-ahead log is in use")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA secure_delete = ON")  # erased personal data leaves the file
@@ -252,6 +280,8 @@ def _version(connection: sa.Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
+_MALFORMED = "database disk image is malformed"
+_DAMAGED = ("malformed", "could not decode", "corrupt")
 _REMEDIES = {
     "unable to open": "Check that the folder exists and that this user may write to it.",
     "readonly": "Give this user the right to write to the file and its folder.",
@@ -261,6 +291,7 @@ _REMEDIES = {
     "crm-steward restore FILE.",
     "not a database": "The file is something else, or has another key: see `database:` and "
     "`database_key`. One without a key gets one by backup and restore.",
+    "lock timeout": "Another program holds the database: stop it, then try again.",
     "locked": "Another program holds the database: stop it, then try again.",
     "disk i/o": "The disk fails or is full: check it; nothing was half written.",
     "password": "Check the user and the password in `database:`.",
@@ -278,10 +309,24 @@ def _explained(place: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise store_error(place, str(error.orig)) from error
+    except UnicodeDecodeError as error:
+        if not _from_driver(error.__traceback__):
+            raise
+        raise store_error(place, _MALFORMED) from None  # the error holds the bytes
+
+
+def _from_driver(trace: TracebackType | None) -> bool:
+    """Return whether the innermost frame is SQLAlchemy's: it called the driver."""
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return str(name).startswith("sqlalchemy.")
 
 
 def store_error(place: str, said: str) -> StoreError:
     """Return what to raise when a driver refuses, by what it said: what to do, without values."""
+    if any(part in said.lower() for part in _DAMAGED):
+        said = _MALFORMED  # some of these quote what stands there
     lowered = said.lower()
     known = next((part for part in _REMEDIES if part in lowered), None)
     what = said.splitlines()[0] if known else "the database refused a statement"

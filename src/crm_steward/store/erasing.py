@@ -23,6 +23,7 @@ from crm_steward.store.database import Database, chunked
 from crm_steward.store.erased import Erased
 from crm_steward.store.journal import Journal, Line, Standing, State
 from crm_steward.store.lease import Lease
+from crm_steward.store.lines import SET_ASIDE
 from crm_steward.store.matchingtables import blocks, indexes, pairs, records
 from crm_steward.store.outbox import Delivery
 from crm_steward.store.subject import Sought, Subject, find_subject, naming, sharing, these
@@ -240,7 +241,7 @@ class _Erasure:
             if "fingerprint" in table.c:
                 self._chunks(table, table.c.fingerprint, marks)
             if table.name == "quarantine":
-                self._chunks(table, table.c.id, [f"change {key}" for key in keys])
+                self._chunks(table, table.c.id, [f"{SET_ASIDE}{key}" for key in keys])
         self._chunks(findings, findings.c.fingerprint, marks)
         for table in MADE_ANEW if subject.refs else ():
             self._delete(table, sa.true())

@@ -21,8 +21,10 @@ from crm_steward.store.evidence import keep
 from crm_steward.store.halts import refuse_halted
 from crm_steward.store.lease import Lease
 from crm_steward.store.lines import (
+    FAILED,
     FRUITLESS,
     MAX_ATTEMPTS,
+    SET_ASIDE,
     UNDER_WAY,
     Line,
     Standing,
@@ -231,10 +233,12 @@ class Journal:
         tried = (
             sa.select(
                 journal.c.key,
-                sa.func.max(journal.c.seq).label("seq"),
-                sa.func.count().label("attempts"),
+                sa.func.max(sa.case((journal.c.state == State.INTENT.value, journal.c.seq))).label(
+                    "seq"
+                ),
+                sa.func.count(sa.case((_failed, 1))).label("attempts"),
             )
-            .where(journal.c.state == State.INTENT.value, these)
+            .where(these)
             .group_by(journal.c.key)
             .subquery()
         )
@@ -260,14 +264,12 @@ class Journal:
         for line in lines:
             if line.state not in (State.REJECTED, State.ABSENT):
                 continue
-            query = sa.select(sa.func.count()).where(
-                journal.c.key == line.key, journal.c.state == State.INTENT.value
-            )
+            query = sa.select(sa.func.count()).where(journal.c.key == line.key, _failed)
             attempts = writing.execute(query).scalar_one()
             if attempts >= MAX_ATTEMPTS:
                 row = {
                     "connection": line.ref.connection,
-                    "id": f"change {line.key}",
+                    "id": f"{SET_ASIDE}{line.key}",
                     "reason": line.reason or f"not taken in {attempts} attempts",
                     "first_seen_at": line.at,
                     "last_seen_at": line.at,
@@ -281,6 +283,7 @@ class Journal:
 
 _PROVEN = "proven:"
 _AT_ONCE = 1000
+_failed = journal.c.state.in_([state.value for state in FAILED])
 _last = journal.alias("last")
 _intent = journal.alias("intent")
 

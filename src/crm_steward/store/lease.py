@@ -1,9 +1,10 @@
 """Who may write: a lease in the database, with an epoch that fences off whoever lost it.
 
 A row in a table, because a session lock of PostgreSQL has no fencing token and does not survive a
-connection pooler, and because the same rule then holds on SQLite. The epoch grows at each taking;
-every transaction that writes to the journal checks it, so that a process that slept through the
-end of its lease finds out before it sends anything.
+connection pooler, and because the same rule then holds on SQLite. The epoch grows at each taking.
+While a process holds a lease, every write transaction of its checks the epoch, and so does every
+call that writes to a CRM: one that slept through the end of its lease finds out before it writes
+or sends anything.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_steward.model import BusyError, Clock, utc_now
-from crm_steward.store.database import Database, upsert
+from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, upsert
 from crm_steward.store.epoch import note, notice, remembered
 from crm_steward.store.tables import leases
 
@@ -110,6 +111,28 @@ class Lease:
     clock: Clock
     renewed_at: datetime = field(default=_LONG_AGO)
 
+    def confirm(self, reading: sa.Connection) -> None:
+        """See that the lease is still ours; inside a write transaction it then stays so to the end.
+
+        Transactions of ours do not wait for each other; whoever takes the lease waits for them all.
+
+        Raises:
+            BusyError: Somebody else took it meanwhile; the transaction must not commit.
+        """
+        mine = sa.select(leases.c.epoch).where(*self._mine())
+        query = mine.with_for_update(read=True, key_share=True)
+        if reading.execute(query).one_or_none() is None:
+            raise _lost()
+
+    def held(self) -> None:
+        """See that the lease is still ours, now.
+
+        Raises:
+            BusyError: Somebody else took it meanwhile; nothing more may be sent.
+        """
+        if not self.ours():
+            raise _lost()
+
     def check(self, writing: sa.Connection) -> None:
         """Renew the lease inside a write transaction, so that it commits only under our epoch.
 
@@ -117,16 +140,9 @@ class Lease:
             BusyError: Somebody else took it meanwhile; the transaction must not commit.
         """
         now = self.clock()
-        mine = sa.update(leases).where(
-            leases.c.name == self.name,
-            leases.c.epoch == self.epoch,
-            leases.c.holder == str(self.holder),
-        )
+        mine = sa.update(leases).where(*self._mine())
         if writing.execute(mine.values(expires_at=now + self.ttl)).rowcount != 1:
-            raise BusyError(
-                "Another crm-steward took over while this one was held up.",
-                hint="Nothing more is written by this one; the other settles what was under way.",
-            )
+            raise _lost()
         self.renewed_at = now
 
     def renew(self) -> None:
@@ -155,13 +171,16 @@ class Lease:
 
     def release(self) -> None:
         """Let others take it at once; the epoch stays, so that it only ever grows."""
-        mine = sa.update(leases).where(
+        with self.database.write() as writing:
+            mine = sa.update(leases).where(*self._mine())
+            writing.execute(mine.values(holder="", expires_at=_LONG_AGO))
+
+    def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return (
             leases.c.name == self.name,
             leases.c.epoch == self.epoch,
             leases.c.holder == str(self.holder),
         )
-        with self.database.write() as writing:
-            writing.execute(mine.values(holder="", expires_at=_LONG_AGO))
 
 
 @contextmanager
@@ -182,6 +201,9 @@ def hold(
     between its last check and its next call. A holder elsewhere loses it after `ttl` without a
     sign of life.
 
+    While it is held, every write transaction of `database`, in whatever thread, checks it: after
+    another took over, nothing of this process is committed any more.
+
     Whoever takes the writer's finds out whether the database is an older copy (see `epoch`).
 
     Args:
@@ -197,15 +219,16 @@ def hold(
     """
     lease = _take(database, name, holder or Holder.here(), clock, ttl)
     try:
-        if name == WRITER:
-            known = remembered(database)
-            # Whoever took over since we took it has noted a later epoch: that is no older copy.
-            lease.renew()
-            notice(database, known, lease.epoch - 1, now=clock())
-            note(database, lease.epoch)
-        yield lease
-        if name == WRITER and lease.ours():
-            note(database, lease.epoch)
+        with database.fenced(lease.confirm):
+            if name == WRITER:
+                known = remembered(database)
+                # Whoever took over since we took it has noted a later epoch: that is no older copy.
+                lease.renew()
+                notice(database, known, lease.epoch - 1, now=clock())
+                note(database, lease.epoch)
+            yield lease
+            if name == WRITER and lease.ours():
+                note(database, lease.epoch)
     finally:
         lease.release()
 
@@ -213,7 +236,10 @@ def hold(
 def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: timedelta) -> Lease:
     now = clock()
     with database.write() as writing:
-        row = lock(database, writing, name)
+        if database.dialect == "postgresql":
+            # Whoever holds it may be stopped in the midst of a transaction, for ever.
+            writing.execute(sa.text(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}"))
+        row = lock(database, writing, name, taking=True)
         if row.holder and _held(Holder.parse(row.holder), row.expires_at, now):
             raise _busy(Holder.parse(row.holder))
         epoch = row.epoch + 1
@@ -222,17 +248,33 @@ def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: time
     return Lease(database, name, holder, epoch, ttl, clock, now)
 
 
-def lock(database: Database, writing: sa.Connection, name: str) -> sa.Row[Any]:
-    """Hold up, until this transaction ends, whoever checks or takes the lease; return its row."""
+def lock(
+    database: Database, writing: sa.Connection, name: str, *, taking: bool = False
+) -> sa.Row[Any]:
+    """Hold up, until this transaction ends, whoever renews or takes the lease; return its row.
+
+    Args:
+        database: The store.
+        writing: The transaction.
+        name: The lease.
+        taking: Wait also for every other write transaction of whoever holds it.
+    """
     free = {"name": name, "holder": "", "epoch": 0, "expires_at": _LONG_AGO}
     writing.execute(upsert(database, leases, ["name"], update=[]), free)
-    this = leases.c.name == name
-    return writing.execute(sa.select(leases).where(this).with_for_update()).one()
+    row = sa.select(leases).where(leases.c.name == name)
+    return writing.execute(row.with_for_update(key_share=not taking)).one()
 
 
 def _held(holder: Holder, expires_at: datetime, now: datetime) -> bool:
     alive = holder.alive()
     return expires_at > now if alive is None else alive
+
+
+def _lost() -> BusyError:
+    return BusyError(
+        "Another crm-steward took over while this one was held up.",
+        hint="Nothing more is written by this one; the other settles what was under way.",
+    )
 
 
 def _busy(holder: Holder) -> BusyError:

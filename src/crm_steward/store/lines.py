@@ -35,8 +35,16 @@ class State(StrEnum):
 UNDER_WAY = frozenset({State.INTENT, State.UNKNOWN})
 FRUITLESS = frozenset({State.REJECTED, State.CONFLICT, State.ABSENT})
 
+FAILED = frozenset({State.REJECTED, State.UNKNOWN})
+"""How an attempt ends that reached the CRM and did not take effect, as far as is known.
+
+What was certainly not sent says nothing of the change: a CRM that is down would set aside all."""
+
 MAX_ATTEMPTS = 5
 """After so many attempts a change that the CRM does not take is set aside."""
+
+SET_ASIDE = "change "
+"""How the name of a change begins in the quarantine; its key follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +101,7 @@ class Standing:
         intent: Its last intent, with the change.
         state: What the last line says.
         at: When that was written.
-        attempts: How many intents there are.
+        attempts: How many of its attempts failed at the CRM.
         reason: Why it is so.
     """
 

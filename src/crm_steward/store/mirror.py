@@ -57,6 +57,11 @@ class ConnectionState:
     account: Mapping[str, Any] = field(default_factory=dict)
     covered_until: datetime | None = None
 
+    @property
+    def account_id(self) -> str:
+        """The CRM's id of the account that was read; empty when it is not known."""
+        return str(self.account.get("id") or "")
+
 
 class Mirror:
     """Reads and writes the mirrored contacts and where each connection stands.
@@ -146,7 +151,7 @@ class Mirror:
             saving.poison(poison)
             _note(self._database, writing, connection, {"kind": kind, "cursor": page.cursor})
             if counts.new or counts.changed or counts.gone:
-                _bump(self._database, writing)
+                bump(self._database, writing)
         return counts
 
     def close_pass(
@@ -174,7 +179,7 @@ class Mirror:
                 .values(gone_at=now, changed_at=now)
             ).rowcount
             if gone:
-                _bump(self._database, writing)
+                bump(self._database, writing)
         return gone
 
     def seen_since(self, connection: str, moment: datetime) -> int:
@@ -327,7 +332,8 @@ def _note(
     writing.execute(statement, {"connection": connection, "live": 0, **values})
 
 
-def _bump(database: Database, writing: sa.Connection) -> None:
+def bump(database: Database, writing: sa.Connection) -> None:
+    """Change the word that `Mirror.version` returns, inside the caller's transaction."""
     version = writing.execute(
         sa.select(meta.c.value).where(meta.c.key == "mirror_version")
     ).scalar()

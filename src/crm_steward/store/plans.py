@@ -73,11 +73,8 @@ class Plans:
             "content": text,
             "applied_at": None,
         }
-        older = sa.update(plans).where(
-            plans.c.status.in_([status.value for status in _USABLE]), plans.c.hash != plan.hash
-        )
         with self._database.write() as writing:
-            writing.execute(older.values(status=PlanStatus.SUPERSEDED.value))
+            supersede(writing, but=plan.hash)
             content = sa.bindparam("content", type_=sa.Text())
             statement = upsert(self._database, plans, ["hash"], update=[])
             writing.execute(statement.values(content=content), row)
@@ -135,6 +132,13 @@ class Plans:
         with self._database.read() as reading:
             rows = reading.execute(query).mappings().all()
         return {row["key"]: Approval(**row) for row in rows}
+
+
+def supersede(writing: sa.Connection, *, but: str = "") -> None:
+    """Make all plans unusable but the one whose hash is `but`, inside the caller's transaction."""
+    usable = plans.c.status.in_([status.value for status in _USABLE])
+    others = sa.update(plans).where(usable, plans.c.hash != but)
+    writing.execute(others.values(status=PlanStatus.SUPERSEDED.value))
 
 
 def mark(

@@ -61,16 +61,26 @@ def purge(
         StoreError: The database refuses.
     """
     return Purged(
-        lines=_lines(database, values_before, now, lease),
+        lines=_lines(database, journal.c.at < values_before, now, lease),
         plans=_plans(database, values_before, now, lease),
         mails=_mails(database, values_before, lease),
         evidence=_evidence(database, evidence_before, lease),
     )
 
 
-def _lines(database: Database, before: datetime, now: datetime, lease: Lease) -> int:
+def purge_connection(database: Database, connection: str, now: datetime, lease: Lease) -> int:
+    """Take the values out of all lines about one connection, and return out of how many.
+
+    Raises:
+        BusyError: The lease was lost; what was purged until then stays so.
+        StoreError: The database refuses.
+    """
+    return _lines(database, journal.c.connection == connection, now, lease)
+
+
+def _lines(database: Database, these: sa.ColumnElement[bool], now: datetime, lease: Lease) -> int:
     under_way = {standing.intent.key for standing in Journal(database).under_way()}
-    old = (journal.c.at < before, journal.c.values_salt.is_not(None))
+    old = (these, journal.c.values_salt.is_not(None))
     query = sa.select(journal.c.seq, journal.c.key, journal.c.change).where(*old)
     purged, last = 0, -1
     while True:

@@ -15,13 +15,14 @@ import duckdb
 import pyarrow as pa
 import sqlalchemy as sa
 
-from crm_steward.model import StoreError
+from crm_steward.model import Contact, StoreError
 from crm_steward.store.arrow import arrow_type, batch_of, stream
 from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import Database
 from crm_steward.store.decisions import Decisions
 from crm_steward.store.learned import Learned
 from crm_steward.store.people import People
+from crm_steward.store.rows import content_of, row_of
 from crm_steward.store.tables import contacts
 
 MEMORY_LIMIT = "1200MB"
@@ -140,6 +141,11 @@ def relation_of_rows(
     ]
     table = pa.Table.from_arrays(arrays, schema=schema)
     return _load(table.to_reader(), wanted, memory_limit, small=True)
+
+
+def relation_of_contacts(found: Iterable[Contact]) -> duckdb.DuckDBPyConnection:
+    """Return the same for contacts, as the mirror would hold them: same normalisation."""
+    return relation_of_rows([row_of(one, *content_of(one), country=None) for one in found])
 
 
 def _plain(value: Any, column: sa.Column[Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from crm_steward.testing.fake import FakeCrm, Fault
+from crm_steward.testing.fake import FakeCrm
+from crm_steward.testing.faults import Fault
 
 __all__ = ["FakeCrm", "Fault"]

@@ -10,9 +10,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import assert_never
 
+from crm_steward.model import with_value
 from crm_steward.sdk import (
     Account,
     ArchiveRecord,
@@ -41,23 +41,9 @@ from crm_steward.sdk import (
     change_key,
     utc_now,
 )
+from crm_steward.testing.faults import Fault
 from crm_steward.testing.folding import folded
-from crm_steward.testing.values import anew, holds, recreated, silent_by, with_value
-
-
-class Fault(StrEnum):
-    """What can go wrong with one change."""
-
-    LOST_ANSWER = "lost answer"
-    """It takes effect, and the connection breaks before the answer."""
-    NOT_SENT = "not sent"
-    """The connection breaks before it takes effect."""
-    MISSING_ROW = "missing row"
-    """It takes effect, but the answer leaves it out (a batch answered in part)."""
-    SILENT_NOOP = "silent no-op"
-    """The answer says success and leaves it out; nothing happened."""
-    REJECTED = "rejected"
-    """The CRM refuses it."""
+from crm_steward.testing.values import anew, holds, recreated, silent_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +92,8 @@ class FakeCrm:
     """What happens to the changes to come, one by one; None and an empty queue mean nothing."""
     refuses: Callable[[Change], str] = lambda _change: ""
     """Returns why the CRM refuses a change for good; empty when it does not."""
+    account: str | None = None
+    """The account's id; None: the connection's name."""
     _edits: int = 0
 
     # What people and tests do.
@@ -139,12 +127,21 @@ class FakeCrm:
         """Script what happens to the next changes."""
         self.faults.extend(faults)
 
+    @property
+    def _account(self) -> str:
+        return self.connection if self.account is None else self.account
+
     # What a connector does.
 
     def check(self) -> Account:
         """Describe the account."""
         self._call("check")
-        return Account(id=self.connection, name=f"Fake CRM {self.connection}")
+        return Account(id=self._account, name=f"Fake CRM {self.connection}")
+
+    def account_id(self) -> str:
+        """Tell which account it is."""
+        self._call("account")
+        return self._account
 
     def read(self, since: Cursor | None) -> Iterator[Page]:  # noqa: ARG002 -- a fake reads it all each time
         """Bring everything in one page."""

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from crm_steward.sdk import Capability, Connector, Cursor, RecordRef, Status, UpdateFields
+from crm_steward.connect.identity import account_of
+from crm_steward.sdk import (
+    Capability,
+    Connector,
+    Cursor,
+    RecordRef,
+    Status,
+    UpdateFields,
+)
 from crm_steward.testing.account import (
     Contract,
     Copy,
@@ -37,6 +45,10 @@ class ReadingContract(Contract):
         account = connector.check()
         assert account.id
         assert account.missing == ()
+
+    def test_it_tells_whose_account_it_opened(self, connector: Connector) -> None:
+        """Asked alone it is the same account, so that a credential of another one is noticed."""
+        assert account_of(connector) == connector.check().id
 
     def test_it_is_a_connector(self, connector: Connector) -> None:
         """All five verbs and `close` are there; `close` may be called twice."""

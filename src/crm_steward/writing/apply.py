@@ -6,20 +6,23 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from crm_steward.model import Clock, PlannedChange, StewardError, utc_now
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database
-from crm_steward.store.journal import Journal, State
+from crm_steward.store.journal import Journal
 from crm_steward.store.lease import Lease, hold
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan, mark
 from crm_steward.store.runs import Runs
 from crm_steward.writing.approve import Selection, refuse_unfit, select
+from crm_steward.writing.canary import begin, read_back
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.items import Item
 from crm_steward.writing.limits import Budget, check_limits
 from crm_steward.writing.settle import Settler
-from crm_steward.writing.targets import Targets
+from crm_steward.writing.targets import Target, Targets
+from crm_steward.writing.timing import counts_by_age, refuse_untimely
 from crm_steward.writing.write import Writer
 
 
@@ -111,9 +114,10 @@ class _Application:
         check_limits(budget, selection.ready)
         if selection.ready:
             self._mark(PlanStatus.APPLYING)
+            self._begin(selection.ready)
             self._write(journal, selection)
             settler.settle(self.targets, patience=patience)
-            self._prove(journal, selection.ready)
+            self._read_back(limits, selection.ready)
         after = self._select()
         self.counts.left = len(after.ready)
         if after.finished:
@@ -122,6 +126,11 @@ class _Application:
     def _select(self) -> Selection:
         file = self.targets.halt.file
         return select(self.database, self.stored, now=self.clock(), stop_file=file)
+
+    def _begin(self, ready: Iterable[PlannedChange]) -> None:
+        digests = self.stored.plan.digests
+        asking = {p.rule: digests[p.rule] for p in ready if p.rule in digests}
+        begin(self.database, asking, self.lease, self.clock())
 
     def _write(self, journal: Journal, selection: Selection) -> None:
         writer = Writer(
@@ -132,29 +141,35 @@ class _Application:
             counts=self.counts,
             halt=self.targets.halt,
         )
-        writer.write_all(
-            self.targets,
-            [
-                Item(planned=p, plan=self.stored.hash, alone=p.key in selection.failed_before)
-                for p in selection.ready
-            ],
-        )
+        aged = self.stored.plan.aged
+        timely = [p for p in selection.ready if not counts_by_age(p, aged)]
+        by_age = [p for p in selection.ready if counts_by_age(p, aged)]
+        writer.write_all(self.targets, self._items(timely, selection))
+        for connection, ref in {p.change.ref.connection: p.change.ref for p in by_age}.items():
+            self.targets.attempt(self.database, connection, partial(refuse_untimely, ref=ref))
+        writer.write_all(self.targets, self._items(by_age, selection))
 
-    def _prove(self, journal: Journal, ready: Iterable[PlannedChange]) -> None:
-        """Let a rule go beyond its canary when all that it wrote in this run went well."""
-        ended: dict[str, set[State]] = {}
-        tried = {line.key: line.state for line in self.counts.lines}
-        for planned in ready:
-            if planned.key in tried:
-                ended.setdefault(planned.rule, set()).add(tried[planned.key])
-        fine = {State.VERIFIED, State.CONFLICT}
-        digests = self.stored.plan.digests
-        proven = {
-            rule: digests[rule]
-            for rule, states in ended.items()
-            if State.VERIFIED in states and states <= fine and rule in digests
-        }
-        journal.prove(proven, self.lease)
+    def _items(self, planned: Iterable[PlannedChange], selection: Selection) -> list[Item]:
+        name, failed = self.stored.hash, selection.failed_before
+        return [Item(planned=p, plan=name, alone=p.key in failed) for p in planned]
+
+    def _read_back(self, limits: Limits, ready: Iterable[PlannedChange]) -> None:
+        """Look at what new and edited rules wrote, as far as it was left alone for long enough."""
+
+        def look(target: Target, connection: str) -> None:
+            read_back(
+                self.database,
+                connection,
+                target.connector,
+                self.lease,
+                limits=limits,
+                percent=self.targets.halt.percent,
+                settle_after=target.settle_after,
+                now=self.clock(),
+            )
+
+        for connection in sorted({planned.change.ref.connection for planned in ready}):
+            self.targets.attempt(self.database, connection, partial(look, connection=connection))
 
     def _mark(self, status: PlanStatus) -> None:
         with self.database.write() as writing:

@@ -18,10 +18,12 @@ from crm_steward.model import (
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
 from crm_steward.store.halts import Halts
-from crm_steward.store.journal import MAX_ATTEMPTS, Journal, Standing, State
+from crm_steward.store.journal import Journal, Standing, State
+from crm_steward.store.lifted import found_anew
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.plans import Approval, Plans, PlanStatus, StoredPlan
 from crm_steward.store.snoozes import Snoozes
+from crm_steward.writing.aside import Aside
 from crm_steward.writing.compare import members, touched
 from crm_steward.writing.halting import closed
 
@@ -145,8 +147,11 @@ def select(
     """
     journal, changes = Journal(database), stored.plan.changes
     standings = journal.standings([planned.key for planned in changes])
+    anew = found_anew(database, standings)
+    standings = {key: one for key, one in standings.items() if key not in anew}
     busy = touched(standing.intent.change for standing in journal.under_way())
     approvals = Plans(database).approvals(stored.hash)
+    aside = Aside.of(database, now)
     snoozes, shut = Snoozes(database).active(now), _closed(database)
     # Tasks are closed because their finding is resolved.
     asking = (p.finding for p in changes if not isinstance(p.change, CloseTask))
@@ -155,7 +160,7 @@ def select(
     held: list[tuple[PlannedChange, str]] = []
     for planned in changes:
         standing = standings.get(planned.key)
-        if standing is not None and _over(standing, stored.hash):
+        if standing is not None and _over(standing, stored.hash, aside):
             sorted_.setdefault("tried", []).append(planned)
         elif any(ref in busy for ref in members(planned.change)):
             sorted_.setdefault("under_way", []).append(planned)
@@ -185,7 +190,7 @@ def _halt(halts: tuple[Halt, ...], planned: PlannedChange, now: datetime) -> Hal
     return stopping(halts, planned.change.ref.connection, planned.rule, planned.key, now)
 
 
-def _over(standing: Standing, plan: str) -> bool:
+def _over(standing: Standing, plan: str, aside: Aside) -> bool:
     """Return whether a change is not to be tried (again) under this plan."""
     match standing.state:
         case State.VERIFIED:
@@ -193,9 +198,9 @@ def _over(standing: Standing, plan: str) -> bool:
         case State.INTENT | State.UNKNOWN:
             return False
         case State.ABSENT:
-            return standing.attempts >= MAX_ATTEMPTS
+            return aside.holds(standing)
         case State.REJECTED:
-            return standing.intent.plan == plan or standing.attempts >= MAX_ATTEMPTS
+            return standing.intent.plan == plan or aside.forbids(standing) is not None
         case State.CONFLICT:
             return standing.intent.plan == plan
 

@@ -23,8 +23,11 @@ from crm_steward.settings import Limits
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal
 from crm_steward.store.mirror import Mirror
+from crm_steward.writing.canary import Flock
 from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why
+
+_NONE: frozenset[RecordRef] = frozenset()
 
 DAY = timedelta(hours=24)
 """Days are rolling: at midnight nobody gets twice the limit."""
@@ -43,13 +46,13 @@ class Budget:
         limits: The settings' limits.
         live: Connection → live contacts.
         written: Connection → changes that took effect within the last 24 hours.
-        proven: Rule → digest under which its canary lived.
+        flock: How far the canaries of new and edited rules have come.
     """
 
     limits: Limits
     live: Mapping[str, int]
     written: Counter[str]
-    proven: Mapping[str, str]
+    flock: Flock
     admitted: Counter[str] = field(default_factory=Counter)
     by_rule: Counter[str] = field(default_factory=Counter)
     by_rule_and_connection: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -65,7 +68,7 @@ class Budget:
             limits=limits,
             live={name: mirror.live(name) for name in mirror.states()},
             written=journal.written_since(now - DAY),
-            proven=journal.proven(),
+            flock=Flock.of(database, limits),
         )
 
     def admit(self, candidate: Candidate, digest: str) -> tuple[Why, str] | None:
@@ -93,15 +96,10 @@ class Budget:
         return refused
 
     def _canary(self, candidate: Candidate, digest: str) -> tuple[Why, str] | None:
-        name, most = candidate.terms.name, self.limits.canary
-        touched = self.canaries.get(name, ())
-        if len(touched) < most and candidate.made is None:  # a task counts for one record
+        if candidate.terms.rule is None:
             return None
-        if candidate.terms.rule is None or self.proven.get(name) == digest:
-            return None
-        if len(touched) + sum(ref not in touched for ref in candidate.records) > most:
-            return Why.CANARY, str(most)
-        return None
+        touched = self.canaries.get(candidate.rule, _NONE)
+        return self.flock.forbids(candidate.rule, digest, touched, candidate.records)
 
     def _rule(self, rule: Rule | None, connection: str) -> tuple[Why, str] | None:
         if rule is None:

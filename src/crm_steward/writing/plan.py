@@ -31,6 +31,7 @@ from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snoozes, asleep
 from crm_steward.writing.candidates import candidates, proposer_of, worded
 from crm_steward.writing.closing import closings
+from crm_steward.writing.guards import Guards
 from crm_steward.writing.halting import closed
 from crm_steward.writing.limits import Budget
 from crm_steward.writing.places import Place, Wishes, contested, places_of, rest_of, wishes_of
@@ -132,11 +133,12 @@ def make_plan(
     digests = {rule.id: rule.digest for rule in book.rules}
     budget = Budget.of(database, limits, now=now)
     halts = tuple(h for h in Halts(database, stop_file).standing() if not h.due(now))
+    guards = Guards.of(database, active, now)
     if rules or connections:
         found = [one for one in found if asked(one.rule, one.ref)]
     withheld = LeftOut(one for one in unable if asked(one.rule, one.ref))
-    sieve = _Sieve(states, budget, wishes, digests, halts, language, withheld)
-    left = sieve.sift(found, History.of(database, found))
+    sieve = _Sieve(states, budget, wishes, digests, halts, language, withheld, guards)
+    left = sieve.sift(found, History.of(database, found, now))
     changes = tuple(_said(left, worded(database, proposer, left), withheld))
     del left, sieve, wishes  # the plan as text needs the room
     plan = Plan(
@@ -146,6 +148,7 @@ def make_plan(
         mirror=version,
         rules=book.digest,
         digests={p.rule: digests[p.rule] for p in changes if p.rule in digests},
+        aged=tuple(sorted(guards.aged.intersection(p.rule for p in changes))),
     )
     result = PlanResult(
         plan=plan,
@@ -214,6 +217,7 @@ class _Sieve:
     halts: tuple[Halt, ...]
     language: str
     withheld: LeftOut
+    guards: Guards
     _closings: dict[tuple[str, str], tuple[Why, str] | None] = field(default_factory=dict)
 
     def sift(self, candidates: list[Candidate], history: History) -> list[Candidate]:
@@ -226,7 +230,9 @@ class _Sieve:
             rest = rest_of(candidate, taken)
             refused = (
                 self._closed(rest)
+                or self.guards.forbids(rest)
                 or history.forbids(candidate, rest)
+                or self.guards.swings.forbids(rest)
                 or contested(rest, self.wishes, taken)
                 or self.budget.admit(rest, self.digests.get(rest.rule, ""))
             )

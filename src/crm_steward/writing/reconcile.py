@@ -187,7 +187,8 @@ class _Search:
                 waiting[name] = why
                 continue
             here = {ask.planned.key: ask.planned for ask in open_ if ask.where == name}
-            if not targets.attempt(name, partial(self._ask, planned=list(here.values()))):
+            asking = partial(self._ask, planned=list(here.values()))
+            if not targets.attempt(self.database, name, asking):
                 waiting[name] = f"it fails ({type(targets.failures[name]).__name__})"
         for ask in open_:
             if ask.where in waiting:

@@ -91,7 +91,8 @@ class Settler:
             by_connection.setdefault(standing.intent.ref.connection, []).append(standing)
         waits: list[float] = []
         for connection, standings in by_connection.items():
-            targets.attempt(connection, partial(self._ask, standings=standings, waits=waits))
+            asking = partial(self._ask, standings=standings, waits=waits)
+            targets.attempt(self.journal.database, connection, asking)
         self.counts.unsettled = len(self.journal.under_way())
         self.counts.wait = min(waits, default=0.0)
         return waits

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from crm_steward.model import Change, MergeRecords, RecordRef, change_key
 from crm_steward.store.attempts import records_tried
 from crm_steward.store.database import Database
-from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Standing, State
+from crm_steward.store.journal import UNDER_WAY, Journal, Standing, State
+from crm_steward.store.lifted import found_anew
 from crm_steward.store.redirects import merged_away
+from crm_steward.writing.aside import Aside
 from crm_steward.writing.compare import members, touched
 from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why
@@ -26,6 +29,7 @@ class History:
         standings: Key → where it stands.
         busy: Records that a change is under way on.
         away: Records that went into another.
+        aside: What the CRM did not take, and when it is tried again.
     """
 
     journal: Journal
@@ -33,9 +37,10 @@ class History:
     standings: dict[str, Standing]
     busy: Collection[RecordRef]
     away: frozenset[RecordRef]
+    aside: Aside
 
     @classmethod
-    def of(cls, database: Database, candidates: Sequence[Candidate]) -> History:
+    def of(cls, database: Database, candidates: Sequence[Candidate], now: datetime) -> History:
         """Read what concerns some candidates."""
         journal = Journal(database)
         busy = touched(standing.intent.change for standing in journal.under_way())
@@ -46,7 +51,10 @@ class History:
                 keys.update((one.key, *one.instead, *first_keys(one.made)))
         merging = any(isinstance(one.made, MergeRecords) for one in candidates)
         away = merged_away(database) if merging else frozenset[RecordRef]()
-        return cls(journal, known, journal.standings(keys), busy, away)
+        standings = journal.standings(keys)
+        anew = found_anew(database, standings)
+        standings = {key: one for key, one in standings.items() if key not in anew}
+        return cls(journal, known, standings, busy, away, Aside.of(database, now))
 
     def forbids(self, candidate: Candidate, rest: Candidate) -> tuple[Why, str] | None:
         """Return why a change must not be tried (again), or None.
@@ -60,8 +68,8 @@ class History:
             if rest is not candidate:
                 self.standings.update(self.journal.standings([key]))
             refused = (
-                tried(self.standings.get(key), self.busy, rest)
-                or first_tried(rest, self.standings, self.busy)
+                tried(self.standings.get(key), self.busy, rest, self.aside)
+                or first_tried(rest, self.standings, self.busy, self.aside)
                 or elsewhere(self.standings.get(key) for key in candidate.instead)
             )
             if refused:
@@ -75,7 +83,7 @@ def _concerned(candidate: Candidate) -> tuple[RecordRef, ...]:
 
 
 def tried(
-    standing: Standing | None, busy: Collection[RecordRef], candidate: Candidate
+    standing: Standing | None, busy: Collection[RecordRef], candidate: Candidate, aside: Aside
 ) -> tuple[Why, str] | None:
     """Return why the journal forbids a change: a key takes effect once, ever."""
     if standing is not None:
@@ -83,8 +91,8 @@ def tried(
             return Why.TASK_STANDS if candidate.made is None else Why.DONE, ""
         if standing.state in UNDER_WAY:
             return Why.UNDER_WAY, ""
-        if standing.attempts >= MAX_ATTEMPTS and standing.state is not State.CONFLICT:
-            return Why.SET_ASIDE, str(standing.attempts)
+        if refused := aside.forbids(standing):
+            return refused
     under_way = any(ref in busy for ref in _touched(candidate))
     return (Why.UNDER_WAY, "") if under_way else None
 
@@ -100,10 +108,14 @@ def first_keys(change: Change | None) -> list[str]:
 
 
 def first_tried(
-    candidate: Candidate, standings: Mapping[str, Standing], busy: Collection[RecordRef]
+    candidate: Candidate,
+    standings: Mapping[str, Standing],
+    busy: Collection[RecordRef],
+    aside: Aside,
 ) -> tuple[Why, str] | None:
     """Return why the journal forbids to give a survivor what it lacks, and with it the merge."""
-    found = (tried(standings.get(key), busy, candidate) for key in first_keys(candidate.made))
+    keys = first_keys(candidate.made)
+    found = (tried(standings.get(key), busy, candidate, aside) for key in keys)
     return next(filter(None, found), None)
 
 

@@ -231,7 +231,7 @@ def _refuse_grounds(grounds: Grounds, result: UndoResult, targets: Targets) -> N
         (line,) = journal.lines(only=[journal_table.c.seq == item.undoes])
         if not isinstance(line.change, SuppressChannel):
             raise TypeError("only a suppression is lifted")
-        fresh = _fresh(grounds.kin(line, line.change).refs, targets)
+        fresh = _fresh(grounds.database, grounds.kin(line, line.change).refs, targets)
         if fresh is None:
             why = "a CRM that knows the person could not be asked"
         else:
@@ -244,7 +244,9 @@ def _refuse_grounds(grounds: Grounds, result: UndoResult, targets: Targets) -> N
             )
 
 
-def _fresh(refs: Collection[RecordRef], targets: Targets) -> dict[RecordRef, Contact] | None:
+def _fresh(
+    database: Database, refs: Collection[RecordRef], targets: Targets
+) -> dict[RecordRef, Contact] | None:
     """Return records as they are now; None when a connection could not be asked."""
     found: dict[RecordRef, Contact] = {}
 
@@ -255,7 +257,8 @@ def _fresh(refs: Collection[RecordRef], targets: Targets) -> dict[RecordRef, Con
     for ref in sorted(refs):
         by_connection.setdefault(ref.connection, []).append(ref)
     told = [
-        targets.attempt(name, partial(read, asked=asked)) for name, asked in by_connection.items()
+        targets.attempt(database, name, partial(read, asked=asked))
+        for name, asked in by_connection.items()
     ]
     return found if all(told) else None
 

@@ -22,9 +22,13 @@ class Why(StrEnum):
     DAY_LIMIT = "day limit"
     DAY_PERCENT = "day percent"
     CANARY = "canary"
+    CANARY_WAITS = "canary waits"
+    CANARY_FAILED = "canary failed"
     FROZEN = "frozen"
     PAUSED = "paused"
     HALTED = "halted"
+    CLOCK = "clock"
+    JUMP = "jump"
     UNKNOWN = "not configured"
     CANNOT = "cannot"
     CONFLICT = "conflict"
@@ -33,6 +37,9 @@ class Why(StrEnum):
     TASK_STANDS = "task stands"
     UNDER_WAY = "under way"
     SET_ASIDE = "set aside"
+    RETRY = "retry"
+    UNDONE = "undone"
+    SWING = "swing"
     STALE = "stale"
     EDITED = "edited"
     GONE = "gone"
@@ -61,6 +68,8 @@ OVER_LIMIT = frozenset(
         Why.DAY_LIMIT,
         Why.DAY_PERCENT,
         Why.CANARY,
+        Why.CANARY_WAITS,
+        Why.RETRY,
     }
 )
 """These come with a later plan."""
@@ -181,9 +190,17 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.DAY_PERCENT: "beyond {detail} within 24 hours; a later plan brings them",
         Why.CANARY: "the rule is new or was edited, so it first touches {detail} records; "
         "the rest comes once those went well",
+        Why.CANARY_WAITS: "the rule is new or was edited, and its first records are written ({detail}); "
+        "the rest follows when they are read back after that and nobody changed them back",
+        Why.CANARY_FAILED: "the rule is new or was edited, and of its first records {detail} were refused, "
+        "edited or changed back; correct the rule, or accept it (crm-steward accept)",
         Why.FROZEN: "nothing is written to this connection: {detail}",
         Why.PAUSED: "this connection is paused: {detail}",
         Why.HALTED: "writing is stopped: {detail}",
+        Why.CLOCK: "this machine's clock and the CRM's are apart ({detail}); what counts by age waits "
+        "until the clock is right",
+        Why.JUMP: "the rule found far more than usual ({detail}) and only reports until somebody accepts "
+        "that (crm-steward accept)",
         Why.UNKNOWN: "this connection is not among the settings' enabled ones",
         Why.CANNOT: "the connection cannot do this",
         Why.CONFLICT: "rule {detail} wants another value in the same field; settle it between the rules",
@@ -192,6 +209,10 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.TASK_STANDS: "its task was created already",
         Why.UNDER_WAY: "an earlier write to this record is not settled yet",
         Why.SET_ASIDE: "set aside after {detail} attempts that the CRM did not take",
+        Why.RETRY: "the CRM refused it; it is tried again later (attempt {detail})",
+        Why.UNDONE: "someone undoes this ({detail}): a person or another automation in the CRM changed "
+        "it back after each of 3 writes; find out who, then settle it",
+        Why.SWING: "the rule {detail} wrote the opposite; settle it between the rules",
         Why.STALE: "the record changed since the scan",
         Why.EDITED: "the rule was edited since its last scan; the next scan of all contacts tells",
         Why.GONE: "the record is gone",
@@ -226,9 +247,17 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.DAY_PERCENT: "au-delà de {detail} en 24 heures ; un plan suivant les reprendra",
         Why.CANARY: "règle nouvelle ou modifiée : elle ne touche d'abord que {detail} fiches ; "
         "la suite viendra si tout s'est bien passé",
+        Why.CANARY_WAITS: "règle nouvelle ou modifiée : ses premières fiches sont écrites ({detail}) ; "
+        "la suite viendra quand elles auront été relues après cela sans que personne les ait rétablies",
+        Why.CANARY_FAILED: "règle nouvelle ou modifiée : sur ses premières fiches, {detail} ont été "
+        "refusées, modifiées ou rétablies ; corriger la règle, ou l'accepter (crm-steward accept)",
         Why.FROZEN: "rien n'est écrit dans cette connexion : {detail}",
         Why.PAUSED: "cette connexion est en pause : {detail}",
         Why.HALTED: "les écritures sont arrêtées : {detail}",
+        Why.CLOCK: "l'horloge de cette machine et celle du CRM divergent ({detail}) ; ce qui compte par "
+        "ancienneté attend que l'heure soit juste",
+        Why.JUMP: "la règle a trouvé bien plus que d'habitude ({detail}) et ne fait que signaler jusqu'à ce "
+        "que quelqu'un l'accepte (crm-steward accept)",
         Why.UNKNOWN: "cette connexion ne figure pas parmi celles qui sont actives",
         Why.CANNOT: "la connexion ne sait pas le faire",
         Why.CONFLICT: "la règle {detail} veut une autre valeur dans le même champ ; "
@@ -238,6 +267,10 @@ _FR: Mapping[Why, str] = MappingProxyType(
         Why.TASK_STANDS: "sa tâche a déjà été créée",
         Why.UNDER_WAY: "une écriture précédente sur cette fiche n'est pas encore éclaircie",
         Why.SET_ASIDE: "mis de côté après {detail} essais refusés par le CRM",
+        Why.RETRY: "le CRM l'a refusé ; un essai suivra plus tard (essai {detail})",
+        Why.UNDONE: "quelqu'un l'annule ({detail}) : une personne ou une autre automatisation du CRM "
+        "l'a rétabli après chacune des 3 écritures ; à trouver, puis à départager",
+        Why.SWING: "la règle {detail} a écrit le contraire ; à départager entre les règles",
         Why.STALE: "la fiche a changé depuis l'analyse",
         Why.EDITED: "la règle a été modifiée depuis sa dernière analyse ; "
         "la prochaine analyse de toutes les fiches le dira",

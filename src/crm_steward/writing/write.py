@@ -100,7 +100,7 @@ class Writer:
             by_connection.setdefault(item.planned.change.ref.connection, []).append(item)
         refuse_restored(self.journal.database, by_connection)
         for connection, group in by_connection.items():
-            targets.attempt(connection, partial(self.write, items=group))
+            targets.attempt(self.journal.database, connection, partial(self.write, items=group))
 
     def write(self, target: Target, items: Sequence[Item]) -> None:
         """Write `items` to `target`, in order. Ends early when asked to stop.
@@ -304,6 +304,7 @@ class Writer:
             halts = Halts(self.journal.database, self.halt.file).standing()
             if any(_stopping(halts, item) for item in items):
                 raise TooLateError
+            self.lease.held()
             check()
 
         try:

@@ -9,7 +9,23 @@ from crm_steward.daemon.metrics import Metrics
 from crm_steward.model import Finding, RecordRef, Severity
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
+from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snooze, Snoozes
+
+
+def test_what_the_last_plan_left_out_is_counted_by_reason(database: Database, clock: Any) -> None:
+    """Of the last plan only; nothing before there was one."""
+    registry = Metrics(database, clock=clock).registry
+
+    def gauge(reason: str) -> float | None:
+        return registry.get_sample_value("crm_steward_changes_withheld", {"reason": reason})
+
+    assert gauge("undone") is None
+    runs = Runs(database)
+    for withheld in ({"conflict": 5}, {"undone": 2, "swing": 1}):
+        runs.finish(runs.start("plan", now=clock()), {"withheld": withheld}, now=clock())
+        clock.forward(hours=1)
+    assert (gauge("undone"), gauge("swing"), gauge("conflict")) == (2, 1, None)
 
 
 def test_snoozed_findings_are_counted_by_rule(database: Database, clock: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -49,10 +50,12 @@ def test_one_service_per_database(database: Database, clock: Any) -> None:
 
 
 def test_a_service_that_died_elsewhere_is_replaced_within_half_a_minute(
-    database: Database, clock: Any
+    database: Database, database_url: str, clock: Any
 ) -> None:
     """On PostgreSQL a lease without a sign of life lapses; SQLite's lock dies with its process."""
-    with hold(database, "service", clock=clock, ttl=timedelta(seconds=30), holder=ELSEWHERE):
+    with Database.open(database_url) as theirs, ExitStack() as held:
+        lost = hold(theirs, "service", clock=clock, ttl=timedelta(seconds=30), holder=ELSEWHERE)
+        held.enter_context(lost)
         if database.dialect == "postgresql":
             with pytest.raises(BusyError), alone(database, clock):
                 pass

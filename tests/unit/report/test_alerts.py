@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 from crm_steward.model import Cause, Halt
 from crm_steward.report import queue_alerts
 from crm_steward.settings import Mail, Recipient, Report, Settings
+from crm_steward.store.clocks import Clocks
 from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
+from crm_steward.store.jumps import Jumps
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.outbox import Letter, Outbox
 from crm_steward.store.restored import begin
@@ -172,3 +175,21 @@ def test_mails_are_the_changes_of_what_stands(
         assert number == (2 if paused != before else 0)
         assert queue_alerts(database, configured(), clock()) == 0
         before = paused
+
+
+def test_a_rule_that_jumped_and_a_clock_that_is_wrong(database: Database, clock: Any) -> None:
+    """Each with its figures and what to do; over once the clock is right and the rule accepted."""
+    row = {"rule": "name-case", "found": 1200, "usual": 3.0, "at": clock().isoformat()}
+    with database.write() as writing:
+        value = json.dumps({**row, "accepted": False})
+        writing.execute(sa.insert(meta), {"key": "jump:name-case", "value": value})
+    Clocks(database).note("crm", timedelta(hours=1))
+    begun = {one.recipient: parts(one)["plain"] for one in told(database, clock)}
+    for said in ("1,200", "accept name-case", "clock of this machine", "+1:00:00", "NTP"):
+        assert said in begun[EN]
+    assert "ne fait plus que signaler" in begun[FR]
+    assert told(database, clock) == []
+    Clocks(database).note("crm", timedelta(minutes=1))
+    assert Jumps(database).accept("name-case", clock())
+    ended = {one.recipient: parts(one)["plain"] for one in told(database, clock)}
+    assert "name-case found far more than usual" in ended[EN]

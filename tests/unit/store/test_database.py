@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from alembic.script import ScriptDirectory
 from crm_steward.model import StoreError
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.migrations import configuration, upgrade
+from crm_steward.store.runs import Runs
 from crm_steward.store.tables import metadata
 
 
@@ -156,3 +158,73 @@ def test_a_full_disk_undoes_the_transaction(tmp_path: Path) -> None:
     kept = sqlite3.connect(path)
     assert kept.execute("SELECT count(*) FROM meta").fetchone() == (1,)
     kept.close()
+
+
+def test_no_write_ahead_log_whatever_sqlite(tmp_path: Path) -> None:
+    """Before SQLite 3.51.3 it can corrupt: there is a rollback journal, synced, and no mapped file."""
+    path = tmp_path / "steward.db"
+    Database.open(f"sqlite:///{path}").close()
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+    with Database.open(f"sqlite:///{path}") as opened:
+        for write in (opened.write, opened.read):
+            with write() as connection:
+                asked = [
+                    connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                    for name in ("journal_mode", "synchronous", "mmap_size", "foreign_keys")
+                ]
+            assert asked == ["truncate", 2, 0, 1]
+    assert not path.with_name("steward.db-wal").exists()
+
+
+def test_a_write_ahead_log_in_use_is_refused(tmp_path: Path) -> None:
+    """As long as another program has the database open so, it is not written."""
+    path = tmp_path / "steward.db"
+    Database.open(f"sqlite:///{path}").close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM meta").fetchall()
+        with pytest.raises(StoreError, match="Another program holds the database"):
+            Database.open(f"sqlite:///{path}?timeout=0.1")
+
+
+def test_text_that_was_damaged_is_not_a_bug_and_is_not_shown(tmp_path: Path) -> None:
+    """Bytes that are no text, in the schema or in a value: damage, with its remedy, without the text."""
+    path = tmp_path / "steward.db"
+    Database.open(f"sqlite:///{path}").close()
+    with closing(sqlite3.connect(path)) as held:
+        text = "CAST(x'636172616d656cff' AS TEXT)"
+        held.execute(
+            "INSERT INTO runs (id, verb, connection, started_at, status, counts) "
+            f"VALUES ('a', {text}, '', 0, 'done', '{{}}')"
+        )
+        held.commit()
+
+    with (
+        pytest.raises(StoreError, match=r"malformed.*crm-steward restore") as caught,
+        Database.open(f"sqlite:///{path}") as opened,
+    ):
+        Runs(opened).latest()
+
+    assert "caramel" not in str(caught.value)
+    whole = path.read_bytes()
+    path.write_bytes(
+        whole.replace(b"CREATE TABLE alembic_version", b"\xff\xfe\xfd\xfcTE TABLE alembic_version")
+    )
+    with pytest.raises(StoreError, match=r"malformed.*crm-steward restore"):
+        Database.open(f"sqlite:///{path}")
+
+
+def test_what_fails_on_a_damaged_database_is_damage(tmp_path: Path) -> None:
+    """An error that looks like a bug is looked into: 7 and restore, not 70 and a report."""
+    path = tmp_path / "steward.db"
+    with pytest.raises(KeyError), Database.open(f"sqlite:///{path}"):
+        raise KeyError  # on a whole database a bug stays a bug
+    with (
+        pytest.raises(StoreError, match=r"crm-steward restore"),
+        Database.open(f"sqlite:///{path}"),
+    ):
+        content = path.read_bytes()
+        path.write_bytes(content[: 8 * 4096] + bytes(len(content) - 8 * 4096))
+        raise KeyError

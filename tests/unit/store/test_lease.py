@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -15,13 +16,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.conftest import SetClock
 
 from crm_steward.model import BusyError, RecordRef, UpdateFields
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, intent_of
 from crm_steward.store.lease import Holder, Lease, hold
+from crm_steward.store.plans import Plans
 from crm_steward.store.restored import Restored
-from crm_steward.store.tables import leases
+from crm_steward.store.runs import Runs
+from crm_steward.store.tables import leases, meta
 
 ELSEWHERE = Holder("elsewhere", 7)
 _HOLD = """
@@ -69,33 +73,82 @@ def test_a_stopped_process_keeps_it_past_its_end(database: Database, clock: Any)
             pytest.fail("taken from a process that lives")
 
 
-def test_a_silent_holder_elsewhere_loses_it(database: Database, clock: Any) -> None:
-    """Where nobody can see whether it lives, the end of the lease decides."""
-    lost = hold(database, clock=clock, holder=ELSEWHERE, ttl=timedelta(minutes=5))
-    lease = lost.__enter__()
-    clock.forward(seconds=299)
-    with pytest.raises(BusyError), hold(database, clock=clock):
-        pytest.fail("too early")
-    clock.forward(seconds=2)
-    with hold(database, clock=clock) as taken:
-        assert taken.epoch == lease.epoch + 1
+@pytest.fixture
+def other(database_url: str, database: Database) -> Iterator[Database]:
+    """Give the same database as another process opens it."""
+    assert database.version()
+    with Database.open(database_url) as opened:
+        yield opened
 
 
-def test_a_stale_epoch_cannot_write(database: Database, clock: Any) -> None:
+def test_a_silent_holder_elsewhere_loses_it(
+    database: Database, other: Database, clock: Any
+) -> None:
+    """Where nobody can see whether it lives, the end of the lease decides; it finds out itself."""
+    with hold(other, clock=clock, holder=ELSEWHERE, ttl=timedelta(minutes=5)) as lease:
+        clock.forward(seconds=299)
+        with pytest.raises(BusyError, match="is writing"), hold(database, clock=clock):
+            pytest.fail("too early")
+        clock.forward(seconds=2)
+        with hold(database, clock=clock) as taken:
+            assert taken.epoch == lease.epoch + 1
+        with pytest.raises(BusyError, match="took over"):
+            lease.renew()
+
+
+def test_a_stale_epoch_cannot_write(database: Database, other: Database, clock: Any) -> None:
     """Whoever slept through the end of its lease cannot journal, and so cannot send."""
-    stale = hold(database, clock=clock, holder=ELSEWHERE).__enter__()
-    clock.forward(minutes=6)
     change = UpdateFields(ref=RecordRef("crm", "1"), values={"city": "B"}, expected={"city": "A"})
     line = intent_of(change, key="k", run="r", plan="p", rule="x", finding="f", at=clock())
-    with hold(database, clock=clock) as lease:
-        with pytest.raises(BusyError, match="took over"):
-            Journal(database).append([line], stale)
-        with pytest.raises(BusyError, match="took over"):
-            stale.renew()
-        stale.release()
-        Journal(database).append([line], lease)
+    with hold(other, clock=clock, holder=ELSEWHERE) as stale:
+        clock.forward(minutes=6)
+        with hold(database, clock=clock) as lease:
+            for attempt in (lambda: Journal(other).append([line], stale), stale.renew, stale.held):
+                with pytest.raises(BusyError, match="took over"):
+                    attempt()
+            Journal(database).append([line], lease)
 
     assert [line.epoch for line in Journal(database).lines()] == [lease.epoch]
+
+
+def test_no_transaction_of_a_stale_process_is_committed(
+    database: Database, other: Database, clock: Any
+) -> None:
+    """Not only the journal: whatever it writes, in any thread, also when its clock stood still."""
+    runs = Runs(other)
+    with (
+        hold(other, clock=clock, holder=ELSEWHERE, ttl=timedelta(minutes=5)),
+        ThreadPoolExecutor(1) as threads,
+    ):
+        runs.start("pull", now=clock())
+        later = SetClock(clock() + timedelta(minutes=6))
+        with hold(database, clock=later):
+            pass
+        for start in (runs.start, lambda *a, **k: threads.submit(runs.start, *a, **k).result()):
+            with pytest.raises(BusyError, match="took over"):
+                start("scan", now=clock())
+        with pytest.raises(BusyError, match="took over"):
+            Plans(other).show("plan")
+
+    assert [run.verb for run in Runs(database).latest()] == ["pull"]
+    assert Plans(database).shown() == ""
+    runs.start("scan", now=clock())
+    assert len(runs.latest()) == 2, "once it has let go of everything, it is one like others"
+
+
+def test_transactions_under_one_lease_do_not_wait_for_each_other(
+    database: Database, clock: Any
+) -> None:
+    """On PostgreSQL a pull stores its page while a scan stores its findings; SQLite has one writer."""
+    if database.dialect != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    with hold(database, clock=clock) as lease, database.write() as scanning:
+        scanning.execute(sa.insert(meta), {"key": "scan", "value": "1"})
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(Runs(database).start, "pull", now=clock()).result(timeout=20)
+            threads.submit(lease.renew).result(timeout=20)
+
+    assert [run.verb for run in Runs(database).latest()] == ["pull"]
 
 
 def test_a_sign_of_life_prolongs_it(database: Database, clock: Any) -> None:
@@ -176,8 +229,9 @@ def test_whoever_is_overtaken_while_taking_it_takes_nobody_for_an_older_copy(
 
 def test_whoever_was_overtaken_does_not_turn_the_epoch_back(tmp_path: Path, clock: Any) -> None:
     """It ends without having noticed: what is remembered beside the database stays its successor's."""
-    with Database.open(f"sqlite:///{tmp_path}/steward.db") as database:
-        with hold(database, clock=clock, holder=ELSEWHERE):
+    url = f"sqlite:///{tmp_path}/steward.db"
+    with Database.open(url) as database, Database.open(url) as other:
+        with hold(other, clock=clock, holder=ELSEWHERE):
             clock.forward(minutes=11)
             with hold(database, clock=clock, holder=Holder("there", 8)) as successor:
                 remembered = successor.epoch

@@ -142,6 +142,7 @@ def test_a_refused_change_travels_alone_the_next_time(world: World) -> None:
 
     for _ in range(7):
         world.run()
+        world.clock.forward(days=1)
 
     assert world.crm.records["1"].last_name == "Martin"
     assert len(world.journal(state=State.REJECTED)) == 1 + 5

@@ -135,7 +135,7 @@ def test_an_edited_rule_closes_a_few_first(world: World) -> None:
         world.crm.add(str(number), first_name="Zoé")
     world.run()
     assert len(world.crm.tasks) == 8
-    world.limits = WIDE.model_copy(update={"canary": 3})
+    world.limits = WIDE.model_copy(update={"canary": 3, "canary_pause": timedelta(0)})
     world.rules(TASKS.replace("fields: [email]", "fields: [last_name]"))
     for number in range(8):
         world.crm.edit(str(number), last_name="Ménard")
@@ -224,6 +224,7 @@ def test_a_crm_that_refuses_is_not_asked_for_ever(world: World) -> None:
 
     for _ in range(MAX_ATTEMPTS + 2):
         world.run()
+        world.clock.forward(days=1)
 
     rejected = [line for line in world.journal() if line.state is State.REJECTED]
     assert len(rejected) == MAX_ATTEMPTS

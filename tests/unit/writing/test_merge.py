@@ -336,6 +336,7 @@ def test_a_survivor_that_could_not_be_given_it_is_not_merged(world: World) -> No
     assert last.reason == "the survivor was not given what the merge would lose: company, extra.tag"
     assert set(world.crm.records) == {"1", "2"}
     for _ in range(5):
+        world.clock.forward(days=1)
         world.run("all")
     assert world.withheld(world.plan()) == ["set aside"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,8 +30,12 @@ from crm_steward.store.journal import Journal, State
 from crm_steward.store.plans import Plans, PlanStatus
 from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import Budget, Why, explain, share
+from crm_steward.writing.canary import Flock
 from crm_steward.writing.tasking import marker
 from crm_steward.writing.wanted import Candidate, Terms
+
+AT_ONCE = timedelta(0)
+"""No pause after a canary."""
 
 NAMES = """
   - id: name-case
@@ -214,7 +219,7 @@ def test_rules_that_want_different_values_are_both_held_back(world: World) -> No
 def test_a_new_rule_first_touches_few_records(world: World) -> None:
     """Ten records, then the rest once those went well; an edited rule starts over."""
     world.rules(NAMES)
-    world.limits = world.limits.model_copy(update={"canary": 3})
+    world.limits = world.limits.model_copy(update={"canary": 3, "canary_pause": AT_ONCE})
     for number in range(8):
         world.crm.add(str(number), first_name="JEANNE", last_name=f"Martin{number}")
 
@@ -232,7 +237,7 @@ def test_a_new_rule_first_touches_few_records(world: World) -> None:
 
 def test_a_canary_that_was_refused_does_not_let_the_rest_through(world: World) -> None:
     """As long as the CRM refuses what a new rule writes, it stays with few records."""
-    world.limits = world.limits.model_copy(update={"canary": 2})
+    world.limits = world.limits.model_copy(update={"canary": 2, "canary_pause": AT_ONCE})
     for number in range(6):
         world.crm.add(str(number), first_name="JEANNE")
     world.crm.fail(Fault.REJECTED)
@@ -241,7 +246,7 @@ def test_a_canary_that_was_refused_does_not_let_the_rest_through(world: World) -
     world.look()
 
     assert Journal(world.database).proven() == {}
-    assert len(world.plan().plan.changes) == 2
+    assert len(world.plan().plan.changes) == 1
 
 
 def test_limits_of_day_and_rule(world: World, clock: Any) -> None:
@@ -361,7 +366,12 @@ def test_limits_hold_for_any_plan(
     """Whatever is asked for, in whatever order, no limit is exceeded by what is admitted."""
     rules = {name: _rule(name, most, percent) for name in ("r", "s")}
     digests = {"r": "old" if proven else "", "s": ""}
-    budget = Budget(limits=limits, live=live, written=Counter(written), proven={"r": "old"})
+    budget = Budget(
+        limits=limits,
+        live=live,
+        written=Counter(written),
+        flock=Flock(limits, {"r": "old"}, {}, {}),
+    )
     admitted = []
     for rule, connection, record in asked:
         ref = RecordRef(connection, str(record))

@@ -15,15 +15,22 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.begun": "Needs a person",
         "alert.ended": "No longer so",
         "alert.still": "Still standing",
-        "alert.paused": "connection {connection} refuses the credential and is not read any more",
-        "alert.paused.remedy": "Renew the credential; the next pull tries it again. What the CRM "
-        "answers, and which rights are missing, is said by:",
+        "alert.paused": "connection {connection} refuses the credential or opens another account, and is "
+        "not read any more",
+        "alert.paused.remedy": "Renew or correct the credential; the next pull tries it again. What "
+        "the CRM answers, and which rights are missing, is said by:",
         "alert.frozen": "nothing is written to {connection}: it brought far fewer contacts than last time",
         "alert.frozen.remedy": "Look whether contacts were removed in the CRM, or a right or filter "
         "was changed. If they are really gone:",
         "alert.restored": "an older copy of the database was restored",
         "alert.restored.why": "nothing is written to {connections} until what it forgot was looked for there",
         "alert.restored.remedy": "The service does that by itself. Where it stands is said by:",
+        "alert.jump": "rule {rule} found far more than usual and only reports now",
+        "alert.jump.why": "It found {found}; usually it finds {usual}.",
+        "alert.jump.remedy": "Look at what it found (crm-steward findings --rule {rule}). If it is right:",
+        "alert.clock": "the clock of this machine and that of {connection} are apart",
+        "alert.clock.why": "Its clock is ahead by {ahead}. Nothing that counts by age is written there.",
+        "alert.clock.remedy": "Set the clock of this machine right (NTP); the next pull compares them.",
         "alert.rules": "the rules on disk cannot be used; the last good ones run on",
         "alert.rules.remedy": "Correct the line that is named; then all is well when this is:",
         "alert.foot": "Sent once when something begins or ends, never while it lasts. You receive it "
@@ -40,8 +47,8 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.begun": "À régler par une personne",
         "alert.ended": "Ce n’est plus le cas",
         "alert.still": "Toujours en cours",
-        "alert.paused": "la connexion {connection} refuse l’accès et n’est plus lue",
-        "alert.paused.remedy": "Renouveler l’accès ; la prochaine lecture le réessaie. Ce que répond "
+        "alert.paused": "la connexion {connection} refuse l’accès ou ouvre un autre compte, et n’est plus lue",
+        "alert.paused.remedy": "Renouveler ou corriger l’accès ; la prochaine lecture le réessaie. Ce que répond "
         "le CRM, et les droits qui manquent, sont donnés par :",
         "alert.frozen": "plus rien n’est écrit dans {connection} : elle a livré bien moins de fiches "
         "que la dernière fois",
@@ -51,6 +58,12 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.restored.why": "rien n’est écrit dans {connections} tant que ce qu’elle a oublié n’y "
         "a pas été recherché",
         "alert.restored.remedy": "Le service le fait de lui-même. Où il en est :",
+        "alert.jump": "la règle {rule} a trouvé bien plus que d’habitude et ne fait plus que signaler",
+        "alert.jump.why": "Elle a trouvé {found} ; d’habitude {usual}.",
+        "alert.jump.remedy": "Regarder ce qu’elle a trouvé (crm-steward findings --rule {rule}). Si c’est juste :",
+        "alert.clock": "l’horloge de cette machine et celle de {connection} divergent",
+        "alert.clock.why": "La sienne avance de {ahead}. Rien de ce qui compte par ancienneté n’y est écrit.",
+        "alert.clock.remedy": "Régler l’heure de cette machine (NTP) ; la prochaine lecture les compare.",
         "alert.rules": "les règles enregistrées sont inutilisables ; les dernières bonnes restent en vigueur",
         "alert.rules.remedy": "Corriger la ligne nommée ; tout est en ordre quand ceci l’est :",
         "alert.foot": "Envoyé une fois quand quelque chose commence ou prend fin, jamais entre les "

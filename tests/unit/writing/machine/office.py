@@ -79,7 +79,9 @@ BORN = datetime(2026, 11, 16, 8, tzinfo=UTC)
 
 def limits() -> Limits:
     """Return limits that bite."""
-    some = Limits(canary=3, max_changes_per_run=4, max_changes_per_day=DAILY)
+    some = Limits(
+        canary=3, canary_pause=timedelta(0), max_changes_per_run=4, max_changes_per_day=DAILY
+    )
     return some.model_copy(update={"max_percent_per_day": 10_000.0})
 
 

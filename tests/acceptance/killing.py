@@ -1,0 +1,462 @@
+"""An office whose commands are killed: the real program, an emulated CRM that aims, and what it counts.
+
+The emulator is told which call to strike at, so that a kill meets the moments that matter: the
+request lost, the answer lost, the answer there and not yet written down. Other kills come after a
+random time. What the CRM really did is written down beside it, by the emulator, and compared with
+what the journal says.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+import yaml
+
+from crm_steward.model import CloseTask, CreateTask, UpdateFields
+from crm_steward.sandbox import Emulator, Request, Response, Server, parse_faults
+from crm_steward.store.database import Database
+from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Line, State
+from crm_steward.store.plans import Plans, StoredPlan
+from crm_steward.store.tables import quarantine
+from crm_steward.store.verifying import verify
+from crm_steward_hubspot.sandbox import HubSpotSandbox
+from crm_steward_pipedrive.sandbox import PipedriveSandbox
+
+FAULTS = """
+- {name: lost answer, method: POST, reset: after, probability: 0.03}
+- {name: lost answer, method: PATCH, reset: after, probability: 0.03}
+- {name: gateway, status: 502, probability: 0.02}
+- {name: half an answer, half_body: true, probability: 0.01}
+"""
+RULES = """\
+version: 1
+rules:
+  - id: phones
+    about: Numbers nobody can dial
+    check: {kind: format, fields: [phone, mobile], only: fixable}
+    actions: [update: {normalise: true}]
+    mode: apply
+    limits: {max_changes: 3, max_percent: 100}
+  - id: names
+    about: Names in capitals or small letters
+    check: {kind: format, fields: [first_name, last_name], only: fixable}
+    actions: [update: {normalise: true}]
+    mode: propose
+  - id: no-region
+    about: Contacts without a region
+    check: {kind: required, fields: [region]}
+    actions: [{task: {to: owner, due: 7 days, title: "Where is {full_name}?"}}]
+    mode: propose
+"""
+PATIENCE_SECONDS = 120
+_COMMAND = [sys.executable, "-m", "crm_steward"]
+_NOTHING_BROKEN = {0, 1, 5, 6, 8, 12}
+"""Done, something to look at, the CRM out of reach, a plan used up, busy, halted: no bug, no damage."""
+
+
+class Kind(NamedTuple):
+    """What an emulated CRM calls things.
+
+    Args:
+        make: Makes one with so many contacts, from a seed.
+        people: The table of contacts.
+        tasks: The table of tasks.
+        values: The values of a contact that rules here write, as (field, value).
+        marker: What a task bears.
+    """
+
+    make: Callable[[int, int], Emulator]
+    people: str
+    tasks: str
+    values: Callable[[Mapping[str, Any]], set[tuple[str, str]]]
+    marker: Callable[[Mapping[str, Any]], str]
+
+
+def _hubspot(row: Mapping[str, Any]) -> set[tuple[str, str]]:
+    names = {
+        "firstname": "first_name", "lastname": "last_name", "phone": "phone", "mobilephone": "phone",
+    }  # fmt: skip
+    held = row["properties"]
+    return {(ours, _text(held[theirs])) for theirs, ours in names.items() if held.get(theirs)}
+
+
+def _pipedrive(row: Mapping[str, Any]) -> set[tuple[str, str]]:
+    names = {(name, _text(row[name])) for name in ("first_name", "last_name") if row[name]}
+    return names | {("phone", _text(one["value"])) for one in row["phones"]}
+
+
+KINDS = {
+    "hubspot": Kind(
+        lambda contacts, seed: HubSpotSandbox(contacts=contacts, seed=seed),
+        "contacts",
+        "tasks",
+        _hubspot,
+        lambda row: str(row["properties"]["hs_task_body"]),
+    ),
+    "pipedrive": Kind(
+        # Processes that die do not know how many calls those before them made.
+        lambda contacts, seed: PipedriveSandbox(
+            contacts=contacts, seed=seed, burst=2000, daily=10_000_000
+        ),
+        "persons",
+        "activities",
+        _pipedrive,
+        lambda row: str(row["note"]),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Aim:
+    """When a process dies.
+
+    Args:
+        seconds: So long after its start; None when a call decides.
+        call: At its n-th call.
+        how: `lost` before the CRM heard of it, `sent` before the answer, `answered` after it.
+        delay: Seconds after the answer.
+        sent: What it gets: SIGKILL, or SIGSTOP that only holds it up.
+    """
+
+    seconds: float | None = None
+    call: int = 0
+    how: str = ""
+    delay: float = 0.0
+    sent: signal.Signals = signal.SIGKILL
+
+    @classmethod
+    def drawn(cls, rng: random.Random, usual: float, calls: int) -> Aim:
+        """Draw one: `usual` is how long such a command takes, `calls` how many it makes."""
+        if not calls or rng.random() < 0.35:
+            return cls(seconds=rng.uniform(0.4, 1.0) * usual)
+        how = rng.choice(["lost", "sent", "answered"])
+        return cls(call=rng.randint(1, calls), how=how, delay=rng.choice([0.0, 0.005, 0.02, 0.05]))
+
+
+class Deadly(Server):
+    """Serves an emulator, kills its client where it is told to, and keeps what took effect."""
+
+    def __init__(self, emulator: Emulator, kind: Kind, **options: Any) -> None:
+        super().__init__(emulator, **options)
+        self._kind = kind
+        self._guard = threading.Lock()
+        self._aim = Aim()
+        self._pid = 0
+        self._calls = 0
+        self.struck = threading.Event()
+        """Set once a client was struck at the call that was aimed at."""
+        self.values: Counter[tuple[str, str, str]] = Counter()
+        """(record, field, value) → how often it was set to that from another."""
+        self.idle: list[str] = []
+        """Records that were written without any change: a write that was made twice."""
+        self.made: Counter[str] = Counter()
+        """What tasks that were made bear."""
+        self.closed: Counter[str] = Counter()
+        """Ids of tasks that were written to after they were made."""
+
+    def aim(self, aim: Aim, pid: int = 0) -> None:
+        """Strike at this process from now on."""
+        with self._guard:
+            self._aim, self._pid, self._calls = aim, pid, 0
+            self.struck.clear()
+
+    def answer(self, request: Request) -> Response:
+        """Answer; kill the client before or after, when it is this call's turn."""
+        aim = self._struck()
+        if aim and aim.how == "lost":
+            self._kill()
+            return self.emulator.error(502)
+        with self.emulator.lock:
+            before = self._tables()
+            try:
+                response = super().answer(request)
+            finally:
+                self._note(request, *before)
+        if aim and aim.how == "sent":
+            self._kill()
+        elif aim:
+            threading.Timer(aim.delay, self._kill).start()
+        return response
+
+    def _struck(self) -> Aim | None:
+        with self._guard:
+            self._calls += 1
+            return self._aim if self._pid and self._calls == self._aim.call else None
+
+    def _kill(self) -> None:
+        with self._guard:
+            if self._pid:
+                os.kill(self._pid, self._aim.sent)
+                self.struck.set()
+
+    def _tables(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        tables = self.emulator.tables
+        return dict(tables[self._kind.people]), dict(tables[self._kind.tasks])
+
+    def _note(self, request: Request, people: Mapping[str, Any], tasks: Mapping[str, Any]) -> None:
+        """Write down what a request changed; rows are replaced, never changed in place."""
+        now_people, now_tasks = self._tables()
+        for key, row in now_tasks.items():
+            if key not in tasks:
+                self.made[self._kind.marker(row)] += 1
+            elif row is not tasks[key]:
+                self.closed[key] += 1
+        if "/tasks" in request.path or "/activities" in request.path:
+            return  # the CRM itself notes on the contact that there is a task
+        for key, row in now_people.items():
+            if row is not people[key]:
+                changed = self._kind.values(row) - self._kind.values(people[key])
+                self.values.update((key, *one) for one in changed)
+                if not changed:
+                    self.idle.append(key)
+
+
+@dataclass
+class KilledOffice:
+    """One office: its folder, its database, its CRM, and its commands, which are killed.
+
+    Args:
+        folder: Where it works.
+        url: Its database.
+        kind: Its CRM's kind.
+        server: Its CRM.
+        rng: What decides.
+        approved: Keys of changes that were approved.
+        undone: Keys of changes whose undo was asked for.
+        kills: How often each command was killed.
+        ended: How often each command ended by itself, by exit code.
+        port: Where its service answers.
+    """
+
+    folder: Path
+    url: str
+    kind: str
+    server: Deadly
+    rng: random.Random
+    approved: set[str] = field(default_factory=set)
+    undone: set[str] = field(default_factory=set)
+    kills: Counter[str] = field(default_factory=Counter)
+    ended: Counter[tuple[str, int]] = field(default_factory=Counter)
+    port: int = 0
+    _usual: dict[str, float] = field(default_factory=dict)
+
+    def write(self) -> None:
+        """Write the settings and the rules; the service gets a port that is free."""
+        self.port = free_port()
+        connection = {
+            "kind": self.kind,
+            "country": "FR",
+            "pull_every": "1 second",
+            **self.server.emulator.connection(self.server.url),
+        }
+        settings = {
+            "version": 1,
+            "database": self.url,
+            "connections": {"crm": connection},
+            "rules": {"packs": [], "paths": ["own.yaml"]},
+            "limits": {
+                "canary": 100_000,
+                "max_percent_per_day": 100,
+                "max_changes_per_day": 100_000,
+                "max_changes_per_run": 100_000,
+            },
+            "service": {"listen": f"127.0.0.1:{self.port}", "apply_automatic": True},
+        }
+        path = self.folder / "crm-steward.yaml"
+        path.write_text(yaml.safe_dump(settings), "utf-8")
+        path.chmod(0o600)
+        (self.folder / "own.yaml").write_text(RULES, "utf-8")
+
+    def calls(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call a command that is left alone."""
+        self.server.aim(Aim())
+        return subprocess.run(
+            [*_COMMAND, *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+
+    def well(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Call a command that must end well."""
+        done = self.calls(*arguments)
+        assert done.returncode == 0, (arguments, done.stderr[-2000:], done.stdout[-1000:])
+        return done
+
+    def strike(self, *arguments: str, calls: int) -> bool:
+        """Call a command and kill it; return whether it died before its end."""
+        name = arguments[0]
+        usual = self._usual.get(name, 1.5)
+        aim = Aim.drawn(self.rng, usual, calls)
+        log = self.folder / "log"
+        begun = time.monotonic()
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                [*_COMMAND, *arguments], cwd=self.folder, stdout=said, stderr=said
+            )
+            self.server.aim(aim, process.pid)
+            try:
+                process.wait(aim.seconds if aim.seconds is not None else PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            # A kill that is still on its way must not meet another process of this number.
+            self.server.aim(Aim())
+        if process.returncode == -signal.SIGKILL:
+            self.kills[name] += 1
+            return True
+        assert process.returncode in _NOTHING_BROKEN, (arguments, log.read_text("utf-8")[-3000:])
+        self.ended[name, process.returncode] += 1
+        self._usual[name] = (usual + time.monotonic() - begun) / 2
+        return False
+
+    @contextmanager
+    def seen(self) -> Iterator[Database]:
+        """Give the database as it lies there; a SQLite file is copied, so that the program recovers its own."""
+        if not self.url.startswith("sqlite"):
+            with Database.open(self.url) as database:
+                yield database
+            return
+        looked = self.folder / "looked"
+        shutil.rmtree(looked, ignore_errors=True)
+        looked.mkdir()
+        for name in ("steward.db", "steward.db-journal"):
+            if (self.folder / name).exists():
+                shutil.copy(self.folder / name, looked / name)
+        with closing(sqlite3.connect(looked / "steward.db")) as opened:
+            assert opened.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        with Database.open(f"sqlite:///{looked}/steward.db") as database:
+            yield database
+
+    def look(self) -> tuple[StoredPlan | None, list[Line]]:
+        """Return the present plan and the journal, oldest first; all must be whole."""
+        with self.seen() as database:
+            assert verify(database, None).sound
+            return Plans(database).latest(), list(Journal(database).each())
+
+    def set_aside(self) -> set[str]:
+        """Return the keys of changes that are set aside after five attempts; the report names them."""
+        with self.seen() as database, database.read() as reading:
+            named = reading.execute(sa.select(quarantine.c.id, quarantine.c.attempts)).all()
+        assert all(row.attempts >= MAX_ATTEMPTS for row in named)
+        return {row.id.removeprefix("change ") for row in named}
+
+    def round(self) -> bool:
+        """Call and kill one command; return whether it died before its end."""
+        plan, lines = self.look()
+        verb = self.rng.choices(
+            ["apply", "undo", "pull", "scan", "plan", "run"], [10, 2, 2, 2, 2, 2]
+        )[0]
+        if verb == "apply" and plan is not None:
+            return self._apply(plan)
+        if verb == "undo" and (keys := self._done(lines)):
+            key = self.rng.choice(keys)
+            self.undone.add(key)
+            return self.strike("undo", key, "--yes", "--wait", "0", calls=5)
+        if verb in {"scan", "plan"}:
+            return self.strike(verb, calls=0)
+        return self.strike("pull" if verb == "pull" else "run", calls=8)
+
+    def _apply(self, plan: StoredPlan) -> bool:
+        waiting = [
+            one.key
+            for one in plan.plan.changes
+            if not one.automatic and one.key not in self.approved
+        ]
+        chosen = self.rng.sample(waiting, min(3, len(waiting)))
+        self.approved.update(chosen)
+        return self.strike(*self.applied(plan, chosen), calls=8)
+
+    def applied(self, plan: StoredPlan, keys: list[str], wait: int = 0) -> list[str]:
+        """Return the command that approves some changes of a plan and writes it."""
+        approving = [word for key in keys for word in ("--approve", key)]
+        return ["apply", plan.hash, "--yes", "--wait", str(wait), *approving]
+
+    def _done(self, lines: list[Line]) -> list[str]:
+        """Return what took effect and nobody asked yet to undo."""
+        return [
+            line.key
+            for line in lines
+            if line.state is State.VERIFIED and line.undoes is None and line.key not in self.undone
+        ]
+
+    def finish(self) -> None:
+        """Let the program come to the end of everything that was approved, and leave it alone."""
+        self.server.faults.clear()
+        for _ in range(6):
+            self.well("plan")
+            plan, lines = self.look()
+            assert plan is not None
+            # Approved before, in a plan that another one replaced since.
+            left = [one.key for one in plan.plan.changes if one.key in self.approved]
+            last = {line.key: line.state for line in lines}
+            if not left and UNDER_WAY.isdisjoint(last.values()):
+                return
+            done = self.calls(*self.applied(plan, left, wait=15))
+            assert done.returncode in {0, 1, 6}, done.stderr
+        raise AssertionError("what was approved does not come to an end")
+
+    def go_wrong(self) -> None:
+        """Let calls fail as calls fail."""
+        self.server.faults.add(parse_faults(yaml.safe_load(FAULTS)))
+
+
+def _text(value: Any) -> str:
+    return str(value or "").strip()
+
+
+def free_port() -> int:
+    """Return a port that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class Ledger(NamedTuple):
+    """What the journal says took effect."""
+
+    values: Counter[tuple[str, str, str]]
+    made: Counter[str]
+    closed: Counter[str]
+
+    @classmethod
+    def of(cls, lines: list[Line]) -> Ledger:
+        """Return what the verified lines say: each belongs to the last intent of its key."""
+        values, made, closed = Counter[tuple[str, str, str]](), Counter[str](), Counter[str]()
+        intent: dict[str, Line] = {}
+        for line in lines:
+            if line.state is State.INTENT:
+                intent[line.key] = line
+            elif line.state is State.VERIFIED:
+                match intent[line.key].change:
+                    case UpdateFields() as update:
+                        names = {"mobile": "phone"}
+                        # Where a name is written whole, its other half goes along unchanged.
+                        values.update(
+                            (update.ref.id, names.get(name, name), _text(value))
+                            for name, value in update.values.items()
+                            if _text(value) != _text(update.expected[name])
+                        )
+                    case CreateTask() as task:
+                        made[task.marker] += 1
+                    case CloseTask() as closing_:
+                        closed[closing_.task] += 1
+        return cls(values, made, closed)

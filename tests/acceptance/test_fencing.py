@@ -1,0 +1,286 @@
+"""Two daemons on one database: the second is refused, and one that lost its lease writes nothing more.
+
+A process that is stopped keeps its lease while another on the same machine can see that it lives.
+Here the first says that it runs in a place nobody else can look into, as a container does, and its
+lease lasts two seconds instead of five minutes: it is stopped in the midst of a write for longer,
+another takes over, and then it goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.acceptance.conftest import Account, Office
+from tests.acceptance.killing import KINDS, Aim, Deadly, KilledOffice, Ledger
+from tests.conftest import Cli
+
+pytestmark = pytest.mark.timeout(600)
+ROUNDS = int(os.environ.get("STEWARD_STOP_ROUNDS", "3"))
+"""Processes held up and overtaken, on each database."""
+SEED = int(os.environ.get("STEWARD_KILL_SEED", "0")) or secrets.randbits(32)
+TTL_SECONDS = 2
+SERVICE_SECONDS = 8
+"""The lease of the service, which it renews every second."""
+PATIENCE_SECONDS = 120
+ELSEWHERE = f"""
+from datetime import timedelta
+from crm_steward.daemon import service
+from crm_steward.store import lease
+lease._place = lambda: ""
+lease.hold.__wrapped__.__kwdefaults__["ttl"] = timedelta(seconds={TTL_SECONDS})
+service._LEASE = timedelta(seconds={SERVICE_SECONDS})
+service._STEP = timedelta(seconds=1)
+from crm_steward.cli.app import main
+main()
+"""
+"""The program, in a place of its own and with a short lease."""
+TRACED = """
+import json, os, re
+import sqlalchemy as sa
+WRITES = re.compile(r"\\s*(?:INSERT (?:OR \\w+ )?INTO|UPDATE|DELETE FROM)\\s+(\\w+)", re.I)
+@sa.event.listens_for(sa.engine.Engine, "begin")
+def begin(connection):
+    connection.info["traced"] = {"tables": [], "fenced": False}
+@sa.event.listens_for(sa.engine.Engine, "before_cursor_execute")
+def execute(connection, cursor, statement, *_):
+    traced = connection.info.get("traced")
+    if traced is None:
+        return
+    if written := WRITES.match(statement):
+        traced["tables"].append(written[1])
+    elif "leases.epoch = " in statement:
+        traced["fenced"] = not traced["tables"]
+@sa.event.listens_for(sa.engine.Engine, "commit")
+def commit(connection):
+    traced = connection.info.pop("traced", None)
+    if traced and traced["tables"]:
+        with open(os.environ["TRACED"], "a") as stream:
+            stream.write(json.dumps(traced) + chr(10))
+from crm_steward.cli.app import main
+main()
+"""
+"""The program; each write transaction that it commits is written down."""
+UNFENCED = {
+    # What a person decides, by a command of theirs: it takes no lease, and needs none.
+    "plans", "approvals", "halts", "snoozes", "decisions", "meta",
+    # The taking and the giving back of leases themselves.
+    "leases",
+    # That a plan was made.
+    "runs",
+    # The service's own table of when what was done, and the outbox, which a unique key protects.
+    "jobs", "outbox", "rulebooks",
+}  # fmt: skip
+
+
+def test_every_transaction_that_matters_is_fenced(
+    office: Office, account: Account, tmp_path: Path
+) -> None:
+    """Over the whole loop: what is read from CRMs, found, written and erased commits under an epoch."""
+    office()
+    env = {**os.environ, "TRACED": str(tmp_path / "traced")}
+    address = next(
+        row["properties"]["email"]
+        for row in account.contacts.values()
+        if row["properties"].get("email")
+    )
+
+    def traced(*arguments: str) -> None:
+        command = [sys.executable, "-c", TRACED, *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode in {0, 1}, (arguments, done.stderr)
+
+    for command in (
+        ["pull"], ["scan"], ["plan"], ["apply"], ["apply", "--yes", "--approve", "all"],
+        ["undo", "phone-e164", "--yes"], ["pull", "--full"], ["scan", "--changed"],
+        ["erase", "--email", address, "--yes"], ["journal", "purge"],
+    ):  # fmt: skip
+        traced(*command)
+    said = [json.loads(line) for line in (tmp_path / "traced").read_text("utf-8").splitlines()]
+
+    loose = [
+        set(one["tables"]) - UNFENCED
+        for one in said
+        if not one["fenced"] and "alembic_version" not in one["tables"]
+    ]
+    fenced = {table for one in said if one["fenced"] for table in one["tables"]}
+    assert [tables for tables in loose if tables] == []
+    assert {"contacts", "findings", "journal", "runs", "tombstones"} <= fenced
+
+
+@contextmanager
+def serving(url: str, folder: Path, kind: str, seed: str) -> Iterator[KilledOffice]:
+    """Give an office with a plan to write, whose CRM can hold a client up."""
+    server = Deadly(KINDS[kind].make(40 + 30 * ROUNDS, 3), KINDS[kind])
+    server.start()
+    try:
+        rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
+        office = KilledOffice(folder, url, kind, server, rng)
+        office.write()
+        for command in ("pull", "scan", "plan"):
+            office.well(command)
+        yield office
+    finally:
+        server.stop()
+    assert server.crashes == []
+
+
+@contextmanager
+def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the program elsewhere; it is ended with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", ELSEWHERE, *arguments],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until something is true, or the process ended."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def answers(port: int) -> bool:
+    """Return whether a service answers there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def writes(office: KilledOffice, since: int) -> list[str]:
+    """Return the calls since then that could have changed something."""
+    reading = re.compile(r"/search$|/batch/read$|/access-token-info$")
+    return [
+        f"{call['method']} {call['path']}"
+        for call in list(office.server.log)[since:]
+        if call["method"] != "GET" and not reading.search(call["path"])
+    ]
+
+
+@pytest.mark.timeout(180 + ROUNDS * 120)
+def test_a_process_that_was_held_up_writes_nothing_more(database_url: str, tmp_path: Path) -> None:
+    """Stopped in the midst of a write, overtaken, continued: no call, no line, exit code 8."""
+    print(f"STEWARD_KILL_SEED={SEED}")  # noqa: T201 -- pytest shows it when it fails
+    overtaken = 0
+    with serving(database_url, tmp_path, "hubspot", f"{SEED}-{database_url[:6]}") as office:
+        while overtaken < ROUNDS:
+            plan, _ = office.look()
+            assert plan is not None
+            keys = [one.key for one in plan.plan.changes if one.key not in office.approved][:6]
+            assert keys, "nothing is left to write"
+            office.approved.update(keys)
+            with started(tmp_path, *office.applied(plan, keys)) as first:
+                aim = Aim(call=office.rng.randint(1, 9), how="sent", sent=signal.SIGSTOP)
+                office.server.aim(aim, first.pid)
+                until(office.server.struck.is_set, first)
+                if not office.server.struck.is_set():
+                    continue  # it made fewer calls than that
+                office.server.aim(Aim())
+                # The lease is taken after the first calls at the latest; a living one keeps it.
+                time.sleep(TTL_SECONDS + 0.5)
+                second = office.calls(*office.applied(plan, []))
+                assert second.returncode in {0, 1, 6}, second.stderr
+                _, before = office.look()
+                calls = len(office.server.log)
+                first.send_signal(signal.SIGCONT)
+                _, said = first.communicate(timeout=PATIENCE_SECONDS)
+            assert writes(office, calls) == []
+            _, after = office.look()
+            assert after == before, "a line of a stale epoch"
+            assert first.returncode == 8, said
+            assert "took over" in said
+            assert "Traceback" not in said
+            overtaken += 1
+            office.well("plan")
+        office.finish()
+        _, lines = office.look()
+    said_ = Ledger.of(lines)
+    assert office.server.idle == []
+    assert office.server.values == said_.values
+    assert set(said_.made.values()) <= {1}
+    assert sum(office.server.made.values()) == said_.made.total()
+    epochs = [line.epoch for line in lines]
+    assert epochs == sorted(epochs)
+
+
+def test_a_second_process_is_refused_while_the_first_lives(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Also while it is stopped, and for as long as that lasts: one clear line, exit code 8."""
+    with serving(database_url, tmp_path, "hubspot", f"{SEED}") as office:
+        plan, _ = office.look()
+        assert plan is not None
+        here = ELSEWHERE.replace('lease._place = lambda: ""\n', "")
+        command = [sys.executable, "-c", here, *office.applied(plan, [])]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
+            office.server.aim(Aim(call=3, how="sent", sent=signal.SIGSTOP), first.pid)
+            until(office.server.struck.is_set, first)
+            office.server.aim(Aim())
+            time.sleep(TTL_SECONDS + 0.5)
+            refused = [office.calls(*one) for one in (["pull"], office.applied(plan, []))]
+            first.send_signal(signal.SIGCONT)
+            assert first.wait(PATIENCE_SECONDS) in {0, 1}
+
+    assert [one.returncode for one in refused] == [8, 8]
+    for one in refused:
+        (line,) = one.stderr.strip().splitlines()
+        assert f":{first.pid}) is writing on this database" in line
+
+
+def test_a_second_service_is_refused_or_takes_over(
+    database_url: str, tmp_path: Path, steward: Cli
+) -> None:
+    """SQLite: the lock of the system. PostgreSQL: a stopped one elsewhere ends with 8 when it wakes."""
+    with (
+        serving(database_url, tmp_path, "hubspot", f"{SEED}") as office,
+        started(tmp_path, "run") as first,
+    ):
+        until(lambda: bool(office.server.log), first)
+        busy = steward("run")
+        first.send_signal(signal.SIGSTOP)
+        time.sleep(SERVICE_SECONDS + 0.5)
+        if database_url.startswith("sqlite"):
+            still = steward("run")
+            assert still.returncode == 8, still.stderr
+            first.send_signal(signal.SIGCONT)
+            first.send_signal(signal.SIGTERM)
+            assert first.wait(PATIENCE_SECONDS) == 0
+        else:
+            office.write()  # another port: the first still holds its own
+            with started(tmp_path, "run") as other:
+                until(lambda: answers(office.port), other)
+                calls = len(office.server.log)
+                other.send_signal(signal.SIGSTOP)
+                first.send_signal(signal.SIGCONT)
+                _, said = first.communicate(timeout=PATIENCE_SECONDS)
+                assert (first.returncode, writes(office, calls)) == (8, []), said
+                assert "took over" in said
+
+    assert busy.returncode == 8, busy.stderr
+    assert len(busy.stderr.strip().splitlines()) == 1
