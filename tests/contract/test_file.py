@@ -119,7 +119,6 @@ class TestCsv(ConnectorContract):
         """Give a CSV."""
         return FileAccount(tmp_path / "contacts.csv", rows=2300)
 
-
     @pytest.fixture
     def few(self, tmp_path: Path) -> SandboxAccount:
         """Give one of a page."""
