@@ -23,7 +23,6 @@ from crm_steward.model import (
     change_key,
 )
 from crm_steward.store.database import Database
-from crm_steward.store.halts import Halts
 from crm_steward.store.journal import Journal, Line, State
 from crm_steward.store.lease import WRITER
 from crm_steward.store.mirror import Mirror
@@ -92,14 +91,14 @@ class Watched(FakeCrm):
     Args:
         database: Gives the database as it is on disk now.
         now: Our clock; the CRM's own is `clock`, and does not jump.
-        stop_file: Where it would be.
+        halts: Gives what stops writing now.
         sent: Everything that took effect, in order.
         hidden: Records that reading leaves out: the source shrank.
     """
 
     database: Callable[[], Database] = field(kw_only=True)
     now: Callable[[], datetime] = field(kw_only=True)
-    halts: Callable[[], Halts] = field(kw_only=True)
+    halts: Callable[[], tuple[Halt, ...]] = field(kw_only=True)
     sent: list[Effect] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
     touched: dict[str, int] = field(default_factory=dict)
@@ -183,7 +182,7 @@ class Watched(FakeCrm):
         with self.database().read() as reading:
             held = sa.select(leases.c.epoch).where(leases.c.name == WRITER)
             epoch = reading.execute(held).scalar_one()
-        self._let_go = _Sent(self.now(), epoch, self.halts().standing())
+        self._let_go = _Sent(self.now(), epoch, self.halts())
         return super()._attempt(change, fault)
 
     def _do(self, change: Change) -> str:

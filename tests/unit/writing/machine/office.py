@@ -16,7 +16,16 @@ from tests.unit.writing.machine.crm import LAG, NAME, Effect, Watched
 from tests.unit.writing.machine.post import Postbox
 
 from crm_steward.connect.protocol import Capability
-from crm_steward.model import Ability, BusyError, Contact, Finding, RecordRef, Severity
+from crm_steward.model import (
+    Ability,
+    BusyError,
+    Cause,
+    Contact,
+    Finding,
+    Halt,
+    RecordRef,
+    Severity,
+)
 from crm_steward.pull import pull
 from crm_steward.report.deliver import deliver
 from crm_steward.report.message import message_id
@@ -25,13 +34,13 @@ from crm_steward.rules import RuleBook
 from crm_steward.settings import Halting, Limits, Mail
 from crm_steward.store.backup import copy_to
 from crm_steward.store.findings import Findings
-from crm_steward.store.halts import Halts
 from crm_steward.store.lease import Holder, Lease, hold
 from crm_steward.store.outbox import Outbox
 from crm_steward.store.plans import Plans, StoredPlan
 from crm_steward.store.restored import Restored
 from crm_steward.store.restoring import restore
 from crm_steward.store.runs import Runs
+from crm_steward.store.tables import halts
 from crm_steward.store.tombstones import Tombstones
 from crm_steward.store.vault import TokenKey
 from crm_steward.testing.mortal import Crash, Mortal, spared
@@ -135,7 +144,7 @@ class Office:
             on_call=self._step,
             database=lambda: self.database,
             now=self.now,
-            halts=lambda: Halts(self.database, self.stop_file),
+            halts=self._halts,
         )
         self.post = Postbox(lambda: self._step("mail"))
         self.copies: list[Kept] = []
@@ -173,6 +182,16 @@ class Office:
         finally:
             self.database.close()
             self.database, self.on_step = mine, step
+
+    def _halts(self) -> tuple[Halt, ...]:
+        """Return what stops writing, as it stands on disk: the code under test is not asked."""
+        query = sa.select(halts).where(halts.c.ended_at.is_(None))
+        with self.database.read() as reading:
+            rows = [dict(row) for row in reading.execute(query).mappings()]
+        found = [Halt(**{**row, "cause": Cause(row["cause"])}) for row in rows]
+        if self.stop_file.exists():
+            found.append(Halt(cause=Cause.FILE, reason="it exists", by="", at=self.now()))
+        return tuple(found)
 
     # Time.
 
