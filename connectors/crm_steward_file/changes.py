@@ -91,7 +91,7 @@ class Batch:
 
     def write(self) -> None:
         """Write the copy, if there is anything to write."""
-        if not self._entries:
+        if not self._entries and not self._cells:  # the log may have come before the copy
             return
         state = self._state
         copy = state.copy

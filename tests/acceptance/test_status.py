@@ -134,6 +134,7 @@ def test_a_source_that_shrank_and_a_service_that_is_gone(
         letter = box.claim("1", long_ago)
         assert letter is not None
         box.fail(letter, "550")
+        box.add(id="2", recipient="a@example.net", **{**texts, "period": "alert-000001"})  # type: ignore[arg-type] # same
 
     parts = looked(steward, 1)
 

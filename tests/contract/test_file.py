@@ -83,12 +83,12 @@ class FileAccount(SandboxAccount):
 
     def _log(self) -> list[list[str]]:
         if self._path.suffix == ".csv":
-            path = self._path.with_name("contacts.changes.csv")
+            path = self._path.with_name(f"{self._path.stem}.changes.csv")
             if not path.exists():
                 return []
             with path.open(encoding="utf-8-sig", newline="") as file:
                 return list(csv.reader(file))[1:]
-        path = self._path.with_name("contacts.corrected.xlsx")
+        path = self._path.with_name(f"{self._path.stem}.corrected.xlsx")
         if not path.exists():
             return []
         sheet = openpyxl.load_workbook(path)["Changes"]
@@ -119,6 +119,11 @@ class TestCsv(ConnectorContract):
         """Give a CSV."""
         return FileAccount(tmp_path / "contacts.csv", rows=2300)
 
+    @pytest.fixture
+    def few(self, tmp_path: Path) -> SandboxAccount:
+        """Give one of a page."""
+        return FileAccount(tmp_path / "few.csv", rows=120)
+
 
 class TestXlsx(ConnectorContract):
     """A workbook."""
@@ -127,3 +132,8 @@ class TestXlsx(ConnectorContract):
     def account(self, tmp_path: Path) -> SandboxAccount:
         """Give a workbook."""
         return FileAccount(tmp_path / "contacts.xlsx", rows=230)
+
+    @pytest.fixture
+    def few(self, tmp_path: Path) -> SandboxAccount:
+        """Give a small one."""
+        return FileAccount(tmp_path / "few.xlsx", rows=60)

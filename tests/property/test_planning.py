@@ -26,6 +26,7 @@ from crm_steward.model import (
     ArchiveRecord,
     CreateTask,
     MergeRecords,
+    Plan,
     UpdateFields,
     Value,
     change_key,
@@ -227,4 +228,8 @@ def test_a_plan_reads_back_as_it_was_made(seed: int, book: RuleBook, limits: Lim
         assert json.loads(made.to_text()) == made.to_json()
         assert made.to_text() == json.dumps(made.to_json(), sort_keys=True, ensure_ascii=False)
         assert not stored.altered
+        otherwise = Plan.from_text(json.dumps(made.to_json(), indent=1))
+        assert (otherwise.to_json(), otherwise.hash) == (made.to_json(), made.hash)
+        with pytest.raises(ValueError, match="line 1"):
+            Plan.from_text(made.to_text()[:-1])
         assert replace(stored.plan, mirror="another").hash != made.hash

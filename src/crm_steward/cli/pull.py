@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,12 +71,11 @@ def pull_command(
     from crm_steward.model import utc_now
     from crm_steward.pull import pull
     from crm_steward.settings import key_of, vault_of
-    from crm_steward.store.clocks import said
+    from crm_steward.store.clocks import off, said
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
     from crm_steward.store.tombstones import Tombstones
-    from crm_steward.writing.canary import read_back
-    from crm_steward.writing.timing import note_clock
+    from crm_steward.writing.revisit import revisit
 
     if new_account and not connection:
         raise typer.BadParameter("name it with --connection.", param_hint="--new-account")
@@ -117,18 +115,18 @@ def pull_command(
                     stones=Tombstones(database, key_of(settings)),
                     new_account=lease if new_account else None,
                 )
-                if note_clock(database, name, calls.ahead):
-                    skewed.append((name, said(calls.ahead or timedelta(0))))
-                read_back(
+                revisit(
                     database,
                     name,
                     connector,
                     lease,
-                    limits=settings.limits,
-                    percent=settings.halt.percent,
-                    settle_after=spec_of(configured.kind).settle_after,
+                    settings=settings,
+                    spec=spec_of(configured.kind),
+                    ahead=calls.ahead,
                     now=utc_now(),
                 )
+                if calls.ahead is not None and off(calls.ahead):
+                    skewed.append((name, said(calls.ahead)))
     for name, ahead in skewed:
         typer.echo(
             f"crm-steward: {name}: its clock and this machine's are apart ({ahead}); what counts by age "

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
-from datetime import timedelta
 
 import structlog
 
@@ -30,7 +29,6 @@ from crm_steward.report import deliver, queue_alerts, queue_weekly
 from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
 from crm_steward.settings import Settings, key_of, vault_of
-from crm_steward.store.clocks import Clocks, off, said
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
@@ -39,13 +37,12 @@ from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.tombstones import Tombstones
 from crm_steward.writing.apply import apply_plan
-from crm_steward.writing.canary import read_back
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.plan import make_plan, store_plan
 from crm_steward.writing.reconcile import reconcile
+from crm_steward.writing.revisit import revisit
 from crm_steward.writing.settle import settle
 from crm_steward.writing.targets import Target, Targets
-from crm_steward.writing.timing import note_clock
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -116,17 +113,7 @@ class Work:
                 progress=lambda _done, _total: self._page_stored(lease),
                 stones=Tombstones(self._database, key_of(self._settings)),
             )
-            self._compare_clocks(name)
-            read_back(
-                self._database,
-                name,
-                connector,
-                lease,
-                limits=self._settings.limits,
-                percent=self._settings.halt.percent,
-                settle_after=spec_of(configured.kind).settle_after,
-                now=self._clock(),
-            )
+            self._revisit(name, connector, lease)
         for outcome in ("new", "changed", "gone", "merged", "poison", "missed", "reappeared"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
         for line in counts.missing:
@@ -144,17 +131,21 @@ class Work:
         elif counts.new or counts.changed or counts.gone:
             self._nudge("scan-changed")
 
-    def _compare_clocks(self, name: str) -> None:
-        """Keep how far the CRM's clock is from ours; one alarm when they begin to be apart."""
-        before = Clocks(self._database).ahead().get(name)
-        ahead = self._calls[name].ahead
-        if note_clock(self._database, name, ahead) and not off(before):
-            _log.error(
-                "the clocks are apart: what counts by age waits",
-                connection=name,
-                ahead=said(ahead or timedelta(0)),
-                remedy="Set the clock of this machine right (NTP).",
-            )
+    def _revisit(self, name: str, connector: Connector, lease: Lease) -> None:
+        """Compare clocks and read canaries back; one alarm when the clocks begin to be apart."""
+        apart = revisit(
+            self._database,
+            name,
+            connector,
+            lease,
+            settings=self._settings,
+            spec=spec_of(self._settings.connections[name].kind),
+            ahead=self._calls[name].ahead,
+            now=self._clock(),
+        )
+        if apart:
+            why = f"ahead by {apart}; set this machine's clock right (NTP)"
+            _log.error("the clocks are apart: what counts by age waits", connection=name, why=why)
             self._nudge("report")
 
     def _reload(self) -> RuleBook:
@@ -196,12 +187,8 @@ class Work:
             not_examined=counts.not_examined,
         )
         for rule, figures in counts.jumped.items():
-            _log.error(
-                "a rule found far more than usual and only reports now",
-                rule=rule,
-                figures=figures,
-                remedy=f"Look at what it found; if it is right: crm-steward accept {rule}",
-            )
+            why = f"it found {figures}; if that is right: crm-steward accept {rule}"
+            _log.error("a rule that found far more than usual only reports now", rule=rule, why=why)
             self._nudge("report")
         if not changed or counts.new or counts.reopened or counts.resolved:
             self._nudge("apply")

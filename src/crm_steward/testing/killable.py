@@ -105,7 +105,7 @@ def _closing(supply: Supply) -> CloseTask:
 
 
 def _closed(account: SandboxAccount, _connector: Connector, change: Change) -> int:
-    return len(account.tasks(change.ref.id)) - len(account.open_tasks(change.ref.id))
+    return int(not account.open_tasks(change.ref.id))
 
 
 def _suppression(supply: Supply) -> SuppressChannel:

@@ -19,6 +19,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
 from crm_steward.store.halts import Halts
 from crm_steward.store.journal import Journal, Standing, State
+from crm_steward.store.lifted import found_anew
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.plans import Approval, Plans, PlanStatus, StoredPlan
 from crm_steward.store.snoozes import Snoozes
@@ -146,6 +147,8 @@ def select(
     """
     journal, changes = Journal(database), stored.plan.changes
     standings = journal.standings([planned.key for planned in changes])
+    anew = found_anew(database, standings)
+    standings = {key: one for key, one in standings.items() if key not in anew}
     busy = touched(standing.intent.change for standing in journal.under_way())
     approvals = Plans(database).approvals(stored.hash)
     aside = Aside.of(database, now)

@@ -168,14 +168,16 @@ def read_back(
 def _judged(canary: Canary, wrote: Iterable[Wrote], percent: float) -> Canary:
     """Say how many went wrong, if too many did."""
     ended = [one for one in wrote if one.state in _ENDED]
-    undone = [one for one in ended if canary.seen.get(one.key) == Status.ABSENT.value]
-    bad = [
-        one
+    undone = any(canary.seen.get(one.key) == Status.ABSENT.value for one in ended)
+    # By records: what is refused for one of its fields is refused for all that travel with it.
+    touched = {one.ref for one in ended}
+    bad = {
+        one.ref
         for one in ended
         if one.state is not State.VERIFIED or canary.seen.get(one.key, _FINE) != _FINE
-    ]
-    many = len(bad) >= _FEW and len(bad) * 100 > percent * len(ended)
-    return replace(canary, fault=f"{len(bad)}/{len(ended)}" if undone or many else "")
+    }
+    many = len(bad) >= _FEW and len(bad) * 100 > percent * len(touched)
+    return replace(canary, fault=f"{len(bad)}/{len(touched)}" if undone or many else "")
 
 
 _FINE = Status.VERIFIED.value

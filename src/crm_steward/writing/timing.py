@@ -12,18 +12,10 @@ from datetime import timedelta
 from crm_steward.model import ArchiveRecord, ClockError, PlannedChange, RecordRef
 from crm_steward.rules import Rule
 from crm_steward.rules.ages import by_age
-from crm_steward.store.clocks import Clocks, off, said
-from crm_steward.store.database import Database
+from crm_steward.store.clocks import off, said
 from crm_steward.writing.targets import Target
 from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why
-
-
-def note_clock(database: Database, connection: str, ahead: timedelta | None) -> bool:
-    """Keep how far a CRM's clock is ahead, where it told, and return whether one of us is wrong."""
-    if ahead is not None:
-        Clocks(database).note(connection, ahead)
-    return off(ahead)
 
 
 def aged_rules(rules: Iterable[Rule]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from crm_steward.model import Change, MergeRecords, RecordRef, change_key
 from crm_steward.store.attempts import records_tried
 from crm_steward.store.database import Database
 from crm_steward.store.journal import UNDER_WAY, Journal, Standing, State
+from crm_steward.store.lifted import found_anew
 from crm_steward.store.redirects import merged_away
 from crm_steward.writing.aside import Aside
 from crm_steward.writing.compare import members, touched
@@ -50,8 +51,10 @@ class History:
                 keys.update((one.key, *one.instead, *first_keys(one.made)))
         merging = any(isinstance(one.made, MergeRecords) for one in candidates)
         away = merged_away(database) if merging else frozenset[RecordRef]()
-        aside = Aside.of(database, now)
-        return cls(journal, known, journal.standings(keys), busy, away, aside)
+        standings = journal.standings(keys)
+        anew = found_anew(database, standings)
+        standings = {key: one for key, one in standings.items() if key not in anew}
+        return cls(journal, known, standings, busy, away, Aside.of(database, now))
 
     def forbids(self, candidate: Candidate, rest: Candidate) -> tuple[Why, str] | None:
         """Return why a change must not be tried (again), or None.

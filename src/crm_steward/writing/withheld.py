@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -133,10 +133,6 @@ class LeftOut(Sequence[Withheld]):
         self._why.append(number)
         self._findings.append(finding)
         self._refs.append(ref)
-
-    def only(self, asked: Callable[[str, RecordRef], bool]) -> LeftOut:
-        """Return those whose rule and record `asked` says yes to."""
-        return LeftOut(one for one in self if asked(one.rule, one.ref))
 
     def summary(self) -> Counter[_Reason]:
         """Return how many changes of which rule were left out for which reason (and detail)."""

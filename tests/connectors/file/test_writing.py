@@ -316,6 +316,8 @@ def test_a_stop_between_log_and_copy_is_made_good(
     assert _statuses(connector.settle([NAME])) == [Status.ABSENT]
     assert _statuses(connector.apply([NAME])) == [Status.VERIFIED]
     assert [entry["after"] for entry in _log(path)] == ["+33612345678", "Dupont"]
+    # It once was not: nothing was new in the log, so the copy was taken for written.
+    assert connector.get([NAME.ref])[NAME.ref].last_name == "Dupont"
     assert not list(path.parent.glob(".*.tmp"))
 
 

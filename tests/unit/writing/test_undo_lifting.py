@@ -134,6 +134,21 @@ def test_the_rule_does_not_suppress_again_what_was_lifted(small: World) -> None:
     assert _mailable(small)
 
 
+def test_what_is_found_anew_after_a_lifting_is_suppressed_again(silenced: World) -> None:
+    """The finding was put right and stands again later: that is no longer the mistake."""
+    silenced.undo("silence", loosening=loosening(1))
+    silenced.crm.edit("1", job_title="Baker")
+    silenced.run()
+    assert _mailable(silenced)
+    silenced.clock.forward(days=1)
+    silenced.crm.edit("1", job_title=None)
+
+    silenced.run()
+
+    assert not _mailable(silenced)
+    assert len(silenced.would_undo("silence").lifts) == 1
+
+
 def test_lifting_is_undone_by_suppressing(small: World) -> None:
     """The run that lifted is taken back like any other, and that needs no further word."""
     counts = small.undo("silence", loosening=loosening(1))

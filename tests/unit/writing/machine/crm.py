@@ -146,14 +146,13 @@ class Watched(FakeCrm):
     def read(self, since: Cursor | None) -> Iterator[Page]:
         """Bring what was touched after the cursor, in pages, oldest first."""
         self._call("read")
-        after = int(since or 0)
-        last = self._edits
-        names = sorted((n for n in self.touched if self.touched[n] > after), key=self.touched.get)  # type: ignore[arg-type]
-        names = [name for name in names if name not in self.hidden]
+        after, last = int(since or 0), self._edits
+        numbers = {n: at for n, at in self.touched.items() if at > after and n not in self.hidden}
+        names = sorted(numbers, key=lambda name: numbers[name])
         for start in range(0, len(names), _PAGE):
             page = names[start : start + _PAGE]
             over = start + _PAGE >= len(names)
-            yield self._page(page, last if over else self.touched[page[-1]], over=over)
+            yield self._page(page, last if over else numbers[page[-1]], over=over)
             self.on_call("page")
         if not names:
             yield self._page([], last, over=True)
