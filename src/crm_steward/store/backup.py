@@ -88,7 +88,8 @@ def _verified(part: Path, key: str) -> Copied:
     """
     try:
         copied = examined(part, key)
-        with Database.open(cipher.DatabaseUrl.keyed(f"sqlite:///{part}", key)) as copy:
+        url = f"sqlite:///{part}"
+        with Database.open(cipher.DatabaseUrl.keyed(url, key) if key else url) as copy:
             return replace(copied, fault=verify(copy).fault)
     except InputError as error:
         raise StoreError(

@@ -316,11 +316,11 @@ def _explained(place: str) -> Iterator[None]:
 
 
 def _from_driver(trace: TracebackType | None) -> bool:
-    """Return whether the innermost frame is SQLAlchemy's: it called the driver."""
+    """Return whether the innermost frame is SQLAlchemy's, or ours here: it called the driver."""
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     name = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-    return str(name).startswith("sqlalchemy.")
+    return name == __name__ or str(name).startswith("sqlalchemy.")
 
 
 def store_error(place: str, said: str) -> StoreError:
