@@ -176,7 +176,9 @@ def _held(path: Path, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         with closing(cipher.connect(path, key, read_only=True)) as held:
             rows = held.execute(f"SELECT {', '.join(names)} FROM tombstones").fetchall()
-    except (*cipher.errors(key), UnicodeDecodeError):  # the driver's own messages quote the damage
+    except UnicodeDecodeError:  # the driver's own messages quote the damage
+        return
+    except cipher.errors(key):
         return
     for row in rows:
         yield row[0], dict(zip(names, row, strict=True))

@@ -23,7 +23,9 @@ RUNS = 4
 TIMES = 3
 """How many times more than usual is a jump …"""
 PERCENT = 1
-"""… if it is also more than this share of all contacts."""
+"""… if it is also more than this share of all contacts …"""
+FEW = 10
+"""… and more than a canary may touch: a handful in a small base is no slip."""
 
 _JUMP = "jump:"
 
@@ -157,4 +159,4 @@ def _usual(rule: str, past: Iterable[Run], before: Jump | None) -> float | None:
 
 
 def _jumps(number: int, usual: float, base: int) -> bool:
-    return number > TIMES * usual and number * 100 > PERCENT * base
+    return number > max(TIMES * usual, FEW) and number * 100 > PERCENT * base
