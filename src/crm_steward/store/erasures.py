@@ -173,12 +173,12 @@ def _held(path: Path, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if not path.exists():
         return
     names = [column.name for column in tombstones.columns]
+    # The driver's own messages quote the damage, which may be no text.
+    refused: tuple[type[Exception], ...] = (*cipher.errors(key), UnicodeDecodeError)
     try:
         with closing(cipher.connect(path, key, read_only=True)) as held:
             rows = held.execute(f"SELECT {', '.join(names)} FROM tombstones").fetchall()
-    except UnicodeDecodeError:  # the driver's own messages quote the damage
-        return
-    except cipher.errors(key):
+    except refused:
         return
     for row in rows:
         yield row[0], dict(zip(names, row, strict=True))
