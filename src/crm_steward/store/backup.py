@@ -88,7 +88,7 @@ def _verified(part: Path, key: str) -> Copied:
     """
     try:
         copied = examined(part, key)
-        with Database.open(cipher.DatabaseUrl.keyed(f"sqlite:///{part}", key)) as copy:
+        with Database.open(cipher.url_of(part, key)) as copy:
             return replace(copied, fault=verify(copy).fault)
     except InputError as error:
         raise StoreError(
