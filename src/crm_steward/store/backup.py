@@ -88,8 +88,7 @@ def _verified(part: Path, key: str) -> Copied:
     """
     try:
         copied = examined(part, key)
-        url = f"sqlite:///{part}"
-        with Database.open(cipher.DatabaseUrl.keyed(url, key) if key else url) as copy:
+        with Database.open(cipher.url_of(part, key)) as copy:
             return replace(copied, fault=verify(copy).fault)
     except InputError as error:
         raise StoreError(

@@ -52,6 +52,12 @@ class DatabaseUrl(str):
         return made
 
 
+def url_of(path: Path, key: str) -> str:
+    """Return the URL of a SQLite file, with its key where it has one."""
+    url = f"sqlite:///{path}"
+    return DatabaseUrl.keyed(url, key) if key else url
+
+
 def key_in(url: str) -> str:
     """Return the key that comes with a URL; empty when its file is not encrypted."""
     return url.key if isinstance(url, DatabaseUrl) else ""

@@ -18,7 +18,6 @@ from pathlib import Path
 from crm_steward.model import BusyError, StewardError, StoreError
 from crm_steward.store import cipher
 from crm_steward.store.backup import Copied, examined, key_of_copy, synced
-from crm_steward.store.cipher import DatabaseUrl
 from crm_steward.store.database import Database
 from crm_steward.store.erasures import Replayed, known_erasures, replay
 from crm_steward.store.lease import hold
@@ -64,12 +63,12 @@ def restore(file: Path, path: Path, key: TokenKey, *, now: datetime, database_ke
     with _explained(path, database_key):
         path.parent.mkdir(parents=True, exist_ok=True)
         present = key_of_copy(path, database_key)
-        _quiet(_url(path, present))
+        _quiet(cipher.url_of(path, present))
         erasures = known_erasures(path, present)
         staged = path.with_name(f".{path.name}.restoring")
         try:
             _stage(file, staged, database_key)
-            with Database.open(_url(staged, database_key)) as database:
+            with Database.open(cipher.url_of(staged, database_key)) as database:
                 begin(database, made_at=copied.made_at, now=now)
                 with hold(database) as lease:
                     stones = Tombstones(database, key)
@@ -83,11 +82,6 @@ def restore(file: Path, path: Path, key: TokenKey, *, now: datetime, database_ke
             for ending in ("", *_BESIDE):
                 staged.with_name(staged.name + ending).unlink(missing_ok=True)
     return Put(copied=copied, aside=aside, replayed=replayed)
-
-
-def _url(path: Path, key: str) -> str:
-    url = f"sqlite:///{path}"
-    return DatabaseUrl.keyed(url, key) if key else url
 
 
 def _stage(file: Path, staged: Path, key: str) -> None:
