@@ -150,10 +150,10 @@ _SLOW = """
 import sqlite3, sys, time
 from crm_steward.store import backup
 verified = backup._verified
-def slow(part):
+def slow(part, key):
     print("copied", flush=True)
     time.sleep(60)
-    return verified(part)
+    return verified(part, key)
 backup._verified = slow
 from crm_steward.cli.app import main
 main()
