@@ -74,9 +74,9 @@ def test_every_action_is_planned_approved_and_written(
         f"hubspot:{ids['twin']}",
         "ne plus contacter par e-mail",
         "silence@example.org",
-        "seule une personne peut la lever",
+        "seule une personne peut la faire lever",
         "vers la corbeille",
-        "restaurable",
+        "peut revenir un temps",
         "extra.note",
         "nobody@example.com : personne d'actif",
     ):
