@@ -100,7 +100,10 @@ def test_the_loop_runs_over_four_crms(
         if line["state"] == "verified"
     }
     assert {(kind, what) for kind in KINDS for what in ("update", "task")} <= written
-    assert {line["state"] for line in lines} <= {"intent", "verified"}
+    # Two rules may silence two addresses of one contact, whom the CRM silences as a whole.
+    already = ("suppress", "conflict", "the channel is suppressed already")
+    told = {(line["kind"], line["state"], line["reason"]) for line in lines}
+    assert {one for one in told if one[1] not in {"intent", "verified"}} <= {already}
     seen = "".join(done.stdout + done.stderr for done in (*ended, applied))
     assert [secret for secret in secrets if secret in seen] == []
     held = (tmp_path / "steward.db").read_bytes()
