@@ -32,6 +32,7 @@ from crm_steward.model import CloseTask, CreateTask, UpdateFields
 from crm_steward.sandbox import Emulator, Request, Response, Server, parse_faults
 from crm_steward.store.database import Database
 from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Line, State
+from crm_steward.store.lease import hold
 from crm_steward.store.plans import Plans, StoredPlan
 from crm_steward.store.tables import quarantine
 from crm_steward.store.verifying import verify
@@ -397,6 +398,13 @@ class KilledOffice:
             for line in lines
             if line.state is State.VERIFIED and line.undoes is None and line.key not in self.undone
         ]
+
+    def prove(self) -> None:
+        """Let the rules be no canaries any more: undoing what one wrote would stop it."""
+        plan, _ = self.look()
+        assert plan is not None
+        with Database.open(self.url) as database, hold(database) as lease:
+            Journal(database).prove(dict(plan.plan.digests), lease)
 
     def finish(self) -> None:
         """Let the program come to the end of everything that was approved, and leave it alone."""

@@ -223,7 +223,7 @@ DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
 }
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_found_explained_and_restored(
     steward: Cli, office: Office, account: Account, tmp_path: Path, damage: str, seed: int

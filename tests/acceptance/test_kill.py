@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.killing import KINDS, Deadly, KilledOffice, Ledger
 
-from crm_steward.store.journal import State
+from crm_steward.store.journal import FRUITLESS, State
 
 ROUNDS = int(os.environ.get("STEWARD_KILL_ROUNDS", "200"))
 """Processes killed, over all databases and CRMs together."""
@@ -41,6 +41,7 @@ def test_nothing_is_lost_and_nothing_is_doubled(
         office.write()
         for command in ("pull", "scan", "plan"):
             office.well(command)
+        office.prove()
         office.go_wrong()
         tried = 0
         while office.kills.total() < rounds:
@@ -66,13 +67,14 @@ def test_nothing_is_lost_and_nothing_is_doubled(
     assert sum(server.made.values()) == made.total(), "a task that the journal does not know"
     assert set(made.values()) <= {1}, "a task was made twice"
     assert server.closed == said.closed
-    # Whatever was approved is done, unless somebody took it back.
+    # What was approved is done, or waits to be tried again, or is set aside: never half done.
     verified = Counter(line.key for line in lines if line.state is State.VERIFIED)
     assert max(verified.values()) == 1
-    lost = office.approved - verified.keys()
-    told = [(line.seq, line.state, line.kind, line.reason) for line in lines if line.key in lost]
-    # A change that five processes died with is set aside, and named: it may be what kills them.
-    assert lost == office.set_aside(), ("approved and lost", told)
+    last = {line.key: line.state for line in lines}
+    waiting = {key: last.get(key, State.ABSENT) for key in office.approved - verified.keys()}
+    assert set(waiting.values()) <= FRUITLESS, "approved and lost"
+    assert office.set_aside() <= waiting.keys()
+    print(f"{len(waiting)} of {len(office.approved)} wait")  # noqa: T201 -- the same
     taken_back = Counter(
         line.undoes for line in lines if line.state is State.VERIFIED and line.undoes
     )

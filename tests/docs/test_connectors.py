@@ -54,7 +54,7 @@ def test_the_example_keeps_the_contract() -> None:
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     skipped = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)
     lacking = ("lift email", "merge", "re-create", "undelete", "unmerge")
-    assert sorted(skipped) == [f"Acme CRM does not declare '{one}'" for one in lacking]
+    assert sorted(set(skipped)) == [f"Acme CRM does not declare '{one}'" for one in lacking]
     (passed,) = re.findall(r"(\d+) passed", done.stdout)
     assert int(passed) > 70
 

@@ -146,8 +146,8 @@ def asked_about_each(
     if isinstance(rest.made, CreateTask) and known and known.state is State.VERIFIED:
         return Why.TASK_STANDS, ""
     return (
-        tried.tried(known, busy, rest)
-        or tried.first_tried(rest, standings, busy)
+        tried.tried(known, busy, rest, history.aside)
+        or tried.first_tried(rest, standings, busy, history.aside)
         or tried.merged_already(rest, away)
         or tried.elsewhere(standings.get(key) for key in instead)
     )

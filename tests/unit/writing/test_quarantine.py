@@ -69,7 +69,7 @@ def test_one_poisoned_change_in_a_hundred_holds_up_nobody(any_world: World) -> N
         (name, 5, "the field takes no such value", "name-case", ("first_name",)) for name in POISON
     }
     with world.database.read() as reading:
-        said = coverage(reading, world.clock(), world.clock(), late=WAITS[-1])
+        said = coverage(reading, world.clock(), world.clock(), late=WAITS[-1], enabled={"crm"})
     assert said.set_aside == (("crm", "the field takes no such value", 2),)
     assert said.quarantined == ()
 
