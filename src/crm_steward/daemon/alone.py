@@ -38,6 +38,10 @@ def alone(database: Database, clock: Clock) -> Iterator[Lease | None]:
         yield None
 
 
+_NO_LOCK = "The lock file {path} cannot be written: {said}."
+_RIGHT = "Give this user the right to write in the database's folder."
+
+
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
     """Hold the lock beside a SQLite file, whether or not that can be opened.
@@ -51,16 +55,17 @@ def locked(database: Path) -> Iterator[None]:
         lock = FileLock(path, timeout=0, mode=0o600)
         lock.acquire()
     except Timeout as error:
+        if not Path(path).exists():
+            raise StoreError(
+                _NO_LOCK.format(path=path, said="it is not made"), hint=_RIGHT
+            ) from error
         raise BusyError(
             f"Another crm-steward runs on this database ({path} is locked).",
             hint="Stop it first; one service per database is enough.",
         ) from error
     except OSError as error:
         said = (error.strerror or type(error).__name__).lower()
-        raise StoreError(
-            f"The lock file {path} cannot be written: {said}.",
-            hint="Give this user the right to write in the database's folder.",
-        ) from error
+        raise StoreError(_NO_LOCK.format(path=path, said=said), hint=_RIGHT) from error
     try:
         yield
     finally:
