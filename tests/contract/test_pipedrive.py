@@ -83,6 +83,8 @@ class PipedriveAccount(SandboxAccount):
         return {key for key, row in persons.items() if row["deleted"] is None}
 
     def requests(self, verb: Verb) -> int:
+        if verb not in _CALLS:
+            return 0
         method, path = _CALLS[verb]
         made = (one for one in self._server.log if one["method"] == method)
         return sum(1 for one in made if re.search(path, one["path"]))

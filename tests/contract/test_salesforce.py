@@ -92,6 +92,8 @@ class SalesforceAccount(SandboxAccount):
         return {row["Id"] for row in self._crm.live("Contact")}
 
     def requests(self, verb: Verb) -> int:
+        if verb not in _PATHS:
+            return 0
         calls = (f"{entry['method']} {entry['path']}" for entry in self._server.log)
         return sum(re.search(_PATHS[verb], call) is not None for call in calls)
 

@@ -93,6 +93,8 @@ class ZohoAccount(SandboxAccount):
         return {row["id"] for row in self._crm.active()}
 
     def requests(self, verb: Verb) -> int:
+        if verb not in _CALLS:
+            return 0
         method, path = _CALLS[verb]
         return sum(
             re.fullmatch(method, entry["method"]) is not None
