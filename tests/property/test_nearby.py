@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -183,6 +184,7 @@ STEPS = 7
 
 
 @given(within=st.sampled_from(["everywhere", "connection"]), seed=st.integers(0, 2**32))
+@pytest.mark.timeout(900)
 @settings(max_examples=6)
 def test_a_scan_of_changes_finds_what_a_search_of_everything_would(within: str, seed: int) -> None:
     """Groups, levels and probabilities: after pulls, removals and decisions, scan after scan."""

@@ -190,7 +190,8 @@ def told(result: PlanResult) -> tuple[object, ...]:
     return made.to_json(), result.withheld, result.used, result.live, result.nobody
 
 
-@settings(max_examples=10)
+@pytest.mark.timeout(900)
+@settings(max_examples=6)
 @given(
     seed=st.integers(0, 10**9), book=BOOKS, limits=LIMITS, page=st.sampled_from([1, 2, 5, 2_000])
 )
@@ -215,7 +216,8 @@ def test_a_plan_is_what_the_slow_way_makes_of_the_same(
             event(f"withheld {one.why}")
 
 
-@settings(max_examples=5)
+@pytest.mark.timeout(900)
+@settings(max_examples=4)
 @given(seed=st.integers(0, 10**9), book=BOOKS, limits=LIMITS)
 def test_a_plan_reads_back_as_it_was_made(seed: int, book: RuleBook, limits: Limits) -> None:
     """What is stored, once as text, is the plan that was returned, and makes the hash it bears."""

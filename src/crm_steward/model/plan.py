@@ -160,7 +160,7 @@ class Plan:
             mirror=content["mirror"],
             rules=content["rules"],
             digests=content["digests"],
-            aged=tuple(content.get("aged", ())),
+            aged=tuple(content.get("timed", ())),
         )
 
     @property
@@ -199,7 +199,7 @@ class Plan:
             "rules": self.rules,
             "digests": dict(self.digests),
             # Left out where there are none, as plans that were stored before know no such key.
-            **({"aged": list(self.aged)} if self.aged else {}),
+            **({"timed": list(self.aged)} if self.aged else {}),
         }
 
 
