@@ -290,7 +290,8 @@ _REMEDIES = {
     "malformed": "The file is damaged. Stop the service, then restore the last backup: "
     "crm-steward restore FILE.",
     "not a database": "If it is something else, name another file in `database:`; if it has another "
-    "key, see `database_key`; if it is damaged, stop the service, then: crm-steward restore FILE.",
+    "key, see `database_key` (one without a key gets one by backup and restore); if it is damaged, stop "
+    "the service, then: crm-steward restore FILE.",
     "lock timeout": "Another program holds the database: stop it, then try again.",
     "locked": "Another program holds the database: stop it, then try again.",
     "disk i/o": "The disk fails or is full: check it; nothing was half written.",
