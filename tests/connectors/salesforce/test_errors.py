@@ -134,5 +134,5 @@ def test_a_fault_and_results_are_told_apart() -> None:
         b"</mergeResponse>" + end
     )
     assert refused
-    (merged,) = refused.merges()
+    (merged,) = refused.results()
     assert (merged.success, merged.code, merged.fields) == (False, "MERGE_FAILED", ("Email",))
