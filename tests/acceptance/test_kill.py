@@ -1,4 +1,7 @@
-"""kill -9, over and over, of the real program: nothing is lost, nothing is doubled, nothing breaks.
+"""kill -9, over and over, of the real program: nothing is doubled, half written or untold.
+
+What was approved and is not done at the end stands nowhere in the CRM and waits to be tried again;
+that it is done once its time has come is not shown here.
 
 The moments are random, drawn from a seed that is printed; STEWARD_KILL_SEED repeats the draws, not
 the scheduling of the machine. `make soak` asks for more rounds than the 200 of the usual run.
@@ -29,7 +32,7 @@ _LEFT = re.compile(r"\.part$|\.restoring|\.tmp$|-wal$|-shm$")
 def test_nothing_is_lost_and_nothing_is_doubled(
     database_url: str, tmp_path: Path, kind: str
 ) -> None:
-    """Each approved change takes effect once; the database and the journal stay whole throughout."""
+    """No change takes effect twice or unknown to the journal; database and journal stay whole."""
     rounds, seed = ROUNDS // 4, f"{SEED}-{kind}-{database_url[:6]}"
     print(f"STEWARD_KILL_SEED={SEED}")  # noqa: T201 -- pytest shows it when it fails
     emulator = KINDS[kind].make(5 * rounds + 60, 3)
