@@ -24,7 +24,8 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Account, Office
-from tests.acceptance.killing import KINDS, Aim, Deadly, KilledOffice, Ledger
+from tests.acceptance.deadly import KINDS, Aim, Deadly
+from tests.acceptance.killing import KilledOffice, Ledger
 from tests.conftest import Cli
 
 pytestmark = pytest.mark.timeout(600)
