@@ -13,11 +13,11 @@ from crm_steward.report.digest import (
     Example,
     Movement,
     OwnerShare,
-    Person,
     RuleShare,
     Sleep,
     Titles,
 )
+from crm_steward.report.groups import Person
 from crm_steward.store.database import chunked
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import connections, contacts, finding_refs, findings, snoozes

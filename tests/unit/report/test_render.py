@@ -29,13 +29,12 @@ from crm_steward.report.digest import (
     Digest,
     Example,
     Figure,
-    Group,
     Movement,
-    Person,
     RuleShare,
     Sleep,
     Trouble,
 )
+from crm_steward.report.groups import Group, Person
 from crm_steward.report.render import LARGEST, headline, heights, label, render
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
