@@ -33,7 +33,7 @@ $(VENV)/.dev: $(BIN)/crm-steward requirements-dev.lock
 demo: $(BIN)/crm-steward  ## Run the whole loop on four emulated CRMs and a French spreadsheet.
 	@$(BIN)/crm-steward demo --into demo
 
-test: $(VENV)/.dev  ## Run all tests; PostgreSQL ones need Debian's package postgresql.
+test: $(VENV)/.dev  ## Run all tests; those on PostgreSQL and in a browser need Debian's postgresql and chromium.
 	$(BIN)/pytest
 
 soak: $(VENV)/.dev  ## Run for hours: 1,000 processes killed (ROUNDS=), 200 overtaken (STOPS= per database), long Hypothesis runs.

@@ -134,7 +134,7 @@ def _as(digest: Digest, form: Format, language: str) -> str:
     if form is Format.JSON:
         return json.dumps(as_document(digest), ensure_ascii=False, indent=2) + "\n"
     mail = render(digest, language)
-    return mail.html if form is Format.HTML else mail.text
+    return mail.alone if form is Format.HTML else mail.text
 
 
 def _write(text: str, out: Path | None) -> None:

@@ -39,6 +39,13 @@ def compose(
     message["Content-Language"] = language
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    page = message.get_body(("html",))
+    if page is not None:
+        for one in mail.pictures:
+            named = f"<{one.name}>"
+            page.add_related(
+                one.png, "image", "png", cid=named, filename="trend.png", disposition="inline"
+            )
     return message.as_bytes().decode("ascii")
 
 

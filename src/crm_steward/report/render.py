@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
@@ -20,6 +21,7 @@ from crm_steward.report.digest import (
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
 from crm_steward.report.sayings import left_out, say
+from crm_steward.report.trend import HIGH, WIDE, Picture, picture
 from crm_steward.report.twins import SHOWN
 from crm_steward.report.waterfall import waterfall
 from crm_steward.report.words import Words, plain, safe_link
@@ -49,11 +51,22 @@ class Mail:
         subject: One line.
         html: A complete document.
         text: The same content as plain text.
+        pictures: What the document shows by `cid:`.
     """
 
     subject: str
     html: str
     text: str
+    pictures: tuple[Picture, ...] = ()
+
+    @property
+    def alone(self) -> str:
+        """The document with its pictures inside: for a browser; mail programs show none of those."""
+        html = self.html
+        for one in self.pictures:
+            inside = f"data:image/png;base64,{b64encode(one.png).decode()}"
+            html = html.replace(f"cid:{one.name}", inside)
+        return html
 
 
 def render(digest: Digest, language: str) -> Mail:
@@ -69,6 +82,7 @@ def render(digest: Digest, language: str) -> Mail:
         subject=words("subject", week=str(digest.week.number), headline=page["headline"]),
         html=html,
         text=environment().get_template("weekly.txt").render(page),
+        pictures=(page["trend_picture"],) if page["trend_picture"] else (),
     )
 
 
@@ -102,6 +116,9 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "undo": lambda fixes: f"crm-steward undo {quote(plain(fixes.run, 80))} --yes",
         "sentence": lambda text: text[:1].upper() + text[1:],
         "heights": heights,
+        "trend_picture": _picture(digest),
+        "wide": WIDE,
+        "high": HIGH,
         "first": digest.figures[0].before is None if digest.figures else True,
         "undoable": lambda item: item.kind if item.kind in _OWN_WAY else item.reversibility,
         "rules": digest.rules[:_RULES],
@@ -125,6 +142,14 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "judge": judge,
         "label": label,
     }
+
+
+def _picture(digest: Digest) -> Picture | None:
+    """Draw the headline's weeks."""
+    if not digest.figures:
+        return None
+    values = list(digest.figures[0].values.values())
+    return picture(values, heights(values, 100))
 
 
 def headline(digest: Digest, words: Words) -> str:
