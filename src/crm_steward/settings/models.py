@@ -11,6 +11,7 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -276,6 +277,16 @@ class Rules(_Block):
     retention periods. Without it, the shipped template."""
 
 
+def _collector(value: str) -> str:
+    """Refuse at the start what could not be sent to."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write a web address like http://localhost:4318/v1/traces")
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+        raise ValueError("it needs OpenTelemetry: pip install 'crm-steward[traces]'")
+    return value
+
+
 class Service(_Block):
     """The background service."""
 
@@ -290,6 +301,9 @@ class Service(_Block):
     standby: bool = False
     """Whether a second service on the same database waits, and takes over within 30 seconds when
     the first ends or dies. Without it, it ends at once with exit code 8."""
+    traces: Annotated[str, AfterValidator(_collector)] | None = None
+    """Where OpenTelemetry traces of jobs and of calls to CRMs are sent: OTLP over HTTP, such as
+    http://localhost:4318/v1/traces (needs the extra `traces`). Without it nothing is traced."""
 
 
 class Journal(_Block):
