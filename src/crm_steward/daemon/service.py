@@ -74,6 +74,9 @@ class Service:
         self._hung_up = threading.Event()
         self.renewing = False
         """Whether it ended only to begin anew with other settings."""
+        self.clean = True
+        """Whether every job came to its end. If not, its threads still wait for an answer; what
+        they were writing is settled at the next start."""
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._wanted: set[str] = set()
@@ -98,12 +101,8 @@ class Service:
         del signum
         self._hung_up.set()
 
-    def run(self) -> bool:
-        """Work until asked to stop.
-
-        Returns:
-            Whether every job came to its end in time. If not, its threads still wait for an
-            answer; what they were writing is settled at the next start.
+    def run(self) -> None:
+        """Work until asked to stop, or until another took over; `clean` says how jobs ended.
 
         Raises:
             BusyError: Another instance runs on this database, or took over.
@@ -118,7 +117,7 @@ class Service:
             self._obey_signals()
             lease = self._lead(held, database)
             if self._stop.is_set():
-                return True
+                return
             metrics = Metrics(
                 database,
                 clock=self._clock,
@@ -155,9 +154,8 @@ class Service:
             try:
                 self._watch(lease, ready)
             finally:
-                clean = self._end()
-        _log.info("stopped", clean=clean)
-        return clean
+                self.clean = self._end()
+        _log.info("stopped", clean=self.clean)
 
     def _lead(self, held: ExitStack, database: Database) -> Lease | None:
         """Be the only service at work; where the settings say so, wait for the one that is.

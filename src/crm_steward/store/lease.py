@@ -29,6 +29,12 @@ from crm_steward.store.tables import leases
 WRITER = "writer"
 """The lease under which changes are made to the CRMs."""
 
+HELD_UP_MS = 120_000
+"""PostgreSQL ends a transaction under a lease that stands still for so long: its process is stopped.
+
+Long enough for what a scan of a million contacts works out between two statements.
+"""
+
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -115,11 +121,12 @@ class Lease:
         """See that the lease is still ours; inside a write transaction it then stays so to the end.
 
         Transactions of ours do not wait for each other; whoever takes the lease waits for them all.
+        One whose process is stopped in the midst of it does not last: see `HELD_UP_MS`.
 
         Raises:
             BusyError: Somebody else took it meanwhile; the transaction must not commit.
         """
-        mine = sa.select(leases.c.epoch).where(*self._mine())
+        mine = sa.select(leases.c.epoch, *_not_for_ever(self.database)).where(*self._mine())
         query = mine.with_for_update(read=True, key_share=True)
         if reading.execute(query).one_or_none() is None:
             raise _lost()
@@ -237,8 +244,9 @@ def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: time
     now = clock()
     with database.write() as writing:
         if database.dialect == "postgresql":
-            # Whoever holds it may be stopped in the midst of a transaction, for ever.
+            # Whoever holds it may be stopped in the midst of a transaction.
             writing.execute(sa.text(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}"))
+            writing.execute(sa.select(*_not_for_ever(database)))
         row = lock(database, writing, name, taking=True)
         if row.holder and _held(Holder.parse(row.holder), row.expires_at, now):
             raise _busy(Holder.parse(row.holder))
@@ -246,6 +254,14 @@ def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: time
         taken = {"holder": str(holder), "epoch": epoch, "expires_at": now + ttl}
         writing.execute(sa.update(leases).where(leases.c.name == name).values(taken))
     return Lease(database, name, holder, epoch, ttl, clock, now)
+
+
+def _not_for_ever(database: Database) -> list[sa.ColumnElement[str]]:
+    """Return what lets PostgreSQL end a transaction that it is selected in, should that stand still."""
+    if database.dialect != "postgresql":
+        return []
+    name = "idle_in_transaction_session_timeout"
+    return [sa.func.set_config(name, str(HELD_UP_MS), True)]  # noqa: FBT003 -- for this transaction
 
 
 def lock(
