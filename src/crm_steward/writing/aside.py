@@ -42,7 +42,8 @@ class Aside:
 
     def holds(self, standing: Standing) -> bool:
         """Whether a change waits for a person."""
-        return standing.intent.key in self.keys and standing.state is not State.CONFLICT
+        untouched = standing.state in (State.CONFLICT, State.ALREADY)
+        return standing.intent.key in self.keys and not untouched
 
     def forbids(self, standing: Standing) -> tuple[Why, str] | None:
         """Return why a change that failed is not tried now, or None."""
