@@ -64,6 +64,13 @@ def report_command(
     send: Annotated[
         bool, typer.Option("--send", help="Mail it: once per week and recipient, ever.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="With --send: also what may have left before an older copy was restored.",
+        ),
+    ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Open the mail in your browser; nothing is sent.")
     ] = False,
@@ -72,7 +79,8 @@ def report_command(
     """Show or mail the weekly report.
 
     Without options it is printed as text. `--preview` shows the mail as your recipients will see it;
-    `--send` mails this week's report to everybody who has not had it yet.
+    `--send` mails this week's report to everybody who has not had it yet. After an older copy of the
+    database was restored, which does not know whether it has left, that takes `--again` as well.
     """
     from crm_steward.model import utc_now
     from crm_steward.report import collect
@@ -86,7 +94,7 @@ def report_command(
         if send:
             if week is not None:
                 raise typer.BadParameter("--send mails the current week's report only.")
-            _send(database, settings, book, recipients)
+            _send(database, settings, book, recipients, again=again)
             return
         digest = collect(database, settings, book, week=chosen, now=utc_now())
     named = recipients[0].language if to else None
@@ -162,17 +170,24 @@ def _preview(digest: Digest, language: str, out: Path | None) -> None:
 
 
 def _send(
-    database: Database, settings: Settings, book: RuleBook, recipients: tuple[Recipient, ...]
+    database: Database,
+    settings: Settings,
+    book: RuleBook,
+    recipients: tuple[Recipient, ...],
+    *,
+    again: bool,
 ) -> None:
     """Queue what is missing, send what is due, and say what became of it."""
     from crm_steward.model import ConfigError, MailError, Problem, utc_now
-    from crm_steward.report import deliver, queue
+    from crm_steward.report import deliver, may_have_left, notice_copy, queue
     from crm_steward.store.outbox import Outbox
 
     if not recipients:
         hint = "Add some under `report.recipients`, or name one with --to."
         raise ConfigError([Problem("nobody receives the report.", hint=hint)])
-    queued = queue(database, settings, book, recipients, utc_now())
+    notice_copy(database, utc_now)
+    unsure = not again and may_have_left(database, settings, utc_now())
+    queued = [] if unsure else queue(database, settings, book, recipients, utc_now())
     if settings.mail is None:  # queue has refused already
         return
     Outbox(database).hasten(utc_now())
@@ -180,6 +195,11 @@ def _send(
     out = console()
     if done.sent:
         out.print(f"Report sent to {done.sent} of {len(recipients)} recipients.")
+    elif unsure:
+        out.print(
+            "This week's report may have left before an older copy of the database was restored; "
+            "nothing was sent. To send it all the same: crm-steward report --send --again"
+        )
     elif not queued and not done.problems:
         out.print("Everybody has this week's report already; nothing was sent.")
     if done.problems:

@@ -12,7 +12,7 @@ from crm_steward.report.collect import collect, current_week
 from crm_steward.report.deliver import Deliveries, deliver
 from crm_steward.report.digest import Digest
 from crm_steward.report.document import as_document
-from crm_steward.report.queue import queue, queue_weekly
+from crm_steward.report.queue import may_have_left, notice_copy, queue, queue_weekly
 from crm_steward.report.render import Mail, render
 from crm_steward.report.session import greet
 from crm_steward.report.weeks import Week
@@ -27,6 +27,8 @@ __all__ = [
     "current_week",
     "deliver",
     "greet",
+    "may_have_left",
+    "notice_copy",
     "queue",
     "queue_alerts",
     "queue_weekly",

@@ -29,11 +29,13 @@ from crm_steward.model import (
 from crm_steward.pull import pull
 from crm_steward.report.deliver import deliver
 from crm_steward.report.message import message_id
+from crm_steward.report.queue import notice_copy
 from crm_steward.report.weeks import week_due
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Halting, Limits, Mail
 from crm_steward.store.backup import copy_to
 from crm_steward.store.findings import Findings
+from crm_steward.store.forgotten import Forgotten
 from crm_steward.store.lease import Holder, Lease, hold
 from crm_steward.store.outbox import Outbox
 from crm_steward.store.plans import Plans, StoredPlan
@@ -148,7 +150,6 @@ class Office:
         )
         self.post = Postbox(lambda: self._step("mail"))
         self.copies: list[Kept] = []
-        self.restores = 0
         self.before: tuple[Effect, ...] = ()
         """What had taken effect in the past of the present database."""
         self.since = 0
@@ -315,8 +316,13 @@ class Office:
 
     def report(self) -> None:
         """Queue the report of the week, and send what waits in the outbox."""
+        notice_copy(self.database, self.now)
         now, outbox = self.now(), Outbox(self.database)
-        week = str(week_due(now, "monday", time(8), UTC))
+        due = week_due(now, "monday", time(8), UTC)
+        week, forgotten = str(due), Forgotten.of(self.database)
+        if forgotten is not None and forgotten.hides(due.due("monday", time(8), UTC)):
+            deliver(self.database, MAIL, now)
+            return
         with self.database.read() as reading:
             query = sa.text("SELECT value FROM meta WHERE key = 'installation'")
             name = str(reading.execute(query).scalar_one())
@@ -353,7 +359,6 @@ class Office:
             shutil.copy(kept.path, self.path)
             self.unreplayed = bool(self.erased)
         self.database = self._open()
-        self.restores += 1
         self.before, self.since = kept.known, len(self.crm.sent)
 
     def reopened(self) -> None:
