@@ -54,7 +54,7 @@ def may_have_left(database: Database, settings: Settings, now: datetime) -> bool
     report = settings.report
     due = current_week(settings, now).due(report.day, report.at, settings.timezone)
     forgotten = Forgotten.of(database)
-    return forgotten is not None and forgotten.hides(due)
+    return forgotten is not None and forgotten.hides(due, now)
 
 
 def notice_copy(database: Database, clock: Clock) -> None:

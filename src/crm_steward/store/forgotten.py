@@ -8,8 +8,8 @@ know, and nothing that could be asked does. Both count as done until a person sa
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -27,10 +27,13 @@ class Forgotten:
 
     Args:
         until: When the copy was put in place.
+        seen: When it was noticed that the clock had shown `until` too early, or shows too little
+            now; None while that was not noticed.
         counted: Whether a person said that limits count what the database knows.
     """
 
     until: datetime
+    seen: datetime | None = None
     counted: bool = False
 
     @classmethod
@@ -43,19 +46,38 @@ class Forgotten:
     def within(cls, reading: sa.Connection) -> Forgotten | None:
         """Return the same, in a transaction that reads."""
         said = reading.execute(sa.select(meta.c.value).where(meta.c.key == FORGOTTEN)).scalar()
-        if said is None:
-            return None
-        held = json.loads(said)
-        return cls(until=datetime.fromisoformat(held["until"]), counted=held["counted"])
+        return None if said is None else cls.parse(said)
 
-    def hides(self, due: datetime) -> bool:
+    @classmethod
+    def parse(cls, text: str) -> Forgotten:
+        """Read back what `str` wrote."""
+        held = json.loads(text)
+        seen = held["seen"]
+        return cls(
+            until=datetime.fromisoformat(held["until"]),
+            seen=None if seen is None else datetime.fromisoformat(seen),
+            counted=held["counted"],
+        )
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self), default=datetime.isoformat)
+
+    def hides(self, due: datetime, now: datetime) -> bool:
         """Whether what was due then may have been done without the database's knowing."""
-        return due <= self.until
+        return due <= (self.until if self.until <= now else self.seen or now)
+
+    def closed_until(self, now: datetime, length: timedelta) -> datetime | None:
+        """Return until when what may be written within a length of time counts as used up.
+
+        None when it does not any more, or a person said so.
+        """
+        known = [moment for moment in (self.until, self.seen) if moment and moment <= now]
+        latest = max(known, default=now)
+        return latest + length if latest + length > now and not self.counted else None
 
     def save(self, writing: sa.Connection, database: Database) -> None:
         """Write it down."""
-        said = json.dumps({"until": self.until.isoformat(), "counted": self.counted})
-        writing.execute(upsert(database, meta, ["key"]), {"key": FORGOTTEN, "value": said})
+        writing.execute(upsert(database, meta, ["key"]), {"key": FORGOTTEN, "value": str(self)})
 
     def count(self, database: Database) -> None:
         """Let limits count what the database knows, and no more: a person says so."""

@@ -106,6 +106,7 @@ class Standing:
         at: When that was written.
         attempts: How many of its attempts failed at the CRM.
         reason: Why it is so.
+        noticed: When it was noticed last, after that, that the clock had gone back.
     """
 
     intent: Line
@@ -113,6 +114,11 @@ class Standing:
     at: datetime
     attempts: int
     reason: str = ""
+    noticed: datetime | None = None
+
+    def since(self, now: datetime) -> datetime:
+        """Return since when it stands so, as far as that is known: never later than now."""
+        return self.at if self.at <= now else min(self.noticed or now, now)
 
 
 def intent_of(

@@ -50,6 +50,6 @@ class Aside:
         if self.holds(standing):
             return Why.SET_ASIDE, str(standing.attempts)
         waits = standing.state is State.REJECTED and 0 < standing.attempts <= len(WAITS)
-        if waits and self.now < standing.at + WAITS[standing.attempts - 1]:
+        if waits and self.now < standing.since(self.now) + WAITS[standing.attempts - 1]:
             return Why.RETRY, f"{standing.attempts}/{MAX_ATTEMPTS}"
         return None

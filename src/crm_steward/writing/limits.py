@@ -69,13 +69,13 @@ class Budget:
         """Return what may be written now."""
         mirror, journal = Mirror(database), Journal(database)
         forgotten = Forgotten.of(database)
-        unknown = forgotten is not None and not forgotten.counted and forgotten.until > now - DAY
+        closed = forgotten.closed_until(now, DAY) if forgotten else None
         return cls(
             limits=limits,
             live={name: mirror.live(name) for name in mirror.states()},
-            written=journal.written_since(now - DAY),
-            flock=Flock.of(database, limits),
-            closed=f"{forgotten.until + DAY:%Y-%m-%d %H:%M} UTC" if forgotten and unknown else "",
+            written=journal.written_since(now - DAY, now),
+            flock=Flock.of(database, limits, now),
+            closed=f"{closed:%Y-%m-%d %H:%M} UTC" if closed else "",
         )
 
     def admit(self, candidate: Candidate, digest: str) -> tuple[Why, str] | None:

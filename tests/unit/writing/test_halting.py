@@ -23,6 +23,7 @@ from crm_steward.store.journal import Journal, State
 from crm_steward.store.lease import hold
 from crm_steward.testing import Fault
 from crm_steward.writing import Target, Targets, Why
+from crm_steward.writing.limits import DAY
 
 BOUNDS = Halting(failures_in_a_row=3, percent=10, counted_from=10)
 
@@ -248,7 +249,7 @@ def test_what_stands_already_is_no_failure_and_no_write_of_ours(world: World) ->
         ("update", "the record already holds it"),
     }
     assert (world.crm.written, counts.left, counts.needs_a_look) == ([], 0, False)
-    assert Journal(world.database).written_since(world.clock() - timedelta(days=1)) == {}
+    assert Journal(world.database).written_since(world.clock() - DAY, world.clock()) == {}
     assert world.would_undo(counts.run).items == ()
 
     assert _round(world).states.total() == 0

@@ -97,12 +97,17 @@ def nobody_is_overwritten(office: Office) -> None:
 def limits_hold(office: Office) -> None:
     """I6: no more than the limit in 24 hours, those that an older copy has forgotten included.
 
-    Counted at each write, by our clock, which may be wrong: the 24 hours before that moment, and
-    whatever seems to lie after it. Undoing does not count.
+    Counted at each write, by our clock, which may be wrong: the 24 hours before that moment. What
+    seems to lie after it counts until a day after the clock last went back. Undoing does not count.
     """
-    counted = [effect.at for effect in office.crm.sent if not effect.undoes]
-    for number, at in enumerate(counted):
-        within = sum(one > at - _DAY for one in counted[: number + 1])
+    sent = list(enumerate(office.crm.sent))
+    counted = [(number, effect.at) for number, effect in sent if not effect.undoes]
+    for place, (number, at) in enumerate(counted):
+        within = 0
+        for earlier, one in counted[: place + 1]:
+            back = [moment for n, moment in office.set_back if earlier < n <= number]
+            noticed = back[-1] if one > at and back else one
+            within += noticed > at - _DAY
         assert within <= DAILY, "I6: more than the daily limit"
 
 

@@ -161,7 +161,8 @@ class Office:
         """Whether a copy was put in place by hand and nobody has looked for the erased in it."""
         self.waiting: Mapping[str, str] = {}
         """What reconciling waited for when it was last tried."""
-        self.clock_was_ahead = False
+        self.set_back: list[tuple[int, datetime]] = []
+        """How many effects there had been, and what our clock showed, each time it went back."""
 
     def _step(self, name: str) -> None:
         self.on_step(name)
@@ -212,7 +213,8 @@ class Office:
         """
         self.wait(LAG.total_seconds() + 1)
         self.drift += by
-        self.clock_was_ahead |= self.drift > timedelta()
+        if by < timedelta():
+            self.set_back.append((len(self.crm.sent), self.now()))
 
     # What is known.
 
@@ -320,7 +322,7 @@ class Office:
         now, outbox = self.now(), Outbox(self.database)
         due = week_due(now, "monday", time(8), UTC)
         week, forgotten = str(due), Forgotten.of(self.database)
-        if forgotten is not None and forgotten.hides(due.due("monday", time(8), UTC)):
+        if forgotten is not None and forgotten.hides(due.due("monday", time(8), UTC), now):
             deliver(self.database, MAIL, now)
             return
         with self.database.read() as reading:
