@@ -311,9 +311,7 @@ class KilledOffice:
     def later(self, ahead: timedelta, *arguments: str, well: tuple[int, ...] = (0,)) -> None:
         """Call a command on a machine whose clock is ahead; it must end well."""
         self.server.aim(Aim())
-        done = self._run(
-            [sys.executable, "-c", _AHEAD, str(ahead.total_seconds()), *arguments]
-        )
+        done = self._run([sys.executable, "-c", _AHEAD, str(ahead.total_seconds()), *arguments])
         assert done.returncode in well, (arguments, done.stderr[-2000:], done.stdout[-1000:])
 
     def go_wrong(self) -> None:
