@@ -281,6 +281,8 @@ def change_to_json(change: Change) -> dict[str, Any]:
 
 def _copied(value: Any) -> Any:
     """Copy mappings, inside and out: what is made of the JSON must not reach the change."""
+    if value is None or isinstance(value, str):  # most are; to ask for a mapping takes long
+        return value
     if isinstance(value, Mapping):
         return {name: _copied(part) for name, part in value.items()}
     return value
@@ -350,7 +352,7 @@ def change_key(change: Change, known: dict[str, Any] | None = None) -> str:
 
 def task_key(ref: RecordRef, marker: str) -> str:
     """Return the key of the task with this marker at a record, whatever its words are."""
-    return _key({"kind": "task", "ref": str(ref), "marker": marker})
+    return _named(f'{{"kind":"task","marker":{_QUOTED(marker)},"ref":{_QUOTED(str(ref))}}}')
 
 
 def _without(content: Mapping[str, Any], *names: str) -> dict[str, Any]:
@@ -358,7 +360,12 @@ def _without(content: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _key(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_CANONICAL(content).encode()).hexdigest()[:32]
+    return _named(_CANONICAL(content))
 
 
+def _named(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+_QUOTED = json.encoder.encode_basestring
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 
 from crm_steward.model import (
@@ -25,6 +26,10 @@ CHANNELS: Mapping[str, tuple[Channel, ...]] = MappingProxyType(
     }
 )
 """Field that holds an address → the channels that reach it."""
+_FIELDS: Mapping[Channel, tuple[str, ...]] = {
+    channel: tuple(name for name, channels in CHANNELS.items() if channel in channels)
+    for channel in Channel
+}
 
 _LONGEST_CODE = 3
 _DIGITS = re.compile(r"\D+")
@@ -33,15 +38,15 @@ _DIGITS = re.compile(r"\D+")
 def held_addresses(contact: Contact, name: str) -> tuple[str, ...]:
     """Return every address that a field of CHANNELS stands for, the primary first."""
     if name == "email":
-        return tuple(email.address for email in contact.emails)
+        return tuple([email.address for email in contact.emails])
     mobile = name == "mobile"
-    return tuple(p.number for p in contact.phones if (p.kind is PhoneKind.MOBILE) is mobile)
+    return tuple([p.number for p in contact.phones if (p.kind is PhoneKind.MOBILE) is mobile])
 
 
 def addresses_by(contact: Contact, channel: Channel) -> tuple[str, ...]:
     """Return every address of a contact that `channel` reaches, the primary first."""
-    names = [name for name, channels in CHANNELS.items() if channel in channels]
-    return tuple(address for name in names for address in held_addresses(contact, name))
+    held = [held_addresses(contact, name) for name in _FIELDS[channel]]
+    return held[0] if len(held) == 1 else tuple(chain.from_iterable(held))
 
 
 def address_key(contact: Contact, channel: Channel, address: str) -> str:
@@ -82,10 +87,12 @@ def statements(contact: Contact, channel: Channel, address: str) -> Iterator[Con
 
 def suppressed(contact: Contact, channel: Channel, address: str) -> bool:
     """Whether a channel is silent for an address already: refused as a whole, not for one purpose."""
-    return any(
-        consent.purpose == GENERAL and consent.status >= ConsentStatus.WITHDRAWN
-        for consent in statements(contact, channel, address)
-    )
+    return silent(statements(contact, channel, address))
+
+
+def silent(said: Iterable[Consent]) -> bool:
+    """Whether what is known about an address says so as a whole, not for one purpose."""
+    return any(one.status >= ConsentStatus.WITHDRAWN and one.purpose == GENERAL for one in said)
 
 
 def refusals(consents: Iterable[Consent]) -> tuple[Consent, ...]:

@@ -169,8 +169,7 @@ def worded(
     tasks.sort(key=lambda place: (wanted[place].ref.connection, wanted[place].ref.id))
     for places in chunked(tasks):
         refs = (ref for at in places for ref in (wanted[at].ref, *wanted[at].others))
-        slim = not any(wanted[at].terms.tells_much for at in places)
-        contacts = held(database, dict.fromkeys(refs), slim=slim)
+        contacts = held(database, dict.fromkeys(refs))
         knowing = replace(proposer, contacts=contacts)
         for place in places:
             if wanted[place].ref in contacts:
