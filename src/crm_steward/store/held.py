@@ -24,9 +24,7 @@ class Held(dict[RecordRef, Contact]):
         """Record → when what it holds last changed in the mirror, in microseconds."""
 
 
-def held(
-    database: Database, whole: Collection[RecordRef], named: Iterable[RecordRef] = ()
-) -> Held:
+def held(database: Database, whole: Collection[RecordRef], named: Iterable[RecordRef] = ()) -> Held:
     """Read what the mirror holds of some records, in one transaction.
 
     Args:

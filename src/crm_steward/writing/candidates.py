@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, islice
@@ -23,6 +23,9 @@ from crm_steward.writing.propose import Proposer
 from crm_steward.writing.routing import Nobody, People
 from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why, Withheld
+
+Told = Callable[[int], None]
+"""Told how many findings, or changes, were gone through since the last time."""
 
 
 def proposer_of(
@@ -60,6 +63,7 @@ def candidates(
     proposer: Proposer,
     *,
     snoozed: bool = False,
+    told: Told = lambda _count: None,
 ) -> tuple[list[Candidate], list[Withheld]]:
     """Return what rules ask for, in their turns, and what they cannot ask for, with the reason.
 
@@ -74,6 +78,7 @@ def candidates(
         settled: Rule id → the tasks of its that are to be closed.
         proposer: Turns findings into changes.
         snoozed: Whether findings that are left alone until a date count, too.
+        told: Called after each page of findings.
 
     Raises:
         StoreError: The database cannot be read.
@@ -81,7 +86,7 @@ def candidates(
     only = sa.true() if snoozed else ~asleep(proposer.now)
     found: dict[str, list[Candidate]] = {rule.id: [] for rule in rules}
     withheld: dict[str, list[Withheld]] = {rule.id: [] for rule in rules}
-    for proposal in _proposals(database, rules, proposer, only):
+    for proposal in _proposals(database, rules, proposer, only, told):
         if isinstance(proposal, Withheld):
             withheld[proposal.rule].append(proposal)
         else:
@@ -110,7 +115,11 @@ def _in_turns(queues: Iterable[Iterable[Candidate]]) -> Iterator[Candidate]:
 
 
 def _proposals(
-    database: Database, rules: Sequence[Rule], proposer: Proposer, only: sa.ColumnElement[bool]
+    database: Database,
+    rules: Sequence[Rule],
+    proposer: Proposer,
+    only: sa.ColumnElement[bool],
+    told: Told,
 ) -> Iterator[Candidate | Withheld]:
     """Yield what each rule makes of each of its findings.
 
@@ -129,6 +138,7 @@ def _proposals(
             # What stands was there too when its rule last looked at what had changed.
             seen = found._replace(seen=at) if at > found.seen else found
             yield from knowing.propose(seen, one.rule)
+        told(len(page))
 
 
 def _knowing(
@@ -148,9 +158,18 @@ def _knowing(
 
 
 def worded(
-    database: Database, proposer: Proposer, wanted: Sequence[Candidate]
+    database: Database,
+    proposer: Proposer,
+    wanted: Sequence[Candidate],
+    told: Told = lambda _count: None,
 ) -> list[PlannedChange | None]:
     """Return candidates as changes of a plan, in their order: only now tasks get their words.
+
+    Args:
+        database: The store.
+        proposer: As `proposer_of` returned it.
+        wanted: The candidates.
+        told: Called after some of them.
 
     Returns:
         One for each; None where the record of a task went away since the candidate was made.
@@ -165,6 +184,7 @@ def worded(
             tasks.append(place)
         else:
             planned[place] = proposer.worded(one)
+    told(len(wanted) - len(tasks))
     # Each contact is read once, as far as its tasks come together.
     tasks.sort(key=lambda place: (wanted[place].ref.connection, wanted[place].ref.id))
     for places in chunked(tasks):
@@ -174,6 +194,7 @@ def worded(
         for place in places:
             if wanted[place].ref in contacts:
                 planned[place] = knowing.worded(wanted[place])
+        told(len(places))
     return planned
 
 

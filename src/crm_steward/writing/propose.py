@@ -64,9 +64,9 @@ class Proposer:
 
         In a connection where the rule only reports, or that it does not look at, it asks for nothing.
         """
-        terms = self.terms_of(rule)
+        terms, contacts = self.terms_of(rule), self.contacts
         refs = [ref for ref in found.refs if terms.asks_in(ref.connection)]
-        here = [ref for ref in refs if ref in self.contacts]
+        here = [ref for ref in refs if ref in contacts]
         if refs and not here:
             yield _told(found, terms, Refused(Why.GONE, refs[0]))
         if not here:
@@ -169,8 +169,11 @@ class Proposer:
         a value that the rule gives without regard to what is there: what a person wrote since would
         be taken for what the rule found.
         """
-        seen = found.seen
-        if not [ref for ref in part if self.changed.get(ref, seen) > seen]:
+        seen, changed = found.seen, self.changed
+        for ref in part:
+            if changed.get(ref, seen) > seen:
+                break
+        else:
             return False
         match action:
             case UpdateAction():
