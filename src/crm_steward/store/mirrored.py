@@ -111,6 +111,7 @@ def _moment(place: int) -> Callable[[Sequence[Any]], datetime | None]:
     return read
 
 
+_EMAILS, _PHONES_AT, _CONSENTS_AT = (_AT[name] for name in ("emails", "phones", "consents"))
 _MADE: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     **{name: itemgetter(_AT[name]) for name in ("revision", *PLAIN)},
     **{name: _moment(_AT[name]) for name in _MOMENTS},
@@ -120,7 +121,7 @@ _MADE: Mapping[str, Callable[[Sequence[Any]], Any]] = {
         [Phone(a, _PHONES[k], _STATUSES[s]) for a, k, s in _load(row[_PHONES_AT])]
     ),
     "consents": lambda row: tuple(map(_consent_from_json, _load(row[_CONSENTS_AT]))),
-    "extra": lambda row: json.loads(row[_AT["extra"]]),
+    "extra": lambda row: _DECODE(row[_AT["extra"]])[0],
     "stage": lambda row: _STAGES[row[_AT["stage"]]],
     "kind": lambda row: _KINDS[row[_AT["kind"]]],
     "source_type": lambda row: _SOURCES[row[_AT["source_type"]]],
@@ -128,15 +129,15 @@ _MADE: Mapping[str, Callable[[Sequence[Any]], Any]] = {
 }
 """Value → what makes it of the columns."""
 
-_EMAILS, _PHONES_AT, _CONSENTS_AT = (_AT[name] for name in ("emails", "phones", "consents"))
-
 
 def _load(text: str) -> Any:
-    return () if text == "[]" else json.loads(text)
+    return () if text == "[]" else _DECODE(text)[0]
 
 
-def _consent_from_json(content: Mapping[str, Any]) -> Consent:
-    values = dict(content)
+_DECODE = json.JSONDecoder().raw_decode
+
+
+def _consent_from_json(values: dict[str, Any]) -> Consent:
     for name in ("given_at", "withdrawn_at"):
         if name in values:
             values[name] = datetime.fromisoformat(values[name])

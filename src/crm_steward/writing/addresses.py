@@ -76,12 +76,13 @@ def same_address(contact: Contact, name: str, held: str, other: str) -> bool:
 
 def statements(contact: Contact, channel: Channel, address: str) -> Iterator[Consent]:
     """Yield what is known about an address of a contact: under its name, or on the whole record."""
-    here = [consent for consent in contact.consents if consent.channel is channel]
-    named = any(consent.address for consent in here)
-    key = address_key(contact, channel, address) if named else ""
-    for consent in here:
-        about = consent.address
-        if not about or address_key(contact, channel, about) == key:
+    key: str | None = None
+    for consent in contact.consents:
+        if consent.channel is not channel:
+            continue
+        if consent.address and key is None:
+            key = address_key(contact, channel, address)
+        if not consent.address or address_key(contact, channel, consent.address) == key:
             yield consent
 
 

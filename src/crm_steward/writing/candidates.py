@@ -151,8 +151,9 @@ def _knowing(
     whole: dict[RecordRef, None] = {}
     named: dict[RecordRef, None] = {}
     for found in page:
-        looked = proposer.looks_at(found, asked[found.rule].rule)
-        (whole if looked else named).update(dict.fromkeys(found.refs))
+        looked = whole if proposer.looks_at(found, asked[found.rule].rule) else named
+        for ref in found.refs:
+            looked[ref] = None
     contacts = held(database, whole, named)
     return replace(proposer, contacts=contacts, changed=contacts.changed)
 
@@ -214,7 +215,7 @@ class _Asked:
     looks: Mapping[str, Looked]
     known: dict[tuple[str, ...], tuple[bool, int]] = field(default_factory=dict)
 
-    def looked_at(self, refs: Iterable[RecordRef]) -> tuple[bool, int]:
+    def looked_at(self, refs: Sequence[RecordRef]) -> tuple[bool, int]:
         """Return what is so of all findings about records of the same connections.
 
         Returns:
@@ -222,7 +223,10 @@ class _Asked:
             more; and when the rule last looked there at what had changed, in microseconds (0: it
             did not).
         """
-        connections = tuple([ref.connection for ref in refs])
+        # Most findings are about one record; to make a list of it takes longer.
+        connections = (
+            (refs[0].connection,) if len(refs) == 1 else tuple([ref.connection for ref in refs])
+        )
         known = self.known.get(connections)
         if known is None:
             looks = [self.looks.get(name) for name in connections]

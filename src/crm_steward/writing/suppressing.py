@@ -27,8 +27,8 @@ def silenced(
         contact: The record.
         reason: Why, for the CRM; no personal data.
     """
-    channel = Channel(action.channel)
-    places = evidence.get("addresses") if evidence.get("channel") == channel.value else None
+    channel = _CHANNELS[action.channel]
+    places = evidence.get("addresses") if evidence.get("channel") == channel else None
     addresses = _used(contact, channel) if places is None else _refused(contact, channel, places)
     if not addresses:
         yield Refused(Why.NO_ADDRESS, contact.ref, channel.value)
@@ -43,6 +43,9 @@ def silenced(
                 before=_strictest(said),
             )
             yield Proposed(change)
+
+
+_CHANNELS: Mapping[str, Channel] = {one.value: one for one in Channel}
 
 
 def said_of(contact: Contact, channel: Channel, address: str) -> str:
