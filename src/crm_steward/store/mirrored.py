@@ -112,6 +112,7 @@ def _moment(place: int) -> Callable[[Sequence[Any]], datetime | None]:
 
 
 _EMAILS, _PHONES_AT, _CONSENTS_AT = (_AT[name] for name in ("emails", "phones", "consents"))
+_DECODE = json.JSONDecoder().raw_decode
 _MADE: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     **{name: itemgetter(_AT[name]) for name in ("revision", *PLAIN)},
     **{name: _moment(_AT[name]) for name in _MOMENTS},
@@ -132,9 +133,6 @@ _MADE: Mapping[str, Callable[[Sequence[Any]], Any]] = {
 
 def _load(text: str) -> Any:
     return () if text == "[]" else _DECODE(text)[0]
-
-
-_DECODE = json.JSONDecoder().raw_decode
 
 
 def _consent_from_json(values: dict[str, Any]) -> Consent:
