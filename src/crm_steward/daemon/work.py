@@ -216,6 +216,7 @@ class Work:
                     clock=self._clock,
                     save=False,
                     stop_file=settings.halt.file,
+                    progress=lambda _done, _total: self._page_stored(lease),
                 )
                 if any(planned.automatic for planned in made.plan.changes):
                     counts = apply_plan(

@@ -126,7 +126,7 @@ def _changed(now: Mapping[str, Value], expected: Mapping[str, Value]) -> str:
 
 def same(one: Value, other: Value) -> bool:
     """Return whether two values are one to a person: Unicode forms and kinds of emptiness aside."""
-    return canonical(one) == canonical(other)
+    return one == other or canonical(one) == canonical(other)
 
 
 def canonical(value: Value) -> Value:
