@@ -29,7 +29,7 @@ from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.runner import Job, Runner
-from crm_steward.daemon.schedule import cadences, next_report
+from crm_steward.daemon.schedule import Setback, cadences, next_report
 from crm_steward.daemon.work import Work
 from crm_steward.model import BusyError, Clock, ConfigError, StoreError, utc_now
 from crm_steward.settings import Settings, load_settings
@@ -37,6 +37,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.lease import Lease
 from crm_steward.store.rulebooks import Rulebooks
+from crm_steward.traces import exporting
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -79,6 +80,7 @@ class Service:
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._wanted: set[str] = set()
+        self._due: dict[str, Callable[[], datetime]] = {}
         self._scheduler = BackgroundScheduler(
             timezone=settings.timezone,
             executors={
@@ -109,6 +111,7 @@ class Service:
             StoreError: The database cannot be used.
         """
         with ExitStack() as held:
+            held.enter_context(exporting(self._settings.service.traces, __version__))
             database = held.enter_context(Database.open(self._settings.database))
             database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())
@@ -260,6 +263,7 @@ class Service:
             metrics.skipped.labels(str(event.job_id).partition(":")[0], reason).inc()
 
         for job in jobs:
+            self._due[job.name] = partial(runner.due, job)
             self._scheduler.add_job(
                 fire,
                 IntervalTrigger(seconds=max(1, int(job.cadence.every.total_seconds()))),
@@ -297,11 +301,13 @@ class Service:
         """Keep the lease and give signs of life until asked to stop."""
         watchdog = self._notifier.watchdog or _STEP * 2
         step = min(_STEP, watchdog / 2).total_seconds()
-        away = False
+        away, setback = False, Setback(self._clock)
         while not self._stop.wait(step):
             if ready.scheduler_beats():
                 self._notifier.alive()
             self._renew()
+            if setback.happened():
+                self._set_right()
             try:
                 if lease:
                     lease.keep()
@@ -334,6 +340,13 @@ class Service:
             self._scheduler.modify_job(name, next_run_time=due)
         except JobLookupError:
             _log.debug("the job is not scheduled any more", job=name)
+
+    def _set_right(self) -> None:
+        """Let no job wait for a time that a clock has shown which was set back since."""
+        _log.warning("the clock was set back: what waits for a time that it showed waits no longer")
+        for name, due in self._due.items():
+            self._move(name, due())
+        self._move("heart", datetime.now(self._settings.timezone))
 
     def _nudge(self, name: str) -> None:
         """Let a job run now, or once more if it runs: what it depends on has just changed."""

@@ -24,6 +24,7 @@ import sqlalchemy as sa
 from crm_steward.model import BusyError, Clock, utc_now
 from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, upsert
 from crm_steward.store.epoch import note, notice, remembered
+from crm_steward.store.setback import TOLERATED, notice_clock
 from crm_steward.store.tables import leases
 
 WRITER = "writer"
@@ -211,7 +212,8 @@ def hold(
     While it is held, every write transaction of `database`, in whatever thread, checks it: after
     another took over, nothing of this process is committed any more.
 
-    Whoever takes the writer's finds out whether the database is an older copy (see `epoch`).
+    Whoever takes the writer's finds out whether the database is an older copy (see `epoch`), and
+    whether the clock went back (see `setback`).
 
     Args:
         database: The store.
@@ -224,10 +226,11 @@ def hold(
         BusyError: Somebody else holds it; says who.
         StoreError: The database, or the file beside it, cannot be written.
     """
-    lease = _take(database, name, holder or Holder.here(), clock, ttl)
+    lease, ahead = _take(database, name, holder or Holder.here(), clock, ttl)
     try:
         with database.fenced(lease.confirm):
             if name == WRITER:
+                notice_clock(database, clock(), ahead=ahead)
                 known = remembered(database)
                 # Whoever took over since we took it has noted a later epoch: that is no older copy.
                 lease.renew()
@@ -235,12 +238,16 @@ def hold(
                 note(database, lease.epoch)
             yield lease
             if name == WRITER and lease.ours():
+                notice_clock(database, clock())
                 note(database, lease.epoch)
     finally:
         lease.release()
 
 
-def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: timedelta) -> Lease:
+def _take(
+    database: Database, name: str, holder: Holder, clock: Clock, ttl: timedelta
+) -> tuple[Lease, bool]:
+    """Take the lease; return it, and whether a clock that is later than ours gave its last time."""
     now = clock()
     with database.write() as writing:
         if database.dialect == "postgresql":
@@ -248,12 +255,19 @@ def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: time
             writing.execute(sa.text(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}"))
             writing.execute(sa.select(*_not_for_ever(database)))
         row = lock(database, writing, name, taking=True)
-        if row.holder and _held(Holder.parse(row.holder), row.expires_at, now):
-            raise _busy(Holder.parse(row.holder))
-        epoch = row.epoch + 1
-        taken = {"holder": str(holder), "epoch": epoch, "expires_at": now + ttl}
-        writing.execute(sa.update(leases).where(leases.c.name == name).values(taken))
-    return Lease(database, name, holder, epoch, ttl, clock, now)
+        ahead = row.expires_at > now + ttl + TOLERATED
+        mine = sa.update(leases).where(leases.c.name == name)
+        busy = Holder.parse(row.holder) if row.holder else None
+        if busy is not None and _held(busy, row.expires_at, now):
+            if ahead:  # it lasts no longer than any, from now, unless its holder renews it
+                writing.execute(mine.values(expires_at=now + ttl))
+        else:
+            busy = None
+            taken = {"holder": str(holder), "epoch": row.epoch + 1, "expires_at": now + ttl}
+            writing.execute(mine.values(taken))
+    if busy is not None:
+        raise _busy(busy)
+    return Lease(database, name, holder, row.epoch + 1, ttl, clock, now), ahead
 
 
 def _not_for_ever(database: Database) -> list[sa.ColumnElement[str]]:

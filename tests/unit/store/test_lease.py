@@ -51,6 +51,24 @@ def test_only_one_holds_it_and_the_other_is_told_who(database: Database, clock: 
         assert lease.epoch == 2
 
 
+def test_a_lease_that_a_clock_ahead_has_given_lasts_no_longer_than_any(
+    database: Database, clock: Any
+) -> None:
+    """Its holder died elsewhere; from when somebody asks for it, it lasts five minutes, not years."""
+    with hold(database, clock=clock, holder=ELSEWHERE):
+        """Its process dies before it lets go."""
+    left = {"holder": str(ELSEWHERE), "expires_at": clock() + timedelta(days=2000)}
+    with database.write() as writing:
+        writing.execute(sa.update(leases).values(left))
+    for minutes in (0, 4):
+        clock.forward(minutes=minutes)
+        with pytest.raises(BusyError), hold(database, clock=clock):
+            pytest.fail("two at once")
+    clock.forward(minutes=1)
+    with hold(database, clock=clock) as lease:
+        assert lease.epoch == 2
+
+
 def test_a_process_that_was_killed_is_replaced_at_once(database_url: str) -> None:
     """Two processes: while the first lives it is busy; after kill -9 the lease is free."""
     with Database.open(database_url) as database:
