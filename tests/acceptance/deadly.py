@@ -20,7 +20,6 @@ from crm_steward.sandbox import Emulator, Request, Response, Server
 from crm_steward_hubspot.sandbox import HubSpotSandbox
 from crm_steward_pipedrive.sandbox import PipedriveSandbox
 
-
 Value = tuple[str, str, str]
 """Record, field, value."""
 
@@ -198,12 +197,14 @@ class Deadly(Server):
             return  # the CRM itself notes on the contact that there is a task
         for key, row in now_people.items():
             if row is not people[key]:
-                changed = self._kind.values(row) - self._kind.values(people[key])
-                for name, value in changed:
-                    self.values[key, name, value] += 1
-                    self.moments[key, name, value].append(self.emulator.now())
-                if not changed:
-                    self.idle.append(key)
+                self._note_person(key, self._kind.values(row) - self._kind.values(people[key]))
+
+    def _note_person(self, key: str, changed: set[tuple[str, str]]) -> None:
+        for name, value in changed:
+            self.values[key, name, value] += 1
+            self.moments[key, name, value].append(self.emulator.now())
+        if not changed:
+            self.idle.append(key)
 
 
 def text(value: Any) -> str:
