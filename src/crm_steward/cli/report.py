@@ -70,6 +70,13 @@ def report_command(
     send: Annotated[
         bool, typer.Option("--send", help="Mail it: once per week and recipient, ever.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="With --send: also what may have left before an older copy was restored.",
+        ),
+    ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Open the mail in your browser; nothing is sent.")
     ] = False,
@@ -79,7 +86,9 @@ def report_command(
 
     Without options it is printed as text. `--preview` shows the mail as your recipients will see it;
     `--send` mails this week's report, and the digests of owners, to everybody who has not had theirs
-    yet. `--format csv` is a table of all figures, `--format xlsx` the lists behind them.
+    yet; after an older copy of the database was restored, which does not know whether they have left,
+    that takes `--again` as well. `--format csv` is a table of all figures, `--format xlsx` the lists
+    behind them.
     """
     from crm_steward.model import utc_now
     from crm_steward.report import collect
@@ -100,7 +109,7 @@ def report_command(
                 raise typer.BadParameter(
                     "--send mails the current week's report, and to owners what the settings say."
                 )
-            _send(database, settings, book, recipients, owners=to is None)
+            _send(database, settings, book, recipients, owners=to is None, again=again)
             return
         if owner is not None:
             theirs = _of_owner(database, settings, book, owner, chosen)
@@ -224,17 +233,20 @@ def _send(
     recipients: tuple[Recipient, ...],
     *,
     owners: bool,
+    again: bool,
 ) -> None:
     """Queue what is missing, send what is due, and say what became of it."""
     from crm_steward.model import ConfigError, MailError, Problem, utc_now
-    from crm_steward.report import deliver, queue, queue_owners
+    from crm_steward.report import deliver, may_have_left, notice_copy, queue, queue_owners
     from crm_steward.store.outbox import Outbox
 
     if not recipients:
         hint = "Add some under `report.recipients`, or name one with --to."
         raise ConfigError([Problem("nobody receives the report.", hint=hint)])
-    queued = queue(database, settings, book, recipients, utc_now())
-    theirs = queue_owners(database, settings, book, utc_now()) if owners else []
+    notice_copy(database, utc_now)
+    unsure = not again and may_have_left(database, settings, utc_now())
+    queued = [] if unsure else queue(database, settings, book, recipients, utc_now())
+    theirs = queue_owners(database, settings, book, utc_now()) if owners and not unsure else []
     if settings.mail is None:  # queue has refused already
         return
     Outbox(database).hasten(utc_now())
@@ -242,6 +254,11 @@ def _send(
     out = console()
     if done.sent:
         out.print(f"Report sent to {done.sent} of {len(recipients) + len(theirs)} recipients.")
+    elif unsure:
+        out.print(
+            "This week's report may have left before an older copy of the database was restored; "
+            "nothing was sent. To send it all the same: crm-steward report --send --again"
+        )
     elif not (queued or theirs or done.problems):
         out.print("Everybody has this week's report already; nothing was sent.")
     if done.problems:

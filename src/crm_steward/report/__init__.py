@@ -13,7 +13,13 @@ from crm_steward.report.deliver import Deliveries, deliver
 from crm_steward.report.digest import Digest
 from crm_steward.report.document import as_document
 from crm_steward.report.owners import OwnerDigest, render_owner
-from crm_steward.report.queue import queue, queue_owners, queue_weekly
+from crm_steward.report.queue import (
+    may_have_left,
+    notice_copy,
+    queue,
+    queue_owners,
+    queue_weekly,
+)
 from crm_steward.report.render import Mail, render
 from crm_steward.report.session import greet
 from crm_steward.report.table import as_table
@@ -32,6 +38,8 @@ __all__ = [
     "current_week",
     "deliver",
     "greet",
+    "may_have_left",
+    "notice_copy",
     "queue",
     "queue_alerts",
     "queue_owners",

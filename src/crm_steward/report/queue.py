@@ -9,7 +9,7 @@ from functools import cache
 
 import sqlalchemy as sa
 
-from crm_steward.model import ConfigError, Problem
+from crm_steward.model import Clock, ConfigError, Problem
 from crm_steward.report.collect import collect, current_week
 from crm_steward.report.digest import Digest
 from crm_steward.report.message import compose, message_id, wire_address
@@ -19,6 +19,9 @@ from crm_steward.report.workbook import file_name, workbook
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
 from crm_steward.store.database import Database
+from crm_steward.store.epoch import unnoticed
+from crm_steward.store.forgotten import Forgotten
+from crm_steward.store.lease import hold
 from crm_steward.store.outbox import Outbox
 from crm_steward.store.tables import connections, meta, runs
 
@@ -30,7 +33,8 @@ def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: da
     """Queue this week's report for every recipient, and this week's digest for every owner, who has none.
 
     The week is the last one whose moment (`report.day` and `report.at` in local time) has come, so
-    that a service that was down catches up, and nothing is ever due twice. A report that found
+    that a service that was down catches up, and nothing is ever due twice. After an older copy of
+    the database was put in place, the report of that week waits for a person. A report that found
     nothing is queued too: silence would not tell a clean base from a dead service. Only a new
     installation waits for its first scan, for a day at most.
 
@@ -42,9 +46,34 @@ def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: da
     """
     if settings.mail is None or _too_early(database, now):
         return 0
+    if may_have_left(database, settings, now):
+        return 0
     recipients = settings.report.recipients
     queued = len(queue(database, settings, book, recipients, now)) if recipients else 0
     return queued + len(queue_owners(database, settings, book, now))
+
+
+def may_have_left(database: Database, settings: Settings, now: datetime) -> bool:
+    """Whether this week's report was due before an older copy of the database was put in place.
+
+    Then it may have left, and the copy does not know: only a person sends it once more.
+    """
+    report = settings.report
+    due = current_week(settings, now).due(report.day, report.at, settings.timezone)
+    forgotten = Forgotten.of(database)
+    return forgotten is not None and forgotten.hides(due, now)
+
+
+def notice_copy(database: Database, clock: Clock) -> None:
+    """See whether the database is an older copy that was put there by hand, before mails leave it.
+
+    Raises:
+        BusyError: It is, and somebody else is at work on it.
+        StoreError: The database, or the file beside it, cannot be read or written.
+    """
+    if unnoticed(database):
+        with hold(database, clock=clock):
+            """Whoever takes it finds out."""
 
 
 def queue(

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -39,6 +38,7 @@ from crm_steward.connect.spec import (
     Texts,
     read_texts,
 )
+from crm_steward.documented import Documented
 from crm_steward.model import Ability, ConfigError, Problem
 
 Language = Literal["en", "fr"]
@@ -126,10 +126,8 @@ _NAME_LENGTH = 40
 ConnectionName = Annotated[str, Field(pattern=_NAME, max_length=_NAME_LENGTH)]
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, frozen=True, use_attribute_docstrings=True
-    )
+class _Block(Documented):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
 
 class SmtpSecurity(StrEnum):
@@ -341,7 +339,7 @@ class Settings(_Block):
     """Where the mirror and the journal are kept; a relative path starts at this file's folder."""
     connections: dict[
         ConnectionName, Annotated[SerializeAsAny[ConnectionSettings], WrapValidator(_connection)]
-    ] = {}
+    ] = {}  # noqa: RUF012 -- pydantic copies a default
     """The CRM accounts, by a name of your choice."""
     token_key: SecretStr | None = None
     """Seals the access tokens in the database, and keys the hashes of people who were erased: 32

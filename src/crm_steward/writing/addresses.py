@@ -13,6 +13,7 @@ from crm_steward.model import (
     ConsentStatus,
     Contact,
     PhoneKind,
+    Value,
     binding_consent,
 )
 from crm_steward.model.consent import GENERAL
@@ -32,6 +33,9 @@ _FIELDS: Mapping[Channel, tuple[str, ...]] = {
 }
 
 _LONGEST_CODE = 3
+"""Digits of a country's code (ITU-T E.164)."""
+_SHORTEST = 4
+"""Digits of the shortest numbers that a country has (Niue, Saint Helena); an extension may have less."""
 _DIGITS = re.compile(r"\D+")
 
 
@@ -57,11 +61,14 @@ def address_key(contact: Contact, channel: Channel, address: str) -> str:
     return phone_e164(address, country) or _DIGITS.sub("", address)
 
 
-def same_address(contact: Contact, name: str, held: str, other: str) -> bool:
+def same_address(contact: Contact, name: str, held: str, other: Value) -> bool:
     """Whether two spellings in a field of CHANNELS are one address.
 
     A number without its country is the number with it: where it is at home is the settings' to say.
+    What is no text is no address: it is none that was there.
     """
+    if not isinstance(other, str):
+        return False
     channel = CHANNELS[name][0]
     keys = [address_key(contact, channel, address) for address in (held, other)]
     if not all(keys):  # what is no address is none that was there
@@ -69,9 +76,10 @@ def same_address(contact: Contact, name: str, held: str, other: str) -> bool:
     if keys[0] == keys[1] or channel is Channel.EMAIL:
         return keys[0] == keys[1]
     bare, whole = (_DIGITS.sub("", address).lstrip("0") for address in (held, other))
+    if len(bare) < _SHORTEST or not whole.endswith(bare):
+        return False
     # What comes before is a country's code, and the zero that some numbers keep: no more of it.
-    before = whole.removesuffix(bare).rstrip("0") if bare and whole.endswith(bare) else whole
-    return len(before) <= _LONGEST_CODE
+    return len(whole.removesuffix(bare).rstrip("0")) <= _LONGEST_CODE
 
 
 def statements(contact: Contact, channel: Channel, address: str) -> Iterator[Consent]:

@@ -21,6 +21,7 @@ from crm_steward.model import (
 from crm_steward.rules import Rule
 from crm_steward.settings import Limits
 from crm_steward.store.database import Database
+from crm_steward.store.forgotten import Forgotten
 from crm_steward.store.journal import Journal
 from crm_steward.store.mirror import Mirror
 from crm_steward.writing.canary import Flock
@@ -47,12 +48,15 @@ class Budget:
         live: Connection → live contacts.
         written: Connection → changes that took effect within the last 24 hours.
         flock: How far the canaries of new and edited rules have come.
+        closed: Until when the day counts as used up, since an older copy of the database was put in
+            place; empty when it does not.
     """
 
     limits: Limits
     live: Mapping[str, int]
     written: Counter[str]
     flock: Flock
+    closed: str = ""
     admitted: Counter[str] = field(default_factory=Counter, init=False)
     by_rule: Counter[str] = field(default_factory=Counter)
     by_rule_and_connection: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -66,11 +70,14 @@ class Budget:
     def of(cls, database: Database, limits: Limits, *, now: datetime) -> Budget:
         """Return what may be written now."""
         mirror, journal = Mirror(database), Journal(database)
+        forgotten = Forgotten.of(database)
+        closed = forgotten.closed_until(now, DAY) if forgotten else None
         return cls(
             limits=limits,
             live={name: mirror.live(name) for name in mirror.states()},
-            written=journal.written_since(now - DAY),
-            flock=Flock.of(database, limits),
+            written=journal.written_since(now - DAY, now),
+            flock=Flock.of(database, limits, now),
+            closed=f"{closed:%Y-%m-%d %H:%M} UTC" if closed else "",
         )
 
     def admit(self, candidate: Candidate, digest: str) -> tuple[Why, str] | None:
@@ -126,6 +133,8 @@ class Budget:
     def overall(self, connection: str, more: int) -> tuple[Why, str] | None:
         """Return the settings' limit that `more` changes to `connection` would exceed, if any."""
         limits = self.limits
+        if self.closed:
+            return Why.RESTORED, self.closed
         allowed = share(self.live.get(connection, 0), limits.max_percent_per_day)
         if self.written[connection] + self.admitted[connection] + more > allowed:
             return Why.DAY_PERCENT, f"{limits.max_percent_per_day:g} %"
@@ -134,6 +143,13 @@ class Budget:
         if self._in_all + more > limits.max_changes_per_run:
             return Why.RUN_LIMIT, str(limits.max_changes_per_run)
         return None
+
+
+_SMALLER = "Make a new plan, which stays within what is left, or raise the limit under `limits:`."
+_REMEMBERED = (
+    "What was written before an older copy of the database was restored is not known. If that was "
+    "little, let limits count what is known: crm-steward accept --after-restore"
+)
 
 
 def writes(change: Change | None) -> int:
@@ -157,7 +173,6 @@ def check_limits(budget: Budget, changes: Iterable[PlannedChange]) -> None:
             raise LimitExceededError(
                 f"{count} changes to {connection} would exceed the limit "
                 f"({why.value}: {value}); nothing was written.",
-                hint="Make a new plan, which stays within what is left, or raise the limit under "
-                "`limits:`.",
+                hint=_REMEMBERED if why is Why.RESTORED else _SMALLER,
             )
         budget.count(connection, count)

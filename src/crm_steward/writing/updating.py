@@ -108,6 +108,6 @@ def _loosens(contact: Contact, name: str, value: Value) -> bool:
     """
     held = str(contact.value(name) or "")
     if value is not None:
-        return not same_address(contact, name, held, str(value))
+        return not same_address(contact, name, held, value)
     here = (one for one in contact.consents if one.channel in CHANNELS[name])
     return len(held_addresses(contact, name)) > 1 or bool(refusals(here))

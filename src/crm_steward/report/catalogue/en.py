@@ -344,6 +344,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.run limit": "beyond the limit per run; the next plan brings them",
         "withheld.day limit": "beyond the limit per day; a later plan brings them",
         "withheld.day percent": "beyond the share per day; a later plan brings them",
+        "withheld.restored copy": "an older copy of the database was restored; the day's limit counts as used up",
         "withheld.canary": "the rule is new or was edited and first touches a few records",
         "withheld.canary waits": "the rule is new or was edited; its first records wait to be read back",
         "withheld.canary failed": "the rule is new or was edited, and its first records were refused or changed back",

@@ -352,6 +352,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "withheld.run limit": "au-delà de la limite par exécution ; le prochain plan les reprendra",
         "withheld.day limit": "au-delà de la limite par jour ; un plan suivant les reprendra",
         "withheld.day percent": "au-delà de la part permise par jour ; un plan suivant les reprendra",
+        "withheld.restored copy": "une copie plus ancienne de la base a été restaurée ; la limite du jour compte comme épuisée",
         "withheld.canary": "la règle est nouvelle ou modifiée et ne touche d’abord que quelques fiches",
         "withheld.canary waits": "règle nouvelle ou modifiée : ses premières fiches attendent d’être relues",
         "withheld.canary failed": "règle nouvelle ou modifiée : ses premières fiches ont été refusées ou rétablies",
