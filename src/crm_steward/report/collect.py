@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from crm_steward.model import InputError
+from crm_steward.report.countries import countries
 from crm_steward.report.digest import Digest, Figure
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
 from crm_steward.report.twins import twins
@@ -90,6 +91,7 @@ def collect(
             rules=rule_shares(reading, names, titles, since, until),
             owners=owners,
             more_owners=more_owners,
+            countries=countries(reading, now),
             fixes=fixes(reading, titles, since, until),
             decision=decision(reading, titles, now),
             twins=twins(reading, names, merges(reading, now), now),

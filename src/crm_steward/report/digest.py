@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from crm_steward.model import Halt, Severity
+from crm_steward.report.countries import Countries
 from crm_steward.report.groups import Person, Twins
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
@@ -289,6 +290,7 @@ class Digest:
         rules: What each rule found, worst first.
         owners: Who has most to do, most first.
         more_owners: Owners that are not in `owners`.
+        countries: Where the contacts with findings live.
         fixes: What was changed, newest first.
         decision: The open plan, or None.
         twins: The duplicates.
@@ -305,6 +307,7 @@ class Digest:
     rules: tuple[RuleShare, ...] = ()
     owners: tuple[OwnerShare, ...] = ()
     more_owners: int = 0
+    countries: Countries = field(default_factory=Countries)
     fixes: tuple[Fixes, ...] = ()
     decision: Decision | None = None
     twins: Twins = field(default_factory=Twins)

@@ -9,6 +9,7 @@ from typing import Any
 
 from crm_steward.model import Severity
 from crm_steward.report.beside import about, excerpt, judge
+from crm_steward.report.countries import country_lines
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -108,6 +109,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
+        "country_lines": country_lines(digest.countries, words),
         "example_line": lambda example: _line(example, words),
         "say": lambda example: _said(example, words),
         "title": lambda titles: title(titles, words),

@@ -10,6 +10,7 @@ import pytest
 
 from crm_steward.matching.explaining import Part
 from crm_steward.model import Cause, Halt, Severity
+from crm_steward.report.countries import Countries, CountryShare
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -107,6 +108,20 @@ def _twins() -> Twins:
         group, finding="b" * 16, probability=0.61, link=unsaid, acted=False, chained=False, **pair
     )  # type: ignore[arg-type] # of many types
     return Twins(review=40, groups=(group, edited, other), sure=9, proposed=6)
+
+
+def _countries() -> Countries:
+    shares = (
+        CountryShare(country="FR", findings=1204, serious=41, records=930),
+        CountryShare(country="BE", findings=377, serious=3, records=301),
+        CountryShare(country="CD", findings=1, records=1),
+    )
+    return Countries(
+        shares=shares,
+        more=7,
+        rest=CountryShare(findings=88, serious=1, records=80),
+        unknown=CountryShare(findings=495, records=1),
+    )
 
 
 def sample() -> Digest:
@@ -266,6 +281,7 @@ def sample() -> Digest:
             OwnerShare(connection="sheet", owner="", findings=120, serious=2, records=1),
         ),
         more_owners=14,
+        countries=_countries(),
         fixes=(
             Fixes(
                 run="apply-20261112-a1b2c3",

@@ -171,7 +171,8 @@ def test_large_groups_make_room(digest: Digest) -> None:
         assert shown == mail.text.count("Weakest link")
         assert f"and {40 - shown} more groups" in mail.text
         counts.append(shown)
-    assert counts == [3, 2, 1]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == 3 > counts[-1] > 0
 
 
 def _large(group: Group) -> Group:
@@ -404,8 +405,8 @@ def _placeholders(phrase: str | tuple[str, str]) -> set[str]:
 
 def test_every_key_is_used_and_known() -> None:
     """Each sentence that templates and modules ask for exists, and none stands there for nothing."""
-    source = "".join(path.read_text() for path in TEMPLATES.glob("*.*ml"))
-    source += "".join(path.read_text() for path in TEMPLATES.glob("*.txt"))
+    source = "".join(path.read_text() for path in TEMPLATES.rglob("*.*ml"))
+    source += "".join(path.read_text() for path in TEMPLATES.rglob("*.txt"))
     source += "".join(path.read_text() for path in TEMPLATES.parent.glob("*.py"))
     source += "".join(path.read_text() for path in Path(kinds.__file__).parent.glob("*.py"))
     asked = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", source))
