@@ -146,6 +146,11 @@ def _print(done: Mapping[str, PullCounts]) -> None:
         out.print(f"[bold]{name}[/bold]: {_sentence(counts)}")
         for line in counts.missing:
             out.print(f"  [yellow]![/yellow] {line}", highlight=False)
+        if counts.tasks_unread:
+            out.print(
+                f"  [yellow]What became of our tasks could not be read:[/yellow] {counts.tasks_unread}",
+                highlight=False,
+            )
         if counts.frozen:
             out.print(
                 f"  [yellow]Writing to {name} is frozen:[/yellow] {counts.frozen}. If that is "

@@ -14,7 +14,7 @@ from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
-from crm_steward.daemon.telling import numbers, tell_applied
+from crm_steward.daemon.telling import numbers, tell_applied, tell_pulled
 from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import (
     AuthError,
@@ -116,14 +116,7 @@ class Work:
             self._revisit(name, connector, lease)
         for outcome in ("new", "changed", "gone", "merged", "poison", "missed", "reappeared"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
-        for line in counts.missing:
-            _log.warning("something is missing in the CRM", connection=name, what=line)
-        if counts.missed:
-            _log.warning(
-                "reading changes had missed contacts", connection=name, missed=counts.missed
-            )
-        level = _log.error if counts.frozen else _log.info
-        level("pulled", connection=name, **numbers(asdict(counts)))
+        tell_pulled(name, counts)
         if counts.frozen:
             self._nudge("report")
         if counts.full:

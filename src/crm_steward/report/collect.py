@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Literal
 
-from crm_steward.model import InputError
+from crm_steward.model import Capability, InputError
 from crm_steward.report.countries import countries
 from crm_steward.report.digest import Digest, Figure
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
+from crm_steward.report.tasks import tasks
 from crm_steward.report.twins import twins
 from crm_steward.report.weeks import Week, week_due
 from crm_steward.report.writes import coverage, decision, fixes, merges
@@ -75,6 +76,8 @@ def collect(
         figures = Figures(database)
         figures.save(str(week), figures.count(now))
     titles = {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
+    abilities = settings.abilities
+    telling = {name for name, one in abilities.items() if Capability.READ_TASK in one.can}
     # Before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
     with database.read() as reading:
@@ -92,6 +95,9 @@ def collect(
             owners=owners,
             more_owners=more_owners,
             countries=countries(reading, now),
+            tasks=tasks(
+                reading, names.owner, telling, (since, until), now=now, zone=settings.timezone
+            ),
             fixes=fixes(reading, titles, since, until),
             decision=decision(reading, titles, now),
             twins=twins(reading, names, merges(reading, now), now),
@@ -100,7 +106,7 @@ def collect(
                 since,
                 now,
                 late=timedelta(days=2),
-                enabled=settings.abilities,
+                enabled=abilities,
                 stop_file=settings.halt.file,
             ),
         )

@@ -79,7 +79,7 @@ def _together(
     return share if share.findings else None
 
 
-def _counts(these: sa.ColumnElement[bool], now: datetime) -> sa.Select[Any]:
+def _counts(these: sa.ColumnElement[bool], now: datetime) -> sa.Select[int, int, int]:
     refs, f, c = finding_refs.c, findings.c, contacts.c
     serious = sa.case((f.severity >= int(Severity.HIGH), refs.fingerprint))
     record = refs.connection + "\n" + refs.id

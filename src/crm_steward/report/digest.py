@@ -14,6 +14,7 @@ from typing import Any, Literal
 from crm_steward.model import Halt, Severity
 from crm_steward.report.countries import Countries
 from crm_steward.report.groups import Person, Twins
+from crm_steward.report.tasks import Tasks
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
 
@@ -291,6 +292,7 @@ class Digest:
         owners: Who has most to do, most first.
         more_owners: Owners that are not in `owners`.
         countries: Where the contacts with findings live.
+        tasks: What became of the tasks that were made.
         fixes: What was changed, newest first.
         decision: The open plan, or None.
         twins: The duplicates.
@@ -308,6 +310,7 @@ class Digest:
     owners: tuple[OwnerShare, ...] = ()
     more_owners: int = 0
     countries: Countries = field(default_factory=Countries)
+    tasks: Tasks = field(default_factory=Tasks)
     fixes: tuple[Fixes, ...] = ()
     decision: Decision | None = None
     twins: Twins = field(default_factory=Twins)

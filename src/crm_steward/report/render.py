@@ -21,6 +21,7 @@ from crm_steward.report.digest import (
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
 from crm_steward.report.sayings import left_out, say
+from crm_steward.report.tasks import task_lines, task_owner
 from crm_steward.report.twins import SHOWN
 from crm_steward.report.waterfall import waterfall
 from crm_steward.report.words import Words, plain, safe_link
@@ -110,6 +111,8 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
         "country_lines": country_lines(digest.countries, words),
+        "task_lines": task_lines(digest.tasks, words),
+        "task_owner": lambda owner: task_owner(owner, words),
         "example_line": lambda example: _line(example, words),
         "say": lambda example: _said(example, words),
         "title": lambda titles: title(titles, words),

@@ -16,6 +16,7 @@ from sqlalchemy import (
 
 from crm_steward.store.columns import Json, UtcTime
 from crm_steward.store.metadata import metadata
+from crm_steward.store.reported import task_states
 from crm_steward.store.written import (
     approvals,
     consent_evidence,
@@ -50,6 +51,7 @@ __all__ = [
     "rulebooks",
     "runs",
     "snoozes",
+    "task_states",
     "tokens",
     "tombstones",
 ]

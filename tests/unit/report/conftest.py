@@ -27,6 +27,7 @@ from crm_steward.report.digest import (
     Waiting,
 )
 from crm_steward.report.groups import Group, Link, Person, Twins
+from crm_steward.report.tasks import TaskOwner, Tasks, TaskShare
 from crm_steward.report.weeks import Week
 
 WEEK = Week(2026, 47)
@@ -121,6 +122,29 @@ def _countries() -> Countries:
         more=7,
         rest=CountryShare(findings=88, serious=1, records=80),
         unknown=CountryShare(findings=495, records=1),
+    )
+
+
+def _tasks() -> Tasks:
+    usual = TaskShare(
+        connection="hubspot-eu",
+        created=12,
+        closed=2,
+        done=31,
+        deleted=1,
+        open=84,
+        overdue=9,
+        unread=3,
+        read_at=NOW - timedelta(hours=19),
+    )
+    return Tasks(
+        shares=(usual, TaskShare(connection="sheet", created=4, told=False)),
+        owners=(
+            TaskOwner(connection="hubspot-eu", owner="71", name="Claire Morel", open=40, overdue=8),
+            TaskOwner(connection="hubspot-eu", owner="72", open=22, overdue=1),
+            TaskOwner(connection="hubspot-eu", owner="", open=1),
+        ),
+        more_owners=2,
     )
 
 
@@ -282,6 +306,7 @@ def sample() -> Digest:
         ),
         more_owners=14,
         countries=_countries(),
+        tasks=_tasks(),
         fixes=(
             Fixes(
                 run="apply-20261112-a1b2c3",
