@@ -36,6 +36,7 @@ from crm_steward.store.purging import purge
 from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.tombstones import Tombstones
+from crm_steward.store.usages import counting
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.plan import make_plan, store_plan
@@ -99,6 +100,7 @@ class Work:
         with (
             self._pausing(name),
             self._writer.use() as lease,
+            counting(self._database, {name: self._calls[name]}, self._clock),
             closing(self._open(name, configured)) as connector,
         ):
             counts = pull(
@@ -193,7 +195,11 @@ class Work:
         at is not replaced for nothing.
         """
         book, settings = self._rules.current, self._settings
-        with self._writer.use() as lease, closing(self._targets()) as targets:
+        with (
+            self._writer.use() as lease,
+            counting(self._database, self._calls, self._clock),
+            closing(self._targets()) as targets,
+        ):
             settled = settle(
                 self._database, targets, clock=self._clock, stop=self._stop, lease=lease
             )

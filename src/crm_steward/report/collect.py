@@ -8,9 +8,11 @@ from typing import Literal
 from crm_steward.model import Capability, InputError
 from crm_steward.report.countries import countries
 from crm_steward.report.digest import Digest, Figure
+from crm_steward.report.edits import rule_edits_between
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
 from crm_steward.report.tasks import tasks
 from crm_steward.report.twins import twins
+from crm_steward.report.usage import quota_uses
 from crm_steward.report.weeks import Week, week_due
 from crm_steward.report.writes import coverage, decision, fixes, merges
 from crm_steward.rules import RuleBook
@@ -92,6 +94,7 @@ def collect(
             movement=movement(reading, since, until),
             sleep=sleep(reading, until),
             rules=rule_shares(reading, names, titles, since, until),
+            edits=rule_edits_between(reading, titles, since, until),
             owners=owners,
             more_owners=more_owners,
             countries=countries(reading, now),
@@ -101,6 +104,7 @@ def collect(
             fixes=fixes(reading, titles, since, until),
             decision=decision(reading, titles, now),
             twins=twins(reading, names, merges(reading, now), now),
+            quotas=quota_uses(reading, since, until),
             coverage=coverage(
                 reading,
                 since,

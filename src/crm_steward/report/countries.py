@@ -95,7 +95,7 @@ def _counts(these: sa.ColumnElement[bool], now: datetime) -> sa.Select[int, int,
     )
 
 
-def _share(row: sa.Row[Any]) -> CountryShare:
+def _share(row: sa.Row[*tuple[Any, ...]]) -> CountryShare:
     return CountryShare(**row._mapping)  # noqa: SLF001 -- the public way to a row's names
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, Table, Text
 
 from crm_steward.store.columns import UtcTime
 from crm_steward.store.metadata import metadata
@@ -19,3 +19,27 @@ task_states = Table(
     Index(None, "connection", "id"),
 )
 """What became of the tasks that we made, as the CRM told it last."""
+
+rule_edits = Table(
+    "rule_edits",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("at", UtcTime, primary_key=True),  # of the first whole scan with it, or without it
+    Column("edit", Text, nullable=False),  # added, edited, removed
+    Column("opened", Integer, nullable=False),  # findings that this scan opened, and below resolved
+    Column("resolved", Integer, nullable=False),
+    Column("open", Integer, nullable=False),  # that stood after it
+    Index(None, "at"),
+)
+"""What edits of rules did to findings."""
+
+usages = Table(
+    "usages",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("hour", UtcTime, primary_key=True),  # its beginning
+    Column("calls", Integer, nullable=False),  # ours
+    Column("points", Integer, nullable=False),  # what they cost
+    Column("share", Float),  # of the day's quota that was gone at most, whoever used it
+)
+"""What was used of the accounts' quotas."""

@@ -26,9 +26,12 @@ from crm_steward.report.digest import (
     Trouble,
     Waiting,
 )
+from crm_steward.report.edits import RuleEdit, RuleEdits
 from crm_steward.report.groups import Group, Link, Person, Twins
 from crm_steward.report.tasks import TaskOwner, Tasks, TaskShare
+from crm_steward.report.usage import QuotaUse
 from crm_steward.report.weeks import Week
+from crm_steward.store.edits import Edit
 
 WEEK = Week(2026, 47)
 NOW = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
@@ -145,6 +148,44 @@ def _tasks() -> Tasks:
             TaskOwner(connection="hubspot-eu", owner="", open=1),
         ),
         more_owners=2,
+    )
+
+
+def _edits() -> RuleEdits:
+    phone = {
+        "en": "Phone number cannot be dialled",
+        "fr": "Numéro de téléphone impossible à composer",
+    }
+    usual = RuleEdit(
+        rule="phone-format",
+        titles=phone,
+        edit=Edit.EDITED,
+        at=NOW - timedelta(days=5),
+        opened=1071,
+        resolved=12,
+        open=1280,
+    )
+    new = {
+        "en": "No sign of life for two years",
+        "fr": "Aucun signe de vie depuis deux ans",
+    }
+    return RuleEdits(
+        edits=(
+            usual,
+            replace(
+                usual, rule="no-life", titles=new, edit=Edit.ADDED, opened=597, resolved=0, open=597
+            ),
+            replace(
+                usual,
+                rule="fax",
+                titles={"en": "fax"},
+                edit=Edit.REMOVED,
+                opened=0,
+                resolved=3,
+                open=0,
+            ),
+        ),
+        more=1,
     )
 
 
@@ -290,6 +331,7 @@ def sample() -> Digest:
                 ),
             ),
         ),
+        edits=_edits(),
         owners=(
             OwnerShare(
                 connection="hubspot-eu",
@@ -407,5 +449,9 @@ def sample() -> Digest:
                 ),
             ),
             restored=("hubspot-eu", "sheet"),
+        ),
+        quotas=(
+            QuotaUse(connection="hubspot-eu", calls=4820, points=4820, share=0.031),
+            QuotaUse(connection="zoho-emea", calls=1204, points=2310),
         ),
     )

@@ -5,15 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_steward.report.catalogue import alert, countries, en, fr, record, tasks
+from crm_steward.report.catalogue import alert, countries, edits, en, fr, record, tasks, usage
 
 Phrase = str | tuple[str, str]
 """A sentence with {placeholders}, or one for a single thing and one for several."""
 
 CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
     {
-        "en": {**en.PHRASES, **record.EN, **alert.EN, **countries.EN, **tasks.EN},
-        "fr": {**fr.PHRASES, **record.FR, **alert.FR, **countries.FR, **tasks.FR},
+        "en": {
+            **en.PHRASES,
+            **record.EN,
+            **alert.EN,
+            **countries.EN,
+            **tasks.EN,
+            **edits.EN,
+            **usage.EN,
+        },
+        "fr": {
+            **fr.PHRASES,
+            **record.FR,
+            **alert.FR,
+            **countries.FR,
+            **tasks.FR,
+            **edits.FR,
+            **usage.FR,
+        },
     }
 )
 """Language → key → phrase."""
