@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_steward.report.catalogue import alert, countries, edits, en, fr, record, tasks, usage
+from crm_steward.report.catalogue import (
+    alert,
+    countries,
+    edits,
+    en,
+    fr,
+    owner,
+    record,
+    tasks,
+    usage,
+    workbook,
+)
 
 Phrase = str | tuple[str, str]
 """A sentence with {placeholders}, or one for a single thing and one for several."""
@@ -16,6 +27,8 @@ CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
             **en.PHRASES,
             **record.EN,
             **alert.EN,
+            **owner.EN,
+            **workbook.EN,
             **countries.EN,
             **tasks.EN,
             **edits.EN,
@@ -25,6 +38,8 @@ CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
             **fr.PHRASES,
             **record.FR,
             **alert.FR,
+            **owner.FR,
+            **workbook.FR,
             **countries.FR,
             **tasks.FR,
             **edits.FR,

@@ -9,6 +9,7 @@ from types import MappingProxyType
 EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
     {
         "edits.title": "What edits of rules did",
+        "edits.rule": "Rule",
         "edits.gained": "Opened",
         "edits.lost": "Resolved",
         "edits.open": "Open",
@@ -23,6 +24,7 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
 FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
     {
         "edits.title": "Ce que les règles modifiées ont changé",
+        "edits.rule": "Règle",
         "edits.gained": "Apparues",
         "edits.lost": "Résolues",
         "edits.open": "Ouvertes",

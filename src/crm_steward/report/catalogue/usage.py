@@ -9,6 +9,7 @@ from types import MappingProxyType
 EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
     {
         "quota.title": "What we used of the CRMs’ quotas",
+        "quota.connection": "Connection",
         "quota.calls": ("{n} call", "{n} calls"),
         "quota.points": ("{n} point", "{n} points"),
         "quota.share": "Highest in a day",
@@ -21,6 +22,7 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
 FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
     {
         "quota.title": "Quotas des CRM utilisés",
+        "quota.connection": "Connexion",
         "quota.calls": ("{n} appel", "{n} appels"),
         "quota.points": ("{n} point", "{n} points"),
         "quota.share": "Maximum sur un jour",
