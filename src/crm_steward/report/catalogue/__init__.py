@@ -5,15 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_steward.report.catalogue import alert, en, fr, owner, record, workbook
+from crm_steward.report.catalogue import (
+    alert,
+    countries,
+    edits,
+    en,
+    fr,
+    owner,
+    record,
+    tasks,
+    usage,
+    workbook,
+)
 
 Phrase = str | tuple[str, str]
 """A sentence with {placeholders}, or one for a single thing and one for several."""
 
 CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
     {
-        "en": {**en.PHRASES, **record.EN, **alert.EN, **owner.EN, **workbook.EN},
-        "fr": {**fr.PHRASES, **record.FR, **alert.FR, **owner.FR, **workbook.FR},
+        "en": {
+            **en.PHRASES,
+            **record.EN,
+            **alert.EN,
+            **owner.EN,
+            **workbook.EN,
+            **countries.EN,
+            **tasks.EN,
+            **edits.EN,
+            **usage.EN,
+        },
+        "fr": {
+            **fr.PHRASES,
+            **record.FR,
+            **alert.FR,
+            **owner.FR,
+            **workbook.FR,
+            **countries.FR,
+            **tasks.FR,
+            **edits.FR,
+            **usage.FR,
+        },
     }
 )
 """Language → key → phrase."""
