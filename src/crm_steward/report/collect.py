@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Literal
 
+import duckdb
+
 from crm_steward.model import InputError
+from crm_steward.report.consent import COLUMNS, consents, lapsing
 from crm_steward.report.digest import Digest, Figure
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
+from crm_steward.report.objections import alarms, objections
 from crm_steward.report.twins import twins
 from crm_steward.report.weeks import Week, week_due
 from crm_steward.report.writes import coverage, decision, fixes, merges
-from crm_steward.rules import RuleBook
+from crm_steward.rules import RuleBook, columns_of
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
+from crm_steward.store.relation import open_relation, relation_of_rows
 
 _TREND = 8
 """Weeks in a trend."""
@@ -74,9 +80,9 @@ def collect(
         figures = Figures(database)
         figures.save(str(week), figures.count(now))
     titles = {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
-    # Before the read below: a second transaction inside one can wait for a writer that waits for it.
+    # Both before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
-    with database.read() as reading:
+    with closing(_mirror(database, book, now)) as con, database.read() as reading:
         names = Names(reading, settings.report.names)
         owners, more_owners = owner_shares(reading, names, now)
         return Digest(
@@ -101,7 +107,18 @@ def collect(
                 enabled=settings.abilities,
                 stop_file=settings.halt.file,
             ),
+            consents=consents(
+                con, book, objections(reading, con, names, book, since=since, until=until), now
+            ),
         )
+
+
+def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBPyConnection:
+    """Load what the sections read that ask the mirror as rules do."""
+    asking = [*lapsing(book), *alarms(book)]
+    with closing(relation_of_rows(())) as con:
+        columns = columns_of(asking, con, now)
+    return open_relation(database, columns=None if columns is None else columns | COLUMNS)
 
 
 def _figures(database: Database, week: Week) -> tuple[Figure, ...]:

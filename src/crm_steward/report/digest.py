@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from crm_steward.model import Halt, Severity
+from crm_steward.report.consent import Consents
 from crm_steward.report.groups import Person, Twins
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
@@ -293,6 +294,7 @@ class Digest:
         decision: The open plan, or None.
         twins: The duplicates.
         coverage: What was examined.
+        consents: What can be shown of consents, what ends, whose no is heeded.
     """
 
     week: Week
@@ -309,3 +311,4 @@ class Digest:
     decision: Decision | None = None
     twins: Twins = field(default_factory=Twins)
     coverage: Coverage = Coverage()
+    consents: Consents = field(default_factory=Consents)

@@ -19,6 +19,7 @@ from crm_steward.report.digest import (
 )
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
+from crm_steward.report.phrasing import phrasing
 from crm_steward.report.sayings import left_out, say
 from crm_steward.report.twins import SHOWN
 from crm_steward.report.waterfall import waterfall
@@ -124,6 +125,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "waterfall": lambda link: waterfall(link, words),
         "judge": judge,
         "label": label,
+        **phrasing(words),
     }
 
 

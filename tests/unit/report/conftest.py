@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_steward.matching.explaining import Part
-from crm_steward.model import Cause, Halt, Severity
+from crm_steward.model import Cause, Channel, Halt, Severity
+from crm_steward.report.consent import Apart, Consents, Ending, Ground, Share
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -26,7 +27,9 @@ from crm_steward.report.digest import (
     Waiting,
 )
 from crm_steward.report.groups import Group, Link, Person, Twins
+from crm_steward.report.objections import Delay, Objections, Unheeded
 from crm_steward.report.weeks import Week
+from crm_steward.rules import Duration
 
 WEEK = Week(2026, 47)
 NOW = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
@@ -366,5 +369,62 @@ def sample() -> Digest:
                 ),
             ),
             restored=("hubspot-eu", "sheet"),
+        ),
+        consents=_consents(),
+    )
+
+
+def _consents() -> Consents:
+    """Return consents of which some end, contradict each other, or were refused in vain."""
+    return Consents(
+        shares=(
+            Share(connection="hubspot-eu", channel=Channel.EMAIL, standing=5197, provable=1845),
+            Share(connection="hubspot-eu", channel=Channel.PHONE, standing=310, provable=310),
+            Share(connection="sheet", channel=Channel.EMAIL, standing=12, provable=0),
+        ),
+        ending=(
+            Ending(
+                channel=Channel.EMAIL,
+                ground=Ground.PURCHASE,
+                length=Duration(24, "month"),
+                count=31,
+            ),
+            Ending(channel=Channel.EMAIL, ground=Ground.ASK, length=Duration(24, "month"), count=4),
+        ),
+        apart=(
+            Apart(channel=Channel.EMAIL, people=14, opposed=3),
+            Apart(channel=Channel.PHONE, people=1, opposed=0),
+        ),
+        objections=Objections(
+            delays=(
+                Delay(
+                    length=Duration(2, "day"),
+                    by="consent-email-objection-late",
+                    heeded=12,
+                    in_time=10,
+                    unknown=1,
+                ),
+                Delay(length=None, by="", heeded=1, in_time=0),
+            ),
+            open=7,
+            late=1,
+            worst=(
+                Unheeded(
+                    person=_person(4711),
+                    channel=Channel.EMAIL,
+                    seen=NOW - timedelta(days=4),
+                    days=4,
+                    due=NOW - timedelta(days=2),
+                    late=True,
+                ),
+                Unheeded(
+                    person=_person(78, "sheet"),
+                    channel=Channel.PHONE,
+                    seen=NOW - timedelta(hours=5),
+                    days=0,
+                    due=None,
+                    late=False,
+                ),
+            ),
         ),
     )

@@ -24,6 +24,7 @@ from crm_steward.model import Channel, ConsentStatus, Severity
 from crm_steward.normalize.emails import EMAIL_PROBLEMS
 from crm_steward.normalize.phones import PHONE_PROBLEMS
 from crm_steward.report.catalogue import CATALOGUES
+from crm_steward.report.consent import Consents
 from crm_steward.report.digest import (
     Coverage,
     Digest,
@@ -38,7 +39,7 @@ from crm_steward.report.groups import Group, Person
 from crm_steward.report.render import LARGEST, headline, heights, label, render
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
-from crm_steward.rules import kinds
+from crm_steward.rules import Duration, kinds
 from crm_steward.store.rulebooks import Broken
 from crm_steward.writing import Why
 
@@ -143,6 +144,8 @@ def test_html_and_text_say_the_same(digest: Digest) -> None:
         "crm-steward duplicates different hubspot-eu:501 hubspot-eu:502", "and 37 more groups", "place, other company",
         "together, against two of a family: 87.4%", "-2.4", "and 2 more",
         "The plan above proposes 6 of them", "edited since the scan", "not known of this link",
+        "hubspot-eu:4711", "10 of 12 within 2 days (consent-email-objection-late)", "1 is beyond the delay",
+        "consent is to be asked for again, unused for 24 months", "3 may be contacted by one connection",
         "2 changes refused by the CRM", "missing: phone and company", "nothing since 12 Mar 2023",
     ):  # fmt: skip
         assert said in page, said
@@ -162,6 +165,7 @@ def test_each_bar_is_in_the_page_and_in_the_text(digest: Digest) -> None:
 
 def test_large_groups_make_room(digest: Digest) -> None:
     """With pictures of all comparisons, long names and links, the mail is as small as ever."""
+    digest = replace(digest, consents=Consents())  # the room is what other sections leave
     usual, counts = digest.twins.groups[0], []
     for group, rules in ((usual, 4), (_large(usual), 4), (_large(usual), 24)):
         twins = replace(digest.twins, groups=(group,) * 3)
@@ -193,6 +197,19 @@ def test_a_week_without_snoozes_does_not_speak_of_them(digest: Digest) -> None:
         for text in (mail.text, _Page(mail.html).text):
             assert ("snoozes that end" in text) == bool(said)
             assert said in text
+
+
+def test_sections_with_nothing_to_say_are_left_out(digest: Digest) -> None:
+    """A title without anything under it is in neither part, in neither language."""
+    bare = replace(digest, consents=Consents())
+    for language in ("en", "fr"):
+        words = Words(language, ZoneInfo("UTC"))
+        full, empty = render(digest, language), render(bare, language)
+        for key in ("consents.title",):
+            assert words(key).upper() in full.text
+            assert words(key) in _Page(full.html).text
+            assert words(key).upper() not in empty.text
+            assert words(key) not in _Page(empty.html).text
 
 
 def test_broken_rules_lead_the_report(digest: Digest) -> None:
@@ -260,7 +277,7 @@ def _poisoned(value: Any, hostile: str) -> Any:
     """Return the digest with every foreign text replaced."""
     if isinstance(value, str) and not isinstance(value, Enum):
         return hostile
-    if isinstance(value, Week | datetime | tzinfo | Severity | Enum) or not (
+    if isinstance(value, Week | datetime | tzinfo | Severity | Enum | Duration) or not (
         is_dataclass(value) or isinstance(value, tuple | list | dict)
     ):
         return value
@@ -404,15 +421,15 @@ def _placeholders(phrase: str | tuple[str, str]) -> set[str]:
 
 def test_every_key_is_used_and_known() -> None:
     """Each sentence that templates and modules ask for exists, and none stands there for nothing."""
-    source = "".join(path.read_text() for path in TEMPLATES.glob("*.*ml"))
-    source += "".join(path.read_text() for path in TEMPLATES.glob("*.txt"))
+    source = "".join(path.read_text() for path in TEMPLATES.rglob("*.*ml"))
+    source += "".join(path.read_text() for path in TEMPLATES.rglob("*.txt"))
     source += "".join(path.read_text() for path in TEMPLATES.parent.glob("*.py"))
     source += "".join(path.read_text() for path in Path(kinds.__file__).parent.glob("*.py"))
     asked = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", source))
     families = {
         "headline.", "severity.", "change.", "undo.", "problem.", "channel.", "consent.", "proof.",
         "level.", "how.", "figure.", "trouble.", "moved.", "gaps.", "decide.undo.", "target.", "withheld.",
-        "record.", "alert.",
+        "record.", "alert.", "consents.ending.", "length.",
     }  # fmt: skip
     keys = CATALOGUES["en"].keys()
     unused = {key for key in keys - asked if not any(key.startswith(family) for family in families)}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_steward.report.catalogue import alert, en, fr, record
+from crm_steward.report.catalogue import alert, consent, en, fr, record
 
 Phrase = str | tuple[str, str]
 """A sentence with {placeholders}, or one for a single thing and one for several."""
 
 CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
     {
-        "en": {**en.PHRASES, **record.EN, **alert.EN},
-        "fr": {**fr.PHRASES, **record.FR, **alert.FR},
+        "en": {**en.PHRASES, **record.EN, **alert.EN, **consent.EN},
+        "fr": {**fr.PHRASES, **record.FR, **alert.FR, **consent.FR},
     }
 )
 """Language → key → phrase."""

@@ -1,0 +1,75 @@
+"""What the sections of the weekly report say line by line, for their templates."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from crm_steward.report.consent import Apart, Ending
+from crm_steward.report.objections import Delay, Unheeded
+from crm_steward.report.words import Words
+from crm_steward.rules import Duration
+
+_SHARES, _ENDING = 6, 4
+
+
+def phrasing(words: Words) -> dict[str, Any]:
+    """Return what the templates of sections call, in one language, and how much they show."""
+    return {
+        "most_shares": _SHARES,
+        "most_ending": _ENDING,
+        "ending": partial(_ending, words),
+        "apart": partial(_apart, words),
+        "heeded": partial(_heeded, words),
+        "unheeded": partial(_unheeded, words),
+    }
+
+
+def lasting(words: Words, length: Duration) -> str:
+    """Write a length of time: 36 months, 36 mois."""
+    return words(f"length.{length.unit}", n=length.count)
+
+
+def _ending(words: Words, one: Ending) -> str:
+    channel, length = words(f"channel.{one.channel}"), lasting(words, one.length)
+    return _raised(words(f"consents.ending.{one.ground}", channel=channel, length=length))
+
+
+def _apart(words: Words, one: Apart) -> str:
+    channel = words(f"channel.{one.channel}")
+    said = words("consents.apart.some", n=one.people, channel=channel)
+    if one.opposed:
+        said = _both(words, said, words("consents.apart.opposed", n=one.opposed))
+    return _raised(said)
+
+
+def _heeded(words: Words, one: Delay) -> str:
+    if one.length is None:
+        said = words("consents.without", n=one.heeded)
+    else:
+        length = lasting(words, one.length)
+        said = words("consents.within", n=one.heeded, in_time=one.in_time, length=length, by=one.by)
+    if one.unknown:
+        said = _both(words, said, words("consents.unknown", n=one.unknown))
+    return said
+
+
+def _unheeded(words: Words, one: Unheeded) -> str:
+    channel = words(f"channel.{one.channel}")
+    if one.days:
+        said = words("consents.seen", n=one.days, channel=channel, seen=words.day(one.seen))
+    else:
+        said = words("consents.seen.today", channel=channel)
+    if one.due is not None:
+        said += (
+            f", {words('consents.overdue' if one.late else 'consents.due', due=words.day(one.due))}"
+        )
+    return said
+
+
+def _both(words: Words, one: str, other: str) -> str:
+    return words.either("{one}; {other}", "{one} ; {other}", one=one, other=other)
+
+
+def _raised(text: str) -> str:
+    return text[:1].upper() + text[1:]
