@@ -13,6 +13,7 @@ from crm_steward.report.consent import COLUMNS, consents, lapsing
 from crm_steward.report.digest import Digest, Figure
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
 from crm_steward.report.objections import alarms, objections
+from crm_steward.report.retention import keeping, retention
 from crm_steward.report.twins import twins
 from crm_steward.report.weeks import Week, week_due
 from crm_steward.report.writes import coverage, decision, fixes, merges
@@ -110,12 +111,13 @@ def collect(
             consents=consents(
                 con, book, objections(reading, con, names, book, since=since, until=until), now
             ),
+            retention=retention(con, book, settings.timezone, now),
         )
 
 
 def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBPyConnection:
     """Load what the sections read that ask the mirror as rules do."""
-    asking = [*lapsing(book), *alarms(book)]
+    asking = [*lapsing(book), *alarms(book), *keeping(book)]
     with closing(relation_of_rows(())) as con:
         columns = columns_of(asking, con, now)
     return open_relation(database, columns=None if columns is None else columns | COLUMNS)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from crm_steward.model import Halt, Severity
 from crm_steward.report.consent import Consents
 from crm_steward.report.groups import Person, Twins
+from crm_steward.report.retention import Retention
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
 
@@ -295,6 +296,7 @@ class Digest:
         twins: The duplicates.
         coverage: What was examined.
         consents: What can be shown of consents, what ends, whose no is heeded.
+        retention: What falls due this month and the next.
     """
 
     week: Week
@@ -312,3 +314,4 @@ class Digest:
     twins: Twins = field(default_factory=Twins)
     coverage: Coverage = Coverage()
     consents: Consents = field(default_factory=Consents)
+    retention: Retention = field(default_factory=Retention)

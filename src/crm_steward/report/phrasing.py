@@ -7,10 +7,11 @@ from typing import Any
 
 from crm_steward.report.consent import Apart, Ending
 from crm_steward.report.objections import Delay, Unheeded
-from crm_steward.report.words import Words
+from crm_steward.report.retention import Due
+from crm_steward.report.words import Words, plain
 from crm_steward.rules import Duration
 
-_SHARES, _ENDING = 6, 4
+_SHARES, _ENDING, _DUE = 6, 4, 8
 
 
 def phrasing(words: Words) -> dict[str, Any]:
@@ -18,10 +19,12 @@ def phrasing(words: Words) -> dict[str, Any]:
     return {
         "most_shares": _SHARES,
         "most_ending": _ENDING,
+        "most_due": _DUE,
         "ending": partial(_ending, words),
         "apart": partial(_apart, words),
         "heeded": partial(_heeded, words),
         "unheeded": partial(_unheeded, words),
+        "kept": partial(_kept, words),
     }
 
 
@@ -65,6 +68,12 @@ def _unheeded(words: Words, one: Unheeded) -> str:
             f", {words('consents.overdue' if one.late else 'consents.due', due=words.day(one.due))}"
         )
     return said
+
+
+def _kept(words: Words, one: Due) -> str:
+    then = words.known("retention.then", one.then, "archive")
+    length = lasting(words, one.length)
+    return words("retention.period", period=plain(one.period, 40), length=length, then=then)
 
 
 def _both(words: Words, one: str, other: str) -> str:

@@ -28,6 +28,7 @@ from crm_steward.report.digest import (
 )
 from crm_steward.report.groups import Group, Link, Person, Twins
 from crm_steward.report.objections import Delay, Objections, Unheeded
+from crm_steward.report.retention import Due, Retention
 from crm_steward.report.weeks import Week
 from crm_steward.rules import Duration
 
@@ -371,7 +372,42 @@ def sample() -> Digest:
             restored=("hubspot-eu", "sheet"),
         ),
         consents=_consents(),
+        retention=_retention(),
     )
+
+
+def _retention() -> Retention:
+    """Return what falls due in November and December."""
+    month = datetime(2026, 11, 1, tzinfo=ZoneInfo("Europe/Paris"))
+    titles = {
+        "en": "Prospects without a sign of life for three years, to be let go",
+        "fr": "Prospects sans signe de vie depuis trois ans, à supprimer ou archiver",
+    }
+    due = Due(
+        rule="retention-prospect-due",
+        titles=titles,
+        period="prospects",
+        length=Duration(36, "month"),
+        then="archive",
+        past=1204,
+        this_month=61,
+        next_month=88,
+    )
+    former = {
+        "en": "Former customers whose contract ended three years ago, no more marketing",
+        "fr": "Anciens clients dont le contrat a pris fin il y a trois ans, plus de prospection",
+    }
+    other = replace(
+        due,
+        rule="retention-customer-marketing",
+        titles=former,
+        period="former-customers",
+        then="restrict",
+        past=0,
+        this_month=4,
+        next_month=0,
+    )
+    return Retention(this_month=month, next_month=month.replace(month=12), due=(due, other))
 
 
 def _consents() -> Consents:

@@ -37,6 +37,7 @@ from crm_steward.report.digest import (
 )
 from crm_steward.report.groups import Group, Person
 from crm_steward.report.render import LARGEST, headline, heights, label, render
+from crm_steward.report.retention import Retention
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
 from crm_steward.rules import Duration, kinds
@@ -165,7 +166,9 @@ def test_each_bar_is_in_the_page_and_in_the_text(digest: Digest) -> None:
 
 def test_large_groups_make_room(digest: Digest) -> None:
     """With pictures of all comparisons, long names and links, the mail is as small as ever."""
-    digest = replace(digest, consents=Consents())  # the room is what other sections leave
+    digest = replace(
+        digest, consents=Consents(), retention=Retention()
+    )  # the room is what other sections leave
     usual, counts = digest.twins.groups[0], []
     for group, rules in ((usual, 4), (_large(usual), 4), (_large(usual), 24)):
         twins = replace(digest.twins, groups=(group,) * 3)
@@ -201,11 +204,11 @@ def test_a_week_without_snoozes_does_not_speak_of_them(digest: Digest) -> None:
 
 def test_sections_with_nothing_to_say_are_left_out(digest: Digest) -> None:
     """A title without anything under it is in neither part, in neither language."""
-    bare = replace(digest, consents=Consents())
+    bare = replace(digest, consents=Consents(), retention=Retention())
     for language in ("en", "fr"):
         words = Words(language, ZoneInfo("UTC"))
         full, empty = render(digest, language), render(bare, language)
-        for key in ("consents.title",):
+        for key in ("consents.title", "retention.title"):
             assert words(key).upper() in full.text
             assert words(key) in _Page(full.html).text
             assert words(key).upper() not in empty.text
@@ -429,7 +432,7 @@ def test_every_key_is_used_and_known() -> None:
     families = {
         "headline.", "severity.", "change.", "undo.", "problem.", "channel.", "consent.", "proof.",
         "level.", "how.", "figure.", "trouble.", "moved.", "gaps.", "decide.undo.", "target.", "withheld.",
-        "record.", "alert.", "consents.ending.", "length.",
+        "record.", "alert.", "consents.ending.", "length.", "retention.then.",
     }  # fmt: skip
     keys = CATALOGUES["en"].keys()
     unused = {key for key in keys - asked if not any(key.startswith(family) for family in families)}
