@@ -9,9 +9,12 @@ from typing import Literal
 import duckdb
 
 from crm_steward.model import InputError
-from crm_steward.report.consent import COLUMNS, consents, lapsing
+from crm_steward.report.consent import COLUMNS as OF_CONSENT
+from crm_steward.report.consent import consents, lapsing
 from crm_steward.report.digest import Digest, Figure
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
+from crm_steward.report.hygiene import COLUMNS as OF_TEXT
+from crm_steward.report.hygiene import hygiene
 from crm_steward.report.objections import alarms, objections
 from crm_steward.report.retention import keeping, retention
 from crm_steward.report.twins import twins
@@ -23,6 +26,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
 from crm_steward.store.relation import open_relation, relation_of_rows
 
+_COLUMNS = OF_CONSENT | OF_TEXT
 _TREND = 8
 """Weeks in a trend."""
 
@@ -112,6 +116,7 @@ def collect(
                 con, book, objections(reading, con, names, book, since=since, until=until), now
             ),
             retention=retention(con, book, settings.timezone, now),
+            hygiene=hygiene(reading, con, since, until),
         )
 
 
@@ -120,7 +125,7 @@ def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBP
     asking = [*lapsing(book), *alarms(book), *keeping(book)]
     with closing(relation_of_rows(())) as con:
         columns = columns_of(asking, con, now)
-    return open_relation(database, columns=None if columns is None else columns | COLUMNS)
+    return open_relation(database, columns=None if columns is None else columns | _COLUMNS)
 
 
 def _figures(database: Database, week: Week) -> tuple[Figure, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from crm_steward.model import Halt, Severity
 from crm_steward.report.consent import Consents
 from crm_steward.report.groups import Person, Twins
+from crm_steward.report.hygiene import Hygiene
 from crm_steward.report.retention import Retention
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
@@ -297,6 +298,7 @@ class Digest:
         coverage: What was examined.
         consents: What can be shown of consents, what ends, whose no is heeded.
         retention: What falls due this month and the next.
+        hygiene: What free text holds, and which fields could be lists.
     """
 
     week: Week
@@ -315,3 +317,4 @@ class Digest:
     coverage: Coverage = Coverage()
     consents: Consents = field(default_factory=Consents)
     retention: Retention = field(default_factory=Retention)
+    hygiene: Hygiene = field(default_factory=Hygiene)

@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any
 
 from crm_steward.report.consent import Apart, Ending
+from crm_steward.report.hygiene import Held, Typed
 from crm_steward.report.objections import Delay, Unheeded
 from crm_steward.report.retention import Due
 from crm_steward.report.words import Words, plain
 from crm_steward.rules import Duration
+from crm_steward.rules.kinds.freetext import FreeText
 
-_SHARES, _ENDING, _DUE = 6, 4, 8
+_SHARES, _ENDING, _DUE, _HELD, _TYPED = 6, 4, 8, 10, 6
 
 
 def phrasing(words: Words) -> dict[str, Any]:
@@ -20,11 +22,15 @@ def phrasing(words: Words) -> dict[str, Any]:
         "most_shares": _SHARES,
         "most_ending": _ENDING,
         "most_due": _DUE,
+        "most_held": _HELD,
+        "most_typed": _TYPED,
         "ending": partial(_ending, words),
         "apart": partial(_apart, words),
         "heeded": partial(_heeded, words),
         "unheeded": partial(_unheeded, words),
         "kept": partial(_kept, words),
+        "held": partial(_held, words),
+        "typed": partial(_typed, words),
     }
 
 
@@ -71,9 +77,32 @@ def _unheeded(words: Words, one: Unheeded) -> str:
 
 
 def _kept(words: Words, one: Due) -> str:
-    then = words.known("retention.then", one.then, "archive")
+    then = words.known("then", one.then, "archive")
     length = lasting(words, one.length)
     return words("retention.period", period=plain(one.period, 40), length=length, then=then)
+
+
+def _held(words: Words, one: Held) -> str:
+    what = FreeText.named(one.category, words)
+    said = [_raised(words("hygiene.contacts", n=one.contacts, what=what))]
+    if one.notes:
+        said.append(words("hygiene.notes", n=one.notes))
+    if one.new:
+        said.append(words("hygiene.new", n=one.new))
+    return ", ".join(said)
+
+
+def _typed(words: Words, one: Typed) -> str:
+    said = words(
+        "hygiene.field",
+        n=one.contacts,
+        field=words.field(one.field),
+        connection=plain(one.connection, 60),
+        values=one.values,
+        spellings=one.spellings,
+        covered=words.percent(one.covered),
+    )
+    return _raised(said)
 
 
 def _both(words: Words, one: str, other: str) -> str:

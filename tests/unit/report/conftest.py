@@ -27,6 +27,7 @@ from crm_steward.report.digest import (
     Waiting,
 )
 from crm_steward.report.groups import Group, Link, Person, Twins
+from crm_steward.report.hygiene import Held, Hygiene, Typed
 from crm_steward.report.objections import Delay, Objections, Unheeded
 from crm_steward.report.retention import Due, Retention
 from crm_steward.report.weeks import Week
@@ -373,6 +374,22 @@ def sample() -> Digest:
         ),
         consents=_consents(),
         retention=_retention(),
+        hygiene=Hygiene(
+            held=(
+                Held(category="health", contacts=23, notes=21, new=4),
+                Held(category="iban", contacts=2, notes=0, new=0),
+            ),
+            typed=(
+                Typed(
+                    connection="hubspot-eu",
+                    field="job_title",
+                    contacts=6120,
+                    spellings=214,
+                    values=58,
+                    covered=0.913,
+                ),
+            ),
+        ),
     )
 
 

@@ -36,6 +36,7 @@ from crm_steward.report.digest import (
     Trouble,
 )
 from crm_steward.report.groups import Group, Person
+from crm_steward.report.hygiene import Hygiene
 from crm_steward.report.render import LARGEST, headline, heights, label, render
 from crm_steward.report.retention import Retention
 from crm_steward.report.weeks import Week
@@ -204,11 +205,11 @@ def test_a_week_without_snoozes_does_not_speak_of_them(digest: Digest) -> None:
 
 def test_sections_with_nothing_to_say_are_left_out(digest: Digest) -> None:
     """A title without anything under it is in neither part, in neither language."""
-    bare = replace(digest, consents=Consents(), retention=Retention())
+    bare = replace(digest, consents=Consents(), retention=Retention(), hygiene=Hygiene())
     for language in ("en", "fr"):
         words = Words(language, ZoneInfo("UTC"))
         full, empty = render(digest, language), render(bare, language)
-        for key in ("consents.title", "retention.title"):
+        for key in ("consents.title", "retention.title", "hygiene.title"):
             assert words(key).upper() in full.text
             assert words(key) in _Page(full.html).text
             assert words(key).upper() not in empty.text
@@ -432,7 +433,7 @@ def test_every_key_is_used_and_known() -> None:
     families = {
         "headline.", "severity.", "change.", "undo.", "problem.", "channel.", "consent.", "proof.",
         "level.", "how.", "figure.", "trouble.", "moved.", "gaps.", "decide.undo.", "target.", "withheld.",
-        "record.", "alert.", "consents.ending.", "length.", "retention.then.",
+        "record.", "alert.", "consents.ending.", "length.", "then.",
     }  # fmt: skip
     keys = CATALOGUES["en"].keys()
     unused = {key for key in keys - asked if not any(key.startswith(family) for family in families)}
