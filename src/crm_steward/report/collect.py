@@ -16,6 +16,7 @@ from crm_steward.report.findings import Names, movement, owner_shares, rule_shar
 from crm_steward.report.hygiene import COLUMNS as OF_TEXT
 from crm_steward.report.hygiene import hygiene
 from crm_steward.report.objections import alarms, objections
+from crm_steward.report.reminders import reminders
 from crm_steward.report.retention import keeping, retention
 from crm_steward.report.twins import twins
 from crm_steward.report.weeks import Week, week_due
@@ -117,6 +118,7 @@ def collect(
             ),
             retention=retention(con, book, settings.timezone, now),
             hygiene=hygiene(reading, con, since, until),
+            reminders=reminders(reading, settings, now),
         )
 
 

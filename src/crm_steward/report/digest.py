@@ -15,6 +15,7 @@ from crm_steward.model import Halt, Severity
 from crm_steward.report.consent import Consents
 from crm_steward.report.groups import Person, Twins
 from crm_steward.report.hygiene import Hygiene
+from crm_steward.report.reminders import Recurring
 from crm_steward.report.retention import Retention
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
@@ -299,6 +300,7 @@ class Digest:
         consents: What can be shown of consents, what ends, whose no is heeded.
         retention: What falls due this month and the next.
         hygiene: What free text holds, and which fields could be lists.
+        reminders: What comes round again, and what of it is overdue.
     """
 
     week: Week
@@ -318,3 +320,4 @@ class Digest:
     consents: Consents = field(default_factory=Consents)
     retention: Retention = field(default_factory=Retention)
     hygiene: Hygiene = field(default_factory=Hygiene)
+    reminders: tuple[Recurring, ...] = ()

@@ -29,9 +29,11 @@ from crm_steward.report.digest import (
 from crm_steward.report.groups import Group, Link, Person, Twins
 from crm_steward.report.hygiene import Held, Hygiene, Typed
 from crm_steward.report.objections import Delay, Objections, Unheeded
+from crm_steward.report.reminders import Recurring
 from crm_steward.report.retention import Due, Retention
 from crm_steward.report.weeks import Week
 from crm_steward.rules import Duration
+from crm_steward.store.reminders import Duty
 
 WEEK = Week(2026, 47)
 NOW = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
@@ -374,6 +376,24 @@ def sample() -> Digest:
         ),
         consents=_consents(),
         retention=_retention(),
+        reminders=(
+            Recurring(
+                duty=Duty.ACCESS_REVIEW,
+                every_days=92,
+                done_at=NOW - timedelta(days=100),
+                done_by="Claire Morel",
+                due=NOW - timedelta(days=8),
+                overdue=True,
+            ),
+            Recurring(
+                duty=Duty.RESTORE_TEST,
+                every_days=31,
+                done_at=NOW - timedelta(days=12),
+                done_by="crm-steward",
+                due=NOW + timedelta(days=19),
+                overdue=False,
+            ),
+        ),
         hygiene=Hygiene(
             held=(
                 Held(category="health", contacts=23, notes=21, new=4),

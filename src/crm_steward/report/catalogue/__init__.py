@@ -5,15 +5,40 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_steward.report.catalogue import alert, consent, en, fr, hygiene, record, retention
+from crm_steward.report.catalogue import (
+    alert,
+    consent,
+    en,
+    fr,
+    hygiene,
+    record,
+    reminders,
+    retention,
+)
 
 Phrase = str | tuple[str, str]
 """A sentence with {placeholders}, or one for a single thing and one for several."""
 
 CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
     {
-        "en": {**en.PHRASES, **record.EN, **alert.EN, **consent.EN, **retention.EN, **hygiene.EN},
-        "fr": {**fr.PHRASES, **record.FR, **alert.FR, **consent.FR, **retention.FR, **hygiene.FR},
+        "en": {
+            **en.PHRASES,
+            **record.EN,
+            **alert.EN,
+            **consent.EN,
+            **retention.EN,
+            **hygiene.EN,
+            **reminders.EN,
+        },
+        "fr": {
+            **fr.PHRASES,
+            **record.FR,
+            **alert.FR,
+            **consent.FR,
+            **retention.FR,
+            **hygiene.FR,
+            **reminders.FR,
+        },
     }
 )
 """Language → key → phrase."""
