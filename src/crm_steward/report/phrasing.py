@@ -46,7 +46,8 @@ def lasting(words: Words, length: Duration) -> str:
 
 def _ending(words: Words, one: Ending) -> str:
     channel, length = words(f"channel.{one.channel}"), lasting(words, one.length)
-    return _raised(words(f"consents.ending.{one.ground}", channel=channel, length=length))
+    key = f"consents.ending.{one.ground}"
+    return _raised(words(key, n=one.count, channel=channel, length=length))
 
 
 def _apart(words: Words, one: Apart) -> str:

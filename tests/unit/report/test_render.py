@@ -147,7 +147,7 @@ def test_html_and_text_say_the_same(digest: Digest) -> None:
         "together, against two of a family: 87.4%", "-2.4", "and 2 more",
         "The plan above proposes 6 of them", "edited since the scan", "not known of this link",
         "hubspot-eu:4711", "10 of 12 within 2 days (consent-email-objection-late)", "1 is beyond the delay",
-        "consent is to be asked for again, unused for 24 months", "3 may be contacted by one connection",
+        "4 consents to be asked for again, unused for 24 months", "3 may be contacted by one connection",
         "2 changes refused by the CRM", "missing: phone and company", "nothing since 12 Mar 2023",
     ):  # fmt: skip
         assert said in page, said

@@ -13,11 +13,26 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "consents.provable": "Can be shown",
         "consents.more": ("and {n} more line", "and {n} more lines"),
         "consents.ending": "Within the next month:",
-        "consents.ending.purchase": "{channel}: consent implied by a purchase ends after {length}",
-        "consents.ending.inquiry": "{channel}: consent implied by an inquiry ends after {length}",
-        "consents.ending.implied": "{channel}: implied consent ends after {length}",
-        "consents.ending.unused": "{channel}: consent lapses, unused for {length}",
-        "consents.ending.ask": "{channel}: consent is to be asked for again, unused for {length}",
+        "consents.ending.purchase": (
+            "{channel}: {n} consent implied by a purchase, ending after {length}",
+            "{channel}: {n} consents implied by a purchase, ending after {length}",
+        ),
+        "consents.ending.inquiry": (
+            "{channel}: {n} consent implied by an inquiry, ending after {length}",
+            "{channel}: {n} consents implied by an inquiry, ending after {length}",
+        ),
+        "consents.ending.implied": (
+            "{channel}: {n} implied consent, ending after {length}",
+            "{channel}: {n} implied consents, ending after {length}",
+        ),
+        "consents.ending.unused": (
+            "{channel}: {n} consent that lapses, unused for {length}",
+            "{channel}: {n} consents that lapse, unused for {length}",
+        ),
+        "consents.ending.ask": (
+            "{channel}: {n} consent to be asked for again, unused for {length}",
+            "{channel}: {n} consents to be asked for again, unused for {length}",
+        ),
         "consents.apart": "The same person, and connections that say different things:",
         "consents.apart.some": ("{channel}: {n} person", "{channel}: {n} people"),
         "consents.apart.opposed": (
@@ -68,11 +83,26 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "consents.provable": "Démontrables",
         "consents.more": ("et {n} ligne de plus", "et {n} lignes de plus"),
         "consents.ending": "Au cours du mois qui vient :",
-        "consents.ending.purchase": "{channel} : consentement tacite d’un achat, échu après {length}",
-        "consents.ending.inquiry": "{channel} : consentement tacite d’une demande, échu après {length}",
-        "consents.ending.implied": "{channel} : consentement tacite, échu après {length}",
-        "consents.ending.unused": "{channel} : consentement caduc, inutilisé depuis {length}",
-        "consents.ending.ask": "{channel} : consentement à redemander, inutilisé depuis {length}",
+        "consents.ending.purchase": (
+            "{channel} : {n} consentement tacite issu d’un achat, échu après {length}",
+            "{channel} : {n} consentements tacites issus d’un achat, échus après {length}",
+        ),
+        "consents.ending.inquiry": (
+            "{channel} : {n} consentement tacite issu d’une demande, échu après {length}",
+            "{channel} : {n} consentements tacites issus d’une demande, échus après {length}",
+        ),
+        "consents.ending.implied": (
+            "{channel} : {n} consentement tacite, échu après {length}",
+            "{channel} : {n} consentements tacites, échus après {length}",
+        ),
+        "consents.ending.unused": (
+            "{channel} : {n} consentement caduc, inutilisé depuis {length}",
+            "{channel} : {n} consentements caducs, inutilisés depuis {length}",
+        ),
+        "consents.ending.ask": (
+            "{channel} : {n} consentement à redemander, inutilisé depuis {length}",
+            "{channel} : {n} consentements à redemander, inutilisés depuis {length}",
+        ),
         "consents.apart": "La même personne, et des connexions qui se contredisent :",
         "consents.apart.some": ("{channel} : {n} personne", "{channel} : {n} personnes"),
         "consents.apart.opposed": (
