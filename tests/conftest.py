@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
+from tests.forked import Forked, forking
 
 from crm_steward.store.database import Database
 
@@ -137,21 +138,38 @@ def clock() -> SetClock:
     return SetClock()
 
 
+ENV = {"COLUMNS": "120", "NO_COLOR": "1"}
+"""A terminal that is the same everywhere."""
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forked | None]:
+    """Give what forks commands; None where each is to load the program anew."""
+    if "STEWARD_LOAD_ANEW" in os.environ:
+        yield None
+        return
+    with forking(os.environ | ENV) as ready:
+        yield ready
+
+
 @pytest.fixture
-def steward(tmp_path: Path) -> Cli:
+def steward(tmp_path: Path, forked: Forked | None) -> Cli:
     """Give `crm-steward` as a user calls it: a process of its own, in an empty folder."""
 
     def run(
         *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
+        words, whole = list(map(str, arguments)), {**os.environ, **ENV, **(env or {})}
+        if forked is not None and forked.fits(whole):
+            return forked.run(words, cwd=tmp_path, env=whole, timeout=timeout)
         return subprocess.run(
-            [sys.executable, "-m", "crm_steward", *map(str, arguments)],
+            [sys.executable, "-m", "crm_steward", *words],
             cwd=tmp_path,
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
-            env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **(env or {})},
+            env=whole,
         )
 
     return run

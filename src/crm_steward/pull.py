@@ -151,6 +151,10 @@ class _Pull:
     def _complete_full(self) -> None:
         state = self.mirror.state(self.connection)
         started_at = state.pass_started_at or self.clock()
+        if started_at > self.clock():
+            # The clock went back meanwhile: who was not seen cannot be told. It is read anew.
+            self.note(pass_started_at=None, cursor=None)
+            return
         seen = self.mirror.seen_since(self.connection, started_at)
         floor = state.live * self.min_source_percent / 100
         if seen < floor and not self.accept_shrink:

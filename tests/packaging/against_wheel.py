@@ -7,6 +7,7 @@ a wheel could lack: commands, pages, templates, packs, and each connector with i
 
 from __future__ import annotations
 
+import os
 import shutil
 import site
 import subprocess
@@ -34,7 +35,10 @@ def main(arguments: list[str]) -> int:
         python = _environment(work)
         tests = _unpacked(work)
         return subprocess.run(
-            [python, "-m", "pytest", *(arguments or BY_DEFAULT)], cwd=tests, check=False
+            [python, "-m", "pytest", *(arguments or BY_DEFAULT)],
+            cwd=tests,
+            check=False,
+            env=os.environ | {"STEWARD_LOAD_ANEW": "1"},
         ).returncode
 
 

@@ -18,6 +18,7 @@ _ENDS = MappingProxyType(
     {
         "verified": "written",
         "conflict": "left alone because the record changed",
+        "already": "not needed because the record held it already",
         "rejected": "refused by the CRM",
         "unknown": "without an answer",
         "absent": "not written",
@@ -37,7 +38,7 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
         if counts.states[State(state)] or state == "verified"
     ]
     out.print(Text(f"Run {counts.run}: {', '.join(said)}.", "bold"))
-    well = (State.VERIFIED, State.INTENT)
+    well = (State.VERIFIED, State.ALREADY, State.INTENT)
     for line in (*(one for one in counts.lines if one.state not in well), *counts.otherwise):
         out.print(_outcome(line))
     anew = [one for one in counts.lines if one.kind == "recreate" and one.state is State.VERIFIED]

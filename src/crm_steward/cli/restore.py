@@ -21,6 +21,8 @@ from crm_steward.cli.context import (
 from crm_steward.cli.reminders import as_document as deed_document
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from crm_steward.settings import Settings
     from crm_steward.store.restoring import Put
 
@@ -58,7 +60,9 @@ def restore_command(
 
     Stop the service first. Afterwards, nothing is written to a CRM until it was read in full,
     scanned, and asked about every task, merge and archiving that the backup may have forgotten; the
-    service does so by itself, and `/readyz` says what is missing. People who were erased since are
+    service does so by itself, and `/readyz` says what is missing. The day's limits count as used up for
+    24 hours (`crm-steward accept --after-restore` says otherwise), and the report of this week is not
+    sent again (but by `crm-steward report --send --again`). People who were erased since are
     erased again. Plans that were open are made anew. A PostgreSQL database is restored by
     `pg_restore`; then call this without FILE.
 
@@ -78,6 +82,7 @@ def restore_command(
     if file is None:
         _mark(settings, made_at)
         console().print("Marked: nothing is written until all is reconciled.")
+        _print_unknown(console())
         return
     put = _put(settings, file)
     if as_json:
@@ -176,3 +181,18 @@ def _print(file: Path, put: Put) -> None:
         said = f"{put.replayed.unreadable} erasures were made with another key: erase them again."
         out.print(said, style="yellow", markup=False)
     out.print("Nothing is written until all is reconciled: start the service.", markup=False)
+    _print_unknown(out)
+
+
+def _print_unknown(out: Console) -> None:
+    """Say what nobody knows after a copy was put in place, and who says otherwise."""
+    limits = (
+        "What was written to the CRMs before is not known: for 24 hours the day's limits count as "
+        "used up, unless you say otherwise: crm-steward accept --after-restore"
+    )
+    report = (
+        "The report of this week may have left already. It is sent again only by: "
+        "crm-steward report --send --again"
+    )
+    for line in (limits, report):
+        out.print(line, markup=False)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -24,6 +23,7 @@ from pydantic import (
 
 from crm_steward.connect.protocol import Connector
 from crm_steward.connect.tokens import MemoryVault, Token, Tokens, Vault
+from crm_steward.documented import Documented
 from crm_steward.model import (
     FIELDS,
     Ability,
@@ -115,7 +115,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 """A share of a whole: more than 0, at most 1."""
 
 
-class ConnectionSettings(BaseModel):
+class ConnectionSettings(Documented):
     """What every connection can be told; a connector's own settings add to it.
 
     `base_url` replaces the vendor's address (an emulator or a proxy). Plain http is accepted for
@@ -124,9 +124,7 @@ class ConnectionSettings(BaseModel):
     into a private network is refused as well, unless `allow_hosts` names it.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
     kind: str
     """Which CRM: see `crm-steward connectors`."""

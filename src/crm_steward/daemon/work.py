@@ -26,7 +26,7 @@ from crm_steward.model import (
     StewardError,
 )
 from crm_steward.pull import pull
-from crm_steward.report import deliver, queue_alerts, queue_weekly
+from crm_steward.report import deliver, notice_copy, queue_alerts, queue_weekly
 from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
 from crm_steward.settings import Settings, key_of, vault_of
@@ -217,6 +217,7 @@ class Work:
                     clock=self._clock,
                     save=False,
                     stop_file=settings.halt.file,
+                    progress=lambda _done, _total: self._page_stored(lease),
                 )
                 if any(planned.automatic for planned in made.plan.changes):
                     counts = apply_plan(
@@ -285,6 +286,7 @@ class Work:
         Raises:
             MailError: The mail server does not take mails; they stay in the outbox.
         """
+        notice_copy(self._database, self._clock)
         now = self._clock()
         queue_weekly(self._database, self._settings, self._reload(), now)
         queue_alerts(self._database, self._settings, now)

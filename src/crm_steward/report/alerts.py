@@ -26,6 +26,7 @@ from crm_steward.report.words import Words, plain
 from crm_steward.settings import Settings
 from crm_steward.store.clocks import clocks_within, off, said
 from crm_steward.store.database import Database, upsert
+from crm_steward.store.forgotten import Forgotten
 from crm_steward.store.halts import standing, stop_file
 from crm_steward.store.jumps import jumps_within
 from crm_steward.store.outbox import write
@@ -98,10 +99,13 @@ def queue_alerts(database: Database, settings: Settings, now: datetime) -> int:
         if not begun and not ended:
             return 0
         period = f"alert-{told.number + 1:06d}"
+        # An older copy counts on from a number that was used: another alert is no repetition.
+        forgotten = Forgotten.within(writing)
+        named = period if forgotten is None else f"{period} {forgotten.until.isoformat()}"
         for address, language in recipients.items():
             words = Words(language, settings.timezone)
             mail = render_alert(words, begun, ended, [one for one in found if one not in begun])
-            name = message_id(home, period, address, settings.mail.sender)
+            name = message_id(home, named, address, settings.mail.sender)
             message = compose(
                 mail,
                 sender=settings.mail.sender,

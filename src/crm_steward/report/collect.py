@@ -11,7 +11,7 @@ import duckdb
 from crm_steward.model import InputError
 from crm_steward.report.consent import COLUMNS as OF_CONSENT
 from crm_steward.report.consent import consents, lapsing
-from crm_steward.report.digest import Digest, Figure
+from crm_steward.report.digest import Digest, Figure, Titles
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
 from crm_steward.report.hygiene import COLUMNS as OF_TEXT
 from crm_steward.report.hygiene import hygiene
@@ -50,6 +50,20 @@ def current_week(settings: Settings, now: datetime) -> Week:
     return week_due(now, report.day, report.at, settings.timezone)
 
 
+def period(settings: Settings, week: Week | None, now: datetime) -> tuple[Week, datetime, datetime]:
+    """Return a week (None: the current one), the moment of the report before, and up to when it knows.
+
+    Raises:
+        InputError: The week has not begun.
+    """
+    current = current_week(settings, now)
+    week = week or current
+    if week > current:
+        raise InputError(f"Week {week} has no report yet.", hint=f"The latest is {current}.")
+    due = (settings.report.day, settings.report.at, settings.timezone)
+    return week, week.shifted(-1).due(*due), now if week == current else week.due(*due)
+
+
 def collect(
     database: Database,
     settings: Settings,
@@ -75,17 +89,11 @@ def collect(
     Raises:
         InputError: The week has not begun.
     """
-    current = current_week(settings, now)
-    week = week or current
-    if week > current:
-        raise InputError(f"Week {week} has no report yet.", hint=f"The latest is {current}.")
-    due = (settings.report.day, settings.report.at, settings.timezone)
-    since = week.shifted(-1).due(*due)
-    until = now if week == current else week.due(*due)
-    if week == current:
+    week, since, until = period(settings, week, now)
+    if until == now:
         figures = Figures(database)
         figures.save(str(week), figures.count(now))
-    titles = {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
+    titles = titles_of(book)
     # Both before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
     with closing(_mirror(database, book, now)) as con, database.read() as reading:
@@ -128,6 +136,11 @@ def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBP
     with closing(relation_of_rows(())) as con:
         columns = columns_of(asking, con, now)
     return open_relation(database, columns=None if columns is None else columns | _COLUMNS)
+
+
+def titles_of(book: RuleBook) -> dict[str, Titles]:
+    """Return what each rule is called in each language."""
+    return {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
 
 
 def _figures(database: Database, week: Week) -> tuple[Figure, ...]:

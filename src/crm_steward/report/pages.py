@@ -73,4 +73,6 @@ def inlined(html: str) -> str:
     return _INLINER.inline(html)
 
 
-_INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)
+_INLINER = css_inline.CSSInliner(
+    load_remote_stylesheets=False, keep_style_tags=False, minify_css=True
+)

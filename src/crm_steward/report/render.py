@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from shlex import quote
 from typing import Any
 
@@ -16,11 +17,13 @@ from crm_steward.report.digest import (
     Example,
     Figure,
     OwnerShare,
+    Waiting,
 )
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
 from crm_steward.report.phrasing import phrasing
 from crm_steward.report.sayings import left_out, say
+from crm_steward.report.trend import HIGH, WIDE, Picture, picture
 from crm_steward.report.twins import SHOWN
 from crm_steward.report.waterfall import waterfall
 from crm_steward.report.words import Words, plain, safe_link
@@ -29,9 +32,9 @@ LARGEST = 95_000
 """Bytes of HTML: Gmail cuts a message off at 102 kB
 (https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
 
-_RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
+_RULES, EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
 _SHORTER = (
-    *((SHOWN, examples) for examples in range(_EXAMPLES, 0, -1)),
+    *((SHOWN, examples) for examples in range(EXAMPLES, 0, -1)),
     *((groups, 1) for groups in range(SHOWN - 1, 0, -1)),
     (1, 0),
     (0, 0),
@@ -50,11 +53,24 @@ class Mail:
         subject: One line.
         html: A complete document.
         text: The same content as plain text.
+        pictures: What the document shows by `cid:`.
+        attached: File name → the content of an XLSX file.
     """
 
     subject: str
     html: str
     text: str
+    pictures: tuple[Picture, ...] = ()
+    attached: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def alone(self) -> str:
+        """The document with its pictures inside: for a browser; mail programs show none of those."""
+        html = self.html
+        for one in self.pictures:
+            inside = f"data:image/png;base64,{b64encode(one.png).decode()}"
+            html = html.replace(f"cid:{one.name}", inside)
+        return html
 
 
 def render(digest: Digest, language: str) -> Mail:
@@ -70,6 +86,7 @@ def render(digest: Digest, language: str) -> Mail:
         subject=words("subject", week=str(digest.week.number), headline=page["headline"]),
         html=html,
         text=environment().get_template("weekly.txt").render(page),
+        pictures=(page["trend_picture"],) if page["trend_picture"] else (),
     )
 
 
@@ -89,10 +106,22 @@ def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
     raise ValueError(f"the report of {digest.week} does not fit into a mail")
 
 
+def shown_alike(words: Words) -> dict[str, Any]:
+    """Return what templates of every mail use to show findings and records."""
+    return {
+        "t": words,
+        "sentence": lambda text: text[:1].upper() + text[1:],
+        "example_line": lambda example: _line(example, words),
+        "say": lambda example: _said(example, words),
+        "title": lambda titles: title(titles, words),
+        "label": label,
+    }
+
+
 def _page(digest: Digest, words: Words) -> dict[str, Any]:
     return {
+        **shown_alike(words),
         "d": digest,
-        "t": words,
         "headline": headline(digest, words),
         "hero": digest.figures[0] if digest.figures else None,
         "contacts": sum(source.contacts for source in digest.coverage.sources),
@@ -101,17 +130,16 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "most_fixes": _FIXES,
         "how_to_decide": how_to_decide,
         "undo": lambda fixes: f"crm-steward undo {quote(plain(fixes.run, 80))} --yes",
-        "sentence": lambda text: text[:1].upper() + text[1:],
         "heights": heights,
+        "trend_picture": _picture(digest),
+        "wide": WIDE,
+        "high": HIGH,
         "first": digest.figures[0].before is None if digest.figures else True,
-        "undoable": lambda item: item.kind if item.kind in _OWN_WAY else item.reversibility,
+        "undoable": undoable,
         "rules": digest.rules[:_RULES],
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
-        "example_line": lambda example: _line(example, words),
-        "say": lambda example: _said(example, words),
-        "title": lambda titles: title(titles, words),
         "owner_name": lambda owner: _owner(owner, words),
         "value": lambda figure, number: _value(figure, number, words),
         "delta": lambda figure: _delta(figure, words),
@@ -124,9 +152,16 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "excerpt": lambda group: excerpt(group, words),
         "waterfall": lambda link: waterfall(link, words),
         "judge": judge,
-        "label": label,
         **phrasing(words),
     }
+
+
+def _picture(digest: Digest) -> Picture | None:
+    """Draw the headline's weeks."""
+    if not digest.figures:
+        return None
+    values = list(digest.figures[0].values.values())
+    return picture(values, heights(values, 100))
 
 
 def headline(digest: Digest, words: Words) -> str:
@@ -169,6 +204,11 @@ def how_to_decide(decision: Decision) -> list[str]:
     if len(approve) > 1:
         approve = [*approve[:_APPROVALS], f"{apply} --approve all --yes"]
     return [f"{apply} --all", *approve]
+
+
+def undoable(item: Waiting) -> str:
+    """Return under which name the catalogue says how a change can be taken back."""
+    return item.kind if item.kind in _OWN_WAY else item.reversibility
 
 
 def title(titles: Any, words: Words) -> str:

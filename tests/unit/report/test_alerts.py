@@ -27,7 +27,7 @@ from crm_steward.store.outbox import Letter, Outbox
 from crm_steward.store.reminders import Deed, Duty, Reminders, Result
 from crm_steward.store.restored import begin
 from crm_steward.store.rulebooks import Rulebooks
-from crm_steward.store.tables import meta
+from crm_steward.store.tables import meta, outbox
 
 EN, FR = "ops@example.org", "responsable@example.org"
 
@@ -95,6 +95,22 @@ def test_once_when_it_begins_and_once_when_it_ends(database: Database, clock: An
 
     pause(database)
     assert len(told(database, clock)) == 2, "it began once more"
+
+
+def test_an_alert_after_a_restore_is_no_repetition_of_an_older_one(
+    database: Database, clock: Any
+) -> None:
+    """The copy counts on from a number that was used: by its Message-ID it is another mail."""
+    pause(database)
+    before = {one.id for one in told(database, clock)}
+    with database.write() as writing:  # what a copy does not know that was made before
+        writing.execute(sa.delete(outbox))
+        writing.execute(sa.delete(meta).where(meta.c.key == "alerts"))
+    begin(database, made_at=clock() - timedelta(days=1), now=clock())
+    after = told(database, clock)
+    assert {one.period for one in after} == {"alert-000001"}
+    assert before.isdisjoint(one.id for one in after)
+    assert "report --send --again" in parts(after[0])["plain"]
 
 
 def test_every_kind_is_told_with_its_remedy(database: Database, clock: Any, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from crm_steward.report.catalogue import (
     en,
     fr,
     hygiene,
+    owner,
     record,
     reminders,
     retention,
+    workbook,
 )
 
 Phrase = str | tuple[str, str]
@@ -25,6 +27,8 @@ CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
             **en.PHRASES,
             **record.EN,
             **alert.EN,
+            **owner.EN,
+            **workbook.EN,
             **consent.EN,
             **retention.EN,
             **hygiene.EN,
@@ -34,6 +38,8 @@ CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
             **fr.PHRASES,
             **record.FR,
             **alert.FR,
+            **owner.FR,
+            **workbook.FR,
             **consent.FR,
             **retention.FR,
             **hygiene.FR,

@@ -23,8 +23,11 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.frozen.remedy": "Look whether contacts were removed in the CRM, or a right or filter "
         "was changed. If they are really gone:",
         "alert.restored": "an older copy of the database was restored",
-        "alert.restored.why": "nothing is written to {connections} until what it forgot was looked for there",
-        "alert.restored.remedy": "The service does that by itself. Where it stands is said by:",
+        "alert.restored.why": "nothing is written to {connections} until what it forgot was looked for "
+        "there, nor within 24 hours of the restoring unless somebody says so (crm-steward accept "
+        "--after-restore). The report of this week may have left already: it is sent again only by "
+        "crm-steward report --send --again",
+        "alert.restored.remedy": "The service looks by itself. Where it stands is said by:",
         "alert.jump": "rule {rule} found far more than usual and only reports now",
         "alert.jump.why": "It found {found}; usually it finds {usual}.",
         "alert.jump.remedy": "Look at what it found (crm-steward findings --rule {rule}). If it is right:",
@@ -60,8 +63,10 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "ou un filtre a changé. Si elles ont vraiment disparu :",
         "alert.restored": "une copie plus ancienne de la base a été restaurée",
         "alert.restored.why": "rien n’est écrit dans {connections} tant que ce qu’elle a oublié n’y "
-        "a pas été recherché",
-        "alert.restored.remedy": "Le service le fait de lui-même. Où il en est :",
+        "a pas été recherché, ni dans les 24 heures qui suivent la restauration, à moins que quelqu’un "
+        "n’en décide autrement (crm-steward accept --after-restore). Le rapport de cette semaine est "
+        "peut-être déjà parti : seul crm-steward report --send --again l’envoie de nouveau",
+        "alert.restored.remedy": "Le service recherche de lui-même. Où il en est :",
         "alert.jump": "la règle {rule} a trouvé bien plus que d’habitude et ne fait plus que signaler",
         "alert.jump.why": "Elle a trouvé {found} ; d’habitude {usual}.",
         "alert.jump.remedy": "Regarder ce qu’elle a trouvé (crm-steward findings --rule {rule}). Si c’est juste :",
