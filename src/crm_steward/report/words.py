@@ -148,6 +148,10 @@ class Words:
         """Write items with an *and*."""
         return format_list(items, locale=self._locale)
 
+    def country(self, code: str) -> str:
+        """Return the name of a country by its ISO code, as CLDR has it, or the code."""
+        return str(self._locale.territories.get(code) or plain(code, 10))
+
     def field(self, name: object) -> str:
         """Return the label of a canonical field, or the name of a custom one."""
         text = str(name)

@@ -16,6 +16,7 @@ from sqlalchemy import (
 
 from crm_steward.store.columns import Json, UtcTime
 from crm_steward.store.metadata import metadata
+from crm_steward.store.reported import rule_edits, task_states, usages
 from crm_steward.store.written import (
     approvals,
     consent_evidence,
@@ -48,11 +49,14 @@ __all__ = [
     "quarantine",
     "regrouped",
     "reminders",
+    "rule_edits",
     "rulebooks",
     "runs",
     "snoozes",
+    "task_states",
     "tokens",
     "tombstones",
+    "usages",
 ]
 
 

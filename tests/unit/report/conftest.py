@@ -11,6 +11,7 @@ import pytest
 from crm_steward.matching.explaining import Part
 from crm_steward.model import Cause, Channel, Halt, Severity
 from crm_steward.report.consent import Apart, Consents, Ending, Ground, Share
+from crm_steward.report.countries import Countries, CountryShare
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -26,13 +27,17 @@ from crm_steward.report.digest import (
     Trouble,
     Waiting,
 )
+from crm_steward.report.edits import RuleEdit, RuleEdits
 from crm_steward.report.groups import Group, Link, Person, Twins
 from crm_steward.report.hygiene import Held, Hygiene, Typed
 from crm_steward.report.objections import Delay, Objections, Unheeded
 from crm_steward.report.reminders import Recurring
 from crm_steward.report.retention import Due, Retention
+from crm_steward.report.tasks import TaskOwner, Tasks, TaskShare
+from crm_steward.report.usage import QuotaUse
 from crm_steward.report.weeks import Week
 from crm_steward.rules import Duration
+from crm_steward.store.edits import Edit
 from crm_steward.store.reminders import Duty
 
 WEEK = Week(2026, 47)
@@ -114,6 +119,81 @@ def _twins() -> Twins:
         group, finding="b" * 16, probability=0.61, link=unsaid, acted=False, chained=False, **pair
     )  # type: ignore[arg-type] # of many types
     return Twins(review=40, groups=(group, edited, other), sure=9, proposed=6)
+
+
+def _countries() -> Countries:
+    shares = (
+        CountryShare(country="FR", findings=1204, serious=41, records=930),
+        CountryShare(country="BE", findings=377, serious=3, records=301),
+        CountryShare(country="CD", findings=1, records=1),
+    )
+    return Countries(
+        shares=shares,
+        more=7,
+        rest=CountryShare(findings=88, serious=1, records=80),
+        unknown=CountryShare(findings=495, records=1),
+    )
+
+
+def _tasks() -> Tasks:
+    usual = TaskShare(
+        connection="hubspot-eu",
+        created=12,
+        closed=2,
+        done=31,
+        deleted=1,
+        open=84,
+        overdue=9,
+        unread=3,
+        read_at=NOW - timedelta(hours=19),
+    )
+    return Tasks(
+        shares=(usual, TaskShare(connection="sheet", created=4, told=False)),
+        owners=(
+            TaskOwner(connection="hubspot-eu", owner="71", name="Claire Morel", open=40, overdue=8),
+            TaskOwner(connection="hubspot-eu", owner="72", open=22, overdue=1),
+            TaskOwner(connection="hubspot-eu", owner="", open=1),
+        ),
+        more_owners=2,
+    )
+
+
+def _edits() -> RuleEdits:
+    phone = {
+        "en": "Phone number cannot be dialled",
+        "fr": "Numéro de téléphone impossible à composer",
+    }
+    usual = RuleEdit(
+        rule="phone-format",
+        titles=phone,
+        edit=Edit.EDITED,
+        at=NOW - timedelta(days=5),
+        opened=1071,
+        resolved=12,
+        open=1280,
+    )
+    new = {
+        "en": "No sign of life for two years",
+        "fr": "Aucun signe de vie depuis deux ans",
+    }
+    return RuleEdits(
+        edits=(
+            usual,
+            replace(
+                usual, rule="no-life", titles=new, edit=Edit.ADDED, opened=597, resolved=0, open=597
+            ),
+            replace(
+                usual,
+                rule="fax",
+                titles={"en": "fax"},
+                edit=Edit.REMOVED,
+                opened=0,
+                resolved=3,
+                open=0,
+            ),
+        ),
+        more=1,
+    )
 
 
 def sample() -> Digest:
@@ -258,6 +338,7 @@ def sample() -> Digest:
                 ),
             ),
         ),
+        edits=_edits(),
         owners=(
             OwnerShare(
                 connection="hubspot-eu",
@@ -273,6 +354,8 @@ def sample() -> Digest:
             OwnerShare(connection="sheet", owner="", findings=120, serious=2, records=1),
         ),
         more_owners=14,
+        countries=_countries(),
+        tasks=_tasks(),
         fixes=(
             Fixes(
                 run="apply-20261112-a1b2c3",
@@ -373,6 +456,10 @@ def sample() -> Digest:
                 ),
             ),
             restored=("hubspot-eu", "sheet"),
+        ),
+        quotas=(
+            QuotaUse(connection="hubspot-eu", calls=4820, points=4820, share=0.031),
+            QuotaUse(connection="zoho-emea", calls=1204, points=2310),
         ),
         consents=_consents(),
         retention=_retention(),

@@ -177,7 +177,8 @@ def test_large_groups_make_room(digest: Digest) -> None:
         assert shown == mail.text.count("Weakest link")
         assert f"and {40 - shown} more groups" in mail.text
         counts.append(shown)
-    assert counts == [3, 2, 1]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == 3 > counts[-1] > 0
 
 
 def _large(group: Group) -> Group:
@@ -439,7 +440,7 @@ def test_every_key_is_used_and_known() -> None:
     families = {
         "headline.", "severity.", "change.", "undo.", "problem.", "channel.", "consent.", "proof.",
         "level.", "how.", "figure.", "trouble.", "moved.", "gaps.", "decide.undo.", "target.", "withheld.",
-        "record.", "alert.", "workbook.", "consents.ending.", "length.", "then.", "duty.", "result.",
+        "record.", "alert.", "workbook.", "edits.", "consents.ending.", "length.", "then.", "duty.", "result.",
     }  # fmt: skip
     keys = CATALOGUES["en"].keys()
     unused = {key for key in keys - asked if not any(key.startswith(family) for family in families)}
