@@ -158,7 +158,11 @@ def test_an_older_backup_is_brought_to_the_present_schema(
     _edit(file, "DROP TABLE reminders")
     _edit(file, f"UPDATE alembic_version SET version_num = '{int(HEAD) - 1:04}'")
     found = rehearse(file, database)
-    assert (found.result, found.copied.schema, found.tables) == (Result.DONE, f"{int(HEAD) - 1:04}", 2)
+    assert (found.result, found.copied.schema, found.tables) == (
+        Result.DONE,
+        f"{int(HEAD) - 1:04}",
+        2,
+    )
 
 
 def test_an_old_backup_does_not_pass_for_a_new_one(database: Database, tmp_path: Path) -> None:
