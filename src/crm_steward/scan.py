@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from crm_steward.matching import signature
 from crm_steward.model import Clock
-from crm_steward.rules import LeftOut, Rule, RuleBook
+from crm_steward.rules import LeftOut, Rule, RuleBook, columns_of
 from crm_steward.rules.kinds import Check, SqlCheck
 from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
@@ -294,14 +294,8 @@ def _people(
 
 def columns_read(rules: Sequence[Rule], now: datetime) -> set[str] | None:
     """Return words among which are all columns that the rules read; None means all columns."""
-    words: set[str] = set()
     with closing(relation_of_rows(())) as con:
-        for rule in rules:
-            read = rule.check.columns(rule.scope(con, now))
-            if read is None:
-                return None
-            words.update(read)
-    return words
+        return columns_of(rules, con, now)
 
 
 def _ask(

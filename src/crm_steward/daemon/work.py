@@ -14,6 +14,7 @@ from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.selftest import look_at_backup
 from crm_steward.daemon.telling import numbers, tell_applied, tell_pulled
 from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import (
@@ -270,6 +271,11 @@ class Work:
         counts = asdict(purged)
         if any(counts.values()):
             _log.info("purged", **counts)
+
+    def restore_test(self) -> None:
+        """Look whether the newest backup can be restored, when it is time; a failure is an alert."""
+        if look_at_backup(self._database, self._settings, self._clock()):
+            self._nudge("report")
 
     def report(self) -> None:
         """Write the weekly report when it is due, and alerts, and send what waits in the outbox.

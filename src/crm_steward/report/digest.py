@@ -12,9 +12,13 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from crm_steward.model import Halt, Severity
+from crm_steward.report.consent import Consents
 from crm_steward.report.countries import Countries
 from crm_steward.report.edits import RuleEdits
 from crm_steward.report.groups import Person, Twins
+from crm_steward.report.hygiene import Hygiene
+from crm_steward.report.reminders import Recurring
+from crm_steward.report.retention import Retention
 from crm_steward.report.tasks import Tasks
 from crm_steward.report.usage import QuotaUse
 from crm_steward.report.weeks import Week
@@ -301,6 +305,10 @@ class Digest:
         twins: The duplicates.
         coverage: What was examined.
         quotas: What was used of the CRMs' quotas, by connection, most calls first.
+        consents: What can be shown of consents, what ends, whose no is heeded.
+        retention: What falls due this month and the next.
+        hygiene: What free text holds, and which fields could be lists.
+        reminders: What comes round again, and what of it is overdue.
     """
 
     week: Week
@@ -321,3 +329,7 @@ class Digest:
     twins: Twins = field(default_factory=Twins)
     coverage: Coverage = Coverage()
     quotas: tuple[QuotaUse, ...] = ()
+    consents: Consents = field(default_factory=Consents)
+    retention: Retention = field(default_factory=Retention)
+    hygiene: Hygiene = field(default_factory=Hygiene)
+    reminders: tuple[Recurring, ...] = ()

@@ -22,6 +22,7 @@ from crm_steward.report.digest import (
 )
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
+from crm_steward.report.phrasing import phrasing
 from crm_steward.report.sayings import left_out, say
 from crm_steward.report.tasks import task_lines, task_owner
 from crm_steward.report.trend import HIGH, WIDE, Picture, picture
@@ -161,6 +162,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "excerpt": lambda group: excerpt(group, words),
         "waterfall": lambda link: waterfall(link, words),
         "judge": judge,
+        **phrasing(words),
     }
 
 

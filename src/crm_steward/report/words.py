@@ -136,6 +136,10 @@ class Words:
         """Write a day: 16 Nov 2026."""
         return self._date(moment, "d MMM y")
 
+    def month(self, moment: datetime) -> str:
+        """Write a month's name: November."""
+        return self._date(moment, "LLLL")
+
     def moment(self, moment: datetime) -> str:
         """Write a day and a time: Mon 16 Nov, 07:30."""
         return self._date(moment, "EEE d MMM, HH:mm")

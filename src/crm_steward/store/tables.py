@@ -48,6 +48,7 @@ __all__ = [
     "plans",
     "quarantine",
     "regrouped",
+    "reminders",
     "rule_edits",
     "rulebooks",
     "runs",
@@ -374,6 +375,18 @@ leases = Table(
     Column("expires_at", UtcTime, nullable=False),
 )
 """Who may write to the CRMs. The epoch grows at each taking; a write names its epoch."""
+
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("duty", Text, nullable=False),  # access-review, restore-test
+    Column("result", Text, nullable=False),  # done, or why it is still to be done
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),  # a person's own words: shown, never logged
+    Column("at", UtcTime, nullable=False),
+)
+"""What comes round again: each time that it was done, or tried."""
 
 tokens = Table(
     "tokens",

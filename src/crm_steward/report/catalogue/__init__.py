@@ -7,12 +7,16 @@ from types import MappingProxyType
 
 from crm_steward.report.catalogue import (
     alert,
+    consent,
     countries,
     edits,
     en,
     fr,
+    hygiene,
     owner,
     record,
+    reminders,
+    retention,
     tasks,
     usage,
     workbook,
@@ -33,6 +37,10 @@ CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
             **tasks.EN,
             **edits.EN,
             **usage.EN,
+            **consent.EN,
+            **retention.EN,
+            **hygiene.EN,
+            **reminders.EN,
         },
         "fr": {
             **fr.PHRASES,
@@ -44,6 +52,10 @@ CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
             **tasks.FR,
             **edits.FR,
             **usage.FR,
+            **consent.FR,
+            **retention.FR,
+            **hygiene.FR,
+            **reminders.FR,
         },
     }
 )
