@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crm_steward.connect.spec import Quota
 from crm_steward.model import Clock, RetryableError, StewardError, utc_now
+from crm_steward.traces import span
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
@@ -234,7 +235,8 @@ class Calls:
         _before.get()()
         started = self._now()
         try:
-            answer = request()
+            with span("call", connection=self._connection, quota=quota):
+                answer = request()
         except RetryableError as error:
             self._note_failure(quota, started, error)
             raise

@@ -37,6 +37,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.lease import Lease
 from crm_steward.store.rulebooks import Rulebooks
+from crm_steward.traces import exporting
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -111,6 +112,7 @@ class Service:
             StoreError: The database cannot be used.
         """
         with ExitStack() as held:
+            held.enter_context(exporting(self._settings.service.traces, __version__))
             database = held.enter_context(Database.open(self._settings.database))
             database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())

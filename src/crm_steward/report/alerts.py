@@ -18,8 +18,9 @@ import sqlalchemy as sa
 
 from crm_steward.model import Halt
 from crm_steward.report.message import compose, message_id
+from crm_steward.report.pages import environment, inlined
 from crm_steward.report.queue import addresses, installation
-from crm_steward.report.render import Mail, environment, inlined
+from crm_steward.report.render import Mail
 from crm_steward.report.words import Words, plain
 from crm_steward.settings import Settings
 from crm_steward.store.clocks import clocks_within, off, said

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from crm_steward.model import InputError
-from crm_steward.report.digest import Digest, Figure
+from crm_steward.report.digest import Digest, Figure, Titles
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
 from crm_steward.report.twins import twins
 from crm_steward.report.weeks import Week, week_due
@@ -38,6 +38,20 @@ def current_week(settings: Settings, now: datetime) -> Week:
     return week_due(now, report.day, report.at, settings.timezone)
 
 
+def period(settings: Settings, week: Week | None, now: datetime) -> tuple[Week, datetime, datetime]:
+    """Return a week (None: the current one), the moment of the report before, and up to when it knows.
+
+    Raises:
+        InputError: The week has not begun.
+    """
+    current = current_week(settings, now)
+    week = week or current
+    if week > current:
+        raise InputError(f"Week {week} has no report yet.", hint=f"The latest is {current}.")
+    due = (settings.report.day, settings.report.at, settings.timezone)
+    return week, week.shifted(-1).due(*due), now if week == current else week.due(*due)
+
+
 def collect(
     database: Database,
     settings: Settings,
@@ -63,17 +77,11 @@ def collect(
     Raises:
         InputError: The week has not begun.
     """
-    current = current_week(settings, now)
-    week = week or current
-    if week > current:
-        raise InputError(f"Week {week} has no report yet.", hint=f"The latest is {current}.")
-    due = (settings.report.day, settings.report.at, settings.timezone)
-    since = week.shifted(-1).due(*due)
-    until = now if week == current else week.due(*due)
-    if week == current:
+    week, since, until = period(settings, week, now)
+    if until == now:
         figures = Figures(database)
         figures.save(str(week), figures.count(now))
-    titles = {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
+    titles = titles_of(book)
     # Before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
     with database.read() as reading:
@@ -102,6 +110,11 @@ def collect(
                 stop_file=settings.halt.file,
             ),
         )
+
+
+def titles_of(book: RuleBook) -> dict[str, Titles]:
+    """Return what each rule is called in each language."""
+    return {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
 
 
 def _figures(database: Database, week: Week) -> tuple[Figure, ...]:

@@ -8,8 +8,10 @@ from datetime import time, timedelta
 from difflib import get_close_matches
 from email.utils import parseaddr
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -189,16 +191,31 @@ class Report(_Block):
     alerts: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] | None = None
     """Who is told at once when a connection is paused or frozen, when writing stops, when rules
     cannot be used, and when that ends. Without it, the recipients; `[]`: nobody."""
+    owners: (
+        Literal["off", "all"] | Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)]
+    ) = "off"
+    """Which owners get a digest of their own records, on the same day: `all` whose address a CRM
+    tells and who are active there, or a list of such addresses."""
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = (
         "monday"
     )
     """The day of the week."""
     at: time = time(7, 30)
     """Local time of the settings' time zone."""
+    workbook: bool = False
+    """Whether the report has its lists attached as an .xlsx file (needs the extra `file`)."""
     names: Literal["off", "initials", "on"] = "off"
     """How people are named in the report; off shows record ids only."""
 
-    @field_validator("names", mode="before")
+    @field_validator("workbook")
+    @classmethod
+    def _can_be_made(cls, value: bool) -> bool:  # noqa: FBT001 -- pydantic calls it so
+        """Refuse at the start what would keep every report from being sent."""
+        if value and find_spec("openpyxl") is None:
+            raise ValueError("it needs openpyxl: pip install 'crm-steward[file]'")
+        return value
+
+    @field_validator("names", "owners", mode="before")
     @classmethod
     def _yaml_1_1(cls, value: Any) -> Any:
         """Take `off` and `on` as words, also from tools that write them as booleans."""
@@ -260,6 +277,16 @@ class Rules(_Block):
     retention periods. Without it, the shipped template."""
 
 
+def _collector(value: str) -> str:
+    """Refuse at the start what could not be sent to."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write a web address like http://localhost:4318/v1/traces")
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+        raise ValueError("it needs OpenTelemetry: pip install 'crm-steward[traces]'")
+    return value
+
+
 class Service(_Block):
     """The background service."""
 
@@ -274,6 +301,9 @@ class Service(_Block):
     standby: bool = False
     """Whether a second service on the same database waits, and takes over within 30 seconds when
     the first ends or dies. Without it, it ends at once with exit code 8."""
+    traces: Annotated[str, AfterValidator(_collector)] | None = None
+    """Where OpenTelemetry traces of jobs and of calls to CRMs are sent: OTLP over HTTP, such as
+    http://localhost:4318/v1/traces (needs the extra `traces`). Without it nothing is traced."""
 
 
 class Journal(_Block):

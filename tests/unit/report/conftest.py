@@ -17,18 +17,15 @@ from crm_steward.report.digest import (
     Example,
     Figure,
     Fixes,
-    Group,
-    Link,
     Movement,
     OwnerShare,
-    Person,
     RuleShare,
     Sleep,
     Source,
     Trouble,
-    Twins,
     Waiting,
 )
+from crm_steward.report.groups import Group, Link, Person, Twins
 from crm_steward.report.weeks import Week
 
 WEEK = Week(2026, 47)

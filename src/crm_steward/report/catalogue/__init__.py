@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_steward.report.catalogue import alert, en, fr, record
+from crm_steward.report.catalogue import alert, en, fr, owner, record, workbook
 
 Phrase = str | tuple[str, str]
 """A sentence with {placeholders}, or one for a single thing and one for several."""
 
 CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
     {
-        "en": {**en.PHRASES, **record.EN, **alert.EN},
-        "fr": {**fr.PHRASES, **record.FR, **alert.FR},
+        "en": {**en.PHRASES, **record.EN, **alert.EN, **owner.EN, **workbook.EN},
+        "fr": {**fr.PHRASES, **record.FR, **alert.FR, **owner.FR, **workbook.FR},
     }
 )
 """Language → key → phrase."""

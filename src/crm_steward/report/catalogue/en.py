@@ -129,6 +129,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "fixed.final": "These changes cannot be taken back.",
         "fixed.more": ("and {n} earlier run", "and {n} earlier runs"),
         "health.title": "Health of the base",
+        "health.week": "Week {week}",
         "health.now": "Now",
         "health.before": "Last week",
         "health.change": "Change",

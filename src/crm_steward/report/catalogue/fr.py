@@ -130,6 +130,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "fixed.final": "Ces modifications ne peuvent pas être annulées.",
         "fixed.more": ("et {n} exécution antérieure", "et {n} exécutions antérieures"),
         "health.title": "Santé de la base",
+        "health.week": "Semaine {week}",
         "health.now": "Actuel",
         "health.before": "Semaine passée",
         "health.change": "Écart",
