@@ -21,7 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_steward.model import BusyError, Clock, utc_now
+from crm_steward.model import BusyError, Clock, StoreError, utc_now
 from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, upsert
 from crm_steward.store.epoch import note, notice, remembered
 from crm_steward.store.setback import TOLERATED, notice_clock
@@ -37,6 +37,12 @@ Long enough for what a scan of a million contacts works out between two statemen
 """
 
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+_left: set[tuple[str, str, int]] = set()
+"""Leases, by database, name and epoch, that this process has done with and could not give back.
+
+It lives on, so nobody else may take them, and it may not be taken for their holder either.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +218,9 @@ def hold(
     While it is held, every write transaction of `database`, in whatever thread, checks it: after
     another took over, nothing of this process is committed any more.
 
+    One that cannot be given back, because the database is locked or away just then, is taken anew by
+    this process as if it were free; others get it when it does, or ends.
+
     Whoever takes the writer's finds out whether the database is an older copy (see `epoch`), and
     whether the clock went back (see `setback`).
 
@@ -241,7 +250,17 @@ def hold(
                 notice_clock(database, clock())
                 note(database, lease.epoch)
     finally:
-        lease.release()
+        with _remembered_if_left(database, name, lease.epoch):
+            lease.release()
+
+
+@contextmanager
+def _remembered_if_left(database: Database, name: str, epoch: int) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        _left.add((database.place, name, epoch))
+        raise
 
 
 def _take(
@@ -258,6 +277,8 @@ def _take(
         ahead = row.expires_at > now + ttl + TOLERATED
         mine = sa.update(leases).where(leases.c.name == name)
         busy = Holder.parse(row.holder) if row.holder else None
+        if busy == holder and (database.place, name, row.epoch) in _left:
+            busy = None
         if busy is not None and _held(busy, row.expires_at, now):
             if ahead:  # it lasts no longer than any, from now, unless its holder renews it
                 writing.execute(mine.values(expires_at=now + ttl))
@@ -267,6 +288,7 @@ def _take(
             writing.execute(mine.values(taken))
     if busy is not None:
         raise _busy(busy)
+    _left.discard((database.place, name, row.epoch))
     return Lease(database, name, holder, row.epoch + 1, ttl, clock, now), ahead
 
 

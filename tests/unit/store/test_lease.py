@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -299,3 +300,29 @@ def test_whoever_was_overtaken_does_not_turn_the_epoch_back(tmp_path: Path, cloc
                 remembered = successor.epoch
         beside = json.loads((tmp_path / "steward.db.epoch").read_text("utf-8"))
         assert beside["epoch"] == remembered
+
+
+def test_a_lease_that_could_not_be_given_back_is_not_held_for_ever(
+    tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is locked when a job ends: the next job of this process gets it; a stranger does not.
+
+    While the next job holds it, nobody takes it for one that was left.
+    """
+    monkeypatch.setattr("crm_steward.store.database.BUSY_TIMEOUT_MS", 50)
+    with (
+        Database.open(f"sqlite:///{tmp_path}/steward.db") as database,
+        closing(sqlite3.connect(tmp_path / "steward.db", isolation_level=None)) as other,
+    ):
+        with pytest.raises(StoreError, match="locked"), hold(database, clock=clock) as first:
+            other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+
+        with pytest.raises(BusyError), hold(database, clock=clock, holder=ELSEWHERE):
+            pytest.fail("its process lives")
+        with hold(database, clock=clock) as second:
+            assert second.epoch == first.epoch + 1
+            with pytest.raises(BusyError), hold(database, clock=clock):
+                pytest.fail("two at once")
+        with hold(database, clock=clock, holder=ELSEWHERE):
+            """It was given back."""
