@@ -12,6 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What `make soak` asks for; each may be raised on the command line.
 ROUNDS ?= 1000
 STOPS ?= 100
+HOURS ?= 72
 
 .PHONY: help demo test soak test-wheel lint audit format bench lock schemas clean
 
@@ -38,9 +39,9 @@ demo: $(BIN)/crm-steward  ## Run the whole loop on four emulated CRMs and a Fren
 test: $(VENV)/.dev  ## Run all tests; those on PostgreSQL and in a browser need Debian's postgresql and chromium.
 	$(BIN)/pytest
 
-soak: $(VENV)/.dev  ## Run for hours: 1,000 processes killed (ROUNDS=), 200 overtaken (STOPS= per database), long Hypothesis runs.
-	STEWARD_KILL_ROUNDS=$(ROUNDS) STEWARD_STOP_ROUNDS=$(STOPS) HYPOTHESIS_PROFILE=soak $(BIN)/pytest -rP --timeout=0 \
-	  tests/acceptance/test_kill.py tests/acceptance/test_fencing.py tests/unit/writing/test_machine.py tests/property
+soak: $(VENV)/.dev  ## Run for hours: 1,000 processes killed (ROUNDS=), 200 overtaken (STOPS= per database), 72 simulated hours (HOURS=), long Hypothesis runs.
+	STEWARD_KILL_ROUNDS=$(ROUNDS) STEWARD_STOP_ROUNDS=$(STOPS) STEWARD_DAYS_HOURS=$(HOURS) HYPOTHESIS_PROFILE=soak $(BIN)/pytest -rP --timeout=0 \
+	  tests/acceptance/test_kill.py tests/acceptance/test_fencing.py tests/acceptance/test_days.py tests/unit/writing/test_machine.py tests/property
 
 test-wheel: $(VENV)/.dev  ## Build wheel and sdist, and run what a wheel could break against it.
 	$(BIN)/python tests/packaging/against_wheel.py

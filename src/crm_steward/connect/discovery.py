@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -83,8 +84,17 @@ def paced_calls(
     *,
     stop: threading.Event | None = None,
     clock: Clock = utc_now,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Calls:
-    """Return what paces the connection's calls; share it between all who use the connection."""
+    """Return what paces the connection's calls; share it between all who use the connection.
+
+    Args:
+        name: The configured name.
+        settings: Its settings.
+        stop: Ends waits at once when set.
+        clock: The time of day.
+        monotonic: Seconds that never go back.
+    """
     return Calls(
         name,
         spec_of(settings.kind).quotas,
@@ -92,6 +102,7 @@ def paced_calls(
         daily_share=settings.daily_share,
         stop=stop,
         clock=clock,
+        monotonic=monotonic,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -60,6 +61,7 @@ class Work:
         clock: The time.
         stop: Set when the service is asked to stop: each step ends at its next safe point.
         nudge: Lets a job run now, because what it depends on has changed.
+        monotonic: Seconds that never go back: calls are paced by them.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Work:
         clock: Clock,
         stop: threading.Event,
         nudge: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -83,7 +86,7 @@ class Work:
         self._writer = SharedLease(database, clock)
         self._vault = vault_of(settings, clock=clock)
         self._calls = {
-            name: paced_calls(name, one, stop=stop, clock=clock)
+            name: paced_calls(name, one, stop=stop, clock=clock, monotonic=monotonic)
             for name, one in self._enabled().items()
         }
         metrics.watch(self._calls)
