@@ -12,11 +12,13 @@ from crm_steward.report.collect import collect, current_week
 from crm_steward.report.deliver import Deliveries, deliver
 from crm_steward.report.digest import Digest
 from crm_steward.report.document import as_document
+from crm_steward.report.officer import render_officer
 from crm_steward.report.owners import OwnerDigest, render_owner
 from crm_steward.report.queue import (
     may_have_left,
     notice_copy,
     queue,
+    queue_digests,
     queue_owners,
     queue_weekly,
 )
@@ -42,9 +44,11 @@ __all__ = [
     "notice_copy",
     "queue",
     "queue_alerts",
+    "queue_digests",
     "queue_owners",
     "queue_weekly",
     "render",
+    "render_officer",
     "render_owner",
     "workbook",
 ]

@@ -8,13 +8,14 @@ from typing import Any
 from crm_steward.report.consent import Apart, Ending
 from crm_steward.report.hygiene import Held, Typed
 from crm_steward.report.objections import Delay, Unheeded
+from crm_steward.report.protection import Kept, PeriodEdit
 from crm_steward.report.reminders import HOW, about, what, where_it_stands
 from crm_steward.report.retention import Due
 from crm_steward.report.words import Words, plain
 from crm_steward.rules import Duration
 from crm_steward.rules.kinds.freetext import FreeText
 
-_SHARES, _ENDING, _DUE, _HELD, _TYPED = 6, 4, 8, 10, 6
+_SHARES, _ENDING, _DUE, _HELD, _TYPED, _PERIODS = 6, 4, 8, 10, 6, 8
 
 
 def phrasing(words: Words) -> dict[str, Any]:
@@ -25,6 +26,7 @@ def phrasing(words: Words) -> dict[str, Any]:
         "most_due": _DUE,
         "most_held": _HELD,
         "most_typed": _TYPED,
+        "most_periods": _PERIODS,
         "ending": partial(_ending, words),
         "apart": partial(_apart, words),
         "heeded": partial(_heeded, words),
@@ -32,6 +34,7 @@ def phrasing(words: Words) -> dict[str, Any]:
         "kept": partial(_kept, words),
         "held": partial(_held, words),
         "typed": partial(_typed, words),
+        "edited": partial(_edited, words),
         "duty": partial(what, words),
         "duty_about": partial(about, words),
         "stands": partial(where_it_stands, words),
@@ -109,6 +112,21 @@ def _typed(words: Words, one: Typed) -> str:
         covered=words.percent(one.covered),
     )
     return _raised(said)
+
+
+def _edited(words: Words, one: PeriodEdit) -> str:
+    before, after = (_as_kept(words, kept) for kept in (one.before, one.after))
+    period = plain(one.period, 60)
+    return words(f"protection.period.{one.edit}", period=period, before=before, after=after)
+
+
+def _as_kept(words: Words, kept: Kept | None) -> str:
+    if kept is None:
+        return ""
+    length, since = lasting(words, kept.length), words.field(kept.clock)
+    then = words.known("then", kept.then, "archive")
+    bound = words.known("protection.bound", kept.bound, "at_most")
+    return words("protection.kept", bound=bound, length=length, since=since, then=then)
 
 
 def _both(words: Words, one: str, other: str) -> str:

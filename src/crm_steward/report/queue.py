@@ -13,6 +13,7 @@ from crm_steward.model import Clock, ConfigError, Problem
 from crm_steward.report.collect import collect, current_week
 from crm_steward.report.digest import Digest
 from crm_steward.report.message import compose, message_id, wire_address
+from crm_steward.report.officer import render_officer
 from crm_steward.report.owners import addressed, collect_owner, render_owner
 from crm_steward.report.render import Mail, render
 from crm_steward.report.workbook import file_name, workbook
@@ -50,7 +51,7 @@ def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: da
         return 0
     recipients = settings.report.recipients
     queued = len(queue(database, settings, book, recipients, now)) if recipients else 0
-    return queued + len(queue_owners(database, settings, book, now))
+    return queued + len(queue_digests(database, settings, book, now))
 
 
 def may_have_left(database: Database, settings: Settings, now: datetime) -> bool:
@@ -109,6 +110,40 @@ def queue(
         return in_language(language)
 
     return _post(database, settings, str(week), recipients, mail=mail, now=now)
+
+
+def queue_digests(
+    database: Database, settings: Settings, book: RuleBook, now: datetime
+) -> list[str]:
+    """Queue this week's digests, of data protection and of owners' records, for those who have none.
+
+    Returns:
+        To whom, once for each digest.
+
+    Raises:
+        ConfigError: There is no mail server, or a recipient or the sender is not an address.
+    """
+    officers = _queue_officers(database, settings, book, now)
+    return officers + queue_owners(database, settings, book, now)
+
+
+def _queue_officers(
+    database: Database, settings: Settings, book: RuleBook, now: datetime
+) -> list[str]:
+    """Queue the digest of data protection for those who watch over it, and return their addresses."""
+    week, officers = current_week(settings, now), settings.report.privacy
+
+    @cache
+    def in_language(language: str) -> Mail:
+        digest = collect(database, settings, book, week=week, now=now)
+        return render_officer(digest, language)
+
+    def mail(_: str, language: str) -> Mail:
+        return in_language(language)
+
+    if not officers:
+        return []
+    return _post(database, settings, f"{week}-privacy", officers, mail=mail, now=now)
 
 
 def queue_owners(

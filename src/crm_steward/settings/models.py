@@ -189,6 +189,9 @@ class Report(_Block):
     alerts: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] | None = None
     """Who is told at once when a connection is paused or frozen, when writing stops, when rules
     cannot be used, and when that ends. Without it, the recipients; `[]`: nobody."""
+    privacy: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] = ()
+    """Who gets the digest of data protection, on the same day: consents, objections, retention,
+    erasures and the register."""
     owners: (
         Literal["off", "all"] | Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)]
     ) = "off"
