@@ -8,7 +8,7 @@ from typing import Any
 from crm_steward.report.consent import Apart, Ending
 from crm_steward.report.hygiene import Held, Typed
 from crm_steward.report.objections import Delay, Unheeded
-from crm_steward.report.reminders import HOW, about, what, where_it_stands
+from crm_steward.report.reminders import about, what, where_it_stands
 from crm_steward.report.retention import Due
 from crm_steward.report.words import Words, plain
 from crm_steward.rules import Duration
@@ -35,7 +35,7 @@ def phrasing(words: Words) -> dict[str, Any]:
         "duty": partial(what, words),
         "duty_about": partial(about, words),
         "stands": partial(where_it_stands, words),
-        "overdue": lambda reminders: [HOW[one.duty] for one in reminders if one.overdue],
+        "overdue": lambda reminders: [one.how for one in reminders if one.overdue],
     }
 
 
