@@ -8,6 +8,8 @@ from pathlib import Path
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
 
+from crm_steward.sandbox import parse_faults
+
 RULE = """\
 version: 1
 rules:
@@ -23,7 +25,10 @@ rules:
 def test_the_report_tells_what_became_of_tasks_edits_and_quotas(
     steward: Cli, office: Office, account: Account, tmp_path: Path
 ) -> None:
-    """Two tasks are made, one is done by a person, then the rule is edited: all of it is told."""
+    """Two tasks are made, one is done by a person, then the rule is edited: all of it is told.
+
+    A pull that cannot read the tasks reads the contacts all the same, and says so.
+    """
     rules = tmp_path / "mine.yaml"
     rules.write_text(RULE, "utf-8")
     office(rules={"packs": [], "paths": ["mine.yaml"]}, language="en")
@@ -40,6 +45,11 @@ def test_the_report_tells_what_became_of_tasks_edits_and_quotas(
     first, _ = crm.state()["tables"]["tasks"]
     crm.by_hand({"do": "close_task", "id": first})
     rules.write_text(RULE.replace("[Needs a title]", "[Needs a title, Needs one too]"), "utf-8")
+    refusal = {"path": "/tasks/batch/read$", "nth": 1, "status": 400}
+    account.server.faults.add(parse_faults(refusal))
+    deaf = steward("pull")
+    assert deaf.returncode == 0, deaf.stderr
+    assert "What became of our tasks could not be read" in " ".join(deaf.stdout.split())
     pulled = json.loads(steward("pull", "--json").stdout)
     assert [counts["tasks"] for counts in pulled.values()] == [2]
     assert steward("scan").returncode == 0

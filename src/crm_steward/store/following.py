@@ -119,7 +119,7 @@ class Following:
 
         Args:
             connection: Its name.
-            states: Task → what became of it.
+            states: Task → what became of it; one that was not asked for is left out.
             contacts: Task → id of its contact, as `wanted` gave it.
             now: When it was asked.
         """
@@ -135,7 +135,7 @@ class Following:
                         "seen_at": now,
                     }
                     for task, state in states.items()
-                    if (state is TaskState.OPEN) == still_open
+                    if task in contacts and (state is TaskState.OPEN) == still_open
                 ]
                 key = ["connection", "task"]
                 if rows:

@@ -181,6 +181,27 @@ def test_large_groups_make_room(digest: Digest) -> None:
     assert counts[0] == 3 > counts[-1] > 0
 
 
+def test_what_is_told_of_a_week_leaves_room_for_groups(digest: Digest) -> None:
+    """With every list of the later sections at its bound, and names at theirs, groups are shown."""
+    long, wide = "c" * 60, {"en": "é" * 120, "fr": "é" * 120}
+    countries, tasks, edits = digest.countries, digest.tasks, digest.edits
+    full = replace(
+        digest,
+        countries=replace(countries, shares=countries.shares[:1] * 10),
+        tasks=replace(
+            tasks,
+            shares=(replace(tasks.shares[0], connection=long),) * 9,
+            owners=(replace(tasks.owners[0], name="é" * 60, connection=long),) * 5,
+        ),
+        edits=replace(edits, edits=(replace(edits.edits[0], titles=wide),) * 8),
+        quotas=(replace(digest.quotas[0], connection=long),) * 9,
+    )
+    for language, link in (("en", "Weakest link"), ("fr", "Lien le plus faible")):
+        mail = render(full, language)
+        assert len(mail.html.encode()) <= LARGEST
+        assert mail.html.count(link) == mail.text.count(link) > 0
+
+
 def _large(group: Group) -> Group:
     assert group.link is not None
     url = "https://crm.example/" + "a" * 400

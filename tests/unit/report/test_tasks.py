@@ -158,6 +158,15 @@ def test_a_task_is_read_once_a_day_and_not_after_it_is_done(database: Database) 
     assert list(following.wanted("crm", NOW + timedelta(hours=20))) == ["a"]
 
 
+def test_what_was_not_asked_for_is_not_kept(database: Database) -> None:
+    """A connector that tells of other tasks than it was asked for tells nothing of ours."""
+    _make(database, "a", LAST)
+    following = Following(database)
+    wanted = following.wanted("crm", NOW)
+    following.save("crm", {"a": TaskState.DONE, "b": TaskState.DONE}, wanted, NOW)
+    assert _read(database, "crm").shares[0].done == 1
+
+
 def test_one_pull_reads_no_more_than_its_share(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
