@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from crm_steward.report.consent import Apart, Ending
 from crm_steward.report.hygiene import Held, Typed
@@ -14,17 +15,27 @@ from crm_steward.report.words import Words, plain
 from crm_steward.rules import Duration
 from crm_steward.rules.kinds.freetext import FreeText
 
-_SHARES, _ENDING, _DUE, _HELD, _TYPED = 6, 4, 8, 10, 6
+LINES: Final = 10
+"""Lines that a part of a section has at most."""
+_MOST: Final[Mapping[str, int]] = {
+    "most_shares": 6,
+    "most_ending": 4,
+    "most_unheeded": 5,
+    "most_due": 8,
+    "most_held": 10,
+    "most_typed": 6,
+}
+"""What the templates call how much they show → how much that is."""
+
+
+def bounds(lines: int) -> dict[str, int]:
+    """Return how much the templates of sections show, at most `lines` of anything."""
+    return {name: min(most, lines) for name, most in _MOST.items()}
 
 
 def phrasing(words: Words) -> dict[str, Any]:
-    """Return what the templates of sections call, in one language, and how much they show."""
+    """Return what the templates of sections call, in one language."""
     return {
-        "most_shares": _SHARES,
-        "most_ending": _ENDING,
-        "most_due": _DUE,
-        "most_held": _HELD,
-        "most_typed": _TYPED,
         "ending": partial(_ending, words),
         "apart": partial(_apart, words),
         "heeded": partial(_heeded, words),
