@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crm_steward.report.digest import Digest
 from crm_steward.report.pages import environment, inlined
-from crm_steward.report.phrasing import phrasing
+from crm_steward.report.phrasing import LINES, bounds, phrasing
 from crm_steward.report.render import Mail, shown_alike
 from crm_steward.report.words import Words
 
@@ -18,7 +18,13 @@ def render_officer(digest: Digest, language: str) -> Mail:
     """
     words = Words(language, digest.zone)
     headline = _headline(digest, words)
-    page = {**shown_alike(words), **phrasing(words), "d": digest, "headline": headline}
+    page = {
+        **shown_alike(words),
+        **phrasing(words),
+        **bounds(LINES),
+        "d": digest,
+        "headline": headline,
+    }
     return Mail(
         subject=words("officer.subject", week=str(digest.week.number), headline=headline),
         html=inlined(environment().get_template("officer.html").render(page)),

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from crm_steward.report.consent import Apart, Ending
 from crm_steward.report.hygiene import Held, Typed
 from crm_steward.report.objections import Delay, Unheeded
 from crm_steward.report.protection import Kept, PeriodEdit
-from crm_steward.report.reminders import HOW, about, what, where_it_stands
+from crm_steward.report.reminders import about, what, where_it_stands
 from crm_steward.report.retention import Due
 from crm_steward.report.words import Words, plain
 from crm_steward.rules import Duration
 from crm_steward.rules.kinds.freetext import FreeText
 
-_SHARES, _ENDING, _DUE, _HELD, _TYPED, _PERIODS = 6, 4, 8, 10, 6, 8
+LINES: Final = 10
+"""Lines that a part of a section has at most."""
+_MOST: Final[Mapping[str, int]] = {
+    "most_shares": 6,
+    "most_ending": 4,
+    "most_unheeded": 5,
+    "most_due": 8,
+    "most_held": 10,
+    "most_typed": 6,
+    "most_periods": 8,
+}
+"""What the templates call how much they show → how much that is."""
+
+
+def bounds(lines: int) -> dict[str, int]:
+    """Return how much the templates of sections show, at most `lines` of anything."""
+    return {name: min(most, lines) for name, most in _MOST.items()}
 
 
 def phrasing(words: Words) -> dict[str, Any]:
-    """Return what the templates of sections call, in one language, and how much they show."""
+    """Return what the templates of sections call, in one language."""
     return {
-        "most_shares": _SHARES,
-        "most_ending": _ENDING,
-        "most_due": _DUE,
-        "most_held": _HELD,
-        "most_typed": _TYPED,
-        "most_periods": _PERIODS,
         "ending": partial(_ending, words),
         "apart": partial(_apart, words),
         "heeded": partial(_heeded, words),
@@ -38,7 +49,7 @@ def phrasing(words: Words) -> dict[str, Any]:
         "duty": partial(what, words),
         "duty_about": partial(about, words),
         "stands": partial(where_it_stands, words),
-        "overdue": lambda reminders: [HOW[one.duty] for one in reminders if one.overdue],
+        "overdue": lambda reminders: [one.how for one in reminders if one.overdue],
     }
 
 
@@ -125,7 +136,7 @@ def _as_kept(words: Words, kept: Kept | None) -> str:
         return ""
     length, since = lasting(words, kept.length), words.field(kept.clock)
     then = words.known("then", kept.then, "archive")
-    bound = words.known("protection.bound", kept.bound, "at_most")
+    bound = words.known("bound", kept.bound, "at_most")
     return words("protection.kept", bound=bound, length=length, since=since, then=then)
 
 

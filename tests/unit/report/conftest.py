@@ -489,6 +489,7 @@ def sample() -> Digest:
                 done_by="Claire Morel",
                 due=NOW - timedelta(days=8),
                 overdue=True,
+                how='crm-steward reminders done access-review --by NAME --note "…"',
             ),
             Recurring(
                 duty=Duty.RESTORE_TEST,
