@@ -10,14 +10,18 @@ import os
 import random
 import signal
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from crm_steward.sandbox import Emulator, Request, Response, Server
 from crm_steward_hubspot.sandbox import HubSpotSandbox
 from crm_steward_pipedrive.sandbox import PipedriveSandbox
+
+Value = tuple[str, str, str]
+"""Record, field, value."""
 
 
 class Kind(NamedTuple):
@@ -116,10 +120,14 @@ class Deadly(Server):
         self._aim = Aim()
         self._pid = 0
         self._calls = 0
+        self.waiting = 0
+        """How many calls it has not answered yet."""
         self.struck = threading.Event()
         """Set once a client was struck at the call that was aimed at."""
-        self.values: Counter[tuple[str, str, str]] = Counter()
-        """(record, field, value) → how often it was set to that from another."""
+        self.values: Counter[Value] = Counter()
+        """How often each was set to that from another."""
+        self.moments: defaultdict[Value | str, list[datetime]] = defaultdict(list)
+        """When each value was set, and when each task was made that bears this."""
         self.idle: list[str] = []
         """Records that were written without any change: a write that was made twice."""
         self.made: Counter[str] = Counter()
@@ -135,6 +143,15 @@ class Deadly(Server):
 
     def answer(self, request: Request) -> Response:
         """Answer; kill the client before or after, when it is this call's turn."""
+        with self._guard:
+            self.waiting += 1
+        try:
+            return self._answer(request)
+        finally:
+            with self._guard:
+                self.waiting -= 1
+
+    def _answer(self, request: Request) -> Response:
         aim = self._struck()
         if aim and aim.how == "lost":
             self._kill()
@@ -171,17 +188,23 @@ class Deadly(Server):
         now_people, now_tasks = self._tables()
         for key, row in now_tasks.items():
             if key not in tasks:
-                self.made[self._kind.marker(row)] += 1
+                marker = self._kind.marker(row)
+                self.made[marker] += 1
+                self.moments[marker].append(self.emulator.now())
             elif row is not tasks[key]:
                 self.closed[key] += 1
         if "/tasks" in request.path or "/activities" in request.path:
             return  # the CRM itself notes on the contact that there is a task
         for key, row in now_people.items():
             if row is not people[key]:
-                changed = self._kind.values(row) - self._kind.values(people[key])
-                self.values.update((key, *one) for one in changed)
-                if not changed:
-                    self.idle.append(key)
+                self._note_person(key, self._kind.values(row) - self._kind.values(people[key]))
+
+    def _note_person(self, key: str, changed: set[tuple[str, str]]) -> None:
+        for name, value in changed:
+            self.values[key, name, value] += 1
+            self.moments[key, name, value].append(self.emulator.now())
+        if not changed:
+            self.idle.append(key)
 
 
 def text(value: Any) -> str:

@@ -14,17 +14,17 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
 import yaml
-from tests.acceptance.deadly import Aim, Deadly, text
+from tests.acceptance.deadly import Aim, Deadly, Value, text
 from tests.acceptance.warm import Mother, WarmProcess
 
 from crm_steward.model import CloseTask, CreateTask, UpdateFields
@@ -65,17 +65,7 @@ rules:
 """
 PATIENCE_SECONDS = 120
 _COMMAND = [sys.executable, "-m", "crm_steward"]
-_AHEAD = """
-import sys
-from datetime import datetime, timedelta, timezone
-import time_machine
-ahead = timedelta(seconds=float(sys.argv.pop(1)))
-time_machine.travel(datetime.now(timezone.utc) + ahead, tick=True).start()
-from crm_steward.cli.app import main
-main()
-"""
-"""The program, on a machine whose clock is ahead by the seconds of its first argument."""
-_COLD = 0.2
+_COLD = 0.1
 """How many of the killed are started as a user does; the others are forked from a loaded program."""
 _NEXT_TRY = max(WAITS) + timedelta(hours=1)
 """Whatever failed before may be tried again after this time."""
@@ -95,12 +85,12 @@ class KilledOffice:
         kind: Its CRM's kind.
         server: Its CRM.
         rng: What decides.
+        mother: What most commands are forked from.
         approved: Keys of changes that were approved.
         undone: Keys of changes whose undo was asked for.
         kills: How often each command was killed.
         ended: How often each command ended by itself, by exit code.
         port: Where its service answers.
-        mother: What most commands that are killed are forked from; None starts each anew.
     """
 
     folder: Path
@@ -108,22 +98,23 @@ class KilledOffice:
     kind: str
     server: Deadly
     rng: random.Random
+    mother: Mother
     approved: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
     kills: Counter[str] = field(default_factory=Counter)
     ended: Counter[tuple[str, int]] = field(default_factory=Counter)
     port: int = 0
-    mother: Mother | None = None
     _usual: dict[tuple[str, bool], float] = field(default_factory=dict)
 
-    def write(self) -> None:
-        """Write the settings and the rules; the service gets a port that is free."""
+    def write(self, **more: str) -> None:
+        """Write the settings, with more of the connection, and the rules; the service gets a free port."""
         self.port = free_port()
         connection = {
             "kind": self.kind,
             "country": "FR",
             "pull_every": "1 second",
             **self.server.emulator.connection(self.server.url),
+            **more,
         }
         settings = {
             "version": 1,
@@ -146,11 +137,8 @@ class KilledOffice:
     def calls(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Call a command that is left alone."""
         self.server.aim(Aim())
-        return self._run([*_COMMAND, *arguments])
-
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command,
+            [*_COMMAND, *arguments],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -167,11 +155,13 @@ class KilledOffice:
     def strike(self, *arguments: str, calls: int) -> bool:
         """Call a command and kill it; return whether it died before its end."""
         name, log = arguments[0], self.folder / "log"
-        cold = self.mother is None or self.rng.random() < _COLD
+        cold = self.rng.random() < _COLD
         usual = self._usual.get((name, cold), 1.5 if cold else 0.5)
         aim = Aim.drawn(self.rng, usual, calls, earliest=0.4 if cold else 0.1)
         begun = time.monotonic()
-        process = self._cold(log, arguments) if cold else self._warm(log, arguments)
+        process: WarmProcess | subprocess.Popen[bytes] = (
+            self._cold(log, arguments) if cold else self.mother.start(self.folder, log, *arguments)
+        )
         self.server.aim(aim, process.pid)
         try:
             process.wait(aim.seconds if aim.seconds is not None else PATIENCE_SECONDS)
@@ -195,10 +185,6 @@ class KilledOffice:
             return subprocess.Popen(
                 [*_COMMAND, *arguments], cwd=self.folder, stdout=said, stderr=said
             )
-
-    def _warm(self, log: Path, arguments: tuple[str, ...]) -> WarmProcess:
-        assert self.mother is not None
-        return self.mother.start(self.folder, log, *arguments)
 
     @contextmanager
     def seen(self) -> Iterator[Database]:
@@ -310,9 +296,10 @@ class KilledOffice:
 
     def later(self, ahead: timedelta, *arguments: str, well: tuple[int, ...] = (0,)) -> None:
         """Call a command on a machine whose clock is ahead; it must end well."""
+        log = self.folder / "log"
         self.server.aim(Aim())
-        done = self._run([sys.executable, "-c", _AHEAD, str(ahead.total_seconds()), *arguments])
-        assert done.returncode in well, (arguments, done.stderr[-2000:], done.stdout[-1000:])
+        code = self.mother.start(self.folder, log, *arguments, ahead=ahead).wait(PATIENCE_SECONDS)
+        assert code in well, (arguments, log.read_text("utf-8")[-3000:])
 
     def go_wrong(self) -> None:
         """Let calls fail as calls fail."""
@@ -327,32 +314,60 @@ def free_port() -> int:
 
 
 class Ledger(NamedTuple):
-    """What the journal says took effect."""
+    """What the journal says took effect.
 
-    values: Counter[tuple[str, str, str]]
+    Args:
+        values: How often each value was set.
+        made: How often each task was made, by what it bears.
+        closed: How often each task was closed, by its id.
+        since: When the intents were written down, of each value and each task that was made.
+    """
+
+    values: Counter[Value]
     made: Counter[str]
     closed: Counter[str]
+    since: Mapping[Value | str, list[datetime]]
 
     @classmethod
     def of(cls, lines: list[Line]) -> Ledger:
         """Return what the verified lines say: each belongs to the last intent of its key."""
-        values, made, closed = Counter[tuple[str, str, str]](), Counter[str](), Counter[str]()
-        intent: dict[str, Line] = {}
+        ledger = cls(Counter(), Counter(), Counter(), defaultdict(list))
+        intents: dict[str, Line] = {}
         for line in lines:
             if line.state is State.INTENT:
-                intent[line.key] = line
+                intents[line.key] = line
             elif line.state is State.VERIFIED:
-                match intent[line.key].change:
-                    case UpdateFields() as update:
-                        names = {"mobile": "phone"}
-                        # Where a name is written whole, its other half goes along unchanged.
-                        values.update(
-                            (update.ref.id, names.get(name, name), text(value))
-                            for name, value in update.values.items()
-                            if text(value) != text(update.expected[name])
-                        )
-                    case CreateTask() as task:
-                        made[task.marker] += 1
-                    case CloseTask() as closing_:
-                        closed[closing_.task] += 1
-        return cls(values, made, closed)
+                ledger._add(intents[line.key])
+        return ledger
+
+    def _add(self, intent: Line) -> None:
+        match intent.change:
+            case UpdateFields() as update:
+                names = {"mobile": "phone"}
+                for name, value in update.values.items():
+                    # Where a name is written whole, its other half goes along unchanged.
+                    if text(value) != text(update.expected[name]):
+                        one = (update.ref.id, names.get(name, name), text(value))
+                        self.values[one] += 1
+                        self.since[one].append(intent.at)
+            case CreateTask() as task:
+                self.made[task.marker] += 1
+                self.since[task.marker].append(intent.at)
+            case CloseTask() as closing_:
+                self.closed[closing_.task] += 1
+
+    def early(self, server: Deadly) -> list[Value | str]:
+        """Return what took effect before the intent that it is said to belong to.
+
+        It is an effect of an earlier one, of which the journal says that it had none.
+        """
+        found: list[Value | str] = []
+        for one, since in self.since.items():
+            happened = [
+                moment
+                for key, moments in server.moments.items()
+                if key == one or (isinstance(one, str) and isinstance(key, str) and one in key)
+                for moment in moments
+            ]
+            found += [one for a, b in zip(sorted(since), sorted(happened), strict=True) if b < a]
+        return found

@@ -26,7 +26,11 @@ import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.acceptance.deadly import KINDS, Aim, Deadly
 from tests.acceptance.killing import KilledOffice, Ledger
+from tests.acceptance.warm import warm
 from tests.conftest import Cli
+
+from crm_steward.store.database import Database
+from crm_steward.store.lease import hold
 
 pytestmark = pytest.mark.timeout(600)
 ROUNDS = int(os.environ.get("STEWARD_STOP_ROUNDS", "3"))
@@ -128,14 +132,15 @@ def test_every_transaction_that_matters_is_fenced(
 def serving(url: str, folder: Path, kind: str, seed: str) -> Iterator[KilledOffice]:
     """Give an office with a plan to write, whose CRM can hold a client up."""
     server = Deadly(KINDS[kind].make(40 + 30 * ROUNDS, 3), KINDS[kind])
+    rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
     server.start()
     try:
-        rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
-        office = KilledOffice(folder, url, kind, server, rng)
-        office.write()
-        for command in ("pull", "scan", "plan"):
-            office.well(command)
-        yield office
+        with warm() as mother:
+            office = KilledOffice(folder, url, kind, server, rng, mother)
+            office.write()
+            for command in ("pull", "scan", "plan"):
+                office.well(command)
+            yield office
     finally:
         server.stop()
     assert server.crashes == []
@@ -288,6 +293,27 @@ def test_a_second_service_is_refused_or_takes_over(
 
     assert busy.returncode == 8, busy.stderr
     assert len(busy.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_service_that_was_overtaken_does_not_wait_for_the_crm(
+    database_url: str, tmp_path: Path
+) -> None:
+    """It ends with 8 though a call of its hangs, so that whoever watches over it starts it anew."""
+    with serving(database_url, tmp_path, "hubspot", f"{SEED}") as office:
+        office.write(timeout="5 minutes")
+        with started(tmp_path, "run") as first:
+            until(lambda: answers(office.port), first)
+            with office.server.emulator.lock:  # it answers nobody
+                until(lambda: office.server.waiting > 0, first)
+                first.send_signal(signal.SIGSTOP)
+                time.sleep(SERVICE_SECONDS + 0.5)
+                with Database.open(database_url) as database, hold(database, "service"):
+                    first.send_signal(signal.SIGCONT)
+                    _, said = first.communicate(timeout=PATIENCE_SECONDS)
+
+    assert first.returncode == 8, said
+    assert "took over" in said
 
 
 def stop(office: KilledOffice, process: subprocess.Popen[str]) -> None:

@@ -38,20 +38,20 @@ def test_nothing_is_lost_and_nothing_is_doubled(
     rounds, seed = ROUNDS // 4, f"{SEED}-{kind}-{database_url[:6]}"
     print(f"STEWARD_KILL_SEED={SEED}")  # noqa: T201 -- pytest shows it when it fails
     server = Deadly(KINDS[kind].make(5 * rounds + 60, 3), KINDS[kind])
+    rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
     server.start()
     try:
-        rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
-        office = KilledOffice(tmp_path, database_url, kind, server, rng)
-        office.write()
-        for command in ("pull", "scan", "plan"):
-            office.well(command)
-        office.prove()
-        office.go_wrong()
-        with warm() as office.mother:
+        with warm() as mother:
+            office = KilledOffice(tmp_path, database_url, kind, server, rng, mother)
+            office.write()
+            for command in ("pull", "scan", "plan"):
+                office.well(command)
+            office.prove()
+            office.go_wrong()
             while office.kills.total() < rounds:
                 office.round()
                 assert office.ended.total() < 3 * rounds + 20, (office.kills, office.ended)
-        office.finish()
+            office.finish()
     finally:
         server.stop()
     assert server.crashes == []
@@ -70,7 +70,9 @@ def test_nothing_is_lost_and_nothing_is_doubled(
     assert sum(server.made.values()) == made.total(), "a task that the journal does not know"
     assert set(made.values()) <= {1}, "a task was made twice"
     assert server.closed == said.closed
+    assert said.early(server) == [], "done, and said to be absent meanwhile"
     # What was approved is done, each of it once; nothing is left under way or set aside.
+    assert office.approved
     verified = Counter(line.key for line in lines if line.state is State.VERIFIED)
     assert office.approved - verified.keys() == set(), "approved and lost"
     assert set(verified.values()) == {1}

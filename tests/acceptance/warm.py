@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 MODULES = (
@@ -28,6 +29,8 @@ MODULES = (
 )
 _MOTHER = """
 import importlib, json, os, sys, threading
+from datetime import datetime, timedelta, timezone
+import time_machine
 for name in sys.argv[1:]:
     importlib.import_module(name)
 assert threading.active_count() == 1, "what is forked would lack the other threads"
@@ -44,6 +47,9 @@ for line in sys.stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(said, 1)
         os.dup2(said, 2)
+        if asked["ahead"]:
+            moment = datetime.now(timezone.utc) + timedelta(seconds=asked["ahead"])
+            time_machine.travel(moment, tick=True).start()
         sys.argv = ["crm-steward", *asked["arguments"]]
         main()
     print(pid, flush=True)
@@ -92,9 +98,23 @@ class Mother:
         )
         self._read = b""
 
-    def start(self, folder: Path, log: Path, *arguments: str) -> WarmProcess:
-        """Start the program in a folder, with what it says in a file; the one before has ended."""
-        asked = {"folder": str(folder), "log": str(log), "arguments": arguments}
+    def start(
+        self, folder: Path, log: Path, *arguments: str, ahead: timedelta = timedelta()
+    ) -> WarmProcess:
+        """Start the program; the one before has ended.
+
+        Args:
+            folder: Where.
+            log: The file for what it says.
+            arguments: Its command line.
+            ahead: How far its clock is ahead.
+        """
+        asked = {
+            "folder": str(folder),
+            "log": str(log),
+            "arguments": arguments,
+            "ahead": ahead.total_seconds(),
+        }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         return WarmProcess(self)

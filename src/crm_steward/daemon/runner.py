@@ -50,7 +50,7 @@ class Job:
     """Something the service does again and again.
 
     Args:
-        verb: pull, scan, scan-changed, apply, purge, report.
+        verb: pull, scan, scan-changed, apply, purge, report, restore-test.
         work: Does it once.
         cadence: How often.
         connection: Which connection it concerns; empty for none.

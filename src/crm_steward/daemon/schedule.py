@@ -66,6 +66,8 @@ class Setback:
 _REPORT_EVERY = timedelta(minutes=10)
 _SETTLE_EVERY = timedelta(hours=1)
 _PURGE_EVERY = timedelta(days=1)
+_TEST_EVERY = timedelta(days=1)
+"""How often the service looks whether a backup is to be tested."""
 
 
 def cadences(settings: Settings) -> dict[str, Cadence]:
@@ -86,6 +88,8 @@ def cadences(settings: Settings) -> dict[str, Cadence]:
     }
     if (settings.report.recipients or settings.report.alerts) and settings.mail:
         found["report"] = Cadence(_REPORT_EVERY)
+    if settings.service.restore_test:
+        found["restore-test"] = Cadence(_TEST_EVERY)
     return found
 
 

@@ -230,6 +230,7 @@ class Service:
             "scan-changed": work.scan_changed,
             "purge": work.purge,
             "report": work.report,
+            "restore-test": work.restore_test,
         }
         for name, cadence in cadences(self._settings).items():
             verb, _, connection = name.partition(":")

@@ -12,7 +12,15 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from crm_steward.model import Halt, Severity
+from crm_steward.report.consent import Consents
+from crm_steward.report.countries import Countries
+from crm_steward.report.edits import RuleEdits
 from crm_steward.report.groups import Person, Twins
+from crm_steward.report.hygiene import Hygiene
+from crm_steward.report.reminders import Recurring
+from crm_steward.report.retention import Retention
+from crm_steward.report.tasks import Tasks
+from crm_steward.report.usage import QuotaUse
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
 
@@ -287,12 +295,20 @@ class Digest:
         movement: How findings moved.
         sleep: Which are snoozed.
         rules: What each rule found, worst first.
+        edits: What edits of rules did.
         owners: Who has most to do, most first.
         more_owners: Owners that are not in `owners`.
+        countries: Where the contacts with findings live.
+        tasks: What became of the tasks that were made.
         fixes: What was changed, newest first.
         decision: The open plan, or None.
         twins: The duplicates.
         coverage: What was examined.
+        quotas: What was used of the CRMs' quotas, by connection, most calls first.
+        consents: What can be shown of consents, what ends, whose no is heeded.
+        retention: What falls due this month and the next.
+        hygiene: What free text holds, and which fields could be lists.
+        reminders: What comes round again, and what of it is overdue.
     """
 
     week: Week
@@ -303,9 +319,17 @@ class Digest:
     movement: Movement
     sleep: Sleep = Sleep()
     rules: tuple[RuleShare, ...] = ()
+    edits: RuleEdits = field(default_factory=RuleEdits)
     owners: tuple[OwnerShare, ...] = ()
     more_owners: int = 0
+    countries: Countries = field(default_factory=Countries)
+    tasks: Tasks = field(default_factory=Tasks)
     fixes: tuple[Fixes, ...] = ()
     decision: Decision | None = None
     twins: Twins = field(default_factory=Twins)
     coverage: Coverage = Coverage()
+    quotas: tuple[QuotaUse, ...] = ()
+    consents: Consents = field(default_factory=Consents)
+    retention: Retention = field(default_factory=Retention)
+    hygiene: Hygiene = field(default_factory=Hygiene)
+    reminders: tuple[Recurring, ...] = ()

@@ -18,6 +18,7 @@ from crm_steward.report.digest import (
     Titles,
 )
 from crm_steward.report.groups import Person
+from crm_steward.report.standing import opened, snoozed, stands
 from crm_steward.store.database import chunked
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import connections, contacts, finding_refs, findings, snoozes
@@ -86,10 +87,10 @@ def sleep(reading: sa.Connection, until: datetime) -> Sleep:
     query = (
         sa.select(sa.func.count(), _count(soon, "ending"))
         .join_from(findings, snoozes, snoozes.c.fingerprint == findings.c.fingerprint)
-        .where(_open(until), _snoozed(until))
+        .where(opened(until), snoozed(until))
     )
-    snoozed, ending = reading.execute(query).one()
-    return Sleep(snoozed=int(snoozed), ending=int(ending))
+    asleep_now, ending = reading.execute(query).one()
+    return Sleep(snoozed=int(asleep_now), ending=int(ending))
 
 
 def rule_shares(
@@ -167,12 +168,12 @@ def owner_shares(
 def _moves(since: datetime, until: datetime) -> Sequence[sa.Label[int]]:
     f = findings.c
     opened = (f.first_seen_at > since) & (f.first_seen_at <= until)
-    stands = _stands(until)
+    standing = stands(until)
     resolved = (f.state == "resolved") & (f.resolved_at > since) & (f.resolved_at <= until)
     return (
-        _count(stands & opened & (f.openings == 1), "new"),
-        _count(stands & opened & (f.openings > 1), "reopened"),
-        _count(stands & (f.first_seen_at <= since), "standing"),
+        _count(standing & opened & (f.openings == 1), "new"),
+        _count(standing & opened & (f.openings > 1), "reopened"),
+        _count(standing & (f.first_seen_at <= since), "standing"),
         _count(resolved, "resolved"),
     )
 
@@ -198,23 +199,6 @@ def _belongs(owned: Owned) -> sa.ColumnElement[bool]:
     c = contacts.c
     either = [(c.connection == connection) & (c.owner == owner) for connection, owner in owned]
     return sa.or_(sa.false(), *either)
-
-
-def _stands(until: datetime) -> sa.ColumnElement[bool]:
-    """Whether a finding was open at `until`, and not snoozed."""
-    awake = findings.c.fingerprint.not_in(sa.select(snoozes.c.fingerprint).where(_snoozed(until)))
-    return _open(until) & awake
-
-
-def _snoozed(until: datetime) -> sa.ColumnElement[bool]:
-    """Whether a snooze held at `until`, which may be long ago."""
-    return (snoozes.c.at <= until) & (snoozes.c.until > until)
-
-
-def _open(until: datetime) -> sa.ColumnElement[bool]:
-    """Whether a finding was open at `until`."""
-    f = findings.c
-    return (f.first_seen_at <= until) & ((f.state == "open") | (f.resolved_at > until))
 
 
 def _count(condition: sa.ColumnElement[bool], name: str) -> sa.Label[int]:
@@ -244,7 +228,7 @@ def _examples(
         order_by=(f.severity.desc(), f.first_seen_at.desc(), f.fingerprint),
     )
     ranked = (
-        sa.select(f.fingerprint, place.label("place")).where(_stands(until), _of(owned)).subquery()
+        sa.select(f.fingerprint, place.label("place")).where(stands(until), _of(owned)).subquery()
     )
     query = (
         sa.select(f.fingerprint, f.rule, f.kind, f.evidence, f.first_seen_at, f.openings)

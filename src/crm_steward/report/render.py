@@ -10,6 +10,7 @@ from typing import Any
 
 from crm_steward.model import Severity
 from crm_steward.report.beside import about, excerpt, judge
+from crm_steward.report.countries import country_lines
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -21,9 +22,12 @@ from crm_steward.report.digest import (
 )
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
+from crm_steward.report.phrasing import phrasing
 from crm_steward.report.sayings import left_out, say
+from crm_steward.report.tasks import task_lines, task_owner
 from crm_steward.report.trend import HIGH, WIDE, Picture, picture
 from crm_steward.report.twins import SHOWN
+from crm_steward.report.usage import quota_lines
 from crm_steward.report.waterfall import waterfall
 from crm_steward.report.words import Words, plain, safe_link
 
@@ -33,12 +37,14 @@ LARGEST = 95_000
 
 _RULES, EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
 _SHORTER = (
-    *((SHOWN, examples) for examples in range(EXAMPLES, 0, -1)),
-    *((groups, 1) for groups in range(SHOWN - 1, 0, -1)),
-    (1, 0),
-    (0, 0),
+    *((SHOWN, examples, True) for examples in range(EXAMPLES, 2, -1)),
+    *((SHOWN, examples, False) for examples in range(EXAMPLES, 0, -1)),
+    *((groups, 1, False) for groups in range(SHOWN - 1, 0, -1)),
+    (1, 0, False),
+    (0, 0, False),
 )
-"""Groups of duplicates and examples of each rule: what a report shows, and with what it makes do."""
+"""Groups of duplicates, examples of each rule, and whether each health figure has its little chart,
+whose numbers stand beside it: what a report shows, and with what it makes do."""
 _OWN_WAY = frozenset({"task", "close_task", "suppress"})
 """Kinds of change of which it is said how they are taken back."""
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -90,15 +96,16 @@ def render(digest: Digest, language: str) -> Mail:
 
 
 def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return the page and its HTML with as many groups of duplicates and examples as fit.
+    """Return the page and its HTML with as many groups of duplicates, examples and charts as fit.
 
     The text part shows the same groups, and all examples.
     """
     digest: Digest = page["d"]
-    for groups, examples in _SHORTER:
+    for groups, examples, charts in _SHORTER:
         page["groups"] = digest.twins.groups[:groups]
         shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
-        html = environment().get_template("weekly.html").render({**page, "rules": shorter})
+        here = {**page, "rules": shorter, "charts": charts}
+        html = environment().get_template("weekly.html").render(here)
         html = inlined(html)
         if len(html.encode()) <= LARGEST:
             return page, html
@@ -139,6 +146,10 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
+        "country_lines": country_lines(digest.countries, words),
+        "task_lines": task_lines(digest.tasks, words),
+        "task_owner": lambda owner: task_owner(owner, words),
+        "quota_lines": quota_lines(digest.quotas, words),
         "owner_name": lambda owner: _owner(owner, words),
         "value": lambda figure, number: _value(figure, number, words),
         "delta": lambda figure: _delta(figure, words),
@@ -151,6 +162,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "excerpt": lambda group: excerpt(group, words),
         "waterfall": lambda link: waterfall(link, words),
         "judge": judge,
+        **phrasing(words),
     }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from crm_steward.model import RecordRef
 from crm_steward.rules.answers import ANSWERS
 from crm_steward.rules.registermessages import ABOUT_THE_REGISTER
 from crm_steward.rules.shapes import SHAPES
@@ -350,7 +351,7 @@ def shown(value: object) -> str:
 
     Lists of alternatives are joined and kept whole.
     """
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not isinstance(value, RecordRef):
         return ", ".join(str(item) for item in value)
     text = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", str(value)[: _LONGEST * 4])
     return text if len(text) <= _LONGEST * 3 else text[:_LONGEST] + "…"

@@ -299,9 +299,22 @@ class Service(_Block):
     standby: bool = False
     """Whether a second service on the same database waits, and takes over within 30 seconds when
     the first ends or dies. Without it, it ends at once with exit code 8."""
+    restore_test: Path | None = None
+    """Where your backups of the SQLite file are: a folder with nothing else in it, or a pattern such
+    as backups/*.db, relative to the settings file. The newest is restored into a temporary place
+    every `reminders.restore_test` (else every 31 days) and looked at. Without it, nothing is."""
     traces: Annotated[str, AfterValidator(_collector)] | None = None
     """Where OpenTelemetry traces of jobs and of calls to CRMs are sent: OTLP over HTTP, such as
     http://localhost:4318/v1/traces (needs the extra `traces`). Without it nothing is traced."""
+
+
+class Reminders(_Block):
+    """What comes round again and is said in the weekly report when it is due; 0: never."""
+
+    access_review: DurationOrZero = timedelta(days=92)
+    """How often somebody looks who may do what in the CRMs."""
+    restore_test: DurationOrZero = timedelta(days=31)
+    """How often a backup is restored to see whether it can be."""
 
 
 class Journal(_Block):
@@ -353,6 +366,7 @@ class Settings(_Block):
     limits: Limits = Limits()
     halt: Halting = Halting()
     service: Service = Service()
+    reminders: Reminders = Reminders()
     journal: Journal = Journal()
     log: Log = Log()
     folder: SkipJsonSchema[Path] = Path()

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from crm_steward.store.database import Database, upsert
-from crm_steward.store.outbox import WEEKLY, Delivery
+from crm_steward.store.outbox import ALERT, Delivery
 from crm_steward.store.tables import meta, outbox
 
 FORGOTTEN = "forgotten"
@@ -97,4 +97,4 @@ def forget(writing: sa.Connection, database: Database, until: datetime) -> None:
     """
     Forgotten(until=until).save(writing, database)
     ended = (Delivery.SENT.value, Delivery.FAILED.value)
-    writing.execute(sa.delete(outbox).where(WEEKLY, outbox.c.status.not_in(ended)))
+    writing.execute(sa.delete(outbox).where(~ALERT, outbox.c.status.not_in(ended)))

@@ -78,6 +78,7 @@ journal = Table(
     Index(None, "connection", "id"),
     Index(None, "run"),
     Index(None, "at"),
+    Index(None, "kind", "connection"),
 )
 """Append-only. Each change is an `intent` line written before the call, then what became of it.
 

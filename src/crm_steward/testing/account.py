@@ -40,6 +40,7 @@ class Verb(StrEnum):
     UPDATE = "update"
     TASK = "task"
     CLOSE = "close"
+    TASK_STATES = "task states"
     SUPPRESS = "suppress"
     LIFT = "lift"
     MERGE = "merge"

@@ -36,6 +36,10 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.clock.remedy": "Set the clock of this machine right (NTP); the next pull compares them.",
         "alert.rules": "the rules on disk cannot be used; the last good ones run on",
         "alert.rules.remedy": "Correct the line that is named; then all is well when this is:",
+        "alert.restore_test": "the last restore test of a backup failed",
+        "alert.restore_test.why": "{why}. {note}",
+        "alert.restore_test.remedy": "Make a new backup and test it; keep the older ones until one is whole. "
+        "The test, which may be repeated at any time:",
         "alert.foot": "Sent once when something begins or ends, never while it lasts. You receive it "
         "because the settings of crm-steward name you under report.alerts or report.recipients.",
         "alert.all": "How everything stands now:",
@@ -71,6 +75,10 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.clock.remedy": "Régler l’heure de cette machine (NTP) ; la prochaine lecture les compare.",
         "alert.rules": "les règles enregistrées sont inutilisables ; les dernières bonnes restent en vigueur",
         "alert.rules.remedy": "Corriger la ligne nommée ; tout est en ordre quand ceci l’est :",
+        "alert.restore_test": "le dernier test de restauration d’une sauvegarde a échoué",
+        "alert.restore_test.why": "{why}. {note}",
+        "alert.restore_test.remedy": "Faire une nouvelle sauvegarde et la tester ; garder les anciennes tant "
+        "qu’aucune n’est entière. Le test, à répéter à tout moment :",
         "alert.foot": "Envoyé une fois quand quelque chose commence ou prend fin, jamais entre les "
         "deux. Vous le recevez car les réglages de crm-steward vous nomment sous report.alerts ou "
         "report.recipients.",
