@@ -170,10 +170,17 @@ class Lease:
             self.renew()
 
     def release(self) -> None:
-        """Let others take it at once; the epoch stays, so that it only ever grows."""
+        """Let others take it at once; the epoch stays, so that it only ever grows.
+
+        Raises:
+            StoreError: The database is away. This process may take the lease again all the same.
+        """
+        left = (self.name, self.epoch)
+        self.database.unreleased.add(left)
         with self.database.write() as writing:
             mine = sa.update(leases).where(*self._mine())
             writing.execute(mine.values(holder="", expires_at=_LONG_AGO))
+        self.database.unreleased.discard(left)
 
     def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
         return (
@@ -199,7 +206,8 @@ def hold(
     a pid used twice nor another container is mistaken for it. As long as such a process lives
     (stopped, or waiting for a slow CRM) it keeps the lease even past its end: it could wake up
     between its last check and its next call. A holder elsewhere loses it after `ttl` without a
-    sign of life.
+    sign of life. One that this process could not let go of, because the database was away just
+    then, is held by nobody: it is taken again at once.
 
     While it is held, every write transaction of `database`, in whatever thread, checks it: after
     another took over, nothing of this process is committed any more.
@@ -240,11 +248,15 @@ def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: time
             # Whoever holds it may be stopped in the midst of a transaction, for ever.
             writing.execute(sa.text(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}"))
         row = lock(database, writing, name, taking=True)
-        if row.holder and _held(Holder.parse(row.holder), row.expires_at, now):
+        left = row.holder == str(holder) and (name, row.epoch) in database.unreleased
+        if row.holder and not left and _held(Holder.parse(row.holder), row.expires_at, now):
             raise _busy(Holder.parse(row.holder))
         epoch = row.epoch + 1
         taken = {"holder": str(holder), "epoch": epoch, "expires_at": now + ttl}
+        # Should the answer to the commit be lost, nobody holds what may have been taken.
+        database.unreleased.add((name, epoch))
         writing.execute(sa.update(leases).where(leases.c.name == name).values(taken))
+    database.unreleased -= {(name, epoch), (name, row.epoch)}
     return Lease(database, name, holder, epoch, ttl, clock, now)
 
 
