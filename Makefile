@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start the program often: compiled modules that are not kept are compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 # What `make soak` asks for; each may be raised on the command line.
@@ -33,7 +35,7 @@ $(VENV)/.dev: $(BIN)/crm-steward requirements-dev.lock
 demo: $(BIN)/crm-steward  ## Run the whole loop on four emulated CRMs and a French spreadsheet.
 	@$(BIN)/crm-steward demo --into demo
 
-test: $(VENV)/.dev  ## Run all tests; PostgreSQL ones need Debian's package postgresql.
+test: $(VENV)/.dev  ## Run all tests; those on PostgreSQL and in a browser need Debian's postgresql and chromium.
 	$(BIN)/pytest
 
 soak: $(VENV)/.dev  ## Run for hours: 1,000 processes killed (ROUNDS=), 200 overtaken (STOPS= per database), long Hypothesis runs.
@@ -59,12 +61,13 @@ format: $(VENV)/.dev  ## Format the code.
 bench: $(VENV)/.dev  ## Print the figures of docs/figures.md.
 	@for script in bench/*.py; do $(BIN)/python $$script || exit; done
 
-schemas: $(BIN)/crm-steward  ## Write config/*.schema.json and config/register.yaml anew, and the reference of rules.
+schemas: $(BIN)/crm-steward  ## Write config/*.schema.json, config/register.yaml, the reference of rules and the man page anew.
 	$(BIN)/crm-steward rules schema > config/rules.schema.json
 	$(BIN)/crm-steward register schema > config/register.schema.json
 	$(BIN)/python -m crm_steward.settings > config/settings.schema.json
 	cp rules/crm_steward_rules/register/register.yaml config/register.yaml
 	$(BIN)/python -m crm_steward.rules.reference > docs/reference/rules.md
+	$(BIN)/python -m crm_steward.cli.manual > deploy/man/crm-steward.1
 
 lock: $(VENV)/.dev  ## Pin all dependencies anew.
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

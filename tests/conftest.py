@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
+from tests.forked import Forked, forking
+from tests.migrated import copying, reborn
 
 from crm_steward.store.database import Database
 
@@ -80,6 +82,8 @@ class PostgresServer:
 
     programs: Path
     data: Path
+    hasty: bool = True
+    """Whether what it committed last may be lost when it is stopped as after a crash."""
 
     @property
     def url(self) -> str:
@@ -99,6 +103,8 @@ class PostgresServer:
     def start(self) -> None:
         """Start it."""
         options = f"-c listen_addresses='' -c unix_socket_directories={self.data} -c fsync=off"
+        if self.hasty:
+            options += " -c synchronous_commit=off -c full_page_writes=off"
         log = f"{self.data}/log"
         self._run("pg_ctl", "-D", f"{self.data}/db", "-o", options, "-w", "-l", log, "start")
 
@@ -113,28 +119,61 @@ class PostgresServer:
         subprocess.run(command, check=True, capture_output=True, cwd=self.data)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def migrated() -> Iterator[None]:
+    """Let new SQLite databases of this process be copies of one that was migrated."""
+    with copying():
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> str:
+    """Give the name of a database at the present schema, to copy."""
+    _execute(postgres_url, "CREATE DATABASE migrated")
+    Database.open(postgres_url.replace("/postgres?", "/migrated?")).close()
+    return "migrated"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the URL of an empty database: a SQLite file, then a PostgreSQL database."""
+    """Give the URL of an empty database: a SQLite file, then a PostgreSQL database.
+
+    A test that takes `database` as well gets what that one opens: a database at the present schema.
+    """
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/steward.db"
         return
     server: str = request.getfixturevalue("postgres_url")
     name = f"t{uuid4().hex}"
+    template = ""
+    if "database" in request.fixturenames:
+        template = f" TEMPLATE {request.getfixturevalue('postgres_template')}"
+    _execute(server, f"CREATE DATABASE {name}{template}")
+    yield server.replace("/postgres?", f"/{name}?")
+    _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(server: str, statement: str) -> None:
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield server.replace("/postgres?", f"/{name}?")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        connection.execute(sa.text(statement))
     engine.dispose()
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Give an empty database at the present schema, of both kinds in turn."""
+    """Give an empty database at the present schema, of both kinds in turn; it waits for no disk."""
     with Database.open(database_url) as opened:
+        if opened.dialect == "postgresql":
+            reborn(opened)
+        else:
+            sa.event.listen(opened.engine, "connect", _unsynced)
+            opened.engine.dispose()
         yield opened
+
+
+def _unsynced(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF").close()
 
 
 @dataclass
@@ -158,21 +197,38 @@ def clock() -> SetClock:
     return SetClock()
 
 
+ENV = {"COLUMNS": "120", "NO_COLOR": "1"}
+"""A terminal that is the same everywhere."""
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Forked | None]:
+    """Give what forks commands; None where each is to load the program anew."""
+    if "STEWARD_LOAD_ANEW" in os.environ:
+        yield None
+        return
+    with forking(os.environ | ENV) as ready:
+        yield ready
+
+
 @pytest.fixture
-def steward(tmp_path: Path) -> Cli:
+def steward(tmp_path: Path, forked: Forked | None) -> Cli:
     """Give `crm-steward` as a user calls it: a process of its own, in an empty folder."""
 
     def run(
         *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
+        words, whole = list(map(str, arguments)), {**os.environ, **ENV, **(env or {})}
+        if forked is not None and forked.fits(whole):
+            return forked.run(words, cwd=tmp_path, env=whole, timeout=timeout)
         return subprocess.run(
-            [sys.executable, "-m", "crm_steward", *map(str, arguments)],
+            [sys.executable, "-m", "crm_steward", *words],
             cwd=tmp_path,
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
-            env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **(env or {})},
+            env=whole,
         )
 
     return run

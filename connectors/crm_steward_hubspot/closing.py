@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_steward.sdk import CloseTask, Outcome, RetryableError, Status, ended
+from crm_steward.sdk import CloseTask, Outcome, RetryableError, Status, TaskState, ended
 from crm_steward_hubspot.documents import held_by, id_of, listed, results_of
 from crm_steward_hubspot.errors import HubSpotRejectedError
 from crm_steward_hubspot.reading import BATCH, chunks
@@ -33,17 +33,23 @@ class Closings:
 
     def apply(self, changes: Sequence[CloseTask]) -> Iterator[Outcome]:
         """Complete tasks in order; one that is completed or deleted needs nothing."""
-        held = self._read(changes)
+        held = self._read([change.task for change in changes])
         for change in changes:
             yield _early(change, held.get(change.task)) or self._complete(change)
 
     def settle(self, changes: Sequence[CloseTask]) -> Iterator[Outcome]:
         """Look whether tasks are completed by now, or gone."""
-        held = self._read(changes)
+        held = self._read([change.task for change in changes])
         for change in changes:
             yield _early(change, held.get(change.task)) or ended(
                 change, Status.ABSENT, "the task is still open"
             )
+
+    def states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks, a hundred a call; one in the bin is deleted."""
+        usable = [task_id for task_id in ids if task_id.isdecimal()]
+        held = self._read(usable)
+        return {task_id: _state(held.get(task_id)) for task_id in usable}
 
     def _complete(self, change: CloseTask) -> Outcome:
         body = {"properties": {_STATUS: _DONE}}
@@ -59,7 +65,7 @@ class Closings:
             return ended(change, Status.UNKNOWN, "the answer does not show the task completed")
         return ended(change, remote_id=change.task)
 
-    def _read(self, changes: Sequence[CloseTask]) -> Mapping[str, Any]:
+    def _read(self, ids: Sequence[str]) -> Mapping[str, Any]:
         """Bring tasks by id; those that HubSpot says are not there are left out.
 
         Raises:
@@ -67,7 +73,7 @@ class Closings:
                 taken for a deleted one.
         """
         found: dict[str, Any] = {}
-        for batch in chunks(list(dict.fromkeys(change.task for change in changes)), BATCH):
+        for batch in chunks(list(dict.fromkeys(ids)), BATCH):
             body = {
                 "properties": _PROPERTIES,
                 "propertiesWithHistory": [],
@@ -87,6 +93,12 @@ def _missing(answer: Mapping[str, Any]) -> set[str]:
     told = [error.get("context") for error in errors if error.get("category") == "OBJECT_NOT_FOUND"]
     named = [listed(context.get("ids")) for context in told if isinstance(context, dict)]
     return {str(task_id) for ids in named for task_id in ids}
+
+
+def _state(task: Any) -> TaskState:
+    if task is None:
+        return TaskState.DELETED
+    return TaskState.DONE if held_by(task).get(_STATUS) == _DONE else TaskState.OPEN
 
 
 def _early(change: CloseTask, task: Any) -> Outcome | None:

@@ -16,6 +16,7 @@ from crm_steward.sdk import (
     Outcome,
     Page,
     RecordRef,
+    TaskState,
 )
 from crm_steward_hubspot import HubSpotSettings
 from crm_steward_hubspot.account import Inspector, portal_of
@@ -71,6 +72,10 @@ class HubSpotConnector:
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether they took effect."""
         return self._writer.settle(changes)
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        return self._writer.task_states(ids)
 
     def close(self) -> None:
         """Close the sockets."""

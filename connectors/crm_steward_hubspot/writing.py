@@ -18,6 +18,7 @@ from crm_steward.sdk import (
     Outcome,
     RecreateRecords,
     SuppressChannel,
+    TaskState,
     UndeleteRecords,
     UpdateFields,
 )
@@ -72,6 +73,10 @@ class Writer:
             yield from never(of(RecreateRecords, group), NEVER_ANEW)
             yield from self._merges.apply(of(MergeRecords, group))
             yield from self._archives.apply(of(ArchiveRecord, group))
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        return self._closings.states(ids)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether changes took effect whose answer was lost."""

@@ -67,6 +67,7 @@ SPEC = ConnectorSpec(
             Capability.UPDATE,
             Capability.TASK,
             Capability.CLOSE_TASK,
+            Capability.READ_TASK,
             Capability.SUPPRESS_EMAIL,
             Capability.MERGE,
             Capability.ARCHIVE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crm_steward.sdk import CloseTask, Outcome, Status, ended
+from crm_steward.sdk import CloseTask, Outcome, Status, TaskState, ended
 from crm_steward_pipedrive.errors import PipedriveRejectedError
 from crm_steward_pipedrive.mapping import id_of
 from crm_steward_pipedrive.records import Records
@@ -35,15 +35,20 @@ class Closings:
             RetryableError: The answer was lost.
             RecordRejectedError: It cannot be ticked off.
         """
-        early = self._known(change, self._read([change]))
+        early = self._known(change, self._read([change.task]))
         return early or self._ticked(change)
 
     def settle(self, changes: Sequence[CloseTask]) -> dict[str, Outcome]:
         """Return by key whether activities are done by now, or gone."""
-        held = self._read(changes) if changes else {}
+        held = self._read([change.task for change in changes]) if changes else {}
         open_yet = Status.ABSENT, "the task is still open"
         found = [self._known(change, held) or ended(change, *open_yet) for change in changes]
         return {outcome.key: outcome for outcome in found}
+
+    def states(self, ids: Sequence[str]) -> dict[str, TaskState]:
+        """Tell what became of activities, a hundred a call, a few one by one."""
+        held = self._read(ids)
+        return {one: _state(held.get(int(one))) for one in ids if one.isdecimal()}
 
     def _ticked(self, change: CloseTask) -> Outcome:
         try:
@@ -63,9 +68,8 @@ class Closings:
             return ended(change, Status.UNKNOWN, "the answer does not show the task done")
         return ended(change, remote_id=change.task)
 
-    def _read(self, changes: Sequence[CloseTask]) -> dict[int, Any]:
-        numbers = [int(change.task) for change in changes if change.task.isdecimal()]
-        return self._records.activities(numbers)
+    def _read(self, ids: Sequence[str]) -> dict[int, Any]:
+        return self._records.activities([int(one) for one in ids if one.isdecimal()])
 
     def _known(self, change: CloseTask, held: dict[int, Any]) -> Outcome | None:
         """Return the outcome that needs no call, or None for an open task of ours."""
@@ -75,3 +79,9 @@ class Closings:
         if not bears(row, change.marker):
             return ended(change, Status.REJECTED, _NOT_OURS)
         return None
+
+
+def _state(row: Any) -> TaskState:
+    if row is None or row.get("is_deleted") is True:
+        return TaskState.DELETED
+    return TaskState.DONE if row.get("done") is True else TaskState.OPEN

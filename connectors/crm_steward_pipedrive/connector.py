@@ -16,6 +16,7 @@ from crm_steward.sdk import (
     Outcome,
     Page,
     RecordRef,
+    TaskState,
 )
 from crm_steward_pipedrive import PipedriveSettings
 from crm_steward_pipedrive.account import Inspector, company_of
@@ -76,6 +77,10 @@ class PipedriveConnector:
         """Look whether they took effect."""
         self._ready()
         yield from self._writer.settle(changes)
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        return self._writer.task_states(ids)
 
     def close(self) -> None:
         """Close the sockets."""

@@ -25,6 +25,7 @@ from crm_steward.sdk import (
     RetryableError,
     Status,
     SuppressChannel,
+    TaskState,
     UpdateFields,
     change_key,
     ended,
@@ -101,6 +102,10 @@ class Writer:
                 return self._archive(change)
             case _:
                 return ended(change, Status.REJECTED, _NEVER)
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        return self._closings.states(ids)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether changes took effect whose answer was lost."""

@@ -21,6 +21,7 @@ SPEC = ConnectorSpec(
             Capability.CONDITIONAL_UPDATE,
             Capability.TASK,
             Capability.CLOSE_TASK,
+            Capability.READ_TASK,
             Capability.SUPPRESS_EMAIL,
             Capability.SUPPRESS_PHONE,
             Capability.LIFT_EMAIL,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_steward.sdk import CloseTask, Outcome, Status, ended
+from crm_steward.sdk import CloseTask, Outcome, Status, TaskState, ended
 from crm_steward_salesforce import batches
 from crm_steward_salesforce.errors import GONE
 from crm_steward_salesforce.records import Records, id_of
@@ -56,7 +56,7 @@ class Closings:
         if why := unable(self._schema):
             yield from (ended(change, Status.REJECTED, why) for change in changes)
             return
-        held = self._read(changes)
+        held = self._read([change.task for change in changes])
         rows: dict[str, batches.Row[CloseTask]] = {}
         for change in changes:
             early = _early(change, held.get(short(change.task)))
@@ -76,16 +76,33 @@ class Closings:
         """Say whether tasks are completed by now, or gone."""
         if not changes:
             return
-        held = self._read(changes)
+        held = self._read([change.task for change in changes])
         for change in changes:
             yield _early(change, held.get(short(change.task))) or ended(
                 change, Status.ABSENT, "the task is still open"
             )
 
-    def _read(self, changes: Sequence[CloseTask]) -> Mapping[str, Record]:
+    def states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks, some hundreds a query.
+
+        Several statuses of an org may mean that a task is done; `IsClosed` is true for each of
+        them. What Salesforce does not bring is deleted for good, or out of our user's sight.
+        """
+        usable = [task_id for task_id in ids if ID.fullmatch(task_id)]
+        held = self._read(usable)
+        return {task_id: _state(held.get(short(task_id))) for task_id in usable}
+
+    def _read(self, ids: Sequence[str]) -> Mapping[str, Record]:
         """Bring the tasks that are there, by their short id."""
-        rows = self._records.tasks([change.task for change in changes])
+        rows = self._records.tasks(ids)
         return {short(id_of(row)): row for row in rows if row.get("IsDeleted") is not True}
+
+
+def _state(task: Record | None) -> TaskState:
+    if task is None:
+        return TaskState.DELETED
+    done = task.get("IsClosed") is True or task.get("Status") == DONE
+    return TaskState.DONE if done else TaskState.OPEN
 
 
 def _early(change: CloseTask, task: Record | None) -> Outcome | None:

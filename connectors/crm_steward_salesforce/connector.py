@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from crm_steward.sdk import Account, Change, Contact, Context, Cursor, Outcome, Page, RecordRef
+from crm_steward.sdk import (
+    Account,
+    Change,
+    Contact,
+    Context,
+    Cursor,
+    Outcome,
+    Page,
+    RecordRef,
+    TaskState,
+)
 from crm_steward_salesforce.account import Inspector
 from crm_steward_salesforce.guarded import Memory
 from crm_steward_salesforce.mapping import ContactMap
@@ -64,6 +74,10 @@ class SalesforceConnector:
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether they took effect."""
         return self._writer.settle(changes)
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        return self._writer.task_states(ids)
 
     def close(self) -> None:
         """Close the sockets."""

@@ -159,7 +159,9 @@ class Records:
 
     def tasks(self, task_ids: Sequence[str]) -> list[Record]:
         """Bring tasks by id, those included that somebody has deleted."""
-        paths = ("Id", "Status", "Description", "IsDeleted")
+        fields = self._schema.of("Task").fields
+        closed = ["IsClosed"] if "IsClosed" in fields else []
+        paths = ("Id", "Status", "Description", "IsDeleted", *closed)
         return self._by_ids(paths, "Task", "Id", list(dict.fromkeys(task_ids)))
 
     def readings(self, records: Sequence[Any]) -> Iterator[Any]:

@@ -6,7 +6,7 @@ the record, the tasks of the contact, or where the losers of a merge went.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from crm_steward.sdk import (
     Status,
     StewardError,
     SuppressChannel,
+    TaskState,
     UndeleteRecords,
     UpdateFields,
     change_key,
@@ -75,6 +76,10 @@ class Writer:
         for _, run in groupby(changes, type):
             group = list(run)
             yield from self._applied(group)
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        return self._closings.states(ids)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether changes took effect whose answer was lost."""

@@ -83,6 +83,7 @@ SPEC = ConnectorSpec(
             Capability.CONDITIONAL_UPDATE,
             Capability.TASK,
             Capability.CLOSE_TASK,
+            Capability.READ_TASK,
             Capability.SUPPRESS_EMAIL,
             Capability.LIFT_EMAIL,
             Capability.MERGE,

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_steward.sdk import CloseTask, Outcome, RetryableError, Status, StewardError, ended
+from crm_steward.sdk import (
+    CloseTask,
+    Outcome,
+    RetryableError,
+    Status,
+    StewardError,
+    TaskState,
+    ended,
+)
 from crm_steward_zoho.errors import ZohoRefusedError, code_of, details_of, refusal_of
 from crm_steward_zoho.tasks import bears
 from crm_steward_zoho.wire import Wire, chunks, id_of, is_id
@@ -35,7 +43,7 @@ class Closings:
         Raises:
             StewardError: What has no outcome was not sent.
         """
-        held = self._read(changes)
+        held = self._read([change.task for change in changes])
         ends = {change.task: _early(change, held.get(change.task)) for change in changes}
         failure: StewardError | None = None
         try:
@@ -49,11 +57,16 @@ class Closings:
 
     def settle(self, changes: Sequence[CloseTask]) -> Iterator[Outcome]:
         """Look whether tasks are completed by now, or gone."""
-        held = self._read(changes)
+        held = self._read([change.task for change in changes])
         for change in changes:
             yield _early(change, held.get(change.task)) or _ended(
                 change, Status.ABSENT, "the task is still open"
             )
+
+    def states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks, a hundred a call; one in the recycle bin is deleted."""
+        held = self._read(ids)
+        return {task_id: _state(held.get(task_id)) for task_id in ids if is_id(task_id)}
 
     def _complete(self, changes: Sequence[CloseTask]) -> Iterator[Outcome]:
         """Send rows in one request; a refusal of all is narrowed down to the rows at fault."""
@@ -81,16 +94,22 @@ class Closings:
                 told = [None] * len(changes)
             yield from (_told(change, row) for change, row in zip(changes, told, strict=True))
 
-    def _read(self, changes: Sequence[CloseTask]) -> Mapping[str, Any]:
+    def _read(self, ids: Sequence[str]) -> Mapping[str, Any]:
         """Bring tasks by id; those that are gone are left out."""
-        ids = list(dict.fromkeys(change.task for change in changes if is_id(change.task)))
+        usable = list(dict.fromkeys(task_id for task_id in ids if is_id(task_id)))
         found: dict[str, Any] = {}
-        for batch in chunks(ids, _MOST):
+        for batch in chunks(usable, _MOST):
             answer = self._wire.get(
                 "/Tasks", scope=READ, fields="Status,Description", ids=",".join(batch), per_page=200
             )
             found |= {id_of(row): row for row in answer.rows()}
         return found
+
+
+def _state(task: Any) -> TaskState:
+    if task is None:
+        return TaskState.DELETED
+    return TaskState.DONE if task.get("Status") == _DONE else TaskState.OPEN
 
 
 def _early(change: CloseTask, task: Any) -> Outcome | None:

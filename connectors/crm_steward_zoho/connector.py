@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
-from crm_steward.sdk import Account, Change, Contact, Context, Cursor, Outcome, Page, RecordRef
+from crm_steward.sdk import (
+    Account,
+    Change,
+    Contact,
+    Context,
+    Cursor,
+    Outcome,
+    Page,
+    RecordRef,
+    TaskState,
+)
 from crm_steward_zoho import DATA_CENTERS, ZohoSettings
 from crm_steward_zoho.account import Inspector
 from crm_steward_zoho.errors import ZohoForbiddenError
@@ -70,6 +80,10 @@ class ZohoConnector:
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether they took effect."""
         return self._writer.settle(changes)
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        return self._writer.task_states(ids)
 
     def close(self) -> None:
         """Close the sockets."""

@@ -18,6 +18,7 @@ from crm_steward.sdk import (
     RecreateRecords,
     Status,
     SuppressChannel,
+    TaskState,
     UndeleteRecords,
     UpdateFields,
     ended,
@@ -88,6 +89,10 @@ class Writer:
                     yield from self._closings.apply([c for c in group if isinstance(c, CloseTask)])
                 case _:
                     yield from (self._one(change) for change in group)
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        return self._closings.states(ids)
 
     def settle(self, changes: Sequence[Change]) -> Iterator[Outcome]:
         """Look whether changes took effect whose answer was lost."""

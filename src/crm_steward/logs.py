@@ -186,7 +186,7 @@ def _clean(key: str, value: Any, depth: int) -> Any:
         return HIDDEN
     if isinstance(value, Mapping):
         return {str(name): _clean(str(name), inner, depth + 1) for name, inner in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | set | frozenset) and not isinstance(value, RecordRef):
         return [_clean("", inner, depth + 1) for inner in value]
     return _unprintable(value)
 

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crm_steward.connect.identity import account_of, refuse_other
-from crm_steward.connect.protocol import Account, Connector, Cursor
+from crm_steward.connect.protocol import Account, Connector, Cursor, TaskTeller
 from crm_steward.model import AuthError, Clock, StewardError
 from crm_steward.store.database import Database
+from crm_steward.store.following import Following
 from crm_steward.store.lease import Lease
 from crm_steward.store.leaving import leave
 from crm_steward.store.mirror import ConnectionState, Mirror, PageCounts
@@ -39,6 +40,8 @@ class PullCounts(PageCounts):
         absent: How many count as gone because two full reads did not bring them.
         frozen: Why nothing may be written to the connection, or empty.
         missing: What the CRM lacks to do all that the connector can, each with its remedy.
+        tasks: Of how many tasks that we made there the CRM told what became of them.
+        tasks_unread: Why it did not, or empty.
     """
 
     run: str = ""
@@ -48,6 +51,8 @@ class PullCounts(PageCounts):
     absent: int = 0
     frozen: str = ""
     missing: tuple[str, ...] = ()
+    tasks: int = 0
+    tasks_unread: str = ""
 
 
 @dataclass(slots=True)
@@ -151,6 +156,10 @@ class _Pull:
     def _complete_full(self) -> None:
         state = self.mirror.state(self.connection)
         started_at = state.pass_started_at or self.clock()
+        if started_at > self.clock():
+            # The clock went back meanwhile: who was not seen cannot be told. It is read anew.
+            self.note(pass_started_at=None, cursor=None)
+            return
         seen = self.mirror.seen_since(self.connection, started_at)
         floor = state.live * self.min_source_percent / 100
         if seen < floor and not self.accept_shrink:
@@ -222,8 +231,29 @@ def pull(
         pulling.note(last_error=error.message, **paused)
         runs.finish(run, asdict(pulling.counts), now=clock(), error=error.message)
         raise
+    _follow(database, connection, connector, pulling.counts, clock)
     runs.finish(run, asdict(pulling.counts), now=clock())
     return pulling.counts
+
+
+def _follow(
+    database: Database, connection: str, connector: Connector, counts: PullCounts, clock: Clock
+) -> None:
+    """Ask what became of the tasks that we made there; what fails is told, and tried the next time.
+
+    The contacts are read by now: tasks that cannot be read do not make them unread.
+    """
+    following = Following(database)
+    wanted = following.wanted(connection, clock()) if isinstance(connector, TaskTeller) else {}
+    if not wanted or not isinstance(connector, TaskTeller):
+        return
+    try:
+        told = connector.task_states(list(wanted))
+    except StewardError as error:
+        counts.tasks_unread = error.message
+        return
+    following.save(connection, told, wanted, clock())
+    counts.tasks = len(told)
 
 
 def _recognised(

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 
 from crm_steward.matching import signature
 from crm_steward.model import Clock
-from crm_steward.rules import LeftOut, Rule, RuleBook
+from crm_steward.rules import LeftOut, Rule, RuleBook, columns_of
 from crm_steward.rules.kinds import Check, SqlCheck
 from crm_steward.store.comparing import Comparison, Source
 from crm_steward.store.database import Database
+from crm_steward.store.edits import Edit, edits, note_edits
 from crm_steward.store.findings import Findings, Looked
 from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.jumps import Jumps
@@ -233,13 +234,16 @@ def _scan(
         comparison.end()
         counts.by_rule = {rule.id: comparison.found[rule.id] for rule in rules}
         findings = Findings(database)
+        looks = {rule.id: _look(rule, chosen.examined) for rule in rules}
+        retired = findings.known_rules() - {rule.id for rule in book.rules} if not since else set()
+        edited = edits(database, looks, retired) if not since else {}
         stored = store(
             database,
             comparison,
-            {rule.id: _look(rule, chosen.examined) for rule in rules},
+            looks,
             now=now,
-            retired=() if since else findings.known_rules() - {rule.id for rule in book.rules},
-            beside=partial(_keep, database, groups, chosen, now),
+            retired=retired,
+            beside=partial(_keep, database, groups, chosen, edited=edited, now=now),
         )
     if not since and not counts.not_examined:
         jobs = Jobs(database)
@@ -254,10 +258,13 @@ def _keep(
     database: Database,
     groups: Sequence[Collection[Record]] | None,
     chosen: _Chosen,
-    now: datetime,
     writing: sa.Connection,
+    *,
+    edited: Mapping[str, Edit],
+    now: datetime,
 ) -> None:
-    """Write who is one person, where it was asked, and the keys of contacts."""
+    """Write who is one person, where it was asked, the keys of contacts, and what edits did."""
+    note_edits(database, writing, edited, now)
     if groups is not None:
         People(database).save(groups, writing, now=now)
     for keys in chosen.keys.values():
@@ -287,14 +294,8 @@ def _people(
 
 def columns_read(rules: Sequence[Rule], now: datetime) -> set[str] | None:
     """Return words among which are all columns that the rules read; None means all columns."""
-    words: set[str] = set()
     with closing(relation_of_rows(())) as con:
-        for rule in rules:
-            read = rule.check.columns(rule.scope(con, now))
-            if read is None:
-                return None
-            words.update(read)
-    return words
+        return columns_of(rules, con, now)
 
 
 def _ask(

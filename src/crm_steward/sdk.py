@@ -25,6 +25,8 @@ from crm_steward.connect.protocol import (
     Poison,
     SourceField,
     Status,
+    TaskState,
+    TaskTeller,
     ended,
 )
 from crm_steward.connect.spec import (
@@ -163,6 +165,8 @@ __all__ = [
     "Status",
     "StewardError",
     "SuppressChannel",
+    "TaskState",
+    "TaskTeller",
     "Texts",
     "Token",
     "TokenRefusedError",

@@ -1,14 +1,11 @@
-"""An office whose commands are killed: the real program, an emulated CRM that aims, and what it counts.
+"""An office whose commands are killed: the real program, a CRM that aims, and what the journal says.
 
-The emulator is told which call to strike at, so that a kill meets the moments that matter: the
-request lost, the answer lost, the answer there and not yet written down. Other kills come after a
-random time. What the CRM really did is written down beside it, by the emulator, and compared with
+What the CRM really did is written down beside it, by the emulator (`deadly`), and compared with
 what the journal says.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import signal
@@ -16,28 +13,29 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import sqlalchemy as sa
 import yaml
+from tests.acceptance.deadly import Aim, Deadly, Value, text
+from tests.acceptance.warm import Mother, WarmProcess
 
 from crm_steward.model import CloseTask, CreateTask, UpdateFields
-from crm_steward.sandbox import Emulator, Request, Response, Server, parse_faults
+from crm_steward.sandbox import parse_faults
 from crm_steward.store.database import Database
 from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Line, State
 from crm_steward.store.lease import hold
 from crm_steward.store.plans import Plans, StoredPlan
 from crm_steward.store.tables import quarantine
 from crm_steward.store.verifying import verify
-from crm_steward_hubspot.sandbox import HubSpotSandbox
-from crm_steward_pipedrive.sandbox import PipedriveSandbox
+from crm_steward.writing.aside import WAITS
 
 FAULTS = """
 - {name: lost answer, method: POST, reset: after, probability: 0.03}
@@ -67,165 +65,14 @@ rules:
 """
 PATIENCE_SECONDS = 120
 _COMMAND = [sys.executable, "-m", "crm_steward"]
+_COLD = 0.1
+"""How many of the killed are started as a user does; the others are forked from a loaded program."""
+_NEXT_TRY = max(WAITS) + timedelta(hours=1)
+"""Whatever failed before may be tried again after this time."""
+_LAST_RUNS = 8
+"""How often what was approved is planned and written anew, at most, until all of it is done."""
 _NOTHING_BROKEN = {0, 1, 5, 6, 8, 12}
 """Done, something to look at, the CRM out of reach, a plan used up, busy, halted: no bug, no damage."""
-
-
-class Kind(NamedTuple):
-    """What an emulated CRM calls things.
-
-    Args:
-        make: Makes one with so many contacts, from a seed.
-        people: The table of contacts.
-        tasks: The table of tasks.
-        values: The values of a contact that rules here write, as (field, value).
-        marker: What a task bears.
-    """
-
-    make: Callable[[int, int], Emulator]
-    people: str
-    tasks: str
-    values: Callable[[Mapping[str, Any]], set[tuple[str, str]]]
-    marker: Callable[[Mapping[str, Any]], str]
-
-
-def _hubspot(row: Mapping[str, Any]) -> set[tuple[str, str]]:
-    names = {
-        "firstname": "first_name", "lastname": "last_name", "phone": "phone", "mobilephone": "phone",
-    }  # fmt: skip
-    held = row["properties"]
-    return {(ours, _text(held[theirs])) for theirs, ours in names.items() if held.get(theirs)}
-
-
-def _pipedrive(row: Mapping[str, Any]) -> set[tuple[str, str]]:
-    names = {(name, _text(row[name])) for name in ("first_name", "last_name") if row[name]}
-    return names | {("phone", _text(one["value"])) for one in row["phones"]}
-
-
-KINDS = {
-    "hubspot": Kind(
-        lambda contacts, seed: HubSpotSandbox(contacts=contacts, seed=seed),
-        "contacts",
-        "tasks",
-        _hubspot,
-        lambda row: str(row["properties"]["hs_task_body"]),
-    ),
-    "pipedrive": Kind(
-        # Processes that die do not know how many calls those before them made.
-        lambda contacts, seed: PipedriveSandbox(
-            contacts=contacts, seed=seed, burst=2000, daily=10_000_000
-        ),
-        "persons",
-        "activities",
-        _pipedrive,
-        lambda row: str(row["note"]),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Aim:
-    """When a process dies.
-
-    Args:
-        seconds: So long after its start; None when a call decides.
-        call: At its n-th call.
-        how: `lost` before the CRM heard of it, `sent` before the answer, `answered` after it.
-        delay: Seconds after the answer.
-        sent: What it gets: SIGKILL, or SIGSTOP that only holds it up.
-    """
-
-    seconds: float | None = None
-    call: int = 0
-    how: str = ""
-    delay: float = 0.0
-    sent: signal.Signals = signal.SIGKILL
-
-    @classmethod
-    def drawn(cls, rng: random.Random, usual: float, calls: int) -> Aim:
-        """Draw one: `usual` is how long such a command takes, `calls` how many it makes."""
-        if not calls or rng.random() < 0.35:
-            return cls(seconds=rng.uniform(0.4, 1.0) * usual)
-        how = rng.choice(["lost", "sent", "answered"])
-        return cls(call=rng.randint(1, calls), how=how, delay=rng.choice([0.0, 0.005, 0.02, 0.05]))
-
-
-class Deadly(Server):
-    """Serves an emulator, kills its client where it is told to, and keeps what took effect."""
-
-    def __init__(self, emulator: Emulator, kind: Kind, **options: Any) -> None:
-        super().__init__(emulator, **options)
-        self._kind = kind
-        self._guard = threading.Lock()
-        self._aim = Aim()
-        self._pid = 0
-        self._calls = 0
-        self.struck = threading.Event()
-        """Set once a client was struck at the call that was aimed at."""
-        self.values: Counter[tuple[str, str, str]] = Counter()
-        """(record, field, value) → how often it was set to that from another."""
-        self.idle: list[str] = []
-        """Records that were written without any change: a write that was made twice."""
-        self.made: Counter[str] = Counter()
-        """What tasks that were made bear."""
-        self.closed: Counter[str] = Counter()
-        """Ids of tasks that were written to after they were made."""
-
-    def aim(self, aim: Aim, pid: int = 0) -> None:
-        """Strike at this process from now on."""
-        with self._guard:
-            self._aim, self._pid, self._calls = aim, pid, 0
-            self.struck.clear()
-
-    def answer(self, request: Request) -> Response:
-        """Answer; kill the client before or after, when it is this call's turn."""
-        aim = self._struck()
-        if aim and aim.how == "lost":
-            self._kill()
-            return self.emulator.error(502)
-        with self.emulator.lock:
-            before = self._tables()
-            try:
-                response = super().answer(request)
-            finally:
-                self._note(request, *before)
-        if aim and aim.how == "sent":
-            self._kill()
-        elif aim:
-            threading.Timer(aim.delay, self._kill).start()
-        return response
-
-    def _struck(self) -> Aim | None:
-        with self._guard:
-            self._calls += 1
-            return self._aim if self._pid and self._calls == self._aim.call else None
-
-    def _kill(self) -> None:
-        with self._guard:
-            if self._pid:
-                os.kill(self._pid, self._aim.sent)
-                self.struck.set()
-
-    def _tables(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        tables = self.emulator.tables
-        return dict(tables[self._kind.people]), dict(tables[self._kind.tasks])
-
-    def _note(self, request: Request, people: Mapping[str, Any], tasks: Mapping[str, Any]) -> None:
-        """Write down what a request changed; rows are replaced, never changed in place."""
-        now_people, now_tasks = self._tables()
-        for key, row in now_tasks.items():
-            if key not in tasks:
-                self.made[self._kind.marker(row)] += 1
-            elif row is not tasks[key]:
-                self.closed[key] += 1
-        if "/tasks" in request.path or "/activities" in request.path:
-            return  # the CRM itself notes on the contact that there is a task
-        for key, row in now_people.items():
-            if row is not people[key]:
-                changed = self._kind.values(row) - self._kind.values(people[key])
-                self.values.update((key, *one) for one in changed)
-                if not changed:
-                    self.idle.append(key)
 
 
 @dataclass
@@ -238,6 +85,7 @@ class KilledOffice:
         kind: Its CRM's kind.
         server: Its CRM.
         rng: What decides.
+        mother: What most commands are forked from.
         approved: Keys of changes that were approved.
         undone: Keys of changes whose undo was asked for.
         kills: How often each command was killed.
@@ -250,21 +98,23 @@ class KilledOffice:
     kind: str
     server: Deadly
     rng: random.Random
+    mother: Mother
     approved: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
     kills: Counter[str] = field(default_factory=Counter)
     ended: Counter[tuple[str, int]] = field(default_factory=Counter)
     port: int = 0
-    _usual: dict[str, float] = field(default_factory=dict)
+    _usual: dict[tuple[str, bool], float] = field(default_factory=dict)
 
-    def write(self) -> None:
-        """Write the settings and the rules; the service gets a port that is free."""
+    def write(self, **more: str) -> None:
+        """Write the settings, with more of the connection, and the rules; the service gets a free port."""
         self.port = free_port()
         connection = {
             "kind": self.kind,
             "country": "FR",
             "pull_every": "1 second",
             **self.server.emulator.connection(self.server.url),
+            **more,
         }
         settings = {
             "version": 1,
@@ -304,30 +154,37 @@ class KilledOffice:
 
     def strike(self, *arguments: str, calls: int) -> bool:
         """Call a command and kill it; return whether it died before its end."""
-        name = arguments[0]
-        usual = self._usual.get(name, 1.5)
-        aim = Aim.drawn(self.rng, usual, calls)
-        log = self.folder / "log"
+        name, log = arguments[0], self.folder / "log"
+        cold = self.rng.random() < _COLD
+        usual = self._usual.get((name, cold), 1.5 if cold else 0.5)
+        aim = Aim.drawn(self.rng, usual, calls, earliest=0.4 if cold else 0.1)
         begun = time.monotonic()
-        with log.open("wb") as said:
-            process = subprocess.Popen(
-                [*_COMMAND, *arguments], cwd=self.folder, stdout=said, stderr=said
-            )
-            self.server.aim(aim, process.pid)
-            try:
-                process.wait(aim.seconds if aim.seconds is not None else PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            # A kill that is still on its way must not meet another process of this number.
-            self.server.aim(Aim())
+        process: WarmProcess | subprocess.Popen[bytes] = (
+            self._cold(log, arguments) if cold else self.mother.start(self.folder, log, *arguments)
+        )
+        self.server.aim(aim, process.pid)
+        try:
+            process.wait(aim.seconds if aim.seconds is not None else PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        # A kill that is still on its way must not meet another process of this number.
+        self.server.aim(Aim())
         if process.returncode == -signal.SIGKILL:
             self.kills[name] += 1
+            if aim.seconds is not None:  # the next one may come closer to the end
+                self._usual[name, cold] = usual * 1.1
             return True
         assert process.returncode in _NOTHING_BROKEN, (arguments, log.read_text("utf-8")[-3000:])
         self.ended[name, process.returncode] += 1
-        self._usual[name] = (usual + time.monotonic() - begun) / 2
+        self._usual[name, cold] = (usual + time.monotonic() - begun) / 2
         return False
+
+    def _cold(self, log: Path, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        with log.open("wb") as said:
+            return subprocess.Popen(
+                [*_COMMAND, *arguments], cwd=self.folder, stdout=said, stderr=said
+            )
 
     @contextmanager
     def seen(self) -> Iterator[Database]:
@@ -407,28 +264,46 @@ class KilledOffice:
             Journal(database).prove(dict(plan.plan.digests), lease)
 
     def finish(self) -> None:
-        """Let the program come to the end of everything that was approved, and leave it alone."""
+        """Let the program carry out everything that was approved, and leave it alone meanwhile.
+
+        What failed waits for up to twelve hours before it is tried again, and what failed five
+        times for a person: the clocks of both sides move on, and the person lets it go.
+        """
         self.server.faults.clear()
-        for _ in range(6):
-            self.well("plan")
+        ahead = timedelta()
+        for _ in range(_LAST_RUNS):
+            _, lines = self.look()
+            last = {line.key: line.state for line in lines}
+            if UNDER_WAY.isdisjoint(last.values()) and not self.left(lines):
+                return
+            ahead += _NEXT_TRY
+            self.server.emulator.offset = ahead
+            if self.set_aside():
+                self.later(ahead, "release", "--all")
+            for command in ("pull", "scan", "plan"):
+                self.later(ahead, command)
             plan, lines = self.look()
             assert plan is not None
             # Approved before, in a plan that another one replaced since.
-            left = [one.key for one in plan.plan.changes if one.key in self.approved]
-            last = {line.key: line.state for line in lines}
-            if not left and UNDER_WAY.isdisjoint(last.values()):
-                return
-            done = self.calls(*self.applied(plan, left, wait=15))
-            assert done.returncode in {0, 1, 6}, done.stderr
-        raise AssertionError("what was approved does not come to an end")
+            left = self.left(lines)
+            again = [one.key for one in plan.plan.changes if one.key in left]
+            self.later(ahead, *self.applied(plan, again, wait=15), well=(0, 1))
+        raise AssertionError("what was approved does not come to an end", self.left(lines), last)
+
+    def left(self, lines: list[Line]) -> set[str]:
+        """Return what was approved and did not take effect."""
+        return self.approved - {line.key for line in lines if line.state is State.VERIFIED}
+
+    def later(self, ahead: timedelta, *arguments: str, well: tuple[int, ...] = (0,)) -> None:
+        """Call a command on a machine whose clock is ahead; it must end well."""
+        log = self.folder / "log"
+        self.server.aim(Aim())
+        code = self.mother.start(self.folder, log, *arguments, ahead=ahead).wait(PATIENCE_SECONDS)
+        assert code in well, (arguments, log.read_text("utf-8")[-3000:])
 
     def go_wrong(self) -> None:
         """Let calls fail as calls fail."""
         self.server.faults.add(parse_faults(yaml.safe_load(FAULTS)))
-
-
-def _text(value: Any) -> str:
-    return str(value or "").strip()
 
 
 def free_port() -> int:
@@ -439,32 +314,60 @@ def free_port() -> int:
 
 
 class Ledger(NamedTuple):
-    """What the journal says took effect."""
+    """What the journal says took effect.
 
-    values: Counter[tuple[str, str, str]]
+    Args:
+        values: How often each value was set.
+        made: How often each task was made, by what it bears.
+        closed: How often each task was closed, by its id.
+        since: When the intents were written down, of each value and each task that was made.
+    """
+
+    values: Counter[Value]
     made: Counter[str]
     closed: Counter[str]
+    since: Mapping[Value | str, list[datetime]]
 
     @classmethod
     def of(cls, lines: list[Line]) -> Ledger:
         """Return what the verified lines say: each belongs to the last intent of its key."""
-        values, made, closed = Counter[tuple[str, str, str]](), Counter[str](), Counter[str]()
-        intent: dict[str, Line] = {}
+        ledger = cls(Counter(), Counter(), Counter(), defaultdict(list))
+        intents: dict[str, Line] = {}
         for line in lines:
             if line.state is State.INTENT:
-                intent[line.key] = line
+                intents[line.key] = line
             elif line.state is State.VERIFIED:
-                match intent[line.key].change:
-                    case UpdateFields() as update:
-                        names = {"mobile": "phone"}
-                        # Where a name is written whole, its other half goes along unchanged.
-                        values.update(
-                            (update.ref.id, names.get(name, name), _text(value))
-                            for name, value in update.values.items()
-                            if _text(value) != _text(update.expected[name])
-                        )
-                    case CreateTask() as task:
-                        made[task.marker] += 1
-                    case CloseTask() as closing_:
-                        closed[closing_.task] += 1
-        return cls(values, made, closed)
+                ledger._add(intents[line.key])
+        return ledger
+
+    def _add(self, intent: Line) -> None:
+        match intent.change:
+            case UpdateFields() as update:
+                names = {"mobile": "phone"}
+                for name, value in update.values.items():
+                    # Where a name is written whole, its other half goes along unchanged.
+                    if text(value) != text(update.expected[name]):
+                        one = (update.ref.id, names.get(name, name), text(value))
+                        self.values[one] += 1
+                        self.since[one].append(intent.at)
+            case CreateTask() as task:
+                self.made[task.marker] += 1
+                self.since[task.marker].append(intent.at)
+            case CloseTask() as closing_:
+                self.closed[closing_.task] += 1
+
+    def early(self, server: Deadly) -> list[Value | str]:
+        """Return what took effect before the intent that it is said to belong to.
+
+        It is an effect of an earlier one, of which the journal says that it had none.
+        """
+        found: list[Value | str] = []
+        for one, since in self.since.items():
+            happened = [
+                moment
+                for key, moments in server.moments.items()
+                if key == one or (isinstance(one, str) and isinstance(key, str) and one in key)
+                for moment in moments
+            ]
+            found += [one for a, b in zip(sorted(since), sorted(happened), strict=True) if b < a]
+        return found

@@ -24,8 +24,13 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Account, Office
-from tests.acceptance.killing import KINDS, Aim, Deadly, KilledOffice, Ledger
+from tests.acceptance.deadly import KINDS, Aim, Deadly
+from tests.acceptance.killing import KilledOffice, Ledger
+from tests.acceptance.warm import warm
 from tests.conftest import Cli
+
+from crm_steward.store.database import Database
+from crm_steward.store.lease import hold
 
 pytestmark = pytest.mark.timeout(600)
 ROUNDS = int(os.environ.get("STEWARD_STOP_ROUNDS", "3"))
@@ -40,6 +45,7 @@ from datetime import timedelta
 from crm_steward.daemon import alone, service
 from crm_steward.store import lease
 lease._place = lambda: ""
+lease.HELD_UP_MS = {TTL_SECONDS * 1000}
 lease.hold.__wrapped__.__kwdefaults__["ttl"] = timedelta(seconds={TTL_SECONDS})
 alone.LEASE = timedelta(seconds={SERVICE_SECONDS})
 service._STEP = timedelta(seconds=1)
@@ -126,14 +132,15 @@ def test_every_transaction_that_matters_is_fenced(
 def serving(url: str, folder: Path, kind: str, seed: str) -> Iterator[KilledOffice]:
     """Give an office with a plan to write, whose CRM can hold a client up."""
     server = Deadly(KINDS[kind].make(40 + 30 * ROUNDS, 3), KINDS[kind])
+    rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
     server.start()
     try:
-        rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
-        office = KilledOffice(folder, url, kind, server, rng)
-        office.write()
-        for command in ("pull", "scan", "plan"):
-            office.well(command)
-        yield office
+        with warm() as mother:
+            office = KilledOffice(folder, url, kind, server, rng, mother)
+            office.write()
+            for command in ("pull", "scan", "plan"):
+                office.well(command)
+            yield office
     finally:
         server.stop()
     assert server.crashes == []
@@ -257,15 +264,13 @@ def test_a_second_service_is_refused_or_takes_over(
     database_url: str, tmp_path: Path, steward: Cli
 ) -> None:
     """SQLite: the lock of the system. PostgreSQL: a stopped one elsewhere ends with 8 when it wakes."""
-    if not database_url.startswith("sqlite") and "STEWARD_STOP_ROUNDS" not in os.environ:
-        pytest.skip("a minute of waiting for leases: make soak")
     with (
         serving(database_url, tmp_path, "hubspot", f"{SEED}") as office,
         started(tmp_path, "run") as first,
     ):
         until(lambda: answers(office.port), first)
         busy = steward("run")
-        first.send_signal(signal.SIGSTOP)
+        stop(office, first)
         time.sleep(SERVICE_SECONDS + 0.5)
         if database_url.startswith("sqlite"):
             still = steward("run")
@@ -278,8 +283,9 @@ def test_a_second_service_is_refused_or_takes_over(
             office.write()  # another port: the first still holds its own
             with started(tmp_path, "run") as other:
                 until(lambda: answers(office.port), other)
+                assert other.poll() is None, "it did not take over"
+                stop(office, other)
                 calls = len(office.server.log)
-                other.send_signal(signal.SIGSTOP)
                 first.send_signal(signal.SIGCONT)
                 _, said = first.communicate(timeout=PATIENCE_SECONDS)
                 assert (first.returncode, writes(office, calls)) == (8, []), said
@@ -287,3 +293,32 @@ def test_a_second_service_is_refused_or_takes_over(
 
     assert busy.returncode == 8, busy.stderr
     assert len(busy.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_service_that_was_overtaken_does_not_wait_for_the_crm(
+    database_url: str, tmp_path: Path
+) -> None:
+    """It ends with 8 though a call of its hangs, so that whoever watches over it starts it anew."""
+    with serving(database_url, tmp_path, "hubspot", f"{SEED}") as office:
+        office.write(timeout="5 minutes")
+        with started(tmp_path, "run") as first:
+            until(lambda: answers(office.port), first)
+            with office.server.emulator.lock:  # it answers nobody
+                until(lambda: office.server.waiting > 0, first)
+                first.send_signal(signal.SIGSTOP)
+                time.sleep(SERVICE_SECONDS + 0.5)
+                with Database.open(database_url) as database, hold(database, "service"):
+                    first.send_signal(signal.SIGCONT)
+                    _, said = first.communicate(timeout=PATIENCE_SECONDS)
+
+    assert first.returncode == 8, said
+    assert "took over" in said
+
+
+def stop(office: KilledOffice, process: subprocess.Popen[str]) -> None:
+    """Stop a service at its next call, which the CRM has answered by then."""
+    office.server.aim(Aim(call=1, how="sent", sent=signal.SIGSTOP), process.pid)
+    until(office.server.struck.is_set, process)
+    assert office.server.struck.is_set(), "it ended"
+    office.server.aim(Aim())

@@ -33,7 +33,7 @@ def server(postgres_programs: Path) -> Iterator[PostgresServer]:
     """Give a server whose end harms nobody else."""
     with (
         TemporaryDirectory(prefix="steward-postgres-") as data,
-        PostgresServer(postgres_programs, Path(data)) as running,
+        PostgresServer(postgres_programs, Path(data), hasty=False) as running,
     ):
         yield running
 

@@ -94,6 +94,10 @@ def test_report_in_every_form(desk: Desk, steward: Cli, tmp_path: Path) -> None:
         "until": document["until"]
     }
     assert {rule["rule"]: rule["movement"]["new"] for rule in document["rules"]}["no-phone"] == 2
+    table = _good(steward("report", "--format", "csv"))
+    assert re.search(r"^\d{4}-W\d\d,rules,no-phone,movement new,2\r?$", table, re.MULTILINE)
+    _good(steward("report", "--format", "xlsx", "--out", "lists.xlsx"))
+    assert (tmp_path / "lists.xlsx").read_bytes().startswith(b"PK")
 
 
 def test_report_is_safe_and_discreet(desk: Desk, steward: Cli) -> None:
@@ -211,6 +215,8 @@ def test_unreachable_mail_server(desk: Desk, steward: Cli) -> None:
         (("--format", "pdf"), 2, "pdf"),
         (("--to", "nobody"), 2, "not an e-mail address"),
         (("--send", "--week", "2026-W01"), 2, "current week"),
+        (("--format", "xlsx"), 2, "--out FILE.xlsx"),
+        (("--owner", "nobody@example.org"), 10, "No CRM names an owner"),
         (("--out", "nowhere/report.txt"), 10, "nowhere/report.txt cannot be written"),
         (("--config", "other.yaml"), 3, "other.yaml"),
     ],

@@ -17,6 +17,8 @@ import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
 
+from crm_steward.testing.postbox import Postbox, serving
+
 
 def ok(steward: Cli, *arguments: str) -> str:
     """Call a command that must end well, and return what it printed."""
@@ -47,17 +49,44 @@ def test_a_restored_copy_doubles_nothing(steward: Cli, filled: Path, account: Ac
     refused = steward("apply", "--yes")
     ok(steward, "pull", "--full")
     ok(steward, "scan")
+    closed = ok(steward, "plan")
+    ok(steward, "accept", "--after-restore", "--by", "Dana")
     ok(steward, "plan")
     done = steward("apply", "--yes", "--approve", "all")
     shown = steward("apply")
     again = steward("apply", "--yes", "--approve", "all")
 
     assert refused.returncode != 0
+    assert "the day's limit counts as used up until" in " ".join(closed.split())
+    assert steward("accept", "--after-restore").returncode == 2
+    assert steward("accept").returncode == 2
     assert "restored copy" in done.stderr + again.stderr, (done.stderr, shown.stderr)
     assert set(account.summary["tasks_by_marker"].values()) == {1}
     assert account.summary["doubled_tasks"] == 0
     assert account.summary["tasks_by_marker"].keys() >= made.keys()
     assert Path(said["set_aside"]).exists() or (filled.parent / said["set_aside"]).exists()
+
+
+def test_the_command_mails_only_when_a_person_says_again(
+    steward: Cli, filled: Path, office: Office
+) -> None:
+    """The report of the week in which a copy was restored: not by --send alone, once by --again."""
+    postbox = Postbox()
+    with serving(postbox) as port:
+        office(
+            mail={"host": "127.0.0.1", "port": port, "security": "none", "sender": "s@example.net"},
+            report={"recipients": [{"address": "manager@example.org"}]},
+        )
+        assert "sent to 1 of 1" in ok(steward, "report", "--send")
+        assert filled.exists()
+        said = ok(steward, "restore", "copy.db")
+        assert "crm-steward report --send --again" in " ".join(said.split())
+        refused = ok(steward, "report", "--send")
+        assert "may have left before" in " ".join(refused.split())
+        assert len(postbox.messages) == 1
+        assert "sent to 1 of 1" in ok(steward, "report", "--send", "--again")
+        assert "already" in ok(steward, "report", "--send", "--again")
+    assert len(postbox.messages) == 2
 
 
 def test_who_was_erased_since_does_not_come_back(

@@ -36,6 +36,7 @@ _CALLS = {
     Verb.UPDATE: ("POST", r"/contacts/batch/update"),
     Verb.TASK: ("POST", r"^/crm/v3/objects/tasks$"),
     Verb.CLOSE: ("PATCH", r"^/crm/v3/objects/tasks/[0-9]+$"),
+    Verb.TASK_STATES: ("POST", r"^/crm/v3/objects/tasks/batch/read$"),
     Verb.SUPPRESS: ("POST", r"/unsubscribe"),
     Verb.MERGE: ("POST", r"/contacts/merge$"),
     Verb.ARCHIVE: ("POST", r"/contacts/batch/archive"),

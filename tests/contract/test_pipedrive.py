@@ -26,6 +26,7 @@ _CALLS = {
     Verb.UPDATE: ("PATCH", r"^/api/v2/persons/"),
     Verb.TASK: ("POST", r"^/api/v2/activities$"),
     Verb.CLOSE: ("PATCH", r"^/api/v2/activities/[0-9]+$"),
+    Verb.TASK_STATES: ("GET", r"^/api/v2/activities(/[0-9]+|\?.*ids=)"),
     Verb.RECREATE: ("POST", r"^/api/v2/persons$"),
     Verb.SUPPRESS: ("PATCH", r"^/api/v2/persons/"),
     Verb.MERGE: ("PUT", r"^/v1/persons/[0-9]+/merge$"),

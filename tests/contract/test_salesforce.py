@@ -33,6 +33,7 @@ _PATHS = {
     Verb.UPDATE: r"^PATCH /services/data/v64\.0/sobjects/Contact/",
     Verb.TASK: r"^POST /services/data/v64\.0/composite/sobjects",
     Verb.CLOSE: r"^PATCH /services/data/v64\.0/composite/sobjects",
+    Verb.TASK_STATES: r"^GET /services/data/v64\.0/queryAll/\?q=(?=.*FROM\+Task\+)(?=.*\+Id\+IN\+)",
     Verb.SUPPRESS: r"^PATCH /services/data/v64\.0/composite/sobjects",
     Verb.LIFT: r"^PATCH /services/data/v64\.0/sobjects/Contact/",
     Verb.MERGE: r"^POST /services/Soap/u/64\.0",

@@ -35,6 +35,7 @@ _CALLS = {
     Verb.LIFT: ("PUT", r"^/crm/v8/Contacts$"),
     Verb.TASK: ("POST", r"^/crm/v8/Tasks$"),
     Verb.CLOSE: ("PUT", r"^/crm/v8/Tasks$"),
+    Verb.TASK_STATES: ("GET", r"^/crm/v8/Tasks\?.*ids="),
     Verb.MERGE: ("POST", r"/actions/merge$"),
     Verb.UNDELETE: ("POST", r"^/crm/v8/settings/recycle_bin/actions/restore$"),
     Verb.ARCHIVE: ("DELETE", r"^/crm/v8/Contacts\?"),

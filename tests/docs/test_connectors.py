@@ -28,6 +28,7 @@ _CAPABILITIES = {
     "close task",
     "conditional update",
     "incremental read",
+    "read task",
     "suppress email",
     "task",
     "update",

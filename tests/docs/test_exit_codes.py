@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import itertools
 import re
 from pathlib import Path
 
 from crm_steward.cli import exits
 from crm_steward.cli.exits import Exit
+from crm_steward.cli.manual import meanings
 from crm_steward.model import StewardError
 
 ROOT = Path(__file__).parents[2]
@@ -21,14 +20,7 @@ def _documented() -> list[tuple[int, str, str]]:
 
 
 def _in_the_source() -> list[tuple[int, str, str]]:
-    tree = ast.parse(Path(exits.__file__).read_text("utf-8"))
-    body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
-    found = []
-    for node, following in itertools.pairwise(body):
-        if isinstance(node, ast.Assign) and isinstance(following, ast.Expr):
-            name = ast.unparse(node.targets[0])
-            found.append((Exit[name].value, name, ast.literal_eval(following.value)))
-    return found
+    return [(code.value, code.name, said) for code, said in meanings()]
 
 
 def test_the_documentation_lists_every_code_in_order_of_gravity() -> None:

@@ -47,6 +47,7 @@ from crm_steward.store.snoozes import asleep
 from crm_steward.store.standing import Standing
 from crm_steward.testing import Fault
 from crm_steward.writing import Budget, PlanResult, Why, Withheld, plan, tried
+from crm_steward.writing.candidates import Told
 from crm_steward.writing.compare import canonical, touched
 from crm_steward.writing.places import Place, places_of
 from crm_steward.writing.propose import Proposer
@@ -71,6 +72,8 @@ def one_by_one(
     rules: Sequence[Rule],
     settled: Mapping[str, Sequence[Candidate]],
     proposer: Proposer,
+    *,
+    told: Told,
 ) -> tuple[list[Candidate], list[Withheld]]:
     """Ask each rule about each of its findings, each read alone; every task is worded at once."""
     findings, mirror = Findings(database), Mirror(database)
@@ -107,6 +110,7 @@ def one_by_one(
                     found.append((stored.first_seen_at, one.finding, whole))
                 else:
                     withheld.append(one)
+            told(1)
         found.sort(key=itemgetter(0, 1))
         queue = [*(one for *_, one in found), *settled.get(rule.id, ())]
         turns += [(turn, -rule.severity, place, one) for turn, one in enumerate(queue)]

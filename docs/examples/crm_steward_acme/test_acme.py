@@ -30,6 +30,7 @@ class AcmeAccount(EmulatedAccount):
         Verb.UPDATE: r"^PATCH /contacts/[0-9]+$",
         Verb.TASK: r"^POST /tasks$",
         Verb.CLOSE: r"^PATCH /tasks/t[0-9]+$",
+        Verb.TASK_STATES: r"^GET /tasks/t[0-9]+$",
         Verb.SUPPRESS: r"^POST /contacts/[0-9]+/unsubscribe$",
         Verb.ARCHIVE: r"^DELETE /contacts/[0-9]+$",
     }

@@ -105,7 +105,7 @@ def apply_command(
             return
         from crm_steward.writing import apply_plan
 
-        with finishing() as stop, closing(targets_of(settings, stop)) as targets:
+        with writing_to(settings, database) as (stop, targets):
             _reconcile_first(database, settings, targets)
             counts = apply_plan(
                 database,
@@ -125,7 +125,7 @@ def _settle_first(database: Database, settings: Settings, wait: float) -> None:
     from crm_steward.writing import settle
 
     if Journal(database).under_way():
-        with finishing() as stop, closing(targets_of(settings, stop)) as targets:
+        with writing_to(settings, database) as (stop, targets):
             counts = settle(database, targets, stop=stop, patience=timedelta(seconds=wait))
         found = ", ".join(f"{number} {state.value}" for state, number in counts.settled.items())
         typer.echo(f"crm-steward: settled from earlier runs: {found or 'none yet'}", err=True)
@@ -301,7 +301,7 @@ def _selection(stored: StoredPlan, selection: Selection) -> dict[str, Any]:
     }
 
 
-def targets_of(settings: Settings, stop: threading.Event) -> Targets:
+def _targets_of(settings: Settings, stop: threading.Event) -> Targets:
     """Return the configured connections, each opened when it is first written to."""
     from crm_steward.connect.discovery import open_connection, paced_calls, spec_of
     from crm_steward.settings import vault_of
@@ -312,7 +312,7 @@ def targets_of(settings: Settings, stop: threading.Event) -> Targets:
     def opening(name: str) -> Target:
         configured = settings.writable(name)
         spec = spec_of(configured.kind)
-        calls = paced_calls(name, configured, stop=stop)
+        calls = targets.calls[name] = paced_calls(name, configured, stop=stop)
         return Target(
             connector=open_connection(name, configured, stop=stop, calls=calls, vault=vault),
             settle_after=spec.settle_after,
@@ -320,7 +320,22 @@ def targets_of(settings: Settings, stop: threading.Event) -> Targets:
             ahead=lambda: calls.ahead,
         )
 
-    return Targets(opening, settings.halt)
+    targets = Targets(opening, settings.halt)
+    return targets
+
+
+@contextmanager
+def writing_to(settings: Settings, database: Database) -> Iterator[tuple[threading.Event, Targets]]:
+    """Give the connections, and what is set when the user asks to end; keep what of quotas is used."""
+    from crm_steward.model import utc_now
+    from crm_steward.store.usages import counting
+
+    with (
+        finishing() as stop,
+        closing(_targets_of(settings, stop)) as targets,
+        counting(database, targets.calls, utc_now),
+    ):
+        yield stop, targets
 
 
 @contextmanager

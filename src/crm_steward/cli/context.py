@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -161,21 +162,45 @@ def console() -> Console:
 
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a progress bar on a terminal; the function given takes what is done and the total."""
+    """Show a progress bar on a terminal, or log now and then elsewhere.
+
+    The function given takes what is done and the total.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     err = Console(stderr=True)
-    with Progress(
-        *columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal
-    ) as progress:
+    if not err.is_terminal:
+        yield _logged(title)
+        return
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as progress:
         task = progress.add_task(title, total=None)
 
         def advance(done: int, total: int | None) -> None:
             progress.update(task, completed=done, total=total)
 
         yield advance
+
+
+_LOG_EVERY = 30.0
+"""Seconds between two lines of the log about one command: what ends before writes none."""
+
+
+def _logged(title: str) -> Callable[[int, int | None], None]:
+    """Return what logs how far a command has come, when it takes long."""
+    import structlog
+
+    log, said = structlog.stdlib.get_logger(__name__), monotonic()
+
+    def advance(done: int, total: int | None) -> None:
+        nonlocal said
+        now = monotonic()
+        if now - said >= _LOG_EVERY:
+            said = now
+            log.info(title, done=done, total=total)
+
+    return advance
 
 
 @contextmanager

@@ -38,6 +38,7 @@ _COLOURS = {
     "verified": "green",
     "rejected": "red",
     "conflict": "yellow",
+    "already": "green",
     "unknown": "magenta",
     "absent": "yellow",
 }

@@ -39,7 +39,7 @@ KindOption = Annotated[
     typer.Option(help="Only changes of this kind."),
 ]
 OutcomeOption = Annotated[
-    Literal["intent", "verified", "rejected", "conflict", "unknown", "absent"] | None,
+    Literal["intent", "verified", "rejected", "conflict", "already", "unknown", "absent"] | None,
     typer.Option("--outcome", help="Only lines that say this."),
 ]
 SinceOption = Annotated[

@@ -19,6 +19,7 @@ _ENDS = MappingProxyType(
     {
         "verified": "written",
         "conflict": "left alone because the record changed",
+        "already": "not needed because the record held it already",
         "rejected": "refused by the CRM",
         "unknown": "without an answer",
         "absent": "not written",
@@ -71,7 +72,7 @@ def _needs_a_look(counts: ApplyCounts, line: Line) -> bool:
     from crm_steward.store.journal import State
 
     waits = line.state is State.ABSENT and line.ref.connection in counts.failures
-    return not waits and line.state not in (State.VERIFIED, State.INTENT)
+    return not waits and line.state not in (State.VERIFIED, State.ALREADY, State.INTENT)
 
 
 def _print_halts(out: Console, counts: ApplyCounts) -> None:

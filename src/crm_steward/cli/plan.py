@@ -17,6 +17,7 @@ from crm_steward.cli.context import (
     DEFAULT_CONFIG,
     ConfigOption,
     JsonOption,
+    bar,
     chosen,
     console,
     open_rules,
@@ -72,17 +73,19 @@ def plan_command(
         book.rule(name, settings.language)
     connections = chosen(settings, connection)
     with Database.open(settings.database) as database:
-        result = make_plan(
-            database,
-            book,
-            limits=settings.limits,
-            abilities=settings.abilities,
-            language=settings.language,
-            zone=settings.timezone,
-            rules=rule or (),
-            connections=connections if connection else (),
-            stop_file=settings.halt.file,
-        )
+        with bar("plan") as progress:
+            result = make_plan(
+                database,
+                book,
+                limits=settings.limits,
+                abilities=settings.abilities,
+                language=settings.language,
+                zone=settings.timezone,
+                rules=rule or (),
+                connections=connections if connection else (),
+                stop_file=settings.halt.file,
+                progress=progress,
+            )
         Plans(database).show(result.plan.hash)
         mirror = Mirror(database)
         contacts = mirror.contacts(records_of(result.plan.changes))

@@ -22,6 +22,7 @@ from crm_steward.cli.context import (
 )
 
 if TYPE_CHECKING:
+    from crm_steward.connect.calls import Calls
     from crm_steward.pull import PullCounts
 
 ConnectionOption = Annotated[
@@ -75,6 +76,7 @@ def pull_command(
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
     from crm_steward.store.tombstones import Tombstones
+    from crm_steward.store.usages import counting
     from crm_steward.writing.revisit import revisit
 
     if new_account and not connection:
@@ -89,13 +91,15 @@ def pull_command(
         closing(vault_of(settings)) as vault,
     ):
         for name, configured in chosen(settings, connection).items():
+            paced: dict[str, Calls] = {}
             with (
                 failures.of(name),
+                counting(database, paced, utc_now),
                 closing(
                     open_connection(
                         name,
                         configured,
-                        calls=(calls := paced_calls(name, configured)),
+                        calls=(calls := paced.setdefault(name, paced_calls(name, configured))),
                         vault=vault,
                     )
                 ) as connector,
@@ -146,6 +150,11 @@ def _print(done: Mapping[str, PullCounts]) -> None:
         out.print(f"[bold]{name}[/bold]: {_sentence(counts)}")
         for line in counts.missing:
             out.print(f"  [yellow]![/yellow] {line}", highlight=False)
+        if counts.tasks_unread:
+            out.print(
+                f"  [yellow]What became of our tasks could not be read:[/yellow] {counts.tasks_unread}",
+                highlight=False,
+            )
         if counts.frozen:
             out.print(
                 f"  [yellow]Writing to {name} is frozen:[/yellow] {counts.frozen}. If that is "

@@ -18,7 +18,7 @@ from crm_steward.cli.context import (
 )
 
 if TYPE_CHECKING:
-    from crm_steward.report import Digest, Week
+    from crm_steward.report import Digest, OwnerDigest, Week
     from crm_steward.rules import RuleBook
     from crm_steward.settings import Recipient, Settings
     from crm_steward.store.database import Database
@@ -30,6 +30,8 @@ class Format(StrEnum):
     TEXT = "text"
     HTML = "html"
     JSON = "json"
+    CSV = "csv"
+    XLSX = "xlsx"
 
 
 class Language(StrEnum):
@@ -57,12 +59,23 @@ def report_command(
     language: Annotated[
         Language | None, typer.Option(help="Default: the recipient's, or that of the settings.")
     ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(help="The digest of this owner's records; their address as the CRM has it."),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
     out: Annotated[
         Path | None, typer.Option(help="Write it to this file instead of the terminal.")
     ] = None,
     send: Annotated[
         bool, typer.Option("--send", help="Mail it: once per week and recipient, ever.")
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="With --send: also what may have left before an older copy was restored.",
+        ),
     ] = False,
     preview: Annotated[
         bool, typer.Option("--preview", help="Open the mail in your browser; nothing is sent.")
@@ -72,29 +85,41 @@ def report_command(
     """Show or mail the weekly report.
 
     Without options it is printed as text. `--preview` shows the mail as your recipients will see it;
-    `--send` mails this week's report to everybody who has not had it yet.
+    `--send` mails this week's report, and the digests of owners, to everybody who has not had theirs
+    yet; after an older copy of the database was restored, which does not know whether they have left,
+    that takes `--again` as well. `--format csv` is a table of all figures, `--format xlsx` the lists
+    behind them.
     """
     from crm_steward.model import utc_now
     from crm_steward.report import collect
     from crm_steward.store.database import Database
 
     chosen = _week(week)
+    form = Format.JSON if as_json else form
+    if form is Format.XLSX and (out is None or owner is not None or preview):
+        raise typer.BadParameter("a workbook of the whole report is written with --out FILE.xlsx.")
     settings = open_settings(config)
     book = open_rules(settings)
     recipients = _recipients(settings, to, language)
-    with Database.open(settings.database) as database:
-        if send:
-            if week is not None:
-                raise typer.BadParameter("--send mails the current week's report only.")
-            _send(database, settings, book, recipients)
-            return
-        digest = collect(database, settings, book, week=chosen, now=utc_now())
     named = recipients[0].language if to else None
     spoken = (language.value if language else named) or settings.language
-    if preview:
-        _preview(digest, spoken, out)
-        return
-    _write(_as(digest, Format.JSON if as_json else form, spoken), out)
+    with Database.open(settings.database) as database:
+        if send:
+            if week is not None or owner is not None:
+                raise typer.BadParameter(
+                    "--send mails the current week's report, and to owners what the settings say."
+                )
+            _send(database, settings, book, recipients, owners=to is None, again=again)
+            return
+        if owner is not None:
+            theirs = _of_owner(database, settings, book, owner, chosen)
+            _show(theirs, form, spoken, out, preview=preview)
+            return
+        digest = collect(database, settings, book, week=chosen, now=utc_now())
+        if form is Format.XLSX:
+            _write(_workbook(database, settings, book, digest, spoken), out)
+            return
+    _show(digest, form, spoken, out, preview=preview)
 
 
 def _week(text: str | None) -> Week | None:
@@ -126,61 +151,115 @@ def _recipients(
     return tuple(one.model_copy(update={"language": language.value}) for one in everybody)
 
 
-def _as(digest: Digest, form: Format, language: str) -> str:
+def _of_owner(
+    database: Database, settings: Settings, book: RuleBook, address: str, week: Week | None
+) -> OwnerDigest:
+    """Read the digest of one owner's records."""
+    from crm_steward.model import InputError, utc_now
+    from crm_steward.report.owners import collect_owner
+
+    digest = collect_owner(database, settings, book, address, week=week, now=utc_now())
+    if digest is None:
+        said = "No CRM names an owner with this address."
+        hint = "Owners are learnt at a pull; `crm-steward check` says how many each connection has."
+        raise InputError(said, hint=hint)
+    return digest
+
+
+def _show(
+    digest: Digest | OwnerDigest, form: Format, language: str, out: Path | None, *, preview: bool
+) -> None:
+    """Write a digest as asked for, or open it in the browser."""
+    import tempfile
+    import webbrowser
+
+    if not preview:
+        _write(_as(digest, form, language).encode(), out)
+        return
+    page = out
+    if page is None:
+        page = Path(tempfile.mkdtemp(prefix="crm-steward-")) / f"report-{digest.week}.html"
+    _write(_as(digest, Format.HTML, language).encode(), page)
+    webbrowser.open(page.resolve().as_uri())
+
+
+def _as(digest: Digest | OwnerDigest, form: Format, language: str) -> str:
     import json
 
-    from crm_steward.report import as_document, render
+    from crm_steward.report import Digest, as_document, as_table, render, render_owner
 
     if form is Format.JSON:
         return json.dumps(as_document(digest), ensure_ascii=False, indent=2) + "\n"
-    mail = render(digest, language)
-    return mail.html if form is Format.HTML else mail.text
+    if form is Format.CSV:
+        return as_table(digest)
+    if isinstance(digest, Digest):
+        mail = render(digest, language)
+    else:
+        mail = render_owner(digest, language)
+    return mail.alone if form is Format.HTML else mail.text
 
 
-def _write(text: str, out: Path | None) -> None:
+def _workbook(
+    database: Database, settings: Settings, book: RuleBook, digest: Digest, language: str
+) -> bytes:
+    from crm_steward.model import ConfigError, Problem
+    from crm_steward.report import workbook
+
+    try:
+        return workbook(database, settings, book, digest, language)
+    except ImportError as error:
+        hint = "Install it: pip install 'crm-steward[file]'"
+        raise ConfigError([Problem("writing .xlsx needs openpyxl.", hint=hint)]) from error
+
+
+def _write(content: bytes, out: Path | None) -> None:
     from crm_steward.model import InputError
 
     if out is None:
-        typer.echo(text, nl=False)
+        typer.echo(content, nl=False)
         return
     try:
-        out.write_text(text, encoding="utf-8")
+        out.write_bytes(content)
     except OSError as error:
         said = (error.strerror or type(error).__name__).lower()
         raise InputError(f"{out} cannot be written: {said}.") from error
     console().print(f"Report written to {out}", markup=False)
 
 
-def _preview(digest: Digest, language: str, out: Path | None) -> None:
-    import tempfile
-    import webbrowser
-
-    if out is None:
-        out = Path(tempfile.mkdtemp(prefix="crm-steward-")) / f"report-{digest.week}.html"
-    _write(_as(digest, Format.HTML, language), out)
-    webbrowser.open(out.resolve().as_uri())
-
-
 def _send(
-    database: Database, settings: Settings, book: RuleBook, recipients: tuple[Recipient, ...]
+    database: Database,
+    settings: Settings,
+    book: RuleBook,
+    recipients: tuple[Recipient, ...],
+    *,
+    owners: bool,
+    again: bool,
 ) -> None:
     """Queue what is missing, send what is due, and say what became of it."""
     from crm_steward.model import ConfigError, MailError, Problem, utc_now
-    from crm_steward.report import deliver, queue
+    from crm_steward.report import deliver, may_have_left, notice_copy, queue, queue_owners
     from crm_steward.store.outbox import Outbox
 
     if not recipients:
         hint = "Add some under `report.recipients`, or name one with --to."
         raise ConfigError([Problem("nobody receives the report.", hint=hint)])
-    queued = queue(database, settings, book, recipients, utc_now())
+    notice_copy(database, utc_now)
+    unsure = not again and may_have_left(database, settings, utc_now())
+    queued = [] if unsure else queue(database, settings, book, recipients, utc_now())
+    theirs = queue_owners(database, settings, book, utc_now()) if owners and not unsure else []
     if settings.mail is None:  # queue has refused already
         return
     Outbox(database).hasten(utc_now())
     done = deliver(database, settings.mail, utc_now())
     out = console()
     if done.sent:
-        out.print(f"Report sent to {done.sent} of {len(recipients)} recipients.")
-    elif not queued and not done.problems:
+        out.print(f"Report sent to {done.sent} of {len(recipients) + len(theirs)} recipients.")
+    elif unsure:
+        out.print(
+            "This week's report may have left before an older copy of the database was restored; "
+            "nothing was sent. To send it all the same: crm-steward report --send --again"
+        )
+    elif not (queued or theirs or done.problems):
         out.print("Everybody has this week's report already; nothing was sent.")
     if done.problems:
         hint = "It stays in the outbox and is tried again." if done.postponed else ""

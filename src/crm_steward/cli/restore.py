@@ -16,9 +16,13 @@ from crm_steward.cli.context import (
     console,
     open_settings,
     print_json,
+    this_user,
 )
+from crm_steward.cli.reminders import as_document as deed_document
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from crm_steward.settings import Settings
     from crm_steward.store.restoring import Put
 
@@ -41,24 +45,44 @@ def restore_command(
         datetime | None,
         typer.Option(help="Without FILE: when the copy that was put back was made, in UTC."),
     ] = None,
+    test: Annotated[
+        bool,
+        typer.Option(
+            "--test", help="Restore FILE into a temporary place only, and look whether it is whole."
+        ),
+    ] = False,
+    by: Annotated[
+        str | None, typer.Option(help="With --test: who does it. Default: this user.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a backup in the database's place; what stands there is kept aside, under the name printed.
 
     Stop the service first. Afterwards, nothing is written to a CRM until it was read in full,
     scanned, and asked about every task, merge and archiving that the backup may have forgotten; the
-    service does so by itself, and `/readyz` says what is missing. People who were erased since are
+    service does so by itself, and `/readyz` says what is missing. The day's limits count as used up for
+    24 hours (`crm-steward accept --after-restore` says otherwise), and the report of this week is not
+    sent again (but by `crm-steward report --send --again`). People who were erased since are
     erased again. Plans that were open are made anew. A PostgreSQL database is restored by
     `pg_restore`; then call this without FILE.
+
+    With --test, the present database stands as it is and the service may run: FILE is restored into
+    a temporary place, opened, its journal verified, its rows counted and compared, and the result
+    noted (`crm-steward reminders`). Ends with 10 when it cannot be restored, is not whole or not of
+    this database, and with 11 when its journal is not what was written.
 
     Ends with 7 when the files cannot be written, with 8 when a service or a command still works on the
     database, with 10 when FILE is damaged, no backup, or of a newer crm-steward. The present
     database stands then as it was.
     """
     settings = open_settings(config)
+    if test:
+        _test(settings, file, by, as_json=as_json)
+        return
     if file is None:
         _mark(settings, made_at)
         console().print("Marked: nothing is written until all is reconciled.")
+        _print_unknown(console())
         return
     put = _put(settings, file)
     if as_json:
@@ -72,6 +96,36 @@ def restore_command(
         print_json(document)
     else:
         _print(file, put)
+
+
+def _test(settings: Settings, file: Path | None, by: str | None, *, as_json: bool) -> None:
+    from crm_steward.cli.exits import Exit
+    from crm_steward.model import InputError, utc_now
+    from crm_steward.report.words import Words
+    from crm_steward.store.database import Database
+    from crm_steward.store.rehearsing import rehearsed
+    from crm_steward.store.reminders import Result
+
+    if file is None:
+        raise typer.BadParameter("name the backup.", param_hint="--test")
+    if not settings.database.startswith(_SQLITE):
+        raise InputError(
+            "Only a SQLite backup is tested here; PostgreSQL has its own tools.",
+            hint="pg_restore into a database of its own, then crm-steward reminders done restore-test.",
+        )
+    with Database.open(settings.database) as database:
+        deed, error = rehearsed(file, database, by=by or this_user(), now=utc_now())
+    if error is not None:
+        raise error
+    passed = deed.result is Result.DONE
+    if as_json:
+        print_json({"file": str(file), "passed": passed, **deed_document(deed)})
+    else:
+        words = Words(settings.language, settings.timezone)
+        said = f"{file}: {words(f'result.{deed.result}')} ({deed.note})"
+        console().print(said, style=None if passed else "red", markup=False, soft_wrap=True)
+    if not passed:
+        raise typer.Exit(Exit.ALTERED if deed.result is Result.ALTERED else Exit.INPUT)
 
 
 def _mark(settings: Settings, made_at: datetime | None) -> None:
@@ -127,3 +181,18 @@ def _print(file: Path, put: Put) -> None:
         said = f"{put.replayed.unreadable} erasures were made with another key: erase them again."
         out.print(said, style="yellow", markup=False)
     out.print("Nothing is written until all is reconciled: start the service.", markup=False)
+    _print_unknown(out)
+
+
+def _print_unknown(out: Console) -> None:
+    """Say what nobody knows after a copy was put in place, and who says otherwise."""
+    limits = (
+        "What was written to the CRMs before is not known: for 24 hours the day's limits count as "
+        "used up, unless you say otherwise: crm-steward accept --after-restore"
+    )
+    report = (
+        "The report of this week may have left already. It is sent again only by: "
+        "crm-steward report --send --again"
+    )
+    for line in (limits, report):
+        out.print(line, markup=False)

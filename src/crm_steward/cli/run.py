@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 from crm_steward.cli.context import DEFAULT_CONFIG, ConfigOption, open_settings
+from crm_steward.cli.exits import Exit
+from crm_steward.cli.failures import ending
+
+if TYPE_CHECKING:
+    from crm_steward.daemon.service import Service
 
 
 def register(app: typer.Typer) -> None:
@@ -32,14 +40,33 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     settings = open_settings(config)
     service = Service(settings, config=config)
-    clean = service.run()
+    with _whatever_threads_do(service):
+        service.run()
     if service.renewing:
         # The same process id, so that whoever started it still knows it; threads that wait for an
         # answer end here, and what they were writing is settled at the start.
         sys.stderr.flush()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- ourselves
-    if not clean:
-        # A thread still waits for an answer from the network and would hold the process up. What
-        # it was writing is in the journal and is settled at the next start.
-        sys.stderr.flush()
-        os._exit(0)
+    if not service.clean:
+        _leave(Exit.OK)
+
+
+@contextmanager
+def _whatever_threads_do(service: Service) -> Iterator[None]:
+    """End the process, with the message and code of what is raised, also while threads still wait."""
+    try:
+        with ending():
+            yield
+    except SystemExit as ended:
+        if service.clean:
+            raise
+        _leave(ended.code if isinstance(ended.code, int) else Exit.BUG)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: a thread still waits for an answer and would hold the process up.
+
+    What it was writing is in the journal and is settled at the next start.
+    """
+    sys.stderr.flush()
+    os._exit(code)

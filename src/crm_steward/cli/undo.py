@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crm_steward.cli.apply import WaitOption, YesOption, end, finishing, targets_of
+from crm_steward.cli.apply import WaitOption, YesOption, end, writing_to
 from crm_steward.cli.changes import plain, print_changes
 from crm_steward.cli.context import (
     DEFAULT_CONFIG,
@@ -85,7 +84,7 @@ def undo_command(
             refuse_unasked(result, loosening)
             if not _agreed(loosening, settings.language):
                 return
-        with finishing() as stop, closing(targets_of(settings, stop)) as targets:
+        with writing_to(settings, database) as (stop, targets):
             counts = undo(
                 database,
                 what,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crm_steward.connect.spec import Quota
 from crm_steward.model import Clock, RetryableError, StewardError, utc_now
+from crm_steward.traces import span
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState, Retrying
@@ -88,6 +89,23 @@ class QuotaStats:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What was used of an account's quota in some time.
+
+    Args:
+        calls: Requests that we sent, repeated ones included.
+        points: What they cost, where the vendor counts points (Zoho's credits, Pipedrive's tokens);
+            elsewhere one each.
+        share: The highest share of the day's quota that was gone, whoever used it, as the CRM told;
+            None: it did not tell.
+    """
+
+    calls: int = 0
+    points: int = 0
+    share: float | None = None
+
+
 class Calls:
     """Paces and retries the calls of one connection; safe to share between threads.
 
@@ -125,6 +143,7 @@ class Calls:
         self._closed_until = 0.0
         self._clock = clock
         self._ahead: timedelta | None = None
+        self._used = Usage()
 
     def __call__(
         self, quota: str, request: Callable[[], T], *, repeatable: bool = True, cost: int = 1
@@ -156,6 +175,8 @@ class Calls:
             left: Calls left in its current window, whoever made the others; when few are, we
                 leave them to the others for a tenth of the window.
         """
+        if quota.daily and quota.calls > 0 and left is not None:
+            self._use(share=min(max(1 - left / quota.calls, 0.0), 1.0))
         pace = self._paces.get(quota.name)
         if pace and pace.learn(quota, left):
             _logger().debug(
@@ -186,6 +207,22 @@ class Calls:
         with self._lock:
             copies = {name: QuotaStats(**asdict(stats)) for name, stats in self._stats.items()}
         return MappingProxyType(copies)
+
+    def take_usage(self) -> Usage:
+        """Return what was used since this was last asked: whoever keeps it asks."""
+        with self._lock:
+            used, self._used = self._used, Usage()
+        return used
+
+    def _use(self, *, points: int | None = None, share: float | None = None) -> None:
+        with self._lock:
+            before = self._used
+            shares = [one for one in (before.share, share) if one is not None]
+            self._used = Usage(
+                calls=before.calls + (points is not None),
+                points=before.points + (points or 0),
+                share=max(shares, default=None),
+            )
 
     def _retrying(self, quota: str, *, repeatable: bool) -> Retrying:
         from tenacity import (  # noqa: PLC0415 - keeps `--help` quick
@@ -232,9 +269,11 @@ class Calls:
     def _once(self, quota: str, request: Callable[[], T], cost: int) -> T:
         self._take_turn(quota, cost)
         _before.get()()
+        self._use(points=cost)
         started = self._now()
         try:
-            answer = request()
+            with span("call", connection=self._connection, quota=quota):
+                answer = request()
         except RetryableError as error:
             self._note_failure(quota, started, error)
             asked = error.retry_after or 0.0

@@ -19,7 +19,7 @@ from crm_steward.model import (
 
 __all__ = [
     "Account", "Capability", "Connector", "Cursor", "Gone", "Identified", "MappedField", "Outcome",
-    "Owner", "Page", "Poison", "SourceField", "Status", "ended",
+    "Owner", "Page", "Poison", "SourceField", "Status", "TaskState", "TaskTeller", "ended",
 ]  # fmt: skip
 
 Cursor = NewType("Cursor", str)
@@ -263,5 +263,33 @@ class Identified(Protocol):
         Raises:
             AuthError: The credential is refused.
             RetryableError: The CRM cannot be reached.
+        """
+        ...
+
+
+class TaskState(StrEnum):
+    """What became of a task, as the CRM has it."""
+
+    OPEN = "open"
+    """It is there and not done, whatever step of the work it is at."""
+    DONE = "done"
+    """It is there and done."""
+    DELETED = "deleted"
+    """The CRM says that it is not there, or no more."""
+
+
+@runtime_checkable
+class TaskTeller(Protocol):
+    """A connector that tells what became of the tasks it made: declared as `READ_TASK`."""
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Return what became of tasks, by id and never from a search index.
+
+        Args:
+            ids: As `Outcome.remote_id` named them; what is no id of this CRM is left out.
+
+        Raises:
+            RetryableError: The answer does not tell of each: a task that it leaves out is not
+                taken for a deleted one.
         """
         ...

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -24,6 +23,7 @@ from pydantic import (
 
 from crm_steward.connect.protocol import Connector
 from crm_steward.connect.tokens import MemoryVault, Token, Tokens, Vault
+from crm_steward.documented import Documented
 from crm_steward.model import (
     FIELDS,
     Ability,
@@ -48,13 +48,15 @@ _PART = re.compile(
 
 
 def read_duration(value: Any) -> Any:
-    """Read `30 minutes`, `6 hours`, `1 day 12 hours`; a timedelta is taken as it is.
+    """Read `30 minutes`, `6 hours`, `1 day 12 hours`; a timedelta is taken as it is, 0 needs no unit.
 
     Raises:
-        ValueError: It is anything else; a bare number has no unit and is refused.
+        ValueError: It is anything else; any other bare number has no unit and is refused.
     """
     if isinstance(value, timedelta):
         return value
+    if str(value).strip() == "0":
+        return timedelta()
     text = value.lower() if isinstance(value, str) else ""
     parts = _PART.findall(text)
     if not parts or _PART.sub("", text):
@@ -90,7 +92,8 @@ def _not_none(value: timedelta) -> timedelta:
     return value
 
 
-_WRITTEN = WithJsonSchema({"type": "string", "examples": ["30 minutes", "6 hours", "7 days"]})
+_TEXT = {"type": "string", "examples": ["30 minutes", "6 hours", "7 days"]}
+_WRITTEN = WithJsonSchema(_TEXT)
 _LONGEST = timedelta(days=3660)
 
 DurationOrZero = Annotated[
@@ -98,9 +101,9 @@ DurationOrZero = Annotated[
     BeforeValidator(read_duration),
     AfterValidator(_at_most_ten_years),
     PlainSerializer(write_duration, when_used="json"),
-    _WRITTEN,
+    WithJsonSchema({"anyOf": [_TEXT, {"const": 0}]}),
 ]
-"""A length of time written for people, or none at all: `0 seconds`."""
+"""A length of time written for people, or none at all: 0."""
 
 Duration = Annotated[DurationOrZero, AfterValidator(_not_none), _WRITTEN]
 """A length of time written for people: `30 minutes`."""
@@ -112,7 +115,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 """A share of a whole: more than 0, at most 1."""
 
 
-class ConnectionSettings(BaseModel):
+class ConnectionSettings(Documented):
     """What every connection can be told; a connector's own settings add to it.
 
     `base_url` replaces the vendor's address (an emulator or a proxy). Plain http is accepted for
@@ -121,9 +124,7 @@ class ConnectionSettings(BaseModel):
     into a private network is refused as well, unless `allow_hosts` names it.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
     kind: str
     """Which CRM: see `crm-steward connectors`."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from crm_steward.model import AuthError, Clock
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 LIFE = 0.8
 """The share of a token's life after which it is renewed, before the vendor refuses it."""
+_APART = timedelta(minutes=1)
+"""How far the clocks of two machines that share tokens may be apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,15 @@ class Token:
     issued_at: datetime | None = None
 
     def fresh(self, now: datetime) -> bool:
-        """Whether it may still be used: less than `LIFE` of its time is over."""
+        """Whether it may still be used: less than `LIFE` of its time is over.
+
+        Of one that a clock which was set back since has stamped, that is not known.
+        """
         if self.expires_at is None:
             return True
         issued = self.issued_at or now
+        if issued - now > _APART:
+            return False
         return now < issued + (self.expires_at - issued) * LIFE
 
 

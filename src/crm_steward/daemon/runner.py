@@ -25,6 +25,7 @@ from crm_steward.model import (
     StoreError,
 )
 from crm_steward.store.jobs import Jobs, JobState
+from crm_steward.traces import note, span
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -49,7 +50,7 @@ class Job:
     """Something the service does again and again.
 
     Args:
-        verb: pull, scan, scan-changed, apply, purge, report.
+        verb: pull, scan, scan-changed, apply, purge, report, restore-test.
         work: Does it once.
         cadence: How often.
         connection: Which connection it concerns; empty for none.
@@ -110,8 +111,9 @@ class Runner:
         self._save(job, replace(self.state(job), last_attempt_at=self._clock()))
         names = {"job": job.name, "job_run": secrets.token_hex(4)}
         begun = time.monotonic()
-        with structlog.contextvars.bound_contextvars(**names):
+        with structlog.contextvars.bound_contextvars(**names), span(job.verb, **names):
             ending = self._attempt(job)
+            note(outcome=ending.value)
             self._note(job, ending)
         self._metrics.seconds.labels(job.verb).observe(time.monotonic() - begun)
         self._metrics.runs.labels(job.verb, job.connection, ending).inc()

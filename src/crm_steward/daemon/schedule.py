@@ -5,9 +5,12 @@ A schedule that starts anew with each process never runs what is rarer than the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 
+from crm_steward.model import Clock
 from crm_steward.report.weeks import Week
 from crm_steward.settings import Report, Settings
 from crm_steward.store.jobs import JobState
@@ -31,9 +34,40 @@ class Cadence:
     jitter: float = 0.05
 
 
+_TOLERATED = timedelta(minutes=1)
+"""How far a clock may be set back that is being set right bit by bit."""
+
+
+@dataclass(slots=True)
+class Setback:
+    """Notices that the clock was set back, by one that does not jump.
+
+    Args:
+        clock: The time.
+        steady: Seconds since some moment; only ever grows, second by second.
+    """
+
+    clock: Clock
+    steady: Callable[[], float] = time.monotonic
+    _shown: datetime = field(init=False)
+    _passed: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._shown, self._passed = self.clock(), self.steady()
+
+    def happened(self) -> bool:
+        """Whether it was set back since this was last asked."""
+        shown, passed = self.clock(), self.steady()
+        back = self._shown + timedelta(seconds=passed - self._passed) - shown
+        self._shown, self._passed = shown, passed
+        return back > _TOLERATED
+
+
 _REPORT_EVERY = timedelta(minutes=10)
 _SETTLE_EVERY = timedelta(hours=1)
 _PURGE_EVERY = timedelta(days=1)
+_TEST_EVERY = timedelta(days=1)
+"""How often the service looks whether a backup is to be tested."""
 
 
 def cadences(settings: Settings) -> dict[str, Cadence]:
@@ -54,6 +88,8 @@ def cadences(settings: Settings) -> dict[str, Cadence]:
     }
     if (settings.report.recipients or settings.report.alerts) and settings.mail:
         found["report"] = Cadence(_REPORT_EVERY)
+    if settings.service.restore_test:
+        found["restore-test"] = Cadence(_TEST_EVERY)
     return found
 
 

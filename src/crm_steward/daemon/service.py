@@ -29,7 +29,7 @@ from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.runner import Job, Runner
-from crm_steward.daemon.schedule import cadences, next_report
+from crm_steward.daemon.schedule import Setback, cadences, next_report
 from crm_steward.daemon.work import Work
 from crm_steward.model import BusyError, Clock, ConfigError, StoreError, utc_now
 from crm_steward.settings import Settings, load_settings
@@ -37,6 +37,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.lease import Lease
 from crm_steward.store.rulebooks import Rulebooks
+from crm_steward.traces import exporting
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -73,9 +74,13 @@ class Service:
         self._hung_up = threading.Event()
         self.renewing = False
         """Whether it ended only to begin anew with other settings."""
+        self.clean = True
+        """Whether every job came to its end. If not, its threads still wait for an answer; what
+        they were writing is settled at the next start."""
         self._lock = threading.Lock()
         self._running: set[str] = set()
         self._wanted: set[str] = set()
+        self._due: dict[str, Callable[[], datetime]] = {}
         self._scheduler = BackgroundScheduler(
             timezone=settings.timezone,
             executors={
@@ -97,12 +102,8 @@ class Service:
         del signum
         self._hung_up.set()
 
-    def run(self) -> bool:
-        """Work until asked to stop.
-
-        Returns:
-            Whether every job came to its end in time. If not, its threads still wait for an
-            answer; what they were writing is settled at the next start.
+    def run(self) -> None:
+        """Work until asked to stop, or until another took over; `clean` says how jobs ended.
 
         Raises:
             BusyError: Another instance runs on this database, or took over.
@@ -110,13 +111,14 @@ class Service:
             StoreError: The database cannot be used.
         """
         with ExitStack() as held:
+            held.enter_context(exporting(self._settings.service.traces, __version__))
             database = held.enter_context(Database.open(self._settings.database))
             database.examine()
             rules = Rulebook(self._settings, Rulebooks(database).last())
             self._obey_signals()
             lease = self._lead(held, database)
             if self._stop.is_set():
-                return True
+                return
             metrics = Metrics(
                 database,
                 clock=self._clock,
@@ -153,9 +155,8 @@ class Service:
             try:
                 self._watch(lease, ready)
             finally:
-                clean = self._end()
-        _log.info("stopped", clean=clean)
-        return clean
+                self.clean = self._end()
+        _log.info("stopped", clean=self.clean)
 
     def _lead(self, held: ExitStack, database: Database) -> Lease | None:
         """Be the only service at work; where the settings say so, wait for the one that is.
@@ -229,6 +230,7 @@ class Service:
             "scan-changed": work.scan_changed,
             "purge": work.purge,
             "report": work.report,
+            "restore-test": work.restore_test,
         }
         for name, cadence in cadences(self._settings).items():
             verb, _, connection = name.partition(":")
@@ -262,6 +264,7 @@ class Service:
             metrics.skipped.labels(str(event.job_id).partition(":")[0], reason).inc()
 
         for job in jobs:
+            self._due[job.name] = partial(runner.due, job)
             self._scheduler.add_job(
                 fire,
                 IntervalTrigger(seconds=max(1, int(job.cadence.every.total_seconds()))),
@@ -299,11 +302,13 @@ class Service:
         """Keep the lease and give signs of life until asked to stop."""
         watchdog = self._notifier.watchdog or _STEP * 2
         step = min(_STEP, watchdog / 2).total_seconds()
-        away = False
+        away, setback = False, Setback(self._clock)
         while not self._stop.wait(step):
             if ready.scheduler_beats():
                 self._notifier.alive()
             self._renew()
+            if setback.happened():
+                self._set_right()
             try:
                 if lease:
                     lease.keep()
@@ -336,6 +341,13 @@ class Service:
             self._scheduler.modify_job(name, next_run_time=due)
         except JobLookupError:
             _log.debug("the job is not scheduled any more", job=name)
+
+    def _set_right(self) -> None:
+        """Let no job wait for a time that a clock has shown which was set back since."""
+        _log.warning("the clock was set back: what waits for a time that it showed waits no longer")
+        for name, due in self._due.items():
+            self._move(name, due())
+        self._move("heart", datetime.now(self._settings.timezone))
 
     def _nudge(self, name: str) -> None:
         """Let a job run now, or once more if it runs: what it depends on has just changed."""

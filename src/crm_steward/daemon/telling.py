@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import structlog
 
+from crm_steward.pull import PullCounts
 from crm_steward.writing.counts import ApplyCounts
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -18,6 +20,20 @@ def numbers(counts: Mapping[str, object]) -> dict[str, object]:
         for name, value in counts.items()
         if isinstance(value, int | float) or name in {"run", "frozen"}
     }
+
+
+def tell_pulled(connection: str, counts: PullCounts) -> None:
+    """Log what a pull brought, and what it could not."""
+    for line in counts.missing:
+        _log.warning("something is missing in the CRM", connection=connection, what=line)
+    if counts.tasks_unread:
+        _log.warning("tasks could not be read", connection=connection, why=counts.tasks_unread)
+    if counts.missed:
+        _log.warning(
+            "reading changes had missed contacts", connection=connection, missed=counts.missed
+        )
+    level = _log.error if counts.frozen else _log.info
+    level("pulled", connection=connection, **numbers(asdict(counts)))
 
 
 def tell_applied(counts: ApplyCounts) -> None:

@@ -14,7 +14,8 @@ from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
-from crm_steward.daemon.telling import numbers, tell_applied
+from crm_steward.daemon.selftest import look_at_backup
+from crm_steward.daemon.telling import numbers, tell_applied, tell_pulled
 from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import (
     AuthError,
@@ -25,7 +26,7 @@ from crm_steward.model import (
     StewardError,
 )
 from crm_steward.pull import pull
-from crm_steward.report import deliver, queue_alerts, queue_weekly
+from crm_steward.report import deliver, notice_copy, queue_alerts, queue_weekly
 from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
 from crm_steward.settings import Settings, key_of, vault_of
@@ -36,6 +37,7 @@ from crm_steward.store.purging import purge
 from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.store.tombstones import Tombstones
+from crm_steward.store.usages import counting
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.plan import make_plan, store_plan
@@ -99,6 +101,7 @@ class Work:
         with (
             self._pausing(name),
             self._writer.use() as lease,
+            counting(self._database, {name: self._calls[name]}, self._clock),
             closing(self._open(name, configured)) as connector,
         ):
             counts = pull(
@@ -116,14 +119,7 @@ class Work:
             self._revisit(name, connector, lease)
         for outcome in ("new", "changed", "gone", "merged", "poison", "missed", "reappeared"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
-        for line in counts.missing:
-            _log.warning("something is missing in the CRM", connection=name, what=line)
-        if counts.missed:
-            _log.warning(
-                "reading changes had missed contacts", connection=name, missed=counts.missed
-            )
-        level = _log.error if counts.frozen else _log.info
-        level("pulled", connection=name, **numbers(asdict(counts)))
+        tell_pulled(name, counts)
         if counts.frozen:
             self._nudge("report")
         if counts.full:
@@ -200,7 +196,11 @@ class Work:
         at is not replaced for nothing.
         """
         book, settings = self._rules.current, self._settings
-        with self._writer.use() as lease, closing(self._targets()) as targets:
+        with (
+            self._writer.use() as lease,
+            counting(self._database, self._calls, self._clock),
+            closing(self._targets()) as targets,
+        ):
             settled = settle(
                 self._database, targets, clock=self._clock, stop=self._stop, lease=lease
             )
@@ -216,6 +216,7 @@ class Work:
                     clock=self._clock,
                     save=False,
                     stop_file=settings.halt.file,
+                    progress=lambda _done, _total: self._page_stored(lease),
                 )
                 if any(planned.automatic for planned in made.plan.changes):
                     counts = apply_plan(
@@ -271,6 +272,11 @@ class Work:
         if any(counts.values()):
             _log.info("purged", **counts)
 
+    def restore_test(self) -> None:
+        """Look whether the newest backup can be restored, when it is time; a failure is an alert."""
+        if look_at_backup(self._database, self._settings, self._clock()):
+            self._nudge("report")
+
     def report(self) -> None:
         """Write the weekly report when it is due, and alerts, and send what waits in the outbox.
 
@@ -279,6 +285,7 @@ class Work:
         Raises:
             MailError: The mail server does not take mails; they stay in the outbox.
         """
+        notice_copy(self._database, self._clock)
         now = self._clock()
         queue_weekly(self._database, self._settings, self._reload(), now)
         queue_alerts(self._database, self._settings, now)

@@ -154,6 +154,13 @@ def group(work: Work, wanted: Wanted) -> None:
         work: Holds `scored` and `decided`, made for the same weights and scope.
         wanted: What makes two contacts duplicates.
     """
+    find_pairs(work, wanted)
+    cluster(work, wanted.weights)
+    work.run(_GROUPS, sure=bits_of(wanted.sure_from))
+
+
+def find_pairs(work: Work, wanted: Wanted) -> None:
+    """Make `pairs` of what was scored; see `group`."""
     cases = " ".join(
         f"WHEN {sql} THEN {list(LEVELS).index(name)}"
         for name, sql in LEVELS.items()
@@ -161,8 +168,6 @@ def group(work: Work, wanted: Wanted) -> None:
     )
     least = inf if wanted.at_least is None else bits_of(wanted.at_least)
     work.run(_PAIRS.format(levels=cases), least=least)
-    cluster(work, wanted.weights)
-    work.run(_GROUPS, sure=bits_of(wanted.sure_from))
 
 
 _NOTHING: Final = (

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from crm_steward.matching.blocking import KIND, MOST, SIZED, hold, pair
 from crm_steward.matching.clustering import Parts
-from crm_steward.matching.matches import Wanted, decide, group, score_pairs
+from crm_steward.matching.matches import Wanted, decide, find_pairs, group, score_pairs
 from crm_steward.matching.rows import COLUMNS, Narrowed, prepare
 from crm_steward.matching.work import Work, working
 
@@ -115,8 +115,8 @@ def matched_nearby(
         with working(con) as work:
             prepare(work, Narrowed(source=near.written("matching.contacts")), counts)
             decide(work, wanted.within)
-            _pair(near, work)
-            score_pairs(work, wanted)
+            _score_changed(near, work, wanted)
+            _score_chains(near, work, wanted, index, [*pairs, *_links(work), *_blocks(near)])
             group(work, wanted)
             _affected(near, work, pairs)
             index.stage(con, near.schema)
@@ -200,7 +200,7 @@ def _rekey(near: Work, wanted: Wanted, narrowed: Narrowed, index: Index, counts:
 
 
 def _surround(near: Work, index: Index) -> list[tuple[int, int]]:
-    """Make `others`, `chains` and `contacts`: who is compared besides those that changed.
+    """Make `others` and `contacts`: who is compared besides those that changed.
 
     Returns:
         The pairs that were found before among all of them.
@@ -216,19 +216,6 @@ def _surround(near: Work, index: Index) -> list[tuple[int, int]]:
         seen |= frontier
     changed = {n for (n,) in near.run("SELECT n FROM matching.changed").fetchall()}
     _take(near, "others", index.records(seen - changed))
-    chains = Parts()
-    for one, other in (*pairs, *_blocks(near)):
-        chains.join(one, other)
-    _take(near, "chains", _table(n=chains.of.keys(), chain=chains.of.values()))
-    shared = near.run(
-        "SELECT DISTINCT key FROM (SELECT unnest(keys) AS key, chain FROM matching.others "
-        "JOIN matching.chains USING (n)) ANTI JOIN matching.sizes USING (key) "
-        "GROUP BY key, chain HAVING count(*) > 1"
-    ).fetchall()
-    _take(near, "more", index.holders([key for (key,) in shared]))
-    near.run(
-        "INSERT INTO matching.sizes SELECT key, count(*), count(*), false FROM matching.more GROUP BY key"
-    )
     refs = near.run("SELECT connection, id FROM matching.others").fetchall()
     _take(near, "contacts", index.contacts(refs, COLUMNS))
     near.run("INSERT INTO matching.contacts BY NAME SELECT * FROM matching.present")
@@ -249,35 +236,78 @@ def _blocks(near: Work) -> list[tuple[int, int]]:
 
 _NUMBERS: Final = """
 CREATE TABLE matching.numbers AS
-SELECT r.n, s.n AS known_as, s.changed, coalesce(chain, -s.n - 1) AS chain
+SELECT r.n, s.n AS known_as, s.changed
 FROM matching.records r JOIN (
     SELECT n, connection, id, true AS changed FROM {near}.changed
     UNION ALL SELECT n, connection, id, false FROM {near}.others
 ) s ON s.connection = r.connection AND s.id = r.id
-LEFT JOIN {near}.chains c ON c.n = s.n
 """
 _KEPT: Final = f"""
 CREATE TABLE matching.kept AS
-SELECT key, numbers.n, after AS size, changed, chain
+SELECT key, numbers.n, after AS size, changed, coalesce(chain, -known_as - 1) AS chain
 FROM (FROM {{near}}.new UNION ALL SELECT unnest(keys) AS key, n FROM {{near}}.others) held
 JOIN matching.numbers ON numbers.known_as = held.n
-JOIN {{near}}.sizes USING (key) WHERE after BETWEEN 2 AND {MOST}
+JOIN {{near}}.sizes USING (key) LEFT JOIN {{chains}} c ON c.n = held.n
+WHERE after BETWEEN 2 AND {MOST}
 """
+_NO_CHAINS: Final = "(SELECT NULL::INTEGER AS n, NULL::INTEGER AS chain LIMIT 0)"
 
 
-def _pair(near: Work, work: Work) -> None:
-    """Make `candidates`: pairs of which one changed, and those of one chain."""
-    for sql in (_NUMBERS, _KEPT):
-        work.run(sql.format(near=near.schema))
-    pair(work, only="(a.changed OR b.changed OR a.chain = b.chain)")
+def _score_changed(near: Work, work: Work, wanted: Wanted) -> None:
+    """Make `numbers`, and `scored` and `pairs` of the pairs of which one contact changed."""
+    work.run(_NUMBERS.format(near=near.schema))
+    work.run(_KEPT.format(near=near.schema, chains=_NO_CHAINS))
+    pair(work, only="(a.changed OR b.changed)")
+    score_pairs(work, wanted)
+    find_pairs(work, wanted)
+
+
+def _score_chains(
+    near: Work, work: Work, wanted: Wanted, index: Index, linked: Iterable[tuple[int, int]]
+) -> None:
+    """Add to `scored` the other pairs of each chain: where it is cut depends on all that they share.
+
+    Args:
+        near: Holds who is compared.
+        work: Holds what is scored already.
+        wanted: What makes two contacts duplicates.
+        index: Tells how many share a key.
+        linked: What chains are made of, those that a contact that changed joins now included.
+    """
+    chains = Parts()
+    for one, other in linked:
+        chains.join(one, other)
+    _take(near, "chains", _table(n=chains.of.keys(), chain=chains.of.values()))
+    shared = near.run(
+        "SELECT DISTINCT key FROM (SELECT unnest(keys) AS key, chain FROM matching.others "
+        "JOIN matching.chains USING (n)) ANTI JOIN matching.sizes USING (key) "
+        "GROUP BY key, chain HAVING count(*) > 1"
+    ).fetchall()
+    _take(near, "more", index.holders([key for (key,) in shared]))
+    near.run(
+        "INSERT INTO matching.sizes SELECT key, count(*), count(*), false FROM matching.more GROUP BY key"
+    )
+    work.run(_KEPT.format(near=near.schema, chains=near.written("matching.chains")))
+    work.run("DROP TABLE matching.candidates")
+    pair(work, only="NOT a.changed AND NOT b.changed AND a.chain = b.chain")
+    if work.value("SELECT count(*) FROM matching.candidates"):
+        work.run("ALTER TABLE matching.scored RENAME TO scored_before")
+        score_pairs(work, wanted)
+        work.run("INSERT INTO matching.scored BY NAME FROM matching.scored_before")
+        work.run("DROP TABLE matching.scored_before")
+
+
+def _links(work: Work) -> list[tuple[int, int]]:
+    """Return the pairs that were found, by the numbers of the index."""
+    return work.run(
+        "SELECT l.known_as, r.known_as FROM matching.pairs p "
+        "JOIN matching.numbers l ON l.n = p.l JOIN matching.numbers r ON r.n = p.r"
+    ).fetchall()
 
 
 def _affected(near: Work, work: Work, before: Iterable[tuple[int, int]]) -> None:
     """Make `affected`, `links` and `looked_at`; forget the groups in which nothing can have changed."""
-    links = work.run(
-        "SELECT l.known_as, r.known_as FROM matching.pairs p "
-        "JOIN matching.numbers l ON l.n = p.l JOIN matching.numbers r ON r.n = p.r"
-    ).fetchall()
+    links = _links(work)
     parts = Parts()
     for one, other in (*before, *links):
         parts.join(one, other)

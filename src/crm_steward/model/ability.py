@@ -14,6 +14,7 @@ class Capability(StrEnum):
     UPDATE = "update"
     TASK = "task"
     CLOSE_TASK = "close task"
+    READ_TASK = "read task"
     SUPPRESS_EMAIL = "suppress email"
     SUPPRESS_PHONE = "suppress phone"
     SUPPRESS_SMS = "suppress sms"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from crm_steward.model.consent import Channel, Consent, binding_consent
 
@@ -20,11 +20,11 @@ Revision = NewType("Revision", str)
 _NO_EXTRA: Mapping[str, Value] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class RecordRef:
+class RecordRef(NamedTuple):
     """Names one record: the configured connection and the CRM's own id (as raw text).
 
-    A connection is one account, not a vendor: `hubspot-eu`, not `hubspot`.
+    A connection is one account, not a vendor: `hubspot-eu`, not `hubspot`. It is a tuple because a
+    plan makes and looks up hundreds of thousands.
     """
 
     connection: str

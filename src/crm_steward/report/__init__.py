@@ -12,23 +12,39 @@ from crm_steward.report.collect import collect, current_week
 from crm_steward.report.deliver import Deliveries, deliver
 from crm_steward.report.digest import Digest
 from crm_steward.report.document import as_document
-from crm_steward.report.queue import queue, queue_weekly
+from crm_steward.report.owners import OwnerDigest, render_owner
+from crm_steward.report.queue import (
+    may_have_left,
+    notice_copy,
+    queue,
+    queue_owners,
+    queue_weekly,
+)
 from crm_steward.report.render import Mail, render
 from crm_steward.report.session import greet
+from crm_steward.report.table import as_table
 from crm_steward.report.weeks import Week
+from crm_steward.report.workbook import workbook
 
 __all__ = [
     "Deliveries",
     "Digest",
     "Mail",
+    "OwnerDigest",
     "Week",
     "as_document",
+    "as_table",
     "collect",
     "current_week",
     "deliver",
     "greet",
+    "may_have_left",
+    "notice_copy",
     "queue",
     "queue_alerts",
+    "queue_owners",
     "queue_weekly",
     "render",
+    "render_owner",
+    "workbook",
 ]

@@ -2,7 +2,7 @@
 
 A connection whose credential is refused or whose source shrank, a rule that found far more than
 usual, a clock that is wrong, writing that was stopped, a restored
-copy, rules that cannot be used. What stands is compared with what was told last; the difference is
+copy, a restore test that failed, rules that cannot be used. What stands is compared with what was told last; the difference is
 one mail per recipient. The weekly report says the same again, for those who read nothing else.
 """
 
@@ -18,15 +18,19 @@ import sqlalchemy as sa
 
 from crm_steward.model import Halt
 from crm_steward.report.message import compose, message_id
+from crm_steward.report.pages import environment, inlined
 from crm_steward.report.queue import addresses, installation
-from crm_steward.report.render import Mail, environment, inlined
+from crm_steward.report.reminders import HOW
+from crm_steward.report.render import Mail
 from crm_steward.report.words import Words, plain
 from crm_steward.settings import Settings
 from crm_steward.store.clocks import clocks_within, off, said
 from crm_steward.store.database import Database, upsert
+from crm_steward.store.forgotten import Forgotten
 from crm_steward.store.halts import standing, stop_file
 from crm_steward.store.jumps import jumps_within
 from crm_steward.store.outbox import write
+from crm_steward.store.reminders import Deed, Duty, Result, latest
 from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import broken_rules
 from crm_steward.store.tables import connections, meta
@@ -95,10 +99,13 @@ def queue_alerts(database: Database, settings: Settings, now: datetime) -> int:
         if not begun and not ended:
             return 0
         period = f"alert-{told.number + 1:06d}"
+        # An older copy counts on from a number that was used: another alert is no repetition.
+        forgotten = Forgotten.within(writing)
+        named = period if forgotten is None else f"{period} {forgotten.until.isoformat()}"
         for address, language in recipients.items():
             words = Words(language, settings.timezone)
             mail = render_alert(words, begun, ended, [one for one in found if one not in begun])
-            name = message_id(home, period, address, settings.mail.sender)
+            name = message_id(home, named, address, settings.mail.sender)
             message = compose(
                 mail,
                 sender=settings.mail.sender,
@@ -147,6 +154,9 @@ def troubles(reading: sa.Connection, settings: Settings) -> Iterator[Trouble]:
             accept = f"crm-steward pull --connection {name} --full --accept-shrink"
             yield _of_connection("frozen", name, frozen, accept)
     yield from _watched(reading)
+    tested = latest(reading, Duty.RESTORE_TEST)
+    if tested is not None and tested.result is not Result.DONE:
+        yield _of_restore_test(tested)
     broken = broken_rules(reading)
     if broken is not None:
         lines = "; ".join(plain(one, 200) for one in broken.problems[:_LINES])
@@ -204,6 +214,20 @@ def _of_clock(connection: str, ahead: str) -> Trouble:
         what=lambda t: t("alert.clock", connection=connection),
         why=lambda t: t("alert.clock.why", ahead=ahead),
         remedy=lambda t: t("alert.clock.remedy"),
+    )
+
+
+def _of_restore_test(tested: Deed) -> Trouble:
+    return Trouble(
+        key="restore-test",
+        what=lambda t: t("alert.restore_test"),
+        why=lambda t: t(
+            "alert.restore_test.why",
+            why=_raised(t(f"result.{tested.result}")),
+            note=plain(tested.note, 200),
+        ).strip(),
+        remedy=lambda t: t("alert.restore_test.remedy"),
+        command=HOW[Duty.RESTORE_TEST],
     )
 
 

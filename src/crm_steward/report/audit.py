@@ -14,7 +14,8 @@ from typing import Any
 
 from crm_steward.model import Finding, RecordRef, Severity
 from crm_steward.report.digest import Titles
-from crm_steward.report.render import environment, title
+from crm_steward.report.pages import environment
+from crm_steward.report.render import title
 from crm_steward.report.sayings import left_out, say
 from crm_steward.report.words import Words, plain
 

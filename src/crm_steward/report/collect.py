@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Literal
 
-from crm_steward.model import InputError
-from crm_steward.report.digest import Digest, Figure
+import duckdb
+
+from crm_steward.model import Capability, InputError
+from crm_steward.report.consent import COLUMNS as OF_CONSENT
+from crm_steward.report.consent import consents, lapsing
+from crm_steward.report.countries import countries
+from crm_steward.report.digest import Digest, Figure, Titles
+from crm_steward.report.edits import rule_edits_between
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
+from crm_steward.report.hygiene import COLUMNS as OF_TEXT
+from crm_steward.report.hygiene import hygiene
+from crm_steward.report.objections import alarms, objections
+from crm_steward.report.reminders import reminders
+from crm_steward.report.retention import keeping, retention
+from crm_steward.report.tasks import tasks
 from crm_steward.report.twins import twins
+from crm_steward.report.usage import quota_uses
 from crm_steward.report.weeks import Week, week_due
 from crm_steward.report.writes import coverage, decision, fixes, merges
-from crm_steward.rules import RuleBook
+from crm_steward.rules import RuleBook, columns_of
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
+from crm_steward.store.relation import open_relation, relation_of_rows
 
+_COLUMNS = OF_CONSENT | OF_TEXT
 _TREND = 8
 """Weeks in a trend."""
 
@@ -36,6 +52,20 @@ def current_week(settings: Settings, now: datetime) -> Week:
     """Return the week that a report made at `now` is for."""
     report = settings.report
     return week_due(now, report.day, report.at, settings.timezone)
+
+
+def period(settings: Settings, week: Week | None, now: datetime) -> tuple[Week, datetime, datetime]:
+    """Return a week (None: the current one), the moment of the report before, and up to when it knows.
+
+    Raises:
+        InputError: The week has not begun.
+    """
+    current = current_week(settings, now)
+    week = week or current
+    if week > current:
+        raise InputError(f"Week {week} has no report yet.", hint=f"The latest is {current}.")
+    due = (settings.report.day, settings.report.at, settings.timezone)
+    return week, week.shifted(-1).due(*due), now if week == current else week.due(*due)
 
 
 def collect(
@@ -63,20 +93,16 @@ def collect(
     Raises:
         InputError: The week has not begun.
     """
-    current = current_week(settings, now)
-    week = week or current
-    if week > current:
-        raise InputError(f"Week {week} has no report yet.", hint=f"The latest is {current}.")
-    due = (settings.report.day, settings.report.at, settings.timezone)
-    since = week.shifted(-1).due(*due)
-    until = now if week == current else week.due(*due)
-    if week == current:
+    week, since, until = period(settings, week, now)
+    if until == now:
         figures = Figures(database)
         figures.save(str(week), figures.count(now))
-    titles = {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
-    # Before the read below: a second transaction inside one can wait for a writer that waits for it.
+    titles = titles_of(book)
+    abilities = settings.abilities
+    telling = {name for name, one in abilities.items() if Capability.READ_TASK in one.can}
+    # Both before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
-    with database.read() as reading:
+    with closing(_mirror(database, book, now)) as con, database.read() as reading:
         names = Names(reading, settings.report.names)
         owners, more_owners = owner_shares(reading, names, now)
         return Digest(
@@ -88,20 +114,45 @@ def collect(
             movement=movement(reading, since, until),
             sleep=sleep(reading, until),
             rules=rule_shares(reading, names, titles, since, until),
+            edits=rule_edits_between(reading, titles, since, until),
             owners=owners,
             more_owners=more_owners,
+            countries=countries(reading, now),
+            tasks=tasks(
+                reading, names.owner, telling, (since, until), now=now, zone=settings.timezone
+            ),
             fixes=fixes(reading, titles, since, until),
             decision=decision(reading, titles, now),
             twins=twins(reading, names, merges(reading, now), now),
+            quotas=quota_uses(reading, since, until),
             coverage=coverage(
                 reading,
                 since,
                 now,
                 late=timedelta(days=2),
-                enabled=settings.abilities,
+                enabled=abilities,
                 stop_file=settings.halt.file,
             ),
+            consents=consents(
+                con, book, objections(reading, con, names, book, since=since, until=until), now
+            ),
+            retention=retention(con, book, settings.timezone, now),
+            hygiene=hygiene(reading, con, since, until),
+            reminders=reminders(reading, settings, now),
         )
+
+
+def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBPyConnection:
+    """Load what the sections read that ask the mirror as rules do."""
+    asking = [*lapsing(book), *alarms(book), *keeping(book)]
+    with closing(relation_of_rows(())) as con:
+        columns = columns_of(asking, con, now)
+    return open_relation(database, columns=None if columns is None else columns | _COLUMNS)
+
+
+def titles_of(book: RuleBook) -> dict[str, Titles]:
+    """Return what each rule is called in each language."""
+    return {rule.id: {"en": rule.title("en"), "fr": rule.title("fr")} for rule in book.rules}
 
 
 def _figures(database: Database, week: Week) -> tuple[Figure, ...]:

@@ -11,8 +11,16 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Literal
 
-from crm_steward.matching.explaining import Part
 from crm_steward.model import Halt, Severity
+from crm_steward.report.consent import Consents
+from crm_steward.report.countries import Countries
+from crm_steward.report.edits import RuleEdits
+from crm_steward.report.groups import Person, Twins
+from crm_steward.report.hygiene import Hygiene
+from crm_steward.report.reminders import Recurring
+from crm_steward.report.retention import Retention
+from crm_steward.report.tasks import Tasks
+from crm_steward.report.usage import QuotaUse
 from crm_steward.report.weeks import Week
 from crm_steward.store.rulebooks import Broken
 
@@ -78,23 +86,6 @@ class Sleep:
 
     snoozed: int = 0
     ending: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """One record as the report may name it.
-
-    Args:
-        connection: Its connection.
-        id: Its id in the CRM.
-        name: What people call it; empty when the settings keep names out of the report.
-        url: Link to it in the CRM, or None.
-    """
-
-    connection: str
-    id: str
-    name: str = ""
-    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,78 +283,6 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """The weakest link of a group, as the scan saw it: `prior`, `steps` and `others` make up `bits`.
-
-    Args:
-        level: The strongest level that the two qualify for.
-        probability: How likely it is that they are one person.
-        bits: log2 of the odds that they are.
-        against: The likeliest other thing they may be.
-        prior: Bits before anything is compared.
-        steps: What each comparison says; empty where that is not known.
-        others: What is taken because they may be yet other things.
-    """
-
-    level: str
-    probability: float
-    bits: float = 0.0
-    against: str = ""
-    prior: float = 0.0
-    steps: tuple[Part, ...] = ()
-    others: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """A group of duplicates that waits for a person.
-
-    Args:
-        finding: Its fingerprint.
-        size: How many records.
-        probability: That the two least likely of them are one person.
-        customer: Whether one of them is a customer.
-        acted: Whether one of them did something lately.
-        chained: Whether some of them are linked by others only.
-        people: The first few, those of the weakest link before others.
-        held: Field → per record of `people` 0 where it holds nothing, its own number (from 1) where
-            it is the first to hold this, else the number of the record that holds the same.
-        owners: The name or id of the owner of each of `people`; empty for nobody.
-        link: Its weakest link; None when one of the two is gone.
-        edited: Whether one of its records changed since the scan that found it.
-    """
-
-    finding: str
-    size: int
-    probability: float
-    customer: bool = False
-    acted: bool = False
-    chained: bool = False
-    people: tuple[Person, ...]
-    held: Mapping[str, tuple[int, ...]]
-    owners: tuple[str, ...]
-    link: Link | None
-    edited: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Twins:
-    """Duplicates: as the last scan found them, without what was decided, merged or removed since.
-
-    Args:
-        review: Groups at which a person looks first.
-        groups: Those of them that it is worth most to put right, most first.
-        sure: Groups of which every two records are sure to be one person.
-        proposed: How many of these the open plan would merge.
-    """
-
-    review: int = 0
-    groups: tuple[Group, ...] = ()
-    sure: int = 0
-    proposed: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     """One week, for one reader or many.
 
@@ -376,12 +295,20 @@ class Digest:
         movement: How findings moved.
         sleep: Which are snoozed.
         rules: What each rule found, worst first.
+        edits: What edits of rules did.
         owners: Who has most to do, most first.
         more_owners: Owners that are not in `owners`.
+        countries: Where the contacts with findings live.
+        tasks: What became of the tasks that were made.
         fixes: What was changed, newest first.
         decision: The open plan, or None.
         twins: The duplicates.
         coverage: What was examined.
+        quotas: What was used of the CRMs' quotas, by connection, most calls first.
+        consents: What can be shown of consents, what ends, whose no is heeded.
+        retention: What falls due this month and the next.
+        hygiene: What free text holds, and which fields could be lists.
+        reminders: What comes round again, and what of it is overdue.
     """
 
     week: Week
@@ -392,9 +319,17 @@ class Digest:
     movement: Movement
     sleep: Sleep = Sleep()
     rules: tuple[RuleShare, ...] = ()
+    edits: RuleEdits = field(default_factory=RuleEdits)
     owners: tuple[OwnerShare, ...] = ()
     more_owners: int = 0
+    countries: Countries = field(default_factory=Countries)
+    tasks: Tasks = field(default_factory=Tasks)
     fixes: tuple[Fixes, ...] = ()
     decision: Decision | None = None
-    twins: Twins = Twins()
+    twins: Twins = field(default_factory=Twins)
     coverage: Coverage = Coverage()
+    quotas: tuple[QuotaUse, ...] = ()
+    consents: Consents = field(default_factory=Consents)
+    retention: Retention = field(default_factory=Retention)
+    hygiene: Hygiene = field(default_factory=Hygiene)
+    reminders: tuple[Recurring, ...] = ()

@@ -9,13 +9,15 @@ from typing import Any
 
 from crm_steward.model import Severity
 from crm_steward.report.digest import Digest, Example
+from crm_steward.report.owners import OwnerDigest
 from crm_steward.report.weeks import Week
+from crm_steward.rules import Duration
 
 _VALUES = frozenset({"now", "proposed", "pairs"})
 """What evidence may hold of a contact's own values; the report never shows it."""
 
 
-def as_document(digest: Digest) -> dict[str, Any]:
+def as_document(digest: Digest | OwnerDigest) -> dict[str, Any]:
     """Return all that the digest says, JSON-ready, without values of contacts."""
     document: dict[str, Any] = _plain(digest)
     return document
@@ -24,7 +26,7 @@ def as_document(digest: Digest) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Severity):
         return value.label
-    if isinstance(value, Week | tzinfo):
+    if isinstance(value, Week | tzinfo | Duration):
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -13,11 +13,12 @@ from crm_steward.report.digest import (
     Example,
     Movement,
     OwnerShare,
-    Person,
     RuleShare,
     Sleep,
     Titles,
 )
+from crm_steward.report.groups import Person
+from crm_steward.report.standing import opened, snoozed, stands
 from crm_steward.store.database import chunked
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import connections, contacts, finding_refs, findings, snoozes
@@ -68,9 +69,15 @@ class Names:
         return " ".join(f"{word[0]}." for part in parts for word in part.split())
 
 
-def movement(reading: sa.Connection, since: datetime, until: datetime) -> Movement:
-    """Return how all findings moved between two moments."""
-    row = reading.execute(sa.select(*_moves(since, until))).one()
+Owned = Collection[tuple[str, str]]
+"""Owners: connection, id there."""
+
+
+def movement(
+    reading: sa.Connection, since: datetime, until: datetime, *, owned: Owned | None = None
+) -> Movement:
+    """Return how all findings, or those of these owners' records, moved between two moments."""
+    row = reading.execute(sa.select(*_moves(since, until)).where(_of(owned))).one()
     return _movement(row)
 
 
@@ -80,10 +87,10 @@ def sleep(reading: sa.Connection, until: datetime) -> Sleep:
     query = (
         sa.select(sa.func.count(), _count(soon, "ending"))
         .join_from(findings, snoozes, snoozes.c.fingerprint == findings.c.fingerprint)
-        .where(_open(until), _snoozed(until))
+        .where(opened(until), snoozed(until))
     )
-    snoozed, ending = reading.execute(query).one()
-    return Sleep(snoozed=int(snoozed), ending=int(ending))
+    asleep_now, ending = reading.execute(query).one()
+    return Sleep(snoozed=int(asleep_now), ending=int(ending))
 
 
 def rule_shares(
@@ -92,15 +99,22 @@ def rule_shares(
     titles: Mapping[str, Titles],
     since: datetime,
     until: datetime,
+    *,
+    owned: Owned | None = None,
 ) -> tuple[RuleShare, ...]:
-    """Return what each rule found, worst and most first, with a few examples."""
+    """Return what each rule found, worst and most first, with a few examples.
+
+    With `owned`, only in the records of these owners, and no other records are named.
+    """
     f = findings.c
-    query = sa.select(
-        f.rule, sa.func.max(f.severity).label("severity"), *_moves(since, until)
-    ).group_by(f.rule)
+    query = (
+        sa.select(f.rule, sa.func.max(f.severity).label("severity"), *_moves(since, until))
+        .where(_of(owned))
+        .group_by(f.rule)
+    )
     rows = [row for row in reading.execute(query) if _movement(row).open]
     rows.sort(key=lambda row: (-row.severity, -_movement(row).open, row.rule))
-    examples = _examples(reading, names, since, until)
+    examples = _examples(reading, names, since, until, owned)
     return tuple(
         RuleShare(
             rule=row.rule,
@@ -154,31 +168,37 @@ def owner_shares(
 def _moves(since: datetime, until: datetime) -> Sequence[sa.Label[int]]:
     f = findings.c
     opened = (f.first_seen_at > since) & (f.first_seen_at <= until)
-    stands = _stands(until)
+    standing = stands(until)
     resolved = (f.state == "resolved") & (f.resolved_at > since) & (f.resolved_at <= until)
     return (
-        _count(stands & opened & (f.openings == 1), "new"),
-        _count(stands & opened & (f.openings > 1), "reopened"),
-        _count(stands & (f.first_seen_at <= since), "standing"),
+        _count(standing & opened & (f.openings == 1), "new"),
+        _count(standing & opened & (f.openings > 1), "reopened"),
+        _count(standing & (f.first_seen_at <= since), "standing"),
         _count(resolved, "resolved"),
     )
 
 
-def _stands(until: datetime) -> sa.ColumnElement[bool]:
-    """Whether a finding was open at `until`, and not snoozed."""
-    awake = findings.c.fingerprint.not_in(sa.select(snoozes.c.fingerprint).where(_snoozed(until)))
-    return _open(until) & awake
+def _of(owned: Owned | None) -> sa.ColumnElement[bool]:
+    """Whether a finding is about a record of one of these owners."""
+    if owned is None:
+        return sa.true()
+    theirs = (
+        sa.select(finding_refs.c.fingerprint)
+        .join(contacts, _CONTACT)
+        .where(_belongs(owned), contacts.c.gone_at.is_(None))
+    )
+    return findings.c.fingerprint.in_(theirs)
 
 
-def _snoozed(until: datetime) -> sa.ColumnElement[bool]:
-    """Whether a snooze held at `until`, which may be long ago."""
-    return (snoozes.c.at <= until) & (snoozes.c.until > until)
+_CONTACT = (contacts.c.connection == finding_refs.c.connection) & (
+    contacts.c.id == finding_refs.c.id
+)
 
 
-def _open(until: datetime) -> sa.ColumnElement[bool]:
-    """Whether a finding was open at `until`."""
-    f = findings.c
-    return (f.first_seen_at <= until) & ((f.state == "open") | (f.resolved_at > until))
+def _belongs(owned: Owned) -> sa.ColumnElement[bool]:
+    c = contacts.c
+    either = [(c.connection == connection) & (c.owner == owner) for connection, owner in owned]
+    return sa.or_(sa.false(), *either)
 
 
 def _count(condition: sa.ColumnElement[bool], name: str) -> sa.Label[int]:
@@ -195,7 +215,11 @@ def _movement(row: Any) -> Movement:
 
 
 def _examples(
-    reading: sa.Connection, names: Names, since: datetime, until: datetime
+    reading: sa.Connection,
+    names: Names,
+    since: datetime,
+    until: datetime,
+    owned: Owned | None,
 ) -> dict[str, list[Example]]:
     """Return the newest open findings of each rule."""
     f = findings.c
@@ -203,7 +227,9 @@ def _examples(
         partition_by=f.rule,
         order_by=(f.severity.desc(), f.first_seen_at.desc(), f.fingerprint),
     )
-    ranked = sa.select(f.fingerprint, place.label("place")).where(_stands(until)).subquery()
+    ranked = (
+        sa.select(f.fingerprint, place.label("place")).where(stands(until), _of(owned)).subquery()
+    )
     query = (
         sa.select(f.fingerprint, f.rule, f.kind, f.evidence, f.first_seen_at, f.openings)
         .join(ranked, ranked.c.fingerprint == f.fingerprint)
@@ -211,15 +237,15 @@ def _examples(
         .order_by(f.rule, ranked.c.place)
     )
     rows = reading.execute(query).all()
-    members = _members(reading, [row.fingerprint for row in rows])
-    people = names.people(ref for refs in members.values() for ref in refs[:_MEMBERS])
+    members = _members(reading, [row.fingerprint for row in rows], owned)
+    people = names.people(ref for refs, _ in members.values() for ref in refs[:_MEMBERS])
     shown: dict[str, list[Example]] = {}
     for row in rows:
-        refs = members.get(row.fingerprint, [])
+        refs, total = members.get(row.fingerprint, ([], 0))
         example = Example(
             kind=row.kind,
             people=tuple(people[ref] for ref in refs[:_MEMBERS]),
-            more=max(0, len(refs) - _MEMBERS),
+            more=total - len(refs[:_MEMBERS]),
             evidence=row.evidence,
             new=row.openings == 1 and row.first_seen_at > since,
         )
@@ -227,18 +253,25 @@ def _examples(
     return shown
 
 
-def _members(reading: sa.Connection, marks: Sequence[str]) -> dict[str, list[RecordRef]]:
-    members: dict[str, list[RecordRef]] = {}
-    refs = finding_refs.c
+def _members(
+    reading: sa.Connection, marks: Sequence[str], owned: Owned | None
+) -> dict[str, tuple[list[RecordRef], int]]:
+    """Return of each finding the records that may be named, and how many it has."""
+    refs, own = finding_refs.c, sa.true() if owned is None else _belongs(owned)
+    found: dict[str, tuple[list[RecordRef], int]] = {}
     for chunk in chunked(marks):
         query = (
-            sa.select(finding_refs)
+            sa.select(refs.fingerprint, refs.connection, refs.id, own)
+            .outerjoin(contacts, _CONTACT)
             .where(refs.fingerprint.in_(chunk))
             .order_by(refs.connection, refs.id)
         )
-        for mark, connection, record_id in reading.execute(query):
-            members.setdefault(mark, []).append(RecordRef(connection, record_id))
-    return members
+        for mark, connection, record_id, named in reading.execute(query):
+            members, total = found.get(mark, ([], 0))
+            if named:
+                members.append(RecordRef(connection, record_id))
+            found[mark] = members, total + 1
+    return found
 
 
 def _owners(reading: sa.Connection) -> dict[tuple[str, str], str]:

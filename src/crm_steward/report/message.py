@@ -12,6 +12,8 @@ from email.utils import format_datetime, parseaddr
 from crm_steward.report.render import Mail
 from crm_steward.report.words import plain
 
+_XLSX = ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+
 
 def compose(
     mail: Mail, *, sender: str, recipient: str, message_id: str, language: str, now: datetime
@@ -39,6 +41,15 @@ def compose(
     message["Content-Language"] = language
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    page = message.get_body(("html",))
+    if page is not None:
+        for one in mail.pictures:
+            named = f"<{one.name}>"
+            page.add_related(
+                one.png, "image", "png", cid=named, filename="trend.png", disposition="inline"
+            )
+    for name, content in mail.attached.items():
+        message.add_attachment(content, *_XLSX, filename=name)
     return message.as_bytes().decode("ascii")
 
 

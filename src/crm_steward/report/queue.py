@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 
 import sqlalchemy as sa
 
-from crm_steward.model import ConfigError, Problem
+from crm_steward.model import Clock, ConfigError, Problem
 from crm_steward.report.collect import collect, current_week
+from crm_steward.report.digest import Digest
 from crm_steward.report.message import compose, message_id, wire_address
+from crm_steward.report.owners import addressed, collect_owner, render_owner
 from crm_steward.report.render import Mail, render
+from crm_steward.report.workbook import file_name, workbook
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
 from crm_steward.store.database import Database
+from crm_steward.store.epoch import unnoticed
+from crm_steward.store.forgotten import Forgotten
+from crm_steward.store.lease import hold
 from crm_steward.store.outbox import Outbox
 from crm_steward.store.tables import connections, meta, runs
 
@@ -22,10 +30,11 @@ _FIRST_LOOK = timedelta(hours=24)
 
 
 def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: datetime) -> int:
-    """Queue this week's report for every recipient who has none yet.
+    """Queue this week's report for every recipient, and this week's digest for every owner, who has none.
 
     The week is the last one whose moment (`report.day` and `report.at` in local time) has come, so
-    that a service that was down catches up, and nothing is ever due twice. A report that found
+    that a service that was down catches up, and nothing is ever due twice. After an older copy of
+    the database was put in place, the report of that week waits for a person. A report that found
     nothing is queued too: silence would not tell a clean base from a dead service. Only a new
     installation waits for its first scan, for a day at most.
 
@@ -35,9 +44,36 @@ def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: da
     Raises:
         ConfigError: A recipient or the sender is not an address.
     """
-    if settings.mail is None or not settings.report.recipients or _too_early(database, now):
+    if settings.mail is None or _too_early(database, now):
         return 0
-    return len(queue(database, settings, book, settings.report.recipients, now))
+    if may_have_left(database, settings, now):
+        return 0
+    recipients = settings.report.recipients
+    queued = len(queue(database, settings, book, recipients, now)) if recipients else 0
+    return queued + len(queue_owners(database, settings, book, now))
+
+
+def may_have_left(database: Database, settings: Settings, now: datetime) -> bool:
+    """Whether this week's report was due before an older copy of the database was put in place.
+
+    Then it may have left, and the copy does not know: only a person sends it once more.
+    """
+    report = settings.report
+    due = current_week(settings, now).due(report.day, report.at, settings.timezone)
+    forgotten = Forgotten.of(database)
+    return forgotten is not None and forgotten.hides(due, now)
+
+
+def notice_copy(database: Database, clock: Clock) -> None:
+    """See whether the database is an older copy that was put there by hand, before mails leave it.
+
+    Raises:
+        BusyError: It is, and somebody else is at work on it.
+        StoreError: The database, or the file beside it, cannot be read or written.
+    """
+    if unnoticed(database):
+        with hold(database, clock=clock):
+            """Whoever takes it finds out."""
 
 
 def queue(
@@ -55,31 +91,89 @@ def queue(
     Raises:
         ConfigError: There is no mail server, or a recipient or the sender is not an address.
     """
+    week = current_week(settings, now)
+
+    @cache
+    def digest() -> Digest:
+        return collect(database, settings, book, week=week, now=now)
+
+    @cache
+    def in_language(language: str) -> Mail:
+        mail = render(digest(), language)
+        if not settings.report.workbook:
+            return mail
+        content = workbook(database, settings, book, digest(), language)
+        return replace(mail, attached={file_name(digest()): content})
+
+    def mail(_: str, language: str) -> Mail:
+        return in_language(language)
+
+    return _post(database, settings, str(week), recipients, mail=mail, now=now)
+
+
+def queue_owners(
+    database: Database, settings: Settings, book: RuleBook, now: datetime
+) -> list[str]:
+    """Queue this week's digest for those owners who have none yet and have something to look at.
+
+    Returns:
+        Their addresses.
+
+    Raises:
+        ConfigError: There is no mail server, or the sender is not an address.
+    """
+    week = current_week(settings, now)
+
+    def mail(address: str, language: str) -> Mail | None:
+        digest = collect_owner(database, settings, book, address, week=week, now=now)
+        return None if digest is None or digest.silent else render_owner(digest, language)
+
+    owners = addressed(database, settings)
+    if not owners:
+        return []
+    return _post(database, settings, f"{week}-owner", owners, mail=mail, now=now)
+
+
+def _post(
+    database: Database,
+    settings: Settings,
+    period: str,
+    recipients: Sequence[Recipient],
+    *,
+    mail: Callable[[str, str], Mail | None],
+    now: datetime,
+) -> list[str]:
+    """Queue the mail of a period for those who have none yet, and return their addresses.
+
+    Args:
+        database: The store.
+        settings: The mail server, the language.
+        period: What the mail is of: to each recipient there is one.
+        recipients: Who gets one.
+        mail: Address, language → the mail, or None where there is nothing to say.
+        now: The time.
+    """
     if settings.mail is None:
         raise ConfigError([Problem("no mail server is configured.", hint="Add a `mail:` block.")])
     sender = settings.mail.sender
     wanted = addresses(sender, recipients, settings.language)
     outbox = Outbox(database)
-    week = current_week(settings, now)
-    have = outbox.recipients(str(week))
-    missing = {address: language for address, language in wanted.items() if address not in have}
-    if not missing:
-        return []
-    digest = collect(database, settings, book, week=week, now=now)
-    mails: dict[str, Mail] = {name: render(digest, name) for name in set(missing.values())}
+    have = outbox.recipients(period)
     home = installation(database)
     queued = []
-    for address, language in missing.items():
-        name = message_id(home, str(week), address, sender)
-        mail = mails[language]
+    for address, language in wanted.items():
+        content = None if address in have else mail(address, language)
+        if content is None:
+            continue
+        name = message_id(home, period, address, sender)
         message = compose(
-            mail, sender=sender, recipient=address, message_id=name, language=language, now=now
+            content, sender=sender, recipient=address, message_id=name, language=language, now=now
         )
         if outbox.add(
             id=name,
-            period=str(week),
+            period=period,
             recipient=address,
-            subject=mail.subject,
+            subject=content.subject,
             message=message,
             now=now,
         ):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from crm_steward.report.render import environment
+from crm_steward.report.pages import environment
 from crm_steward.report.words import Words
 from crm_steward.rules import Register, Text
 from crm_steward.rules.register import BLANK

@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from shlex import quote
 from typing import Any
 
-import css_inline
-import jinja2
-from markupsafe import Markup
-
 from crm_steward.model import Severity
+from crm_steward.report.beside import about, excerpt, judge
+from crm_steward.report.countries import country_lines
 from crm_steward.report.digest import (
     Coverage,
     Decision,
     Digest,
     Example,
     Figure,
-    Group,
     OwnerShare,
-    Person,
+    Waiting,
 )
+from crm_steward.report.groups import Person
+from crm_steward.report.pages import environment, inlined
+from crm_steward.report.phrasing import phrasing
 from crm_steward.report.sayings import left_out, say
+from crm_steward.report.tasks import task_lines, task_owner
+from crm_steward.report.trend import HIGH, WIDE, Picture, picture
 from crm_steward.report.twins import SHOWN
-from crm_steward.report.waterfall import BAR, waterfall
-from crm_steward.report.words import Words, clean, plain, safe_link
+from crm_steward.report.usage import quota_lines
+from crm_steward.report.waterfall import waterfall
+from crm_steward.report.words import Words, plain, safe_link
 
 LARGEST = 95_000
 """Bytes of HTML: Gmail cuts a message off at 102 kB
 (https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
 
-_RULES, _EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
+_RULES, EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
 _SHORTER = (
-    *((SHOWN, examples) for examples in range(_EXAMPLES, 0, -1)),
-    *((groups, 1) for groups in range(SHOWN - 1, 0, -1)),
-    (1, 0),
-    (0, 0),
+    *((SHOWN, examples, True) for examples in range(EXAMPLES, 2, -1)),
+    *((SHOWN, examples, False) for examples in range(EXAMPLES, 0, -1)),
+    *((groups, 1, False) for groups in range(SHOWN - 1, 0, -1)),
+    (1, 0, False),
+    (0, 0, False),
 )
-"""Groups of duplicates and examples of each rule: what a report shows, and with what it makes do."""
+"""Groups of duplicates, examples of each rule, and whether each health figure has its little chart,
+whose numbers stand beside it: what a report shows, and with what it makes do."""
 _OWN_WAY = frozenset({"task", "close_task", "suppress"})
 """Kinds of change of which it is said how they are taken back."""
-_TEXT_WIDTH = 72
-_LONGEST = 1_000
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
 
 
@@ -55,11 +58,24 @@ class Mail:
         subject: One line.
         html: A complete document.
         text: The same content as plain text.
+        pictures: What the document shows by `cid:`.
+        attached: File name → the content of an XLSX file.
     """
 
     subject: str
     html: str
     text: str
+    pictures: tuple[Picture, ...] = ()
+    attached: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def alone(self) -> str:
+        """The document with its pictures inside: for a browser; mail programs show none of those."""
+        html = self.html
+        for one in self.pictures:
+            inside = f"data:image/png;base64,{b64encode(one.png).decode()}"
+            html = html.replace(f"cid:{one.name}", inside)
+        return html
 
 
 def render(digest: Digest, language: str) -> Mail:
@@ -75,29 +91,43 @@ def render(digest: Digest, language: str) -> Mail:
         subject=words("subject", week=str(digest.week.number), headline=page["headline"]),
         html=html,
         text=environment().get_template("weekly.txt").render(page),
+        pictures=(page["trend_picture"],) if page["trend_picture"] else (),
     )
 
 
 def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return the page and its HTML with as many groups of duplicates and examples as fit.
+    """Return the page and its HTML with as many groups of duplicates, examples and charts as fit.
 
     The text part shows the same groups, and all examples.
     """
     digest: Digest = page["d"]
-    for groups, examples in _SHORTER:
+    for groups, examples, charts in _SHORTER:
         page["groups"] = digest.twins.groups[:groups]
         shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
-        html = environment().get_template("weekly.html").render({**page, "rules": shorter})
+        here = {**page, "rules": shorter, "charts": charts}
+        html = environment().get_template("weekly.html").render(here)
         html = inlined(html)
         if len(html.encode()) <= LARGEST:
             return page, html
     raise ValueError(f"the report of {digest.week} does not fit into a mail")
 
 
+def shown_alike(words: Words) -> dict[str, Any]:
+    """Return what templates of every mail use to show findings and records."""
+    return {
+        "t": words,
+        "sentence": lambda text: text[:1].upper() + text[1:],
+        "example_line": lambda example: _line(example, words),
+        "say": lambda example: _said(example, words),
+        "title": lambda titles: title(titles, words),
+        "label": label,
+    }
+
+
 def _page(digest: Digest, words: Words) -> dict[str, Any]:
     return {
+        **shown_alike(words),
         "d": digest,
-        "t": words,
         "headline": headline(digest, words),
         "hero": digest.figures[0] if digest.figures else None,
         "contacts": sum(source.contacts for source in digest.coverage.sources),
@@ -106,17 +136,20 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "most_fixes": _FIXES,
         "how_to_decide": how_to_decide,
         "undo": lambda fixes: f"crm-steward undo {quote(plain(fixes.run, 80))} --yes",
-        "sentence": lambda text: text[:1].upper() + text[1:],
         "heights": heights,
+        "trend_picture": _picture(digest),
+        "wide": WIDE,
+        "high": HIGH,
         "first": digest.figures[0].before is None if digest.figures else True,
-        "undoable": lambda item: item.kind if item.kind in _OWN_WAY else item.reversibility,
+        "undoable": undoable,
         "rules": digest.rules[:_RULES],
         "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
-        "example_line": lambda example: _line(example, words),
-        "say": lambda example: _said(example, words),
-        "title": lambda titles: title(titles, words),
+        "country_lines": country_lines(digest.countries, words),
+        "task_lines": task_lines(digest.tasks, words),
+        "task_owner": lambda owner: task_owner(owner, words),
+        "quota_lines": quota_lines(digest.quotas, words),
         "owner_name": lambda owner: _owner(owner, words),
         "value": lambda figure, number: _value(figure, number, words),
         "delta": lambda figure: _delta(figure, words),
@@ -125,12 +158,20 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
             [words(f"change.{kind}", n=count) for kind, count in counts.items()]
         ),
         "mood": mood,
-        "about_group": lambda group: _about(group, words),
-        "excerpt": lambda group: _excerpt(group, words),
+        "about_group": lambda group: about(group, words),
+        "excerpt": lambda group: excerpt(group, words),
         "waterfall": lambda link: waterfall(link, words),
-        "judge": _judge,
-        "label": label,
+        "judge": judge,
+        **phrasing(words),
     }
+
+
+def _picture(digest: Digest) -> Picture | None:
+    """Draw the headline's weeks."""
+    if not digest.figures:
+        return None
+    values = list(digest.figures[0].values.values())
+    return picture(values, heights(values, 100))
 
 
 def headline(digest: Digest, words: Words) -> str:
@@ -173,6 +214,11 @@ def how_to_decide(decision: Decision) -> list[str]:
     if len(approve) > 1:
         approve = [*approve[:_APPROVALS], f"{apply} --approve all --yes"]
     return [f"{apply} --all", *approve]
+
+
+def undoable(item: Waiting) -> str:
+    """Return under which name the catalogue says how a change can be taken back."""
+    return item.kind if item.kind in _OWN_WAY else item.reversibility
 
 
 def title(titles: Any, words: Words) -> str:
@@ -253,46 +299,6 @@ def _owner(owner: OwnerShare, words: Words) -> str:
     return plain(owner.name, 60) or words("owners.unknown", id=plain(owner.owner, 40))
 
 
-def _about(group: Group, words: Words) -> str:
-    """Say what makes a group matter."""
-    said = [words("twins.probable", n=group.size, probability=words.percent(group.probability))]
-    if group.customer:
-        said.append(words("twins.customer"))
-    if group.acted:
-        said.append(words("twins.acted"))
-    if group.chained:
-        said.append(words("twins.chained"))
-    return ", ".join(said)
-
-
-def _judge(verdict: str, group: Group) -> str:
-    """Return the command by which a person says whether the weakest link is one person."""
-    ends = (quote(plain(f"{one.connection}:{one.id}")) for one in group.people[:2])
-    return f"crm-steward duplicates {verdict} {' '.join(ends)}"
-
-
-def _excerpt(group: Group, words: Words) -> list[tuple[str, list[str]]]:
-    """Return what is set side by side: a field, and what each record holds of it, never the value."""
-    rows = [
-        (words.field(name), [_held(number, numbers, words) for number in range(len(numbers))])
-        for name, numbers in group.held.items()
-        if any(numbers)
-    ]
-    if any(group.owners):
-        owners = [plain(owner, 40) or _NOTHING for owner in group.owners]
-        rows.append((words.field("owner"), owners))
-    return rows
-
-
-def _held(which: int, numbers: Sequence[int], words: Words) -> str:
-    number = numbers[which]
-    if not number:
-        return _NOTHING
-    if number <= which:
-        return words("twins.same", number=number)
-    return words("twins.other" if any(numbers[:which]) else "twins.given")
-
-
 def _value(figure: Figure, number: float | None, words: Words) -> str:
     if number is None:
         return _NOTHING
@@ -319,58 +325,6 @@ def _trend(figure: Figure, words: Words) -> str:
     return words("trend.up" if figure.now > figure.before else "trend.down", points=points)
 
 
-@cache
-def environment() -> jinja2.Environment:
-    """Return the templates: HTML escaped, every missing name an error, foreign text made safe."""
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("crm_steward.report"),
-        autoescape=jinja2.select_autoescape(["html"], default=False, default_for_string=True),
-        undefined=jinja2.StrictUndefined,
-        finalize=_shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    made.filters.update(
-        link=safe_link, plain=plain, left=_left, right=_right, wrapped=_wrapped, drawn=_drawn
-    )
-    return made
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, Markup | _Laid) or not isinstance(value, str):
-        return value
-    return clean(value[:_LONGEST])
-
-
-class _Laid(str):
-    """Text whose lines and spaces are ours: made of parts that are safe already."""
-
-    __slots__ = ()
-
-
-def _left(text: object, width: int) -> _Laid:
-    return _Laid(plain(str(text), width).ljust(width))
-
-
-def _right(text: object, width: int) -> _Laid:
-    return _Laid(plain(str(text), width).rjust(width))
-
-
-def _drawn(bar: str) -> _Laid:
-    return _Laid(bar.ljust(BAR))
-
-
-def _wrapped(text: object, indent: int = 0) -> _Laid:
-    lines: list[str] = []
-    for word in plain(str(text), 1000).split(" "):
-        if lines and len(lines[-1]) + 1 + len(word) <= _TEXT_WIDTH - indent:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return _Laid(("\n" + " " * indent).join(lines))
-
-
 def heights(values: Sequence[float | None], tallest: int) -> list[int | None]:
     """Return the height of each bar of a small chart, in pixels; None where nothing was measured.
 
@@ -387,11 +341,3 @@ def heights(values: Sequence[float | None], tallest: int) -> list[int | None]:
         None if value is None else max(2, round((value - floor) / span * tallest))
         for value in values
     ]
-
-
-def inlined(html: str) -> str:
-    """Return a page with its styles where mail programs look for them."""
-    return _INLINER.inline(html)
-
-
-_INLINER = css_inline.CSSInliner(load_remote_stylesheets=False, keep_style_tags=False)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from crm_steward.model import FIELDS
-from crm_steward.report.render import environment
+from crm_steward.report.pages import environment
 from crm_steward.report.words import Words
 
 _TITLES: Mapping[str, tuple[str, str]] = {

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from crm_steward.matching.explaining import Part
 from crm_steward.model import RecordRef
-from crm_steward.report.digest import Group, Link, Twins
 from crm_steward.report.findings import Names
+from crm_steward.report.groups import Group, Link, Twins
 from crm_steward.store.database import chunked
 from crm_steward.store.ranking import Ranked, looks, ranked
 from crm_steward.store.tables import contacts, finding_refs, findings

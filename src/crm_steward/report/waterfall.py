@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from crm_steward.matching.explaining import Part
 from crm_steward.report.comparisons import against, comparison, rare, seen, signed
-from crm_steward.report.digest import Link
+from crm_steward.report.groups import Link
 from crm_steward.report.words import Words, plain
 
 Kind = Literal["start", "up", "down", "whole"]

@@ -136,6 +136,10 @@ class Words:
         """Write a day: 16 Nov 2026."""
         return self._date(moment, "d MMM y")
 
+    def month(self, moment: datetime) -> str:
+        """Write a month's name: November."""
+        return self._date(moment, "LLLL")
+
     def moment(self, moment: datetime) -> str:
         """Write a day and a time: Mon 16 Nov, 07:30."""
         return self._date(moment, "EEE d MMM, HH:mm")
@@ -143,6 +147,10 @@ class Words:
     def listed(self, items: Sequence[str]) -> str:
         """Write items with an *and*."""
         return format_list(items, locale=self._locale)
+
+    def country(self, code: str) -> str:
+        """Return the name of a country by its ISO code, as CLDR has it, or the code."""
+        return str(self._locale.territories.get(code) or plain(code, 10))
 
     def field(self, name: object) -> str:
         """Return the label of a canonical field, or the name of a custom one."""

@@ -19,7 +19,7 @@ from crm_steward.rules.loading import RuleBook, Skipped, load_rules, pack_path, 
 from crm_steward.rules.merging import Criterion, InFront, MergeAction
 from crm_steward.rules.periods import Period
 from crm_steward.rules.register import Register, load_register, shipped_register
-from crm_steward.rules.rule import Limits, Rule
+from crm_steward.rules.rule import Limits, Rule, columns_of
 from crm_steward.rules.tasks import Due, Routing
 from crm_steward.rules.texts import Template, Text
 
@@ -45,6 +45,7 @@ __all__ = [
     "Template",
     "Text",
     "UpdateAction",
+    "columns_of",
     "load_register",
     "load_rules",
     "pack_path",

@@ -53,7 +53,8 @@ class UpdateAction(Block):
             seen.add(name)
             yield from _not_writable(place, name, loosens=part != "clear")
         for name, value in self.set.items():
-            yield from _wrong_value(("set", name), name, value)
+            if name not in ADDRESSES:  # of those no value at all is right
+                yield from _wrong_value(("set", name), name, value)
         for name, source in self.fill_from.items():
             if source in self.set or source in self.fill_from:
                 about = {"field": name, "source": source}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic_core import PydanticCustomError
 
+from crm_steward.documented import description
 from crm_steward.rules.block import Block
 from crm_steward.rules.conditions import OPERATORS
 from crm_steward.rules.kinds import KINDS
@@ -47,7 +48,7 @@ def questions(kind: str, language: str) -> tuple[Question, ...]:
             key := info.alias or name,
             either(words[key], language)
             if key in words
-            else " ".join((info.description or "").split()),
+            else " ".join(description(KINDS[kind], name).split()),
             _choices(info.annotation),
             _is_list(info.annotation),
             info.is_required(),

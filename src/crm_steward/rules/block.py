@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from crm_steward.documented import Documented
 
 Mistake = tuple[tuple[str, ...], PydanticCustomError]
 """The way from a block to what is wrong in it, and what that is."""
 
 
-class Block(BaseModel):
+class Block(Documented):
     """A mapping of the rule file: unknown keys are mistakes, nothing changes after loading.
 
     The docstrings of its attributes are what an editor shows.
@@ -20,7 +22,6 @@ class Block(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
         populate_by_name=False,
         serialize_by_alias=True,

@@ -55,11 +55,13 @@ class RuleBook:
         rules: The rules.
         skipped: What a rule leaves out where a connection cannot do it, as its `if_unable` allows.
         texts: What their files said: file → text.
+        periods: The periods of the register that they were read with, by id.
     """
 
     rules: tuple[Rule, ...]
     skipped: tuple[Skipped, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    periods: Mapping[str, Period] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -127,7 +129,7 @@ def load_rules(
             rules.append(rule)
     if problems:
         raise ConfigError(_in_order(problems))
-    return RuleBook(tuple(rules), tuple(skipped), texts)
+    return RuleBook(tuple(rules), tuple(skipped), texts, periods or {})
 
 
 def _custom(abilities: Mapping[str, Ability] | None) -> frozenset[str] | None:

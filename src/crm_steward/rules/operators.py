@@ -82,7 +82,8 @@ def literal(field: str, value: Any) -> Any:
             raise PydanticCustomError(_NO_TEXT[kind], "another kind", {"field": field})
         return value
     if not isinstance(value, str):
-        raise PydanticCustomError("quote_it", "quotes", {"field": field, "value": value})
+        written = str(value).lower() if isinstance(value, bool) else value
+        raise PydanticCustomError("quote_it", "quotes", {"field": field, "value": written})
     choices = FIELDS[field].choices
     if choices and value not in choices:
         raise PydanticCustomError("one_of", "choice", {"value": value, "expected": choices})

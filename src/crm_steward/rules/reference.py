@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from crm_steward.documented import description
 from crm_steward.model import FIELDS, KEPT, FieldType, Severity
 from crm_steward.rules.actions import ActionEntry
 from crm_steward.rules.asking import fitting
@@ -209,9 +210,9 @@ def _keys(model: type[BaseModel], without: Sequence[str] = ()) -> Iterator[str]:
             f"`{key}`",
             _takes(schema[key]),
             _default(info),
-            _one_line(info.description or ""),
+            _one_line(description(model, name)),
         )
-        for key, info in zip(_names(model), model.model_fields.values(), strict=True)
+        for key, (name, info) in zip(_names(model), model.model_fields.items(), strict=True)
         if key not in without
     ]
     if rows:

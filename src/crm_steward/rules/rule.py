@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -250,6 +250,26 @@ class Rule(Block):
             return self.connections or None
         rows = con.execute("SELECT DISTINCT connection FROM contacts ORDER BY 1").fetchall()
         return tuple(name for (name,) in rows if self.runs_in(name))
+
+
+def columns_of(
+    rules: Iterable[Rule], con: duckdb.DuckDBPyConnection, now: datetime
+) -> set[str] | None:
+    """Return words among which are all columns that the rules read; None means all columns.
+
+    Args:
+        rules: The rules.
+        con: A DuckDB connection that holds the table `contacts`, which may be empty.
+        now: The moment durations are counted from.
+    """
+    words: set[str] = set()
+    for rule in rules:
+        check: Check = rule.check
+        read = check.columns(rule.scope(con, now))
+        if read is None:
+            return None
+        words.update(read)
+    return words
 
 
 def _impossible(check: Check, entry: ActionEntry) -> PydanticCustomError | None:

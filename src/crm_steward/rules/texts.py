@@ -7,7 +7,7 @@ no second pass over what was put in, so a value from the CRM cannot become an in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
@@ -52,20 +52,20 @@ class Template(Text):
         Values are put on one line, cut at 120 characters and stripped of control and direction
         characters; times show their day. `{full_name}` falls back to the names, the e-mail, then the record's id.
         """
+        pieces = _pieces(self.in_language(language))
+        return "".join([_shown(contact, name) if name else text for text, name in pieces]).strip()
 
-        def value(token: re.Match[str]) -> str:
-            if token[0] in {"{{", "}}"}:
-                return token[0][0]
-            return _shown(contact, token[1])
 
-        return _TOKEN.sub(value, self.in_language(language)).strip()
-
-    def placeholders(self) -> Iterator[str]:
-        """Yield the fields it mentions."""
-        for language in ("en", "fr"):
-            for token in _TOKEN.finditer(self.in_language(language)):
-                if token[1] is not None:
-                    yield token[1]
+@lru_cache(maxsize=2_000)
+def _pieces(text: str) -> tuple[tuple[str, str], ...]:
+    """Cut a text with placeholders into its pieces: words, or the name of a field."""
+    pieces: list[tuple[str, str]] = []
+    at = 0
+    for token in _TOKEN.finditer(text):
+        braces = token[0][0] if token[0] in {"{{", "}}"} else ""
+        pieces += [(text[at : token.start()] + braces, ""), ("", token[1] or "")]
+        at = token.end()
+    return (*(piece for piece in pieces if any(piece)), (text[at:], ""))
 
 
 def _check_token(token: re.Match[str], info: ValidationInfo) -> None:
@@ -88,7 +88,10 @@ def _shown(contact: Contact, name: str) -> str:
     text = "" if held is None else str(held)
     if name in FIELDS and FIELDS[name].type is FieldType.TIME:
         text = text.partition("T")[0]
-    text = _SPACES.sub(" ", _UNPRINTABLE.sub(" ", text[: _LONGEST_VALUE * 4])).strip()
+    text = text[: _LONGEST_VALUE * 4]
+    if not text.isprintable() or "  " in text:  # else neither finds anything
+        text = _SPACES.sub(" ", _UNPRINTABLE.sub(" ", text))
+    text = text.strip()
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 

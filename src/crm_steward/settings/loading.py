@@ -153,12 +153,23 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     if mail and mail.ca_file:
         mail = mail.model_copy(update={"ca_file": folder / mail.ca_file})
     connections = {name: one.resolved(folder) for name, one in settings.connections.items()}
+    restore_test = settings.service.restore_test
+    if restore_test and not database.startswith("sqlite:///"):
+        problem = Problem(
+            "service.restore_test restores copies of a SQLite file; PostgreSQL has its own tools.",
+            hint="Leave it out; note a test by hand: crm-steward reminders done restore-test",
+        )
+        raise ConfigError([problem])
+    service = settings.service.model_copy(
+        update={"restore_test": folder / restore_test if restore_test else None}
+    )
     return settings.model_copy(
         update={
             "database": database,
             "connections": connections,
             "rules": rules,
             "mail": mail,
+            "service": service,
             "halt": settings.halt.model_copy(
                 update={"file": folder / (settings.halt.file or beside / STOP_FILE)}
             ),

@@ -8,13 +8,14 @@ from datetime import time, timedelta
 from difflib import get_close_matches
 from email.utils import parseaddr
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -37,6 +38,7 @@ from crm_steward.connect.spec import (
     Texts,
     read_texts,
 )
+from crm_steward.documented import Documented
 from crm_steward.model import Ability, ConfigError, Problem
 
 Language = Literal["en", "fr"]
@@ -124,10 +126,8 @@ _NAME_LENGTH = 40
 ConnectionName = Annotated[str, Field(pattern=_NAME, max_length=_NAME_LENGTH)]
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", hide_input_in_errors=True, frozen=True, use_attribute_docstrings=True
-    )
+class _Block(Documented):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, frozen=True)
 
 
 class SmtpSecurity(StrEnum):
@@ -189,16 +189,31 @@ class Report(_Block):
     alerts: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] | None = None
     """Who is told at once when a connection is paused or frozen, when writing stops, when rules
     cannot be used, and when that ends. Without it, the recipients; `[]`: nobody."""
+    owners: (
+        Literal["off", "all"] | Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)]
+    ) = "off"
+    """Which owners get a digest of their own records, on the same day: `all` whose address a CRM
+    tells and who are active there, or a list of such addresses."""
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = (
         "monday"
     )
     """The day of the week."""
     at: time = time(7, 30)
     """Local time of the settings' time zone."""
+    workbook: bool = False
+    """Whether the report has its lists attached as an .xlsx file (needs the extra `file`)."""
     names: Literal["off", "initials", "on"] = "off"
     """How people are named in the report; off shows record ids only."""
 
-    @field_validator("names", mode="before")
+    @field_validator("workbook")
+    @classmethod
+    def _can_be_made(cls, value: bool) -> bool:  # noqa: FBT001 -- pydantic calls it so
+        """Refuse at the start what would keep every report from being sent."""
+        if value and find_spec("openpyxl") is None:
+            raise ValueError("it needs openpyxl: pip install 'crm-steward[file]'")
+        return value
+
+    @field_validator("names", "owners", mode="before")
     @classmethod
     def _yaml_1_1(cls, value: Any) -> Any:
         """Take `off` and `on` as words, also from tools that write them as booleans."""
@@ -260,6 +275,16 @@ class Rules(_Block):
     retention periods. Without it, the shipped template."""
 
 
+def _collector(value: str) -> str:
+    """Refuse at the start what could not be sent to."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write a web address like http://localhost:4318/v1/traces")
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
+        raise ValueError("it needs OpenTelemetry: pip install 'crm-steward[traces]'")
+    return value
+
+
 class Service(_Block):
     """The background service."""
 
@@ -274,6 +299,22 @@ class Service(_Block):
     standby: bool = False
     """Whether a second service on the same database waits, and takes over within 30 seconds when
     the first ends or dies. Without it, it ends at once with exit code 8."""
+    restore_test: Path | None = None
+    """Where your backups of the SQLite file are: a folder with nothing else in it, or a pattern such
+    as backups/*.db, relative to the settings file. The newest is restored into a temporary place
+    every `reminders.restore_test` (else every 31 days) and looked at. Without it, nothing is."""
+    traces: Annotated[str, AfterValidator(_collector)] | None = None
+    """Where OpenTelemetry traces of jobs and of calls to CRMs are sent: OTLP over HTTP, such as
+    http://localhost:4318/v1/traces (needs the extra `traces`). Without it nothing is traced."""
+
+
+class Reminders(_Block):
+    """What comes round again and is said in the weekly report when it is due; 0: never."""
+
+    access_review: DurationOrZero = timedelta(days=92)
+    """How often somebody looks who may do what in the CRMs."""
+    restore_test: DurationOrZero = timedelta(days=31)
+    """How often a backup is restored to see whether it can be."""
 
 
 class Journal(_Block):
@@ -311,7 +352,7 @@ class Settings(_Block):
     """Where the mirror and the journal are kept; a relative path starts at this file's folder."""
     connections: dict[
         ConnectionName, Annotated[SerializeAsAny[ConnectionSettings], WrapValidator(_connection)]
-    ] = {}
+    ] = {}  # noqa: RUF012 -- pydantic copies a default
     """The CRM accounts, by a name of your choice."""
     token_key: SecretStr | None = None
     """Seals the access tokens in the database, and keys the hashes of people who were erased: 32
@@ -325,6 +366,7 @@ class Settings(_Block):
     limits: Limits = Limits()
     halt: Halting = Halting()
     service: Service = Service()
+    reminders: Reminders = Reminders()
     journal: Journal = Journal()
     log: Log = Log()
     folder: SkipJsonSchema[Path] = Path()

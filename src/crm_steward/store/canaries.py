@@ -13,6 +13,7 @@ from crm_steward.model import Change, RecordRef, change_from_json
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.lease import Lease
 from crm_steward.store.lines import FRUITLESS, State
+from crm_steward.store.setback import Noticed, moment_of
 from crm_steward.store.tables import journal, meta
 
 _CANARY = "canary:"
@@ -111,15 +112,25 @@ class Canaries:
             gone = writing.execute(sa.delete(meta).where(meta.c.key == _CANARY + rule))
             return gone.rowcount > 0
 
-    def wrote(self, canary: Canary) -> list[Wrote]:
-        """Return what a canary wrote in its present step, in order; undoing is not writing."""
-        mine = (journal.c.rule == canary.rule, journal.c.at >= canary.began)
+    def wrote(self, canary: Canary, now: datetime) -> list[Wrote]:
+        """Return what a canary wrote in its present step, in order; undoing is not writing.
+
+        Args:
+            canary: The canary.
+            now: The time.
+        """
+        began = min(canary.began, now)
+        mine = (journal.c.rule == canary.rule, journal.c.at >= began)
         query = sa.select(journal).where(*mine).order_by(journal.c.seq)
         ended: dict[str, Wrote] = {}
         intents: dict[int, str] = {}
         with self._database.read() as reading:
+            noticed = Noticed.within(reading)
             for row in reading.execute(query).mappings():
                 state = State(row["state"])
+                at = moment_of(row["at"], row["seq"], now, noticed)
+                if at < began:
+                    continue
                 if row["undoes"] is not None:
                     key = intents.get(row["undoes"])
                     if key in ended and state not in FRUITLESS:
@@ -136,7 +147,7 @@ class Canaries:
                     key=row["key"],
                     ref=RecordRef(row["connection"], row["id"]),
                     state=state,
-                    at=row["at"],
+                    at=at,
                     change=change,
                     undone=False,
                 )

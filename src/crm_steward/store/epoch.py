@@ -20,7 +20,7 @@ from crm_steward.model import StoreError
 from crm_steward.store.backup import BACKUP
 from crm_steward.store.database import Database
 from crm_steward.store.restored import Restored, begin
-from crm_steward.store.tables import journal, meta
+from crm_steward.store.tables import journal, leases, meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,42 @@ def notice(database: Database, known: Epoch | None, epoch: int, *, now: datetime
         epoch: Of the writer's lease as the database has it, before it is taken.
         now: When.
     """
-    with database.read() as reading:
-        mark = reading.execute(sa.select(meta.c.value).where(meta.c.key == BACKUP)).scalar()
+    mark = _mark(database)
     if mark is not None:
         begin(database, made_at=datetime.fromisoformat(json.loads(mark)["at"]), now=now)
-        return
-    present = _present(database, epoch)
-    if known is None or known.installation != present.installation:
-        return
-    if present.epoch < known.epoch or present.lines < known.lines:
+    elif _behind(database, known, epoch):
         # `restore` has marked it already, and knows when it was made.
         marked = Restored.of(database)
         begin(database, made_at=marked.made_at if marked else None, now=now)
+
+
+def unnoticed(database: Database) -> bool:
+    """Whether the database is an older copy and nobody has taken the lease since, who would notice.
+
+    Raises:
+        StoreError: The file cannot be read, or was altered.
+    """
+    # The file first: what is remembered later may be of somebody at work.
+    known = remembered(database)
+    with database.read() as reading:
+        query = sa.select(leases.c.epoch).where(leases.c.name == "writer")
+        epoch = reading.execute(query).scalar()
+    return _mark(database) is not None or _behind(database, known, epoch or 0)
+
+
+def _mark(database: Database) -> str | None:
+    """Return what a copy of `crm-steward backup` says of itself."""
+    with database.read() as reading:
+        query = sa.select(meta.c.value).where(meta.c.key == BACKUP)
+        return reading.execute(query).scalar()
+
+
+def _behind(database: Database, known: Epoch | None, epoch: int) -> bool:
+    """Whether the file remembers more than the database knows."""
+    present = _present(database, epoch)
+    if known is None or known.installation != present.installation:
+        return False
+    return present.epoch < known.epoch or present.lines < known.lines
 
 
 def _path(database: Database) -> Path | None:

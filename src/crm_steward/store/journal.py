@@ -34,6 +34,7 @@ from crm_steward.store.lines import (
     row_of,
     within,
 )
+from crm_steward.store.setback import Noticed, after
 from crm_steward.store.tables import journal, meta, quarantine
 
 __all__ = [
@@ -190,22 +191,28 @@ class Journal:
                 found |= {row.undoes: State(row.state) for row in reading.execute(query)}
         return found
 
-    def written_since(self, moment: datetime) -> Counter[str]:
+    def written_since(self, moment: datetime, now: datetime) -> Counter[str]:
         """Return, by connection, how many changes took or may have taken effect after `moment`.
 
         One whose answer was lost counts also when somebody edited the record before it was asked
         about: whether it took effect is not known. Undoing does not count: it gives back what a
         limit protects.
+
+        Args:
+            moment: The moment.
+            now: The time; what a clock that was set back since has stamped later counts as of when
+                that was noticed.
         """
         query = (
             sa.select(journal.c.key, journal.c.connection, journal.c.state)
-            .where(journal.c.at > moment, journal.c.undoes.is_(None))
+            .where(journal.c.undoes.is_(None))
             .order_by(journal.c.seq)
         )
         last: dict[str, tuple[str, State]] = {}
         doubtful: Counter[str] = Counter()
         with self._database.read() as reading:
-            for row in reading.execute(query):
+            recent = after(moment, now, Noticed.within(reading))
+            for row in reading.execute(query.where(recent)):
                 state = State(row.state)
                 lost = last.get(row.key) == (row.connection, State.UNKNOWN)
                 doubtful[row.connection] += lost and state is State.CONFLICT
@@ -246,6 +253,7 @@ class Journal:
             sa.select(
                 _intent,
                 _last.c.state.label("stands"),
+                _last.c.seq.label("last"),
                 _last.c.at.label("since"),
                 _last.c.reason.label("because"),
                 tried.c.attempts,
@@ -257,7 +265,8 @@ class Journal:
         )
         with self._database.read() as reading:
             rows = reading.execute(query).mappings().all()
-        return {row["key"]: _standing(row) for row in rows}
+            noticed = Noticed.within(reading)
+        return {row["key"]: _standing(row, noticed) for row in rows}
 
     def _set_aside(self, writing: sa.Connection, lines: Sequence[Line]) -> None:
         """Quarantine changes that were tried too often."""
@@ -301,11 +310,12 @@ def _chained(writing: sa.Connection, lines: Sequence[Line], epoch: int) -> list[
     return list(linked(rows, previous))
 
 
-def _standing(row: Mapping[Any, Any]) -> Standing:
+def _standing(row: Mapping[Any, Any], noticed: Noticed | None) -> Standing:
     return Standing(
         intent=line_of(row),
         state=State(row["stands"]),
         at=row["since"],
+        noticed=noticed.at if noticed is not None and row["last"] <= noticed.seq else None,
         attempts=row["attempts"],
         reason=row["because"],
     )

@@ -24,10 +24,17 @@ import sqlalchemy as sa
 from crm_steward.model import BusyError, Clock, utc_now
 from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, upsert
 from crm_steward.store.epoch import note, notice, remembered
+from crm_steward.store.setback import TOLERATED, notice_clock
 from crm_steward.store.tables import leases
 
 WRITER = "writer"
 """The lease under which changes are made to the CRMs."""
+
+HELD_UP_MS = 120_000
+"""PostgreSQL ends a transaction under a lease that stands still for so long: its process is stopped.
+
+Long enough for what a scan of a million contacts works out between two statements.
+"""
 
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -115,11 +122,12 @@ class Lease:
         """See that the lease is still ours; inside a write transaction it then stays so to the end.
 
         Transactions of ours do not wait for each other; whoever takes the lease waits for them all.
+        One whose process is stopped in the midst of it does not last: see `HELD_UP_MS`.
 
         Raises:
             BusyError: Somebody else took it meanwhile; the transaction must not commit.
         """
-        mine = sa.select(leases.c.epoch).where(*self._mine())
+        mine = sa.select(leases.c.epoch, *_not_for_ever(self.database)).where(*self._mine())
         query = mine.with_for_update(read=True, key_share=True)
         if reading.execute(query).one_or_none() is None:
             raise _lost()
@@ -212,7 +220,8 @@ def hold(
     While it is held, every write transaction of `database`, in whatever thread, checks it: after
     another took over, nothing of this process is committed any more.
 
-    Whoever takes the writer's finds out whether the database is an older copy (see `epoch`).
+    Whoever takes the writer's finds out whether the database is an older copy (see `epoch`), and
+    whether the clock went back (see `setback`).
 
     Args:
         database: The store.
@@ -225,10 +234,11 @@ def hold(
         BusyError: Somebody else holds it; says who.
         StoreError: The database, or the file beside it, cannot be written.
     """
-    lease = _take(database, name, holder or Holder.here(), clock, ttl)
+    lease, ahead = _take(database, name, holder or Holder.here(), clock, ttl)
     try:
         with database.fenced(lease.confirm):
             if name == WRITER:
+                notice_clock(database, clock(), ahead=ahead)
                 known = remembered(database)
                 # Whoever took over since we took it has noted a later epoch: that is no older copy.
                 lease.renew()
@@ -236,28 +246,48 @@ def hold(
                 note(database, lease.epoch)
             yield lease
             if name == WRITER and lease.ours():
+                notice_clock(database, clock())
                 note(database, lease.epoch)
     finally:
         lease.release()
 
 
-def _take(database: Database, name: str, holder: Holder, clock: Clock, ttl: timedelta) -> Lease:
+def _take(
+    database: Database, name: str, holder: Holder, clock: Clock, ttl: timedelta
+) -> tuple[Lease, bool]:
+    """Take the lease; return it, and whether a clock that is later than ours gave its last time."""
     now = clock()
     with database.write() as writing:
         if database.dialect == "postgresql":
-            # Whoever holds it may be stopped in the midst of a transaction, for ever.
+            # Whoever holds it may be stopped in the midst of a transaction.
             writing.execute(sa.text(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}"))
+            writing.execute(sa.select(*_not_for_ever(database)))
         row = lock(database, writing, name, taking=True)
+        ahead = row.expires_at > now + ttl + TOLERATED
+        mine = sa.update(leases).where(leases.c.name == name)
+        busy = Holder.parse(row.holder) if row.holder else None
         left = row.holder == str(holder) and (name, row.epoch) in database.unreleased
-        if row.holder and not left and _held(Holder.parse(row.holder), row.expires_at, now):
-            raise _busy(Holder.parse(row.holder))
-        epoch = row.epoch + 1
-        taken = {"holder": str(holder), "epoch": epoch, "expires_at": now + ttl}
-        # Should the answer to the commit be lost, nobody holds what may have been taken.
-        database.unreleased.add((name, epoch))
-        writing.execute(sa.update(leases).where(leases.c.name == name).values(taken))
-    database.unreleased -= {(name, epoch), (name, row.epoch)}
-    return Lease(database, name, holder, epoch, ttl, clock, now)
+        if busy is not None and not left and _held(busy, row.expires_at, now):
+            if ahead:  # it lasts no longer than any, from now, unless its holder renews it
+                writing.execute(mine.values(expires_at=now + ttl))
+        else:
+            busy = None
+            taken = {"holder": str(holder), "epoch": row.epoch + 1, "expires_at": now + ttl}
+            # Should the answer to the commit be lost, nobody holds what may have been taken.
+            database.unreleased.add((name, row.epoch + 1))
+            writing.execute(mine.values(taken))
+    if busy is not None:
+        raise _busy(busy)
+    database.unreleased -= {(name, row.epoch), (name, row.epoch + 1)}
+    return Lease(database, name, holder, row.epoch + 1, ttl, clock, now), ahead
+
+
+def _not_for_ever(database: Database) -> list[sa.ColumnElement[str]]:
+    """Return what lets PostgreSQL end a transaction that it is selected in, should that stand still."""
+    if database.dialect != "postgresql":
+        return []
+    name = "idle_in_transaction_session_timeout"
+    return [sa.func.set_config(name, str(HELD_UP_MS), True)]  # noqa: FBT003 -- for this transaction
 
 
 def lock(

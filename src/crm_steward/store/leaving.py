@@ -12,6 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from crm_steward.store.database import Database
+from crm_steward.store.following import leave_tasks
 from crm_steward.store.journal import Journal, State
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import bump
@@ -53,6 +54,7 @@ def leave(database: Database, connection: str, lease: Lease, now: datetime) -> N
         writing.execute(sa.update(contacts).where(*live).values(gone_at=now, changed_at=now))
         writing.execute(sa.delete(quarantine).where(quarantine.c.connection == connection))
         supersede(writing)
+        leave_tasks(writing, connection, now)
         here = sa.update(connections).where(connections.c.connection == connection)
         writing.execute(
             here.values(

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from crm_steward.model import SuppressChannel
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.journal import Standing, State
+from crm_steward.store.setback import Noticed, taken_at
 from crm_steward.store.tables import findings, journal
 
 
@@ -29,7 +30,9 @@ def found_anew(database: Database, standings: Mapping[str, Standing]) -> set[str
     }
     anew: set[str] = set()
     for chunk in chunked(made):
-        lifted = sa.select(journal.c.undoes, sa.func.max(journal.c.at).label("at")).where(
+        with database.read() as reading:
+            when = taken_at(Noticed.within(reading))
+        lifted = sa.select(journal.c.undoes, sa.func.max(when).label("at")).where(
             journal.c.undoes.in_(chunk), journal.c.state == State.VERIFIED.value
         )
         intent = journal.alias("intent")

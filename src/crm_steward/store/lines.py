@@ -26,6 +26,8 @@ class State(StrEnum):
     """The CRM refused it."""
     CONFLICT = "conflict"
     """The record was not what the plan expected; nothing was written."""
+    ALREADY = "already"
+    """The record held what is wanted before we wrote anything; nothing was written."""
     UNKNOWN = "unknown"
     """No answer: the CRM is asked before anything else is done."""
     ABSENT = "absent"
@@ -33,7 +35,8 @@ class State(StrEnum):
 
 
 UNDER_WAY = frozenset({State.INTENT, State.UNKNOWN})
-FRUITLESS = frozenset({State.REJECTED, State.CONFLICT, State.ABSENT})
+FRUITLESS = frozenset({State.REJECTED, State.CONFLICT, State.ALREADY, State.ABSENT})
+"""How a change ends that is none of our writes: it counts for no limit, and undo leaves it alone."""
 
 FAILED = frozenset({State.REJECTED, State.UNKNOWN})
 """How an attempt ends that reached the CRM and did not take effect, as far as is known.
@@ -103,6 +106,7 @@ class Standing:
         at: When that was written.
         attempts: How many of its attempts failed at the CRM.
         reason: Why it is so.
+        noticed: When it was noticed last, after that, that the clock had gone back.
     """
 
     intent: Line
@@ -110,6 +114,11 @@ class Standing:
     at: datetime
     attempts: int
     reason: str = ""
+    noticed: datetime | None = None
+
+    def since(self, now: datetime) -> datetime:
+        """Return since when it stands so, as far as that is known: never later than now."""
+        return self.at if self.at <= now else min(self.noticed or now, now)
 
 
 def intent_of(

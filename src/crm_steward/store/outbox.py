@@ -19,6 +19,9 @@ from crm_steward.store.tables import outbox
 WEEKLY = outbox.c.period.like("____-W__")
 """That a mail is a weekly report, and no alert (`alert-000012`)."""
 
+ALERT = outbox.c.period.like("alert-%")
+"""That a mail is an alert: it is of no week."""
+
 HELD_FOR = timedelta(minutes=20)
 """How long a claim lasts: longer than the mail server may take to answer (RFC 5321, 4.5.3.2)."""
 

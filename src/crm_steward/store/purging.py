@@ -17,6 +17,7 @@ from crm_steward.store.journal import Journal
 from crm_steward.store.lease import Lease
 from crm_steward.store.outbox import Delivery
 from crm_steward.store.plans import PlanStatus
+from crm_steward.store.setback import Noticed, after
 from crm_steward.store.tables import approvals, consent_evidence, journal, outbox, plans
 
 _AT_ONCE = 1000
@@ -60,8 +61,10 @@ def purge(
         BusyError: The lease was lost; what was purged until then stays so.
         StoreError: The database refuses.
     """
+    with database.read() as reading:
+        old = ~after(values_before, now, Noticed.within(reading))
     return Purged(
-        lines=_lines(database, journal.c.at < values_before, now, lease),
+        lines=_lines(database, old, now, lease),
         plans=_plans(database, values_before, now, lease),
         mails=_mails(database, values_before, lease),
         evidence=_evidence(database, evidence_before, lease),

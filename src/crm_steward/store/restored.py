@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from crm_steward.model import LimitExceededError
 from crm_steward.store.backup import BACKUP
 from crm_steward.store.database import Database, upsert
+from crm_steward.store.forgotten import forget
 from crm_steward.store.plans import PlanStatus
 from crm_steward.store.tables import meta, plans
 
@@ -96,7 +97,7 @@ class Restored:
 
 
 def begin(database: Database, *, made_at: datetime | None, now: datetime) -> Restored:
-    """Write down that the database is an older copy, and let go of its plans and approvals.
+    """Write down that the database is an older copy, and let go of its plans, approvals and reports.
 
     A plan that was open then may have been applied since: it is made anew, and approved anew.
 
@@ -109,6 +110,7 @@ def begin(database: Database, *, made_at: datetime | None, now: datetime) -> Res
     open_ = plans.c.status.in_([PlanStatus.OPEN.value, PlanStatus.APPLYING.value])
     with database.write() as writing:
         restored.save(writing, database)
+        forget(writing, database, now)
         writing.execute(sa.delete(meta).where(meta.c.key == BACKUP))
         writing.execute(sa.update(plans).where(open_).values(status=PlanStatus.SUPERSEDED.value))
     return restored

@@ -67,7 +67,7 @@ def restore(file: Path, path: Path, key: TokenKey, *, now: datetime, database_ke
         erasures = known_erasures(path, present)
         staged = path.with_name(f".{path.name}.restoring")
         try:
-            _stage(file, staged, database_key)
+            stage(file, staged, database_key)
             with Database.open(cipher.url_of(staged, database_key)) as database:
                 begin(database, made_at=copied.made_at, now=now)
                 with hold(database) as lease:
@@ -84,8 +84,8 @@ def restore(file: Path, path: Path, key: TokenKey, *, now: datetime, database_ke
     return Put(copied=copied, aside=aside, replayed=replayed)
 
 
-def _stage(file: Path, staged: Path, key: str) -> None:
-    """Copy the copy; what a killed restore left there goes."""
+def stage(file: Path, staged: Path, key: str) -> None:
+    """Copy the copy, encrypted where there is a key; what a killed restore left there goes."""
     for ending in ("", *_ENDINGS):
         staged.with_name(staged.name + ending).unlink(missing_ok=True)
     os.close(os.open(staged, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

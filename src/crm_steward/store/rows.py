@@ -1,39 +1,24 @@
-"""A contact as a row of the mirror, and back: the one place where values are made comparable."""
+"""A contact as a row of the mirror: the one place where values are made comparable."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, type_coerce
-from sqlalchemy.types import TypeEngine
-
 from crm_steward import normalize as n
 from crm_steward.model import (
     KEPT,
-    AddressStatus,
     Channel,
     Consent,
-    ConsentStatus,
     Contact,
-    Email,
     FieldType,
-    Kind,
-    Phone,
-    PhoneKind,
-    PostalAddress,
-    RecordRef,
     RecordRejectedError,
-    Revision,
-    SourceType,
-    Stage,
     binding_consent,
 )
-from crm_steward.store.columns import from_micros, to_micros
-from crm_steward.store.tables import contacts
+from crm_steward.store.columns import to_micros
 
 _RULES_OF_NORMALIZE = "5"
 """Raised when what is made of a contact changes, so that stored rows are made again."""
@@ -47,7 +32,7 @@ _LONGEST_TEXT = 70_000
 LONGEST_NAME = 500
 """Characters a record's id may have: PostgreSQL indexes keys of at most 2,700 bytes."""
 
-_PLAIN = [
+PLAIN = [
     "first_name",
     "last_name",
     "full_name",
@@ -62,16 +47,16 @@ _PLAIN = [
     "purchases",
     "notes",
 ]
-_TIMES = [
+TIMES = [
     "created_at",
     "updated_at",
     "last_person_act",
     "last_activity",
     *(name for name, field in KEPT.items() if field.type is FieldType.TIME),
 ]
-MOMENTS = (*_TIMES, "consent_email_given_at", "consent_phone_given_at", "erased_at")
+MOMENTS = (*TIMES, "consent_email_given_at", "consent_phone_given_at", "erased_at")
 """Columns of what a contact holds that are handed over in microseconds."""
-_ADDRESS = ["street", "postcode", "city", "region", "country"]
+ADDRESS = ["street", "postcode", "city", "region", "country"]
 
 
 def content_of(contact: Contact) -> tuple[dict[str, Any], str]:
@@ -83,10 +68,10 @@ def content_of(contact: Contact) -> tuple[dict[str, Any], str]:
     """
     _check_name("id", contact.ref.id)
     _check_name("revision", contact.revision)
-    columns: dict[str, Any] = {name: getattr(contact, name) for name in _PLAIN}
-    for name in _TIMES:
+    columns: dict[str, Any] = {name: getattr(contact, name) for name in PLAIN}
+    for name in TIMES:
         columns[name] = _micros(name, getattr(contact, name))
-    for name in _ADDRESS:
+    for name in ADDRESS:
         columns[name] = getattr(contact.address, name)
     for name in ("email", "phone", "mobile"):
         columns[name] = contact.value(name)
@@ -155,77 +140,6 @@ def row_of(
         "erased_at": _micros("erased_at", contact.erased_at),
         "survivor": None,
     }
-
-
-_PARTS = ("emails", "phones", "consents", "extra")
-_CHOICES = ("stage", "kind", "source_type", "has_notes")
-_MOMENTS_READ = (*_TIMES, "erased_at")
-_READ = ("connection", "id", "revision", *_PLAIN, *_MOMENTS_READ, *_ADDRESS, *_PARTS, *_CHOICES)
-_AS_STORED: Mapping[str, TypeEngine[Any]] = {
-    **dict.fromkeys(_MOMENTS_READ, BigInteger()),
-    **dict.fromkeys(_PARTS, Text()),
-}
-READ = tuple(
-    type_coerce(contacts.c[name], _AS_STORED[name]) if name in _AS_STORED else contacts.c[name]
-    for name in _READ
-)
-"""The columns that `contact_of` takes, as they are stored: microseconds and JSON text."""
-
-_AFTER_PLAIN = 3 + len(_PLAIN)
-_AFTER_TIMES = _AFTER_PLAIN + len(_MOMENTS_READ)
-_AFTER_ADDRESS = _AFTER_TIMES + len(_ADDRESS)
-_STAGES = {one.value: one for one in Stage}
-_KINDS = {one.value: one for one in Kind}
-_SOURCES = {None: SourceType.UNKNOWN, "": SourceType.UNKNOWN} | {
-    one.value: one for one in SourceType
-}
-_STATUSES = {one.value: one for one in AddressStatus}
-_PHONES = {one.value: one for one in PhoneKind}
-
-
-def contact_of(row: Sequence[Any], *, slim: bool = False) -> Contact:
-    """Return the contact that the columns READ of a row hold.
-
-    Args:
-        row: The columns.
-        slim: Leave out what is seldom asked for and long to read: moments, consents, custom fields.
-    """
-    emails, phones, consents, extra, stage, kind, source_type, has_notes = row[_AFTER_ADDRESS:]
-    return Contact(
-        ref=RecordRef(row[0], row[1]),
-        revision=Revision(row[2]),
-        **dict(zip(_PLAIN, row[3:_AFTER_PLAIN], strict=True)),
-        **({} if slim else _moments(row)),
-        address=PostalAddress(*row[_AFTER_TIMES:_AFTER_ADDRESS]),
-        emails=tuple([Email(a, _STATUSES[s]) for a, s in _load(emails)]),
-        phones=tuple([Phone(a, _PHONES[k], _STATUSES[s]) for a, k, s in _load(phones)]),
-        stage=_STAGES[stage],
-        kind=_KINDS[kind],
-        source_type=_SOURCES[source_type],
-        has_notes=bool(has_notes),
-        consents=() if slim else tuple(map(_consent_from_json, _load(consents))),
-        extra={} if slim or extra == "{}" else json.loads(extra),
-    )
-
-
-def is_slim(name: str) -> bool:
-    """Whether a slim contact tells the field `name`."""
-    return name in _SLIM
-
-
-_SLIM = frozenset({*_PLAIN, *_ADDRESS, "email", "phone", "mobile", "stage", "kind"}) - {"notes"}
-
-
-def _moments(row: Sequence[Any]) -> dict[str, Any]:
-    return {
-        name: from_micros(moment)
-        for name, moment in zip(_MOMENTS_READ, row[_AFTER_PLAIN:_AFTER_TIMES], strict=True)
-        if moment is not None
-    }
-
-
-def _load(text: str) -> Any:
-    return () if text == "[]" else json.loads(text)
 
 
 def _consent_columns(contact: Contact) -> dict[str, Any]:
@@ -315,20 +229,6 @@ def _consent_to_json(consent: Consent) -> dict[str, Any]:
         "withdrawn_at": consent.withdrawn_at and consent.withdrawn_at.astimezone(UTC).isoformat(),
     }
     return {name: value for name, value in content.items() if value}
-
-
-_CHANNELS = {one.value: one for one in Channel}
-_CONSENTS = {one.label: one for one in ConsentStatus}
-
-
-def _consent_from_json(content: Mapping[str, Any]) -> Consent:
-    values = dict(content)
-    for name in ("given_at", "withdrawn_at"):
-        if name in values:
-            values[name] = datetime.fromisoformat(values[name])
-    values["channel"] = _CHANNELS[values["channel"]]
-    values["status"] = _CONSENTS[values["status"]]
-    return Consent(**values)
 
 
 def _dump(value: Any) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import (
 
 from crm_steward.store.columns import Json, UtcTime
 from crm_steward.store.metadata import metadata
+from crm_steward.store.reported import rule_edits, task_states, usages
 from crm_steward.store.written import (
     approvals,
     consent_evidence,
@@ -47,11 +48,15 @@ __all__ = [
     "plans",
     "quarantine",
     "regrouped",
+    "reminders",
+    "rule_edits",
     "rulebooks",
     "runs",
     "snoozes",
+    "task_states",
     "tokens",
     "tombstones",
+    "usages",
 ]
 
 
@@ -370,6 +375,18 @@ leases = Table(
     Column("expires_at", UtcTime, nullable=False),
 )
 """Who may write to the CRMs. The epoch grows at each taking; a write names its epoch."""
+
+reminders = Table(
+    "reminders",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("duty", Text, nullable=False),  # access-review, restore-test
+    Column("result", Text, nullable=False),  # done, or why it is still to be done
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),  # a person's own words: shown, never logged
+    Column("at", UtcTime, nullable=False),
+)
+"""What comes round again: each time that it was done, or tried."""
 
 tokens = Table(
     "tokens",

@@ -53,7 +53,7 @@ journal = Table(
     Column("run", Text, nullable=False),
     Column("plan", Text, nullable=False),
     Column("key", Text, nullable=False),  # the change's idempotency key
-    Column("state", Text, nullable=False),  # intent, verified, rejected, conflict, unknown, absent
+    Column("state", Text, nullable=False),  # one of `lines.State`
     Column("kind", Text, nullable=False),  # update, task, ...
     Column("connection", Text, nullable=False),
     Column("id", Text, nullable=False),
@@ -78,6 +78,7 @@ journal = Table(
     Index(None, "connection", "id"),
     Index(None, "run"),
     Index(None, "at"),
+    Index(None, "kind", "connection"),
 )
 """Append-only. Each change is an `intent` line written before the call, then what became of it.
 

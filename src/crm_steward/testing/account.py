@@ -40,6 +40,7 @@ class Verb(StrEnum):
     UPDATE = "update"
     TASK = "task"
     CLOSE = "close"
+    TASK_STATES = "task states"
     SUPPRESS = "suppress"
     LIFT = "lift"
     MERGE = "merge"
@@ -297,6 +298,11 @@ def a_task(
 ) -> CreateTask:
     """Return a task on the first contact, or on another one."""
     ref = refs_of(connector, sorted(account.ids())[nth : nth + 1])[0]
+    return task_on(ref, marker)
+
+
+def task_on(ref: RecordRef, marker: str) -> CreateTask:
+    """Return a task on a contact."""
     return CreateTask(
         ref=ref,
         title="Please look at this contact",

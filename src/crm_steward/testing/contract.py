@@ -41,6 +41,7 @@ from crm_steward.testing.closing import ClosingContract
 from crm_steward.testing.crashing import CrashContract
 from crm_steward.testing.damage import DamageContract
 from crm_steward.testing.emulated import EmulatedAccount
+from crm_steward.testing.following import FollowingContract
 from crm_steward.testing.lifting import LiftingContract
 from crm_steward.testing.reading import ReadingContract
 from crm_steward.testing.recreating import RecreatingContract
@@ -55,6 +56,7 @@ __all__ = [
     "CrashContract",
     "DamageContract",
     "EmulatedAccount",
+    "FollowingContract",
     "LiftingContract",
     "ReadingContract",
     "RecreatingContract",
@@ -76,6 +78,7 @@ class ConnectorContract(
     AccessContract,
     WritingContract,
     ClosingContract,
+    FollowingContract,
     RemovingContract,
     LiftingContract,
     UndeletingContract,

@@ -247,8 +247,7 @@ class Lives:
 
     def stands(self) -> int:
         """Return how often the change stands in the CRM."""
-        with closing(self.account.open()) as connector:
-            return self.kind.stands(self.account, connector, self.change)
+        return self.kind.stands(self.account, self.supply.connector, self.change)
 
     def arrived(self) -> int:
         """Return how many calls that make the change have arrived."""
@@ -310,14 +309,17 @@ class CrashContract(Contract):
     def test_dying_between_any_two_events_loses_and_doubles_nothing(self, lives: Lives) -> None:
         """Every moment, with every outcome of the call: in the end the change was made once."""
         once, events = _smooth(lives)
+        unmade: list[int] = []
         for trouble in OUTCOMES:
             lost = once if trouble is Trouble.LOST_BEFORE else 0
             # Before it is made, nothing has become of the call yet.
-            first = 0 if trouble is None else _sent_at(lives, events) + 1
+            first = 0 if trouble is None else _sent_at(events, unmade) + 1
             for at in count(first):
                 story = f"{trouble}; died before event {at}"
                 lives.begin()
                 died = lives.live(dies_at=at, trouble=trouble)
+                if trouble is None and died and not lives.arrived():
+                    unmade.append(at)
                 lives.end(story)
                 assert lives.arrived() <= once + lost, story
                 if not died:
@@ -365,14 +367,13 @@ def _smooth(lives: Lives) -> tuple[int, list[int]]:
     return lives.arrived(), events
 
 
-def _sent_at(lives: Lives, events: list[int]) -> int:
-    """Return the event that is the call which makes the change: the last before which dying leaves
-    it unmade."""  # noqa: D205, D209 -- one sentence
-    for at in events[::-1]:
-        lives.begin()
-        lives.live(dies_at=at)
-        arrived = lives.arrived()
-        lives.end(f"died before event {at}")
-        if not arrived:
-            return at
-    raise AssertionError("the change was made before any call")
+def _sent_at(events: list[int], unmade: list[int]) -> int:
+    """Return the event that is the call which makes the change.
+
+    Args:
+        events: Which events are calls.
+        unmade: The events before which dying leaves it unmade; the call is the last of them.
+    """
+    before = set(events).intersection(unmade)
+    assert before, "the change was made before any call"
+    return max(before)

@@ -35,6 +35,7 @@ from crm_steward.sdk import (
     Revision,
     Status,
     SuppressChannel,
+    TaskState,
     UndeleteRecords,
     UpdateFields,
     Value,
@@ -178,6 +179,13 @@ class FakeCrm:
         self._call("settle")
         for change in changes:
             yield self._seen(change)
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks."""
+        self._call("tasks")
+        done = {task.id: task.done for task in self.tasks}
+        told = {False: TaskState.OPEN, True: TaskState.DONE, None: TaskState.DELETED}
+        return {one: told[done.get(one)] for one in ids}
 
     def close(self) -> None:
         """Nothing is open."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from crm_steward.sdk import (
     ArchiveRecord,
@@ -18,7 +18,7 @@ from crm_steward.sdk import (
     SuppressChannel,
     UpdateFields,
 )
-from crm_steward.testing.account import SandboxAccount, Verb, a_task
+from crm_steward.testing.account import SandboxAccount, Verb, task_on
 
 
 @dataclass(slots=True)
@@ -89,9 +89,7 @@ def _updated(_account: SandboxAccount, connector: Connector, change: Change) -> 
 
 
 def _task(supply: Supply) -> CreateTask:
-    contact = supply.next()
-    task = a_task(supply.connector, supply.account, marker=f"{supply.number:016x}")
-    return replace(task, ref=contact.ref)
+    return task_on(supply.next().ref, f"{supply.number:016x}")
 
 
 def _tasks(account: SandboxAccount, _connector: Connector, change: Change) -> int:

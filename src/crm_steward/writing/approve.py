@@ -201,7 +201,7 @@ def _over(standing: Standing, plan: str, aside: Aside) -> bool:
             return aside.holds(standing)
         case State.REJECTED:
             return standing.intent.plan == plan or aside.forbids(standing) is not None
-        case State.CONFLICT:
+        case State.CONFLICT | State.ALREADY:
             return standing.intent.plan == plan
 
 

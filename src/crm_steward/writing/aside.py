@@ -42,13 +42,14 @@ class Aside:
 
     def holds(self, standing: Standing) -> bool:
         """Whether a change waits for a person."""
-        return standing.intent.key in self.keys and standing.state is not State.CONFLICT
+        untouched = standing.state in (State.CONFLICT, State.ALREADY)
+        return standing.intent.key in self.keys and not untouched
 
     def forbids(self, standing: Standing) -> tuple[Why, str] | None:
         """Return why a change that failed is not tried now, or None."""
         if self.holds(standing):
             return Why.SET_ASIDE, str(standing.attempts)
         waits = standing.state is State.REJECTED and 0 < standing.attempts <= len(WAITS)
-        if waits and self.now < standing.at + WAITS[standing.attempts - 1]:
+        if waits and self.now < standing.since(self.now) + WAITS[standing.attempts - 1]:
             return Why.RETRY, f"{standing.attempts}/{MAX_ATTEMPTS}"
         return None

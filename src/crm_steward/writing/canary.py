@@ -46,14 +46,14 @@ class Flock:
     until: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, database: Database, limits: Limits) -> Flock:
-        """Read it."""
+    def of(cls, database: Database, limits: Limits, now: datetime) -> Flock:
+        """Read it, as it stands now."""
         store = Canaries(database)
         canaries = store.all()
         before: dict[str, frozenset[RecordRef]] = {}
         until: dict[str, str] = {}
         for rule, canary in canaries.items():
-            touched = [one for one in store.wrote(canary) if one.took_effect]
+            touched = [one for one in store.wrote(canary, now) if one.took_effect]
             before[rule] = frozenset(one.ref for one in touched)
             if touched:
                 last = max(one.at for one in touched) + limits.canary_pause
@@ -142,7 +142,7 @@ def read_back(
     """
     store, wait = Canaries(database), max(limits.canary_pause, settle_after)
     for canary in store.all().values():
-        wrote = store.wrote(canary)
+        wrote = store.wrote(canary, now)
         seen = dict(canary.seen) | {one.key: Status.ABSENT.value for one in wrote if one.undone}
         due = [
             one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, islice
@@ -23,6 +23,9 @@ from crm_steward.writing.propose import Proposer
 from crm_steward.writing.routing import Nobody, People
 from crm_steward.writing.wanted import Candidate
 from crm_steward.writing.withheld import Why, Withheld
+
+Told = Callable[[int], None]
+"""Told how many findings, or changes, were gone through since the last time."""
 
 
 def proposer_of(
@@ -60,6 +63,7 @@ def candidates(
     proposer: Proposer,
     *,
     snoozed: bool = False,
+    told: Told = lambda _count: None,
 ) -> tuple[list[Candidate], list[Withheld]]:
     """Return what rules ask for, in their turns, and what they cannot ask for, with the reason.
 
@@ -74,6 +78,7 @@ def candidates(
         settled: Rule id → the tasks of its that are to be closed.
         proposer: Turns findings into changes.
         snoozed: Whether findings that are left alone until a date count, too.
+        told: Called after each page of findings.
 
     Raises:
         StoreError: The database cannot be read.
@@ -81,7 +86,7 @@ def candidates(
     only = sa.true() if snoozed else ~asleep(proposer.now)
     found: dict[str, list[Candidate]] = {rule.id: [] for rule in rules}
     withheld: dict[str, list[Withheld]] = {rule.id: [] for rule in rules}
-    for proposal in _proposals(database, rules, proposer, only):
+    for proposal in _proposals(database, rules, proposer, only, told):
         if isinstance(proposal, Withheld):
             withheld[proposal.rule].append(proposal)
         else:
@@ -110,7 +115,11 @@ def _in_turns(queues: Iterable[Iterable[Candidate]]) -> Iterator[Candidate]:
 
 
 def _proposals(
-    database: Database, rules: Sequence[Rule], proposer: Proposer, only: sa.ColumnElement[bool]
+    database: Database,
+    rules: Sequence[Rule],
+    proposer: Proposer,
+    only: sa.ColumnElement[bool],
+    told: Told,
 ) -> Iterator[Candidate | Withheld]:
     """Yield what each rule makes of each of its findings.
 
@@ -129,6 +138,7 @@ def _proposals(
             # What stands was there too when its rule last looked at what had changed.
             seen = found._replace(seen=at) if at > found.seen else found
             yield from knowing.propose(seen, one.rule)
+        told(len(page))
 
 
 def _knowing(
@@ -141,16 +151,26 @@ def _knowing(
     whole: dict[RecordRef, None] = {}
     named: dict[RecordRef, None] = {}
     for found in page:
-        looked = proposer.looks_at(found, asked[found.rule].rule)
-        (whole if looked else named).update(dict.fromkeys(found.refs))
+        looked = whole if proposer.looks_at(found, asked[found.rule].rule) else named
+        for ref in found.refs:
+            looked[ref] = None
     contacts = held(database, whole, named)
     return replace(proposer, contacts=contacts, changed=contacts.changed)
 
 
 def worded(
-    database: Database, proposer: Proposer, wanted: Sequence[Candidate]
+    database: Database,
+    proposer: Proposer,
+    wanted: Sequence[Candidate],
+    told: Told = lambda _count: None,
 ) -> list[PlannedChange | None]:
     """Return candidates as changes of a plan, in their order: only now tasks get their words.
+
+    Args:
+        database: The store.
+        proposer: As `proposer_of` returned it.
+        wanted: The candidates.
+        told: Called after some of them.
 
     Returns:
         One for each; None where the record of a task went away since the candidate was made.
@@ -165,16 +185,17 @@ def worded(
             tasks.append(place)
         else:
             planned[place] = proposer.worded(one)
+    told(len(wanted) - len(tasks))
     # Each contact is read once, as far as its tasks come together.
     tasks.sort(key=lambda place: (wanted[place].ref.connection, wanted[place].ref.id))
     for places in chunked(tasks):
         refs = (ref for at in places for ref in (wanted[at].ref, *wanted[at].others))
-        slim = not any(wanted[at].terms.tells_much for at in places)
-        contacts = held(database, dict.fromkeys(refs), slim=slim)
+        contacts = held(database, dict.fromkeys(refs))
         knowing = replace(proposer, contacts=contacts)
         for place in places:
             if wanted[place].ref in contacts:
                 planned[place] = knowing.worded(wanted[place])
+        told(len(places))
     return planned
 
 
@@ -194,7 +215,7 @@ class _Asked:
     looks: Mapping[str, Looked]
     known: dict[tuple[str, ...], tuple[bool, int]] = field(default_factory=dict)
 
-    def looked_at(self, refs: Iterable[RecordRef]) -> tuple[bool, int]:
+    def looked_at(self, refs: Sequence[RecordRef]) -> tuple[bool, int]:
         """Return what is so of all findings about records of the same connections.
 
         Returns:
@@ -202,7 +223,10 @@ class _Asked:
             more; and when the rule last looked there at what had changed, in microseconds (0: it
             did not).
         """
-        connections = tuple([ref.connection for ref in refs])
+        # Most findings are about one record; to make a list of it takes longer.
+        connections = (
+            (refs[0].connection,) if len(refs) == 1 else tuple([ref.connection for ref in refs])
+        )
         known = self.known.get(connections)
         if known is None:
             looks = [self.looks.get(name) for name in connections]

@@ -47,34 +47,55 @@ def difference(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
     Returns:
         One line that names fields, never values.
     """
+    lost = _lost(change, fresh)
+    if lost or held_already(change, fresh):
+        return lost
+    match change:
+        case UpdateFields():
+            return _changed(_held(fresh[change.ref], change.values), change.expected)
+        case LiftSuppression():
+            silent = suppressed(fresh[change.ref], change.channel, change.address)
+            return "" if silent else "changed meanwhile: the channel is no longer suppressed"
+        case ArchiveRecord():
+            return _changed(_held(fresh[change.ref], change.expected), change.expected)
+        case MergeRecords():
+            return _merge(change, fresh)
+        case _:
+            return ""
+
+
+def held_already(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
+    """Return what tells that the records hold what `change` wants; empty when it is to be written.
+
+    Whoever made it so, it was not this change: undoing it must not take theirs back.
+
+    Args:
+        change: What is to be written.
+        fresh: Its records, just read; those that are gone are missing.
+
+    Returns:
+        One line without values.
+    """
+    if _lost(change, fresh):
+        return ""
+    if isinstance(change, UpdateFields):
+        now = _held(fresh[change.ref], change.values)
+        held = all(same(now[name], value) for name, value in change.values.items())
+        return "the record already holds it" if held else ""
+    # Without what stood before nothing can lift it again: it does no harm to write it twice.
+    if isinstance(change, SuppressChannel) and change.before:
+        silent = suppressed(fresh[change.ref], change.channel, change.address)
+        return "the channel is suppressed already" if silent else ""
+    return ""
+
+
+def _lost(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:
     for ref in members(change):
         if ref not in fresh:
             return "the record is gone"
         if fresh[ref].ref != ref:
             return "the record was merged into another"
-    if isinstance(change, UpdateFields):
-        return _update(change, fresh[change.ref])
-    if isinstance(change, SuppressChannel | LiftSuppression):
-        return _silence(change, fresh[change.ref])
-    if isinstance(change, ArchiveRecord):
-        return _changed(_held(fresh[change.ref], change.expected), change.expected)
-    return _merge(change, fresh) if isinstance(change, MergeRecords) else ""
-
-
-def _silence(change: SuppressChannel | LiftSuppression, contact: Contact) -> str:
-    """Return why a suppression is none of ours to make, or no longer there to be lifted."""
-    silent = suppressed(contact, change.channel, change.address)
-    if isinstance(change, LiftSuppression):
-        return "" if silent else "changed meanwhile: the channel is no longer suppressed"
-    # What is silent already was silenced by somebody else: undoing ours must not lift theirs.
-    return "the channel is suppressed already" if silent and change.before else ""
-
-
-def _update(change: UpdateFields, contact: Contact) -> str:
-    now = _held(contact, change.values)
-    if all(same(now[name], value) for name, value in change.values.items()):
-        return "the record already holds it"
-    return _changed(now, change.expected)
+    return ""
 
 
 def _merge(change: MergeRecords, fresh: Mapping[RecordRef, Contact]) -> str:
@@ -105,7 +126,7 @@ def _changed(now: Mapping[str, Value], expected: Mapping[str, Value]) -> str:
 
 def same(one: Value, other: Value) -> bool:
     """Return whether two values are one to a person: Unicode forms and kinds of emptiness aside."""
-    return canonical(one) == canonical(other)
+    return one == other or canonical(one) == canonical(other)
 
 
 def canonical(value: Value) -> Value:

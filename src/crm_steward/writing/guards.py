@@ -44,6 +44,7 @@ class Guards:
 
     def forbids(self, candidate: Candidate) -> tuple[Why, str] | None:
         """Return why a rule is not let act at all, or not in that connection; or None."""
-        if candidate.rule in self.jumps:
-            return Why.JUMP, self.jumps[candidate.rule]
+        rule = candidate.terms.name
+        if rule in self.jumps:
+            return Why.JUMP, self.jumps[rule]
         return untimely(candidate, self.aged, self.clocks)

@@ -19,6 +19,7 @@ from crm_steward.store.halts import Halts
 from crm_steward.store.journal import Journal, State
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import ConnectionState
+from crm_steward.store.setback import Noticed, after
 from crm_steward.store.tables import journal as lines
 from crm_steward.writing.withheld import Why
 
@@ -159,9 +160,10 @@ def _ended(
     journal: Journal, connection: str, bounds: Halting, halts: Halts, clock: Clock
 ) -> Sequence[bool]:
     """Return how the changes of the window ended, since writing was last resumed."""
+    now = clock()
     since = max(
         [
-            clock() - bounds.window,
+            now - bounds.window,
             *(
                 halt.ended_at
                 for halt in halts.all()
@@ -171,12 +173,13 @@ def _ended(
     )
     query = (
         sa.select(lines.c.key, lines.c.state, lines.c.undoes)
-        .where(lines.c.connection == connection, lines.c.at > since)
+        .where(lines.c.connection == connection)
         .order_by(lines.c.seq)
     )
     ends: dict[str, bool | None] = {}
     with journal.database.read() as reading:
-        for key, state, undoes in reading.execute(query):
+        recent = after(since, now, Noticed.within(reading))
+        for key, state, undoes in reading.execute(query.where(recent)):
             if state == State.INTENT:
                 ends.pop(key, None)  # at its new place in the order
             ends[key] = _failed(State(state), undo=undoes is not None)

@@ -70,10 +70,17 @@ def rest_of(candidate: Candidate, taken: Mapping[Place, str]) -> Candidate:
 
 
 def contested(
-    candidate: Candidate, wishes: Wishes, taken: Mapping[Place, str]
+    candidate: Candidate, places: Iterable[Place], wishes: Wishes, taken: Mapping[Place, str]
 ) -> tuple[Why, str] | None:
-    """Return the rule that wants something else of the same place, or that asked for the same."""
-    for place in places_of(candidate):
+    """Return the rule that wants something else of the same place, or that asked for the same.
+
+    Args:
+        candidate: What is left of it.
+        places: What it claims for itself.
+        wishes: What several rules want differently.
+        taken: Place → the rule in the plan that claims it.
+    """
+    for place in places:
         if place in wishes:
             rule = candidate.rule
             others = sorted({one for one in wishes[place].values() if one != rule})
@@ -88,11 +95,14 @@ _WHOLE = "*"
 
 
 def places_of(candidate: Candidate) -> list[Place]:
-    """Return what a candidate claims for itself: fields, an address, a record, one task."""
+    """Return what a candidate claims for itself: fields, an address, a record, one task.
+
+    A task without its words claims nothing: its finding and its number are its alone.
+    """
     change = candidate.made
     match change:
         case None:
-            return [(candidate.ref, f"{candidate.finding} {candidate.number}")]
+            return []
         case UpdateFields():
             return [(change.ref, name) for name in change.values]
         case MergeRecords() | ArchiveRecord():

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from crm_steward.model import (
     Ability,
@@ -29,6 +31,7 @@ from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.plans import Plans, PlanStatus, StoredPlan
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snoozes, asleep
+from crm_steward.store.tables import findings
 from crm_steward.writing.candidates import candidates, proposer_of, worded
 from crm_steward.writing.closing import closings
 from crm_steward.writing.guards import Guards
@@ -60,6 +63,45 @@ class PlanResult:
     nobody: tuple[Nobody, ...] = ()
 
 
+Progress = Callable[[int, int], None]
+"""Told how many findings and changes were gone through, and of how many as far as is known."""
+
+
+@dataclass(slots=True)
+class _Way:
+    """How far a plan has come: first through the findings, then through what is planned.
+
+    Args:
+        progress: Told each time.
+        total: Findings, and changes once they are known.
+        done: How many of them were gone through.
+    """
+
+    progress: Progress | None
+    total: int = 0
+    done: int = 0
+
+    @classmethod
+    def of(
+        cls, database: Database, rules: Sequence[Rule], now: datetime, progress: Progress | None
+    ) -> _Way:
+        """Return the way through the findings of some rules; they are counted if anybody asks."""
+        if progress is None:
+            return cls(None)
+        asked = findings.c.rule.in_([rule.id for rule in rules])
+        return cls(progress, Findings(database).count(only=sa.and_(asked, ~asleep(now))))
+
+    def go(self, count: int) -> None:
+        """Tell that `count` more were gone through."""
+        self.done += count
+        if self.progress is not None:
+            self.progress(self.done, max(self.done, self.total))
+
+    def more(self, count: int) -> None:
+        """Lengthen the way by `count` changes; all findings are behind."""
+        self.total = self.done + count
+
+
 @contextmanager
 def _nothing_collected() -> Iterator[None]:
     """Let the garbage collector rest: what is gathered stays, and it would look at all of it again.
@@ -89,6 +131,7 @@ def make_plan(
     connections: Collection[str] = (),
     save: bool = True,
     stop_file: Path | None = None,
+    progress: Progress | None = None,
 ) -> PlanResult:
     """Plan what the rules in mode `propose` and `apply` ask for, and store the plan.
 
@@ -107,6 +150,7 @@ def make_plan(
         connections: Only records of these connections; none means all.
         save: Whether to store the plan, which supersedes the one before it.
         stop_file: While it exists, everything is left out.
+        progress: Called now and then; what it raises ends it, and nothing is stored.
 
     Raises:
         StoreError: The database cannot be read or written.
@@ -121,7 +165,8 @@ def make_plan(
         database, abilities, language=language, now=now.astimezone(zone), nobody=nobody
     )
     settled = closings(database, book, abilities, language)
-    found, unable = candidates(database, active, settled, proposer)
+    way = _Way.of(database, active, now, progress)
+    found, unable = candidates(database, active, settled, proposer, told=way.go)
     unable += _snoozed(database, active, zone, now)
     # Rules are held against each other even when only one is asked for.
     wishes = wishes_of(found)
@@ -139,7 +184,8 @@ def make_plan(
     withheld = LeftOut(one for one in unable if asked(one.rule, one.ref))
     sieve = _Sieve(states, budget, wishes, digests, halts, language, withheld, guards)
     left = sieve.sift(found, History.of(database, found, now))
-    changes = tuple(_said(left, worded(database, proposer, left), withheld))
+    way.more(len(left))
+    changes = tuple(_said(left, worded(database, proposer, left, way.go), withheld))
     del left, sieve, wishes  # the plan as text needs the room
     plan = Plan(
         changes=changes,
@@ -218,7 +264,7 @@ class _Sieve:
     language: str
     withheld: LeftOut
     guards: Guards
-    _closings: dict[tuple[str, str], tuple[Why, str] | None] = field(default_factory=dict)
+    _closings: dict[str, dict[str, tuple[Why, str] | None]] = field(default_factory=dict)
 
     def sift(self, candidates: list[Candidate], history: History) -> list[Candidate]:
         """Return what is left, and empty `candidates`: most of them are needed no more."""
@@ -228,25 +274,28 @@ class _Sieve:
         while candidates:
             candidate = candidates.pop()
             rest = rest_of(candidate, taken)
+            places, rule = places_of(rest), rest.terms.name
             refused = (
-                self._closed(rest)
+                self._closed(rest.ref.connection, rule)
                 or self.guards.forbids(rest)
                 or history.forbids(candidate, rest)
                 or self.guards.swings.forbids(rest)
-                or contested(rest, self.wishes, taken)
-                or self.budget.admit(rest, self.digests.get(rest.rule, ""))
+                or (places and contested(rest, places, self.wishes, taken))
+                or self.budget.admit(rest, self.digests.get(rule, ""))
             )
             if refused:
-                self.withheld.add(rest.rule, rest.finding, rest.ref, *refused)
+                self.withheld.add(rule, rest.finding, rest.ref, *refused)
             else:
-                taken.update(dict.fromkeys(places_of(rest), rest.rule))
+                taken.update(dict.fromkeys(places, rule))
                 left.append(rest)
         return left
 
-    def _closed(self, candidate: Candidate) -> tuple[Why, str] | None:
-        connection, rule = candidate.ref.connection, candidate.rule
-        if (connection, rule) not in self._closings:
+    def _closed(self, connection: str, rule: str) -> tuple[Why, str] | None:
+        known = self._closings.get(connection)
+        if known is None:
+            known = self._closings[connection] = {}
+        if rule not in known:
             halt = stopping(self.halts, connection, rule)
             why = None if halt is None else (Why.HALTED, halt.why(self.language))
-            self._closings[connection, rule] = why or closed(self.states.get(connection))
-        return self._closings[connection, rule]
+            known[rule] = why or closed(self.states.get(connection))
+        return known[rule]

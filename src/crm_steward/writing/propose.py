@@ -64,9 +64,9 @@ class Proposer:
 
         In a connection where the rule only reports, or that it does not look at, it asks for nothing.
         """
-        terms = self.terms_of(rule)
+        terms, contacts = self.terms_of(rule), self.contacts
         refs = [ref for ref in found.refs if terms.asks_in(ref.connection)]
-        here = [ref for ref in refs if ref in self.contacts]
+        here = [ref for ref in refs if ref in contacts]
         if refs and not here:
             yield _told(found, terms, Refused(Why.GONE, refs[0]))
         if not here:
@@ -127,13 +127,12 @@ class Proposer:
 
     def _part(
         self, found: Standing, terms: Terms, action: Action, part: _Part
-    ) -> Iterator[Candidate | Withheld]:
-        """Yield what an action makes of the records it works on together."""
+    ) -> list[Candidate | Withheld]:
+        """Return what an action makes of the records it works on together."""
         if self._stale(found, action, part):
-            yield _told(found, terms, Refused(Why.STALE, part[0]))
-            return
-        for one in _MAKERS[type(action)](self, found, terms, action, part):
-            yield _told(found, terms, one)
+            return [_told(found, terms, Refused(Why.STALE, part[0]))]
+        made = _MAKERS[type(action)](self, found, terms, action, part)
+        return [_told(found, terms, one) for one in made]
 
     def _updated(self, found: Standing, _: Terms, action: Any, part: _Part) -> _Made:
         contact = self.contacts[part[0]]
@@ -169,8 +168,11 @@ class Proposer:
         a value that the rule gives without regard to what is there: what a person wrote since would
         be taken for what the rule found.
         """
-        seen = found.seen
-        if not [ref for ref in part if self.changed.get(ref, seen) > seen]:
+        seen, changed = found.seen, self.changed
+        for ref in part:
+            if changed.get(ref, seen) > seen:
+                break
+        else:
             return False
         match action:
             case UpdateAction():
@@ -228,8 +230,8 @@ def _unable(found: Standing, terms: Terms, refused: Refused) -> Iterator[Withhel
 def _told(found: Standing, terms: Terms, one: Proposed | Refused) -> Candidate | Withheld:
     if isinstance(one, Refused):
         return Withheld(terms.name, found.fingerprint, one.ref, one.why, one.detail)
-    change = one.change
-    return Candidate(terms, found.fingerprint, change.ref, change, one.detail, (), found.since)
+    change, detail = one
+    return Candidate(terms, found.fingerprint, change.ref, change, detail, (), found.since)
 
 
 def _parts(action: Action, here: Sequence[RecordRef]) -> list[_Part]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from crm_steward.model import Change, RecordRef
 from crm_steward.writing.withheld import Why
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(NamedTuple):
     """A change that an action asks for.
 
     Args:
@@ -21,8 +20,7 @@ class Proposed:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Why an action makes nothing of a finding.
 
     Args:

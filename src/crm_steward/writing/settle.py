@@ -100,7 +100,7 @@ class Settler:
     def _ask(self, target: Target, standings: Sequence[Standing], waits: list[float]) -> None:
         """Settle what is due; note in how many seconds the rest will be."""
         now = self.clock()
-        due = {s.intent.seq: s.at + target.settle_after for s in standings}
+        due = {s.intent.seq: s.since(now) + target.settle_after for s in standings}
         waits.extend((moment - now).total_seconds() for moment in due.values() if moment > now)
         ripe = [s.intent for s in standings if due[s.intent.seq] <= now]
         for batch in _chunks(ripe, target.batch):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from crm_steward.model import NOTHING_SAID, Channel, Contact, SuppressChannel
+from crm_steward.model import NOTHING_SAID, Channel, Consent, Contact, SuppressChannel
 from crm_steward.rules import SuppressAction
-from crm_steward.writing.addresses import address_key, addresses_by, statements, suppressed
+from crm_steward.writing.addresses import address_key, addresses_by, silent, statements
 from crm_steward.writing.proposed import Proposed, Refused
 from crm_steward.writing.withheld import Why
 
@@ -27,27 +27,34 @@ def silenced(
         contact: The record.
         reason: Why, for the CRM; no personal data.
     """
-    channel = Channel(action.channel)
-    places = evidence.get("addresses") if evidence.get("channel") == channel.value else None
+    channel = _CHANNELS[action.channel]
+    places = evidence.get("addresses") if evidence.get("channel") == channel else None
     addresses = _used(contact, channel) if places is None else _refused(contact, channel, places)
     if not addresses:
         yield Refused(Why.NO_ADDRESS, contact.ref, channel.value)
     for address in addresses:
-        if not suppressed(contact, channel, address):
+        said = list(statements(contact, channel, address))
+        if not silent(said):
             change = SuppressChannel(
                 ref=contact.ref,
                 channel=channel,
                 address=address,
                 reason=reason,
-                before=said_of(contact, channel, address),
+                before=_strictest(said),
             )
             yield Proposed(change)
 
 
+_CHANNELS: Mapping[str, Channel] = {one.value: one for one in Channel}
+
+
 def said_of(contact: Contact, channel: Channel, address: str) -> str:
     """Return the label of the strictest status known of an address, or NOTHING_SAID."""
-    known = [one.status for one in statements(contact, channel, address)]
-    return max(known).label if known else NOTHING_SAID
+    return _strictest(list(statements(contact, channel, address)))
+
+
+def _strictest(said: Sequence[Consent]) -> str:
+    return max(one.status for one in said).label if said else NOTHING_SAID
 
 
 def _used(contact: Contact, channel: Channel) -> list[str]:

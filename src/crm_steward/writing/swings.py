@@ -22,6 +22,7 @@ from crm_steward.model import (
 )
 from crm_steward.store.database import Database
 from crm_steward.store.lines import FRUITLESS, State
+from crm_steward.store.setback import Noticed, after
 from crm_steward.store.tables import journal
 from crm_steward.writing.compare import same
 from crm_steward.writing.wanted import Candidate
@@ -77,7 +78,6 @@ class Swings:
                 journal.c.change,
             )
             .where(
-                journal.c.at > now - WITHIN,
                 journal.c.kind.in_(_KINDS),
                 journal.c.undoes.is_(None),
             )
@@ -86,7 +86,8 @@ class Swings:
         begun: dict[str, list[tuple[Place, Written]]] = {}
         written: dict[Place, list[Written]] = {}
         with database.read() as reading:
-            for key, state, rule, finding, change in reading.execute(query):
+            recent = after(now - WITHIN, now, Noticed.within(reading))
+            for key, state, rule, finding, change in reading.execute(query.where(recent)):
                 if state == State.INTENT:
                     begun[key] = _writes(change, rule, finding)
                 elif State(state) in FRUITLESS:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from crm_steward.connect.calls import Calls
 from crm_steward.connect.identity import account_of, refuse_other
 from crm_steward.connect.protocol import Connector
 from crm_steward.model import BusyError, StewardError, StoreError
@@ -53,6 +54,8 @@ class Targets:
         self.halt = halt
         self._opened: dict[str, Target] = {}
         self.failures: dict[str, StewardError] = {}
+        self.calls: dict[str, Calls] = {}
+        """What paces the connections that were opened for this run alone."""
 
     def attempt(
         self, database: Database, connection: str, action: Callable[[Target], None]

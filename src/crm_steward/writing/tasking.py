@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
+from json.encoder import encode_basestring_ascii
 
 from crm_steward.model import Contact, CreateTask, RecordRef
 from crm_steward.rules import TaskAction
@@ -40,7 +40,8 @@ def task_for(
         owner: Whom it is for.
         marker: What names it in the CRM.
     """
-    title = _BREAKS.sub(" ", action.title.fill(contact, language))
+    title = action.title.fill(contact, language)
+    title = _BREAKS.sub(" ", title) if "\n" in title else title
     body = action.body.fill(contact, language) if action.body else ""
     return CreateTask(
         ref=contact.ref,
@@ -74,7 +75,8 @@ def marker(fingerprint: str, openings: int, number: int) -> str:
         number: The task's place among the tasks of its rule: another action beside it, added or
             taken away, makes no new task.
     """
-    content = json.dumps([fingerprint, openings, number])
+    # As JSON, which it was always made of.
+    content = f"[{encode_basestring_ascii(fingerprint)}, {openings}, {number}]"
     return f"crm-steward-{hashlib.sha256(content.encode()).hexdigest()[:20]}"
 
 

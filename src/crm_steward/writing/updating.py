@@ -76,16 +76,17 @@ def _written(
     contact: Contact, wanted: Mapping[str, Value], guarded: Collection[str]
 ) -> Iterator[Proposed | Refused]:
     values: dict[str, Value] = {}
+    expected: dict[str, Value] = {}
     for name, value in wanted.items():
-        why = (
-            None if same(contact.value(name), value) else _forbidden(contact, name, value, guarded)
-        )
+        held = contact.value(name)
+        if same(held, value):
+            continue
+        why = _forbidden(contact, name, value, guarded)
         if why is not None:
             yield Refused(why, contact.ref, name)
-        elif not same(contact.value(name), value):
-            values[name] = value
+        else:
+            values[name], expected[name] = value, held
     if values:
-        expected = {name: contact.value(name) for name in values}
         yield Proposed(UpdateFields(ref=contact.ref, values=values, expected=expected))
 
 
@@ -107,6 +108,6 @@ def _loosens(contact: Contact, name: str, value: Value) -> bool:
     """
     held = str(contact.value(name) or "")
     if value is not None:
-        return not same_address(contact, name, held, str(value))
+        return not same_address(contact, name, held, value)
     here = (one for one in contact.consents if one.channel in CHANNELS[name])
     return len(held_addresses(contact, name)) > 1 or bool(refusals(here))

@@ -25,7 +25,6 @@ from crm_steward.model import (
 )
 from crm_steward.rules import Action, Rule, TaskAction
 from crm_steward.rules.fitting import capability
-from crm_steward.store.rows import is_slim
 from crm_steward.writing.routing import People
 from crm_steward.writing.tasking import marker
 from crm_steward.writing.withheld import Why
@@ -41,7 +40,6 @@ class Terms:
         title: What it finds, in the language of the plan.
         actions: Its actions but for tasks, each with what a connection must be able to do for it.
         tasks: Its tasks, each with the day on which it is due.
-        tells_much: Whether its tasks tell what slim contacts lack.
         fact: The fact that names what a contact is, for a tag without a word.
         instead: Whether its tasks stand in for what a connection cannot do.
     """
@@ -51,7 +49,6 @@ class Terms:
     title: str
     actions: tuple[tuple[Action, Capability], ...] = ()
     tasks: tuple[tuple[TaskAction, date], ...] = ()
-    tells_much: bool = False
     fact: str = ""
     instead: bool = False
     _asks: dict[str, bool] = field(default_factory=dict, init=False)
@@ -64,14 +61,12 @@ class Terms:
         """Make those of a rule ready."""
         entries = rule.actions
         tasks = tuple((e, e.due.day(now)) for e in entries if isinstance(e, TaskAction))
-        texts = [text for task, _ in tasks for text in (task.title, task.body) if text]
         return cls(
             name=rule.id,
             rule=rule,
             title=rule.title(language),
             actions=tuple((e, capability(e)) for e in entries if not isinstance(e, TaskAction)),
             tasks=tasks,
-            tells_much=not all(is_slim(name) for text in texts for name in text.placeholders()),
             fact=rule.check.names,
             instead=rule.if_unable == "task",
         )

@@ -21,6 +21,7 @@ class Why(StrEnum):
     RUN_LIMIT = "run limit"
     DAY_LIMIT = "day limit"
     DAY_PERCENT = "day percent"
+    RESTORED = "restored copy"
     CANARY = "canary"
     CANARY_WAITS = "canary waits"
     CANARY_FAILED = "canary failed"
@@ -67,6 +68,7 @@ OVER_LIMIT = frozenset(
         Why.RUN_LIMIT,
         Why.DAY_LIMIT,
         Why.DAY_PERCENT,
+        Why.RESTORED,
         Why.CANARY,
         Why.CANARY_WAITS,
         Why.RETRY,
@@ -188,6 +190,9 @@ _EN: Mapping[Why, str] = MappingProxyType(
         Why.RUN_LIMIT: "beyond {detail} changes per run; the next plan brings them",
         Why.DAY_LIMIT: "beyond {detail} changes within 24 hours; a later plan brings them",
         Why.DAY_PERCENT: "beyond {detail} within 24 hours; a later plan brings them",
+        Why.RESTORED: "an older copy of the database was restored, which does not know what was written "
+        "before; so the day's limit counts as used up until {detail}, or until somebody says otherwise "
+        "(crm-steward accept --after-restore)",
         Why.CANARY: "the rule is new or was edited, so it first touches {detail} records; "
         "the rest comes once those went well",
         Why.CANARY_WAITS: "the rule is new or was edited, and its first records are written ({detail}); "
@@ -245,6 +250,9 @@ _FR: Mapping[Why, str] = MappingProxyType(
         "le prochain plan les reprendra",
         Why.DAY_LIMIT: "au-delà de {detail} modifications en 24 heures ; un plan suivant les reprendra",
         Why.DAY_PERCENT: "au-delà de {detail} en 24 heures ; un plan suivant les reprendra",
+        Why.RESTORED: "une copie plus ancienne de la base a été restaurée, qui ignore ce qui a été écrit "
+        "avant ; la limite du jour compte donc comme épuisée jusqu'au {detail}, ou jusqu'à ce que "
+        "quelqu'un dise le contraire (crm-steward accept --after-restore)",
         Why.CANARY: "règle nouvelle ou modifiée : elle ne touche d'abord que {detail} fiches ; "
         "la suite viendra si tout s'est bien passé",
         Why.CANARY_WAITS: "règle nouvelle ou modifiée : ses premières fiches sont écrites ({detail}) ; "

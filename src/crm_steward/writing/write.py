@@ -2,8 +2,9 @@
 
 1. The intent is durable in the journal, under our lease, before anything is sent.
 2. The record is read fresh and compared, field by field, with what the plan expects.
-3. A record that differs is left alone. The rest is sent, at most five seconds after it was read,
-   however long the CRM's quota let it wait: what comes too late is read and compared again.
+3. A record that differs is left alone, and so is one that holds what is wanted. The rest is sent,
+   at most five seconds after it was read, however long the CRM's quota let it wait: what comes too
+   late is read and compared again.
 4. The answer is taken apart row by row. What it does not show is `unknown`, and is settled by
    asking the CRM, never by sending again. What was certainly not sent, because a quota closed in
    the midst of it, is `absent`, and goes out when its plan is applied again.
@@ -46,7 +47,7 @@ from crm_steward.store.halts import Halts
 from crm_steward.store.journal import Journal, Line, State, intent_of
 from crm_steward.store.lease import Lease
 from crm_steward.store.restored import refuse_restored
-from crm_steward.writing.compare import difference, members
+from crm_steward.writing.compare import difference, held_already, members
 from crm_steward.writing.counts import ApplyCounts
 from crm_steward.writing.halting import Breaker
 from crm_steward.writing.items import Item, batches, combined
@@ -206,14 +207,14 @@ class Writer:
         ]
         self._end([(item, _TOO_EARLY) for item in early], State.ABSENT)
         batch = [item for item in batch if item not in early]
-        differing = {
-            item.key: why for item in batch if (why := _difference(item.planned.change, fresh))
-        }
-        sound = [item for item in batch if item.key not in differing]
-        self._end([(i, differing[i.key]) for i in batch if i.key in differing], State.CONFLICT)
-        if sound:
+        for state, found in ((State.CONFLICT, _difference), (State.ALREADY, held_already)):
+            over = [(i, why) for i in batch if (why := found(i.planned.change, fresh))]
+            self._end(over, state)
+            done = {item.key for item, _ in over}
+            batch = [item for item in batch if item.key not in done]
+        if batch:
             self.lease.renew()
-            self._send_late(target, self._deliver(target, sound, read_at), tries)
+            self._send_late(target, self._deliver(target, batch, read_at), tries)
 
     def _send_late(self, target: Target, late: Sequence[Item], tries: int) -> None:
         """Begin again with what was not sent in time, in halves, unless a halt stops it now."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.conftest import Cli
 
 HEADER = "id,first_name,last_name,email,owner"
 ZOES = [
@@ -24,55 +23,49 @@ rules: {paths: [], packs: [duplicates]}
 """
 
 
-def asked(base: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command on the folder's settings, in a process of its own."""
-    command = [sys.executable, "-m", "crm_steward", *words, "-c", str(base / "crm-steward.yaml")]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def pulled(base: Path, *rows: str) -> None:
+def pulled(steward: Cli, base: Path, *rows: str) -> None:
     """Let the file have these rows, and read it."""
     (base / "contacts.csv").write_text("\n".join([HEADER, *rows]) + "\n")
-    done = asked(base, "pull")
+    done = steward("pull")
     assert done.returncode == 0, done.stderr
 
 
-def found(base: Path) -> list[list[str]]:
+def found(steward: Cli) -> list[list[str]]:
     """Return the groups of the shipped rule that stand."""
-    listed = json.loads(asked(base, "findings", "--json").stdout)
+    listed = json.loads(steward("findings", "--json").stdout)
     return [one["refs"] for one in listed if one["rule"] == "duplicate-contact"]
 
 
 @pytest.fixture
-def base(tmp_path: Path) -> Path:
+def base(tmp_path: Path, steward: Cli) -> Path:
     """Give a folder of which everything was scanned once: nobody in it is there twice."""
     (tmp_path / "crm-steward.yaml").write_text(SETTINGS)
-    pulled(tmp_path, ZOES[0], *OTHERS)
-    done = asked(tmp_path, "scan")
+    pulled(steward, tmp_path, ZOES[0], *OTHERS)
+    done = steward("scan")
     assert done.returncode == 0, done.stderr
-    assert found(tmp_path) == []
+    assert found(steward) == []
     return tmp_path
 
 
-def test_who_comes_twice_is_found_by_the_next_scan_of_changes(base: Path) -> None:
+def test_who_comes_twice_is_found_by_the_next_scan_of_changes(base: Path, steward: Cli) -> None:
     """By the shipped rule, as it is shipped; a new owner afterwards changes nothing about it."""
     for row in (ZOES[1], ZOES[1].replace("ada", "grace")):
-        pulled(base, ZOES[0], row, *OTHERS)
-        done = asked(base, "scan", "--changed")
+        pulled(steward, base, ZOES[0], row, *OTHERS)
+        done = steward("scan", "--changed")
         assert done.returncode == 0, done.stderr
         assert "duplicate-contact waits" not in done.stdout
-        assert found(base) == [["export:1", "export:2"]]
+        assert found(steward) == [["export:1", "export:2"]]
 
 
-def test_a_rule_without_keys_is_said_to_wait(base: Path) -> None:
+def test_a_rule_without_keys_is_said_to_wait(base: Path, steward: Cli) -> None:
     """After an upgrade that makes keys otherwise: nothing is passed over, a whole scan mends it."""
     with closing(sqlite3.connect(base / "crm-steward.db")) as raw:
         raw.execute("UPDATE matching_indexes SET signature = 'older'")
         raw.commit()
-    pulled(base, *ZOES, *OTHERS)
-    said = " ".join(asked(base, "scan", "--changed").stdout.split())
+    pulled(steward, base, *ZOES, *OTHERS)
+    said = " ".join(steward("scan", "--changed").stdout.split())
     assert "duplicate-contact waits for the next scan of all contacts" in said
     assert "kept no keys" in said
-    assert found(base) == []
-    assert asked(base, "scan").returncode == 0
-    assert found(base) == [["export:1", "export:2"]]
+    assert found(steward) == []
+    assert steward("scan").returncode == 0
+    assert found(steward) == [["export:1", "export:2"]]

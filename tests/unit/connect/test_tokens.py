@@ -70,6 +70,16 @@ def test_a_token_is_renewed_before_it_expires(
     assert tokens.current().access == "access-2"
 
 
+def test_a_token_of_a_clock_that_was_set_back_is_renewed(
+    vendor: Vendor, opened: Callable[..., Tokens]
+) -> None:
+    """Whether it still holds is not known: it is renewed once, and not before each call."""
+    vendor.now += timedelta(days=2000)
+    assert opened().current().access == "access-1"
+    vendor.now -= timedelta(days=2000)
+    assert [opened().current().access for _ in range(3)] == ["access-2"] * 3
+
+
 def test_a_stored_token_serves_the_next_process(
     vendor: Vendor, opened: Callable[..., Tokens]
 ) -> None:

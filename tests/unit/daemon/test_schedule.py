@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_steward.daemon.schedule import Cadence, next_due, next_report
+from crm_steward.daemon.schedule import Cadence, Setback, next_due, next_report
 from crm_steward.settings import Report
 from crm_steward.store.jobs import JobState
 
@@ -48,6 +48,29 @@ def done(at: datetime) -> JobState:
 def test_a_job_is_due_by_what_was_done(state: JobState, due: datetime) -> None:
     """Not by when the process started: restarts neither starve nor repeat a job."""
     assert next_due(state, HOURLY, NOW) == due
+
+
+@pytest.mark.parametrize(
+    ("passed", "shown", "back"),
+    [
+        (5, timedelta(seconds=5), False),
+        (3600, timedelta(hours=1), False),  # asleep, with the machine
+        (5, timedelta(days=2000), False),  # ahead: everything is due
+        (5, timedelta(seconds=-20), False),  # set right by seconds
+        (5, timedelta(days=-2000), True),
+        (7200, timedelta(seconds=1), True),
+    ],
+)
+def test_a_clock_that_is_set_back_is_noticed_once(
+    passed: float, shown: timedelta, back: bool
+) -> None:
+    """By one that does not jump."""
+    now, seconds = [NOW], [0.0]
+    setback = Setback(lambda: now[0], lambda: seconds[0])
+    assert not setback.happened()
+    now[0] += shown
+    seconds[0] += passed
+    assert [setback.happened(), setback.happened()] == [back, False]
 
 
 def test_restarts_every_twenty_hours_do_not_starve_a_daily_job() -> None:

@@ -14,7 +14,15 @@ from structlog.testing import capture_logs
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.work import Work
-from crm_steward.model import AuthError, ConfigError, Halt, RecordRef, UpdateFields, change_key
+from crm_steward.model import (
+    AuthError,
+    ConfigError,
+    Halt,
+    RecordRef,
+    RetryableError,
+    UpdateFields,
+    change_key,
+)
 from crm_steward.settings import load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
@@ -130,6 +138,24 @@ def test_a_scan_that_begins_when_the_lease_wants_renewing_does_not_wait_for_itse
     work._writer._clock = later  # each look at the lease finds it due
 
     work.scan()
+    work.apply()  # so does planning, after each page
+
+
+def test_planning_ends_when_the_service_stops(make_work: MakeWork, tmp_path: Path) -> None:
+    """Nothing is stored or written; the next run plans anew."""
+    work = make_work()
+    work.pull("people")
+    work.scan()
+    work._stop.set()
+
+    with pytest.raises(RetryableError, match="Stopped"):
+        work.apply()
+
+    assert Plans(work._database).latest() is None
+    assert not (tmp_path / "people.corrected.csv").exists()
+    work._stop.clear()
+    work.apply()
+    assert Plans(work._database).latest() is not None
 
 
 def test_rules_that_are_broken_at_the_start_are_measured_at_once(

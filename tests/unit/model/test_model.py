@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, date, datetime
 
@@ -159,6 +160,48 @@ def test_different_changes_have_different_keys(one: Change, other: Change) -> No
             json.dumps(change_to_json(one), sort_keys=True)
             == json.dumps(change_to_json(other), sort_keys=True)
         )
+
+
+@given(changes)
+def test_a_key_is_the_hash_of_canonical_json(change: Change) -> None:
+    """However it is made: keys are in journals and in CRMs, and must stay what they were."""
+    content = change_to_json(change)
+    if isinstance(change, CreateTask):
+        content = {name: content[name] for name in ("kind", "ref", "marker")}
+    if isinstance(change, CloseTask):
+        content = {name: content[name] for name in ("kind", "ref", "task", "marker")}
+    if isinstance(change, SuppressChannel):
+        content = {name: part for name, part in content.items() if name != "before"}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert change_key(change) == hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 499, 500, 501, 1000, 1001])
+def test_a_plan_is_one_text_however_many_changes_it_has(count: int) -> None:
+    """Changes are made into text many at a time, which must not show, nor change the hash."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    planned = tuple(
+        PlannedChange(
+            change=ArchiveRecord(ref=RecordRef("crm", str(number)), reason="old"),
+            rule="r",
+            finding=str(number),
+        )
+        for number in range(count)
+    )
+    plan = Plan(changes=planned, created_at=moment, expires_at=moment, mirror="1", rules="2")
+    content = plan.to_json()
+    assert len(content["changes"]) == count
+    assert plan.to_text() == json.dumps(content, sort_keys=True, ensure_ascii=False)
+    del content["hash"]
+    whole = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    assert plan.hash == hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+@given(refs)
+def test_a_record_is_named_in_one_way(ref: RecordRef) -> None:
+    """As text it reads back; it is written as a connection and an id, never as a tuple."""
+    assert RecordRef.parse(str(ref)) == ref
+    assert f"{ref}" == f"{ref.connection}:{ref.id}"
 
 
 def test_a_task_worded_anew_is_the_same_task() -> None:

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_steward.matching.explaining import Part
-from crm_steward.model import Cause, Halt, Severity
+from crm_steward.model import Cause, Channel, Halt, Severity
+from crm_steward.report.consent import Apart, Consents, Ending, Ground, Share
+from crm_steward.report.countries import Countries, CountryShare
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -17,19 +19,26 @@ from crm_steward.report.digest import (
     Example,
     Figure,
     Fixes,
-    Group,
-    Link,
     Movement,
     OwnerShare,
-    Person,
     RuleShare,
     Sleep,
     Source,
     Trouble,
-    Twins,
     Waiting,
 )
+from crm_steward.report.edits import RuleEdit, RuleEdits
+from crm_steward.report.groups import Group, Link, Person, Twins
+from crm_steward.report.hygiene import Held, Hygiene, Typed
+from crm_steward.report.objections import Delay, Objections, Unheeded
+from crm_steward.report.reminders import Recurring
+from crm_steward.report.retention import Due, Retention
+from crm_steward.report.tasks import TaskOwner, Tasks, TaskShare
+from crm_steward.report.usage import QuotaUse
 from crm_steward.report.weeks import Week
+from crm_steward.rules import Duration
+from crm_steward.store.edits import Edit
+from crm_steward.store.reminders import Duty
 
 WEEK = Week(2026, 47)
 NOW = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
@@ -110,6 +119,81 @@ def _twins() -> Twins:
         group, finding="b" * 16, probability=0.61, link=unsaid, acted=False, chained=False, **pair
     )  # type: ignore[arg-type] # of many types
     return Twins(review=40, groups=(group, edited, other), sure=9, proposed=6)
+
+
+def _countries() -> Countries:
+    shares = (
+        CountryShare(country="FR", findings=1204, serious=41, records=930),
+        CountryShare(country="BE", findings=377, serious=3, records=301),
+        CountryShare(country="CD", findings=1, records=1),
+    )
+    return Countries(
+        shares=shares,
+        more=7,
+        rest=CountryShare(findings=88, serious=1, records=80),
+        unknown=CountryShare(findings=495, records=1),
+    )
+
+
+def _tasks() -> Tasks:
+    usual = TaskShare(
+        connection="hubspot-eu",
+        created=12,
+        closed=2,
+        done=31,
+        deleted=1,
+        open=84,
+        overdue=9,
+        unread=3,
+        read_at=NOW - timedelta(hours=19),
+    )
+    return Tasks(
+        shares=(usual, TaskShare(connection="sheet", created=4, told=False)),
+        owners=(
+            TaskOwner(connection="hubspot-eu", owner="71", name="Claire Morel", open=40, overdue=8),
+            TaskOwner(connection="hubspot-eu", owner="72", open=22, overdue=1),
+            TaskOwner(connection="hubspot-eu", owner="", open=1),
+        ),
+        more_owners=2,
+    )
+
+
+def _edits() -> RuleEdits:
+    phone = {
+        "en": "Phone number cannot be dialled",
+        "fr": "Numéro de téléphone impossible à composer",
+    }
+    usual = RuleEdit(
+        rule="phone-format",
+        titles=phone,
+        edit=Edit.EDITED,
+        at=NOW - timedelta(days=5),
+        opened=1071,
+        resolved=12,
+        open=1280,
+    )
+    new = {
+        "en": "No sign of life for two years",
+        "fr": "Aucun signe de vie depuis deux ans",
+    }
+    return RuleEdits(
+        edits=(
+            usual,
+            replace(
+                usual, rule="no-life", titles=new, edit=Edit.ADDED, opened=597, resolved=0, open=597
+            ),
+            replace(
+                usual,
+                rule="fax",
+                titles={"en": "fax"},
+                edit=Edit.REMOVED,
+                opened=0,
+                resolved=3,
+                open=0,
+            ),
+        ),
+        more=1,
+    )
 
 
 def sample() -> Digest:
@@ -254,6 +338,7 @@ def sample() -> Digest:
                 ),
             ),
         ),
+        edits=_edits(),
         owners=(
             OwnerShare(
                 connection="hubspot-eu",
@@ -269,6 +354,8 @@ def sample() -> Digest:
             OwnerShare(connection="sheet", owner="", findings=120, serious=2, records=1),
         ),
         more_owners=14,
+        countries=_countries(),
+        tasks=_tasks(),
         fixes=(
             Fixes(
                 run="apply-20261112-a1b2c3",
@@ -369,5 +456,135 @@ def sample() -> Digest:
                 ),
             ),
             restored=("hubspot-eu", "sheet"),
+        ),
+        quotas=(
+            QuotaUse(connection="hubspot-eu", calls=4820, points=4820, share=0.031),
+            QuotaUse(connection="zoho-emea", calls=1204, points=2310),
+        ),
+        consents=_consents(),
+        retention=_retention(),
+        reminders=(
+            Recurring(
+                duty=Duty.ACCESS_REVIEW,
+                every_days=92,
+                done_at=NOW - timedelta(days=100),
+                done_by="Claire Morel",
+                due=NOW - timedelta(days=8),
+                overdue=True,
+            ),
+            Recurring(
+                duty=Duty.RESTORE_TEST,
+                every_days=31,
+                done_at=NOW - timedelta(days=12),
+                done_by="crm-steward",
+                due=NOW + timedelta(days=19),
+                overdue=False,
+            ),
+        ),
+        hygiene=Hygiene(
+            held=(
+                Held(category="health", contacts=23, notes=21, new=4),
+                Held(category="iban", contacts=2, notes=0, new=0),
+            ),
+            typed=(
+                Typed(
+                    connection="hubspot-eu",
+                    field="job_title",
+                    contacts=6120,
+                    spellings=214,
+                    values=58,
+                    covered=0.913,
+                ),
+            ),
+        ),
+    )
+
+
+def _retention() -> Retention:
+    """Return what falls due in November and December."""
+    month = datetime(2026, 11, 1, tzinfo=ZoneInfo("Europe/Paris"))
+    titles = {
+        "en": "Prospects without a sign of life for three years, to be let go",
+        "fr": "Prospects sans signe de vie depuis trois ans, à supprimer ou archiver",
+    }
+    due = Due(
+        rule="retention-prospect-due",
+        titles=titles,
+        period="prospects",
+        length=Duration(36, "month"),
+        then="archive",
+        past=1204,
+        this_month=61,
+        next_month=88,
+    )
+    former = {
+        "en": "Former customers whose contract ended three years ago, no more marketing",
+        "fr": "Anciens clients dont le contrat a pris fin il y a trois ans, plus de prospection",
+    }
+    other = replace(
+        due,
+        rule="retention-customer-marketing",
+        titles=former,
+        period="former-customers",
+        then="restrict",
+        past=0,
+        this_month=4,
+        next_month=0,
+    )
+    return Retention(this_month=month, next_month=month.replace(month=12), due=(due, other))
+
+
+def _consents() -> Consents:
+    """Return consents of which some end, contradict each other, or were refused in vain."""
+    return Consents(
+        shares=(
+            Share(connection="hubspot-eu", channel=Channel.EMAIL, standing=5197, provable=1845),
+            Share(connection="hubspot-eu", channel=Channel.PHONE, standing=310, provable=310),
+            Share(connection="sheet", channel=Channel.EMAIL, standing=12, provable=0),
+        ),
+        ending=(
+            Ending(
+                channel=Channel.EMAIL,
+                ground=Ground.PURCHASE,
+                length=Duration(24, "month"),
+                count=31,
+            ),
+            Ending(channel=Channel.EMAIL, ground=Ground.ASK, length=Duration(24, "month"), count=4),
+        ),
+        apart=(
+            Apart(channel=Channel.EMAIL, people=14, opposed=3),
+            Apart(channel=Channel.PHONE, people=1, opposed=0),
+        ),
+        objections=Objections(
+            delays=(
+                Delay(
+                    length=Duration(2, "day"),
+                    by="consent-email-objection-late",
+                    heeded=12,
+                    in_time=10,
+                    unknown=1,
+                ),
+                Delay(length=None, by="", heeded=1, in_time=0),
+            ),
+            open=7,
+            late=1,
+            worst=(
+                Unheeded(
+                    person=_person(4711),
+                    channel=Channel.EMAIL,
+                    seen=NOW - timedelta(days=4),
+                    days=4,
+                    due=NOW - timedelta(days=2),
+                    late=True,
+                ),
+                Unheeded(
+                    person=_person(78, "sheet"),
+                    channel=Channel.PHONE,
+                    seen=NOW - timedelta(hours=5),
+                    days=0,
+                    due=None,
+                    late=False,
+                ),
+            ),
         ),
     )

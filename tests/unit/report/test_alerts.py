@@ -24,9 +24,10 @@ from crm_steward.store.halts import Halts
 from crm_steward.store.jumps import Jumps
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.outbox import Letter, Outbox
+from crm_steward.store.reminders import Deed, Duty, Reminders, Result
 from crm_steward.store.restored import begin
 from crm_steward.store.rulebooks import Rulebooks
-from crm_steward.store.tables import meta
+from crm_steward.store.tables import meta, outbox
 
 EN, FR = "ops@example.org", "responsable@example.org"
 
@@ -94,6 +95,22 @@ def test_once_when_it_begins_and_once_when_it_ends(database: Database, clock: An
 
     pause(database)
     assert len(told(database, clock)) == 2, "it began once more"
+
+
+def test_an_alert_after_a_restore_is_no_repetition_of_an_older_one(
+    database: Database, clock: Any
+) -> None:
+    """The copy counts on from a number that was used: by its Message-ID it is another mail."""
+    pause(database)
+    before = {one.id for one in told(database, clock)}
+    with database.write() as writing:  # what a copy does not know that was made before
+        writing.execute(sa.delete(outbox))
+        writing.execute(sa.delete(meta).where(meta.c.key == "alerts"))
+    begin(database, made_at=clock() - timedelta(days=1), now=clock())
+    after = told(database, clock)
+    assert {one.period for one in after} == {"alert-000001"}
+    assert before.isdisjoint(one.id for one in after)
+    assert "report --send --again" in parts(after[0])["plain"]
 
 
 def test_every_kind_is_told_with_its_remedy(database: Database, clock: Any, tmp_path: Path) -> None:
@@ -193,3 +210,29 @@ def test_a_rule_that_jumped_and_a_clock_that_is_wrong(database: Database, clock:
     assert Jumps(database).accept("name-case", clock())
     ended = {one.recipient: parts(one)["plain"] for one in told(database, clock)}
     assert "name-case found far more than usual" in ended[EN]
+
+
+def test_a_restore_test_that_failed_is_told(database: Database, clock: Any) -> None:
+    """With what is wrong, in both languages; over once a backup passes."""
+    records = Reminders(database)
+
+    def tested(result: Result, note: str = "") -> None:
+        deed = Deed(duty=Duty.RESTORE_TEST, by="crm-steward", at=clock(), result=result, note=note)
+        records.record(deed)
+
+    tested(Result.ALTERED, "copy of 2026-11-16 08:00 UTC")
+    letters = {one.recipient: one for one in told(database, clock)}
+    assert "the last restore test of a backup failed" in letters[EN].subject
+    text = parts(letters[EN])["plain"]
+    assert "The journal of the backup is not what was written. copy of 2026-11-16 08:00 UTC" in text
+    assert "crm-steward restore FILE --test" in text
+    assert (
+        "Le journal de la sauvegarde n\u2019est pas ce qui a été écrit"
+        in parts(letters[FR])["html"]
+    )
+    clock.forward(days=1)
+    tested(Result.MISSING)
+    assert told(database, clock) == [], "it fails still"
+    tested(Result.DONE)
+    ended = {one.recipient: one for one in told(database, clock)}
+    assert "no longer so" in ended[EN].subject

@@ -22,6 +22,7 @@ from crm_steward.model import ConfigError, MailError
 from crm_steward.report import deliver, greet, queue_weekly
 from crm_steward.report.message import compose, message_id, wire_address
 from crm_steward.report.render import Mail as Content
+from crm_steward.report.trend import Picture
 from crm_steward.report.weeks import Week
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Mail, Recipient, Report, Settings, SmtpSecurity
@@ -113,6 +114,31 @@ def _part(message: EmailMessage, kind: str) -> str:
     assert part is not None
     content: str = part.get_content()
     return content
+
+
+def test_the_picture_travels_with_the_page() -> None:
+    """The page shows its picture by Content-ID (RFC 2392), and text comes first as ever."""
+    shown = Picture("trend.1@crm-steward.invalid", b"\x89PNG\r\n\x1a\n.")
+    content = Content(
+        subject="s", html=f'<img src="cid:{shown.name}">', text="t", pictures=(shown,)
+    )
+    message = compose(
+        content,
+        sender="s@example.net",
+        recipient=MANAGER,
+        message_id="<1@example.net>",
+        language="en",
+        now=NOW,
+    )
+    postbox = Postbox()
+    with serving(postbox) as port, _stored(message) as database:
+        deliver(database, _mail(port), NOW)
+    text, page = postbox.messages[0].iter_parts()
+    assert (text.get_content_type(), page.get_content_type()) == ("text/plain", "multipart/related")
+    html, image = page.iter_parts()
+    assert f"cid:{shown.name}" in html.get_content()
+    assert (image["Content-ID"], image.get_content()) == (f"<{shown.name}>", shown.png)
+    assert image.get_content_disposition() == "inline"
 
 
 def test_lines_are_short_and_ascii(ready: Database) -> None:

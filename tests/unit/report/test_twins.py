@@ -26,7 +26,7 @@ from crm_steward.model import (
     Stage,
 )
 from crm_steward.report import Digest, as_document, collect, render
-from crm_steward.report.digest import Group, Twins
+from crm_steward.report.groups import Group, Twins
 from crm_steward.rules import RuleBook, load_rules
 from crm_steward.scan import scan
 from crm_steward.settings import Report, Settings

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_steward.matching.explaining import Part
-from crm_steward.report.digest import Link
+from crm_steward.report.groups import Link
 from crm_steward.report.waterfall import BAR, waterfall
 from crm_steward.report.words import Words
 

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from tests.conftest import SetClock
 
 from crm_steward.model import BusyError, RecordRef, StoreError, UpdateFields
+from crm_steward.store import lease as lease_module
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, intent_of
 from crm_steward.store.lease import Holder, Lease, hold
@@ -46,6 +47,24 @@ def test_only_one_holds_it_and_the_other_is_told_who(database: Database, clock: 
         hold(database, clock=clock),
     ):
         pytest.fail("two at once")
+    with hold(database, clock=clock) as lease:
+        assert lease.epoch == 2
+
+
+def test_a_lease_that_a_clock_ahead_has_given_lasts_no_longer_than_any(
+    database: Database, clock: Any
+) -> None:
+    """Its holder died elsewhere; from when somebody asks for it, it lasts five minutes, not years."""
+    with hold(database, clock=clock, holder=ELSEWHERE):
+        """Its process dies before it lets go."""
+    left = {"holder": str(ELSEWHERE), "expires_at": clock() + timedelta(days=2000)}
+    with database.write() as writing:
+        writing.execute(sa.update(leases).values(left))
+    for minutes in (0, 4):
+        clock.forward(minutes=minutes)
+        with pytest.raises(BusyError), hold(database, clock=clock):
+            pytest.fail("two at once")
+    clock.forward(minutes=1)
     with hold(database, clock=clock) as lease:
         assert lease.epoch == 2
 
@@ -134,6 +153,49 @@ def test_no_transaction_of_a_stale_process_is_committed(
     assert Plans(database).shown() == ""
     runs.start("scan", now=clock())
     assert len(runs.latest()) == 2, "once it has let go of everything, it is one like others"
+
+
+def test_a_transaction_that_stands_still_does_not_keep_it_for_ever(
+    database: Database, other: Database, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process stopped in the midst of a transaction loses that, and then the lease; nothing of it stays."""
+    if database.dialect != "postgresql":
+        pytest.skip("SQLite: the lock of a file, which a stopped process keeps")
+    monkeypatch.setattr(lease_module, "HELD_UP_MS", 200)
+    later = SetClock(clock() + timedelta(minutes=6))
+    with hold(other, clock=clock, holder=ELSEWHERE, ttl=timedelta(minutes=5)) as stale:
+        with pytest.raises(StoreError), other.write() as stopped:
+            stopped.execute(sa.insert(meta), {"key": "half", "value": "1"})
+            with hold(database, clock=later) as taken:
+                assert taken.epoch == stale.epoch + 1
+            stopped.execute(sa.insert(meta), {"key": "rest", "value": "1"})
+        with pytest.raises(BusyError, match="took over"):
+            stale.renew()
+
+    with database.read() as reading:
+        names = reading.execute(sa.select(meta.c.key)).scalars().all()
+    assert {"half", "rest"}.isdisjoint(names)
+
+
+def test_taking_it_does_not_hold_up_its_holder_for_ever(
+    database: Database, other: Database, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process stopped in the midst of taking an expired lease leaves it to the one that had it."""
+    if database.dialect != "postgresql":
+        pytest.skip("SQLite: the lock of a file, which a stopped process keeps")
+    monkeypatch.setattr(lease_module, "HELD_UP_MS", 200)
+    with hold(database, clock=clock, holder=ELSEWHERE) as lease:
+        renewing = ThreadPoolExecutor(1)
+
+        def stopped() -> SetClock:
+            """Stand still between the statements of the taking."""
+            renewing.submit(lease.renew).result(timeout=60)
+            return clock
+
+        monkeypatch.setattr(lease_module, "_held", lambda *_: not stopped())
+        with renewing, pytest.raises(StoreError), hold(other, clock=clock):
+            pytest.fail("its transaction was ended")
+        lease.held()
 
 
 def test_transactions_under_one_lease_do_not_wait_for_each_other(

@@ -21,18 +21,24 @@ from crm_steward.model import (
     Email,
     MergeRecords,
     Phone,
+    PhoneKind,
     PostalAddress,
     RecordRef,
     Reversibility,
     Stage,
     SuppressChannel,
     UpdateFields,
+    Value,
 )
 from crm_steward.pull import pull
+from crm_steward.rules import UpdateAction
 from crm_steward.scan import scan
 from crm_steward.testing import FakeCrm, Fault
 from crm_steward.writing import PlanResult, make_plan, plan_undo
 from crm_steward.writing.addresses import same_address
+from crm_steward.writing.proposed import Refused
+from crm_steward.writing.updating import updated
+from crm_steward.writing.withheld import Why
 
 RULE = """
   - id: {id}
@@ -174,12 +180,40 @@ def test_an_address_is_emptied_only_where_no_refusal_is_lost(
         ("555-0100", "+1 212 555 0100", False),
         ("00", "+33 1 23 45 67 89", False),
         ("", "+33 1 23 45 67 89", False),
+        ("+33 1 23 45 67 89", "1", False),
+        ("+33 1 23 45 67 89", "+331", False),
+        ("412", "+33 412", False),
+        ("+33 1 23 45 67 89", 1, False),
+        ("1", 1, False),
+        ("1.0", 1.0, False),
+        ("+33 1 23 45 67 89", True, False),
+        ("+33 1 23 45 67 89", None, False),
     ],
 )
-def test_the_end_of_a_number_is_not_the_number(held: str, other: str, same: bool) -> None:
-    """Only a country's code may come before it: consent to the rest was given by somebody else."""
+def test_the_end_of_a_number_is_not_the_number(held: str, other: Value, same: bool) -> None:
+    """Only a country's code may come before it: consent to the rest was given by somebody else.
+
+    A few digits are no number, and what is no text is no address.
+    """
     contact = Contact(ref=RecordRef("crm", "1"))
     assert same_address(contact, "phone", held, other) is same
+
+
+@pytest.mark.parametrize("name", ["email", "phone", "mobile"])
+@pytest.mark.parametrize("value", ["1", 1, 0, 1.5, True, False])
+def test_what_is_no_address_is_written_over_none(name: str, value: Value) -> None:
+    """The second lock, for a rule that was never read: a refused address is not replaced by it."""
+    contact = person(
+        "1",
+        "a@example.org",
+        *(
+            Consent(channel=channel, status=ConsentStatus.OBJECTED)
+            for channel in (Channel.EMAIL, Channel.PHONE, Channel.SMS)
+        ),
+        phones=(Phone("+33199001234"), Phone("+33639980001", PhoneKind.MOBILE)),
+    )
+    action = UpdateAction.model_construct(normalise=None, set={name: value}, clear=(), fill_from={})
+    assert [*updated(action, {}, contact, set())] == [Refused(Why.CONSENT_HANGS, contact.ref, name)]
 
 
 def test_a_field_that_holds_consent_is_written_by_no_rule(world: World) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.unit.writing.conftest import NAMES, PHONES, World
 
-from crm_steward.model import Cause, Halt
+from crm_steward.model import Cause, Channel, Consent, ConsentStatus, Email, Halt
 from crm_steward.settings import Halting
 from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
@@ -23,6 +23,7 @@ from crm_steward.store.journal import Journal, State
 from crm_steward.store.lease import hold
 from crm_steward.testing import Fault
 from crm_steward.writing import Target, Targets, Why
+from crm_steward.writing.limits import DAY
 
 BOUNDS = Halting(failures_in_a_row=3, percent=10, counted_from=10)
 
@@ -218,6 +219,58 @@ def test_edited_records_count_for_apply_and_not_for_undo(world: World) -> None:
     rows_only = BOUNDS.model_copy(update={"percent": 90.0})
     stopped = world.apply(plan, targets=_targets(world, rows_only))
     assert (stopped.states[State.CONFLICT], stopped.halted.total()) == (3, 5)
+
+
+SILENT = """
+  - id: silent
+    about: No job title
+    check: {kind: required, fields: [job_title]}
+    actions: [suppress: {channel: email}]
+    mode: apply
+"""
+
+
+def test_what_stands_already_is_no_failure_and_no_write_of_ours(world: World) -> None:
+    """Silenced or corrected by others since the plan: nothing stops, no limit counts, undo leaves it."""
+    world.batch = 1
+    world.rules(SILENT, NAMES)
+    for number in range(8):
+        world.crm.add(str(number), first_name="JEANNE", emails=(Email(f"p{number}@example.com"),))
+    world.look()
+    plan = world.plan().plan
+    assert len(plan.changes) == 16
+    no = Consent(channel=Channel.EMAIL, status=ConsentStatus.WITHDRAWN)
+    for number in range(8):
+        world.crm.edit(str(number), consents=(no,), first_name="Jeanne")
+    counts = world.apply(plan, targets=_targets(world))
+    assert (counts.states, counts.turned) == ({State.ALREADY: 16}, [])
+    assert {(line.kind, line.reason) for line in counts.lines} == {
+        ("suppress", "the channel is suppressed already"),
+        ("update", "the record already holds it"),
+    }
+    assert (world.crm.written, counts.left, counts.needs_a_look) == ([], 0, False)
+    assert Journal(world.database).written_since(world.clock() - DAY, world.clock()) == {}
+    assert world.would_undo(counts.run).items == ()
+
+    assert _round(world).states.total() == 0
+    assert world.withheld(world.plan(save=False)) == []
+
+
+def test_what_stands_already_does_not_end_a_trial(world: World) -> None:
+    """Whether the CRM takes changes again is not shown by one that it was not sent."""
+    world.batch = 1
+    _proven(world)
+    _people(world, 5)
+    world.crm.refuses = lambda _change: "maintenance"
+    assert [halt.cause for halt in _round(world).turned] == [Cause.ROW]
+    world.clock.forward(minutes=30)
+    world.look()
+    plan = world.plan().plan
+    for number in range(5):
+        world.crm.edit(str(number), first_name="Jeanne")
+    tried = world.apply(plan, targets=_targets(world))
+    assert (tried.states, tried.turned) == ({State.ALREADY: 1}, [])
+    assert len(Halts(world.database).standing()) == 1
 
 
 class Stopping(RuleBasedStateMachine):

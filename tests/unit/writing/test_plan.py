@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.writing.conftest import World, sights
+from tests.unit.writing.conftest import TASKS, World, sights
 
 from crm_steward.connect.protocol import Account, Capability, Owner
 from crm_steward.model import (
@@ -19,6 +19,7 @@ from crm_steward.model import (
     Finding,
     Plan,
     RecordRef,
+    RetryableError,
     Severity,
     UpdateFields,
 )
@@ -247,6 +248,39 @@ def test_a_canary_that_was_refused_does_not_let_the_rest_through(world: World) -
 
     assert Journal(world.database).proven() == {}
     assert len(world.plan().plan.changes) == 1
+
+
+def test_how_far_it_has_come_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page by page through the findings, then through what is planned, up to the whole."""
+    monkeypatch.setattr("crm_steward.store.standing.PAGE", 2)
+    world.rules(NAMES, TASKS)
+    for number in range(5):
+        world.crm.add(str(number), first_name="JEANNE", emails=())
+    world.look()
+    told: list[tuple[int, int]] = []
+    made = world.plan(progress=lambda done, total: told.append((done, total)))
+
+    assert len(made.plan.changes) == 10
+    assert told[-1] == (20, 20)
+    assert {total for _, total in told} == {10, 20}
+    assert len(told) > 4
+    assert told == sorted(told)
+
+
+def test_a_plan_that_is_stopped_is_not_stored(world: World) -> None:
+    """Whoever is told may raise; the plan before stays the one that can be applied."""
+    world.crm.add("1", first_name="JEANNE")
+    world.look()
+    before = world.plan().plan
+
+    def stop(_done: int, _total: int) -> None:
+        raise RetryableError("Stopped.", sent=False)
+
+    with pytest.raises(RetryableError, match="Stopped"):
+        world.plan(progress=stop)
+    latest = Plans(world.database).latest()
+    assert latest is not None
+    assert (latest.hash, latest.status) == (before.hash, PlanStatus.OPEN)
 
 
 def test_limits_of_day_and_rule(world: World, clock: Any) -> None:

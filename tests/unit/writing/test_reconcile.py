@@ -12,9 +12,13 @@ from tests.unit.writing.conftest import NAMES, TASKS, World
 
 from crm_steward.model import LimitExceededError
 from crm_steward.store.database import Database
+from crm_steward.store.forgotten import Forgotten
 from crm_steward.store.lease import hold
 from crm_steward.store.restored import Restored
+from crm_steward.writing import Why
+from crm_steward.writing.limits import DAY
 from crm_steward.writing.reconcile import Reconciled, reconcile
+from crm_steward.writing.withheld import explain
 
 MERGES = """
   - id: twins
@@ -84,19 +88,73 @@ def test_what_was_never_made_is_made_afterwards(travelled: World) -> None:
     world.clock.forward(seconds=1)
     world.look()
     reconciled(world)
+    world.clock.forward(hours=24)
 
     world.run("all")
 
     assert len(world.crm.tasks) == 31
 
 
+@pytest.mark.parametrize("how", ["a day passes", "a person says so"])
+def test_the_days_limit_counts_as_used_up(travelled: World, how: str) -> None:
+    """What was written before is not known: for a day nothing is, in plans and when one is applied."""
+    world = travelled
+    world.crm.add("new", last_name="Neuf")
+    world.clock.forward(seconds=1)
+    world.look()
+    reconciled(world)
+    assert Restored.of(world.database) is None
+
+    closed = world.plan(save=False)
+    assert (closed.plan.changes, set(world.withheld(closed))) == (
+        (),
+        {"restored copy", "task stands"},
+    )
+    (said,) = {one.detail for one in closed.withheld if one.why is Why.RESTORED}
+    assert said == f"{Forgotten.of(world.database).until + DAY:%Y-%m-%d %H:%M} UTC"  # type: ignore[union-attr] # it stands
+    for language, words in (("en", "the day's limit counts"), ("fr", "la limite du jour compte")):
+        assert words in explain(Why.RESTORED, said, language)
+
+    if how == "a day passes":
+        world.clock.forward(hours=23, minutes=59)
+        assert world.plan(save=False).plan.changes == ()
+        world.clock.forward(minutes=1)
+        world.look()
+    else:
+        forgotten = Forgotten.of(world.database)
+        assert forgotten is not None
+        forgotten.count(world.database)
+    world.run("all")
+    assert len(world.crm.tasks) == 31
+
+
+def test_a_plan_made_meanwhile_is_refused_as_a_whole(travelled: World) -> None:
+    """Made when a person had said so, applied after another copy came: nothing is written."""
+    world = travelled
+    world.crm.add("new", last_name="Neuf")
+    world.clock.forward(seconds=1)
+    world.look()
+    reconciled(world)
+    forgotten = Forgotten.of(world.database)
+    assert forgotten is not None
+    forgotten.count(world.database)
+    plan = world.plan().plan
+    with world.database.write() as writing:
+        forgotten.save(writing, world.database)
+    with pytest.raises(LimitExceededError, match="restored copy") as raised:
+        world.apply(plan, "all")
+    assert "accept --after-restore" in (raised.value.hint or "")
+    assert len(world.crm.tasks) == 30
+
+
 def test_before_it_nothing_is_written(travelled: World) -> None:
     """Neither a plan of the copy nor a new one, nor undoing: the gate is where writing begins."""
     world = travelled
     before = list(world.crm.written)
-    world.clock.forward(seconds=1)
+    world.clock.forward(hours=24)
     world.look()
     plan = world.plan().plan
+    assert plan.changes
 
     with pytest.raises(LimitExceededError, match="older copy"):
         world.apply(plan, "all")

@@ -277,7 +277,7 @@ def test_a_no_that_came_first_is_not_ours(world: World) -> None:
     plan = world.plan().plan
     world.crm.add(silent_soon("1", status=ConsentStatus.OBJECTED))
 
-    assert world.apply(plan).states == {State.CONFLICT: 1}
+    assert world.apply(plan).states == {State.ALREADY: 1}
     assert world.would_undo("silence").lifts == ()
 
 

@@ -35,6 +35,7 @@ SPEC = ConnectorSpec(
             Capability.CONDITIONAL_UPDATE,
             Capability.TASK,
             Capability.CLOSE_TASK,
+            Capability.READ_TASK,
             Capability.ARCHIVE,
             Capability.SUPPRESS_EMAIL,
             Capability.INCREMENTAL,

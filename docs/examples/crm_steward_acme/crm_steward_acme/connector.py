@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from crm_steward.sdk import (
     SourceField,
     Status,
     SuppressChannel,
+    TaskState,
     UpdateFields,
     Value,
     ended,
@@ -43,6 +45,7 @@ from crm_steward_acme.wire import AcmeRejectedError, Wire
 
 PAGE = 100
 LIVE, DELETED = "/contacts", "/contacts/deleted"
+_TASK = re.compile("t[0-9]+")
 _GONE = {404, 410}
 _TRIES = 3
 
@@ -251,6 +254,19 @@ class AcmeConnector:
         if not made.get("id") or _line(task) not in str(made.get("notes")):
             return ended(task, Status.UNKNOWN, "the answer does not show the task")
         return ended(task, remote_id=str(made["id"]))
+
+    def task_states(self, ids: Sequence[str]) -> Mapping[str, TaskState]:
+        """Tell what became of tasks, one call each; one that Acme says is gone is deleted."""
+        return {one: self._state(one) for one in ids if _TASK.fullmatch(one)}
+
+    def _state(self, task_id: str) -> TaskState:
+        try:
+            task = self._wire.get(f"/tasks/{task_id}")
+        except AcmeRejectedError as error:
+            if error.status not in _GONE:
+                raise
+            return TaskState.DELETED
+        return TaskState.DONE if task.get("done") is True else TaskState.OPEN
 
     def _known(self, change: CloseTask) -> Outcome | None:
         """Return the outcome that needs no call, or None for an open task of ours."""

@@ -5,15 +5,58 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from crm_steward.report.catalogue import alert, en, fr, record
+from crm_steward.report.catalogue import (
+    alert,
+    consent,
+    countries,
+    edits,
+    en,
+    fr,
+    hygiene,
+    owner,
+    record,
+    reminders,
+    retention,
+    tasks,
+    usage,
+    workbook,
+)
 
 Phrase = str | tuple[str, str]
 """A sentence with {placeholders}, or one for a single thing and one for several."""
 
 CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
     {
-        "en": {**en.PHRASES, **record.EN, **alert.EN},
-        "fr": {**fr.PHRASES, **record.FR, **alert.FR},
+        "en": {
+            **en.PHRASES,
+            **record.EN,
+            **alert.EN,
+            **owner.EN,
+            **workbook.EN,
+            **countries.EN,
+            **tasks.EN,
+            **edits.EN,
+            **usage.EN,
+            **consent.EN,
+            **retention.EN,
+            **hygiene.EN,
+            **reminders.EN,
+        },
+        "fr": {
+            **fr.PHRASES,
+            **record.FR,
+            **alert.FR,
+            **owner.FR,
+            **workbook.FR,
+            **countries.FR,
+            **tasks.FR,
+            **edits.FR,
+            **usage.FR,
+            **consent.FR,
+            **retention.FR,
+            **hygiene.FR,
+            **reminders.FR,
+        },
     }
 )
 """Language → key → phrase."""

@@ -23,8 +23,11 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.frozen.remedy": "Look whether contacts were removed in the CRM, or a right or filter "
         "was changed. If they are really gone:",
         "alert.restored": "an older copy of the database was restored",
-        "alert.restored.why": "nothing is written to {connections} until what it forgot was looked for there",
-        "alert.restored.remedy": "The service does that by itself. Where it stands is said by:",
+        "alert.restored.why": "nothing is written to {connections} until what it forgot was looked for "
+        "there, nor within 24 hours of the restoring unless somebody says so (crm-steward accept "
+        "--after-restore). The report of this week may have left already: it is sent again only by "
+        "crm-steward report --send --again",
+        "alert.restored.remedy": "The service looks by itself. Where it stands is said by:",
         "alert.jump": "rule {rule} found far more than usual and only reports now",
         "alert.jump.why": "It found {found}; usually it finds {usual}.",
         "alert.jump.remedy": "Look at what it found (crm-steward findings --rule {rule}). If it is right:",
@@ -33,6 +36,10 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.clock.remedy": "Set the clock of this machine right (NTP); the next pull compares them.",
         "alert.rules": "the rules on disk cannot be used; the last good ones run on",
         "alert.rules.remedy": "Correct the line that is named; then all is well when this is:",
+        "alert.restore_test": "the last restore test of a backup failed",
+        "alert.restore_test.why": "{why}. {note}",
+        "alert.restore_test.remedy": "Make a new backup and test it; keep the older ones until one is whole. "
+        "The test, which may be repeated at any time:",
         "alert.foot": "Sent once when something begins or ends, never while it lasts. You receive it "
         "because the settings of crm-steward name you under report.alerts or report.recipients.",
         "alert.all": "How everything stands now:",
@@ -56,8 +63,10 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "ou un filtre a changé. Si elles ont vraiment disparu :",
         "alert.restored": "une copie plus ancienne de la base a été restaurée",
         "alert.restored.why": "rien n’est écrit dans {connections} tant que ce qu’elle a oublié n’y "
-        "a pas été recherché",
-        "alert.restored.remedy": "Le service le fait de lui-même. Où il en est :",
+        "a pas été recherché, ni dans les 24 heures qui suivent la restauration, à moins que quelqu’un "
+        "n’en décide autrement (crm-steward accept --after-restore). Le rapport de cette semaine est "
+        "peut-être déjà parti : seul crm-steward report --send --again l’envoie de nouveau",
+        "alert.restored.remedy": "Le service recherche de lui-même. Où il en est :",
         "alert.jump": "la règle {rule} a trouvé bien plus que d’habitude et ne fait plus que signaler",
         "alert.jump.why": "Elle a trouvé {found} ; d’habitude {usual}.",
         "alert.jump.remedy": "Regarder ce qu’elle a trouvé (crm-steward findings --rule {rule}). Si c’est juste :",
@@ -66,6 +75,10 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "alert.clock.remedy": "Régler l’heure de cette machine (NTP) ; la prochaine lecture les compare.",
         "alert.rules": "les règles enregistrées sont inutilisables ; les dernières bonnes restent en vigueur",
         "alert.rules.remedy": "Corriger la ligne nommée ; tout est en ordre quand ceci l’est :",
+        "alert.restore_test": "le dernier test de restauration d’une sauvegarde a échoué",
+        "alert.restore_test.why": "{why}. {note}",
+        "alert.restore_test.remedy": "Faire une nouvelle sauvegarde et la tester ; garder les anciennes tant "
+        "qu’aucune n’est entière. Le test, à répéter à tout moment :",
         "alert.foot": "Envoyé une fois quand quelque chose commence ou prend fin, jamais entre les "
         "deux. Vous le recevez car les réglages de crm-steward vous nomment sous report.alerts ou "
         "report.recipients.",

@@ -170,7 +170,8 @@ class ConsentCheck(RowCheck):
         return self.problem not in _ACROSS
 
     @property
-    def _limit(self) -> Duration:
+    def limit(self) -> Duration:
+        """The length that problems with one are measured by."""
         # What needs a length has one of the two: `_one_length` sees to it.
         return self.period.found.length if self.period else cast("Duration", self.after)
 
@@ -269,7 +270,7 @@ class ConsentCheck(RowCheck):
         since, ago = self._since(statement), self._ago(statement)
         if self.problem != "expiring":
             return f"{since} < {ago}"
-        soon = statement.bind_time(self._limit.before(self.warn.after(statement.now)))
+        soon = statement.bind_time(self.limit.before(self.warn.after(statement.now)))
         return f"({since} >= {ago} AND {since} < {soon})"
 
     def _in_refusals(self, statement: Statement) -> str:
@@ -289,7 +290,7 @@ class ConsentCheck(RowCheck):
         return f"(no_others > 0 AND {old} AND NOT {self._is(statement, *REFUSED)})"
 
     def _ago(self, statement: Statement) -> str:
-        return statement.bind_time(self._limit.before(statement.now))
+        return statement.bind_time(self.limit.before(statement.now))
 
     def _since(self, statement: Statement) -> str:
         """Return SQL for the date that a length is counted from; NULL when it is unknown."""
@@ -332,7 +333,7 @@ class ConsentCheck(RowCheck):
             evidence["missing_proof"] = self._lacking(statement)
         if self.problem in _TIMED:
             evidence["since"] = iso(self._since(statement))
-            evidence["limit"] = statement.bind(str(self._limit))
+            evidence["limit"] = statement.bind(str(self.limit))
         if self.problem in _ACROSS:
             evidence |= {"strictest": label("no_rank"), "since": iso("no_at")}
             evidence |= {"where": "no_records", "others": "no_others", "addresses": "no_places"}

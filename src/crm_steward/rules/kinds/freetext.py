@@ -176,10 +176,14 @@ class FreeText(SqlCheck):
     @classmethod
     def say(cls, evidence: Evidence, words: Wording, members: int) -> str:  # noqa: ARG003 -- about one
         """Say which sort of thing stands in which fields."""
-        english, french = _SAID.get(str(evidence.get("category")), _SAID["own"])
         fields = words.listed([words.field(name) for name in names_in(evidence.get("fields"))])
-        said = words.either(english, french)
+        said = cls.named(str(evidence.get("category")), words)
         return words.either("{fields}: {said}", "{fields} : {said}", fields=fields, said=said)
+
+    @classmethod
+    def named(cls, category: str, words: Wording) -> str:
+        """Return what a category is called; one that is not known is a word of the rule's own."""
+        return words.either(*_SAID.get(category, _SAID["own"]))
 
 
 def _about(field: str) -> dict[str, str]:

@@ -29,11 +29,13 @@ from crm_steward.model import (
 from crm_steward.pull import pull
 from crm_steward.report.deliver import deliver
 from crm_steward.report.message import message_id
+from crm_steward.report.queue import notice_copy
 from crm_steward.report.weeks import week_due
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Halting, Limits, Mail
 from crm_steward.store.backup import copy_to
 from crm_steward.store.findings import Findings
+from crm_steward.store.forgotten import Forgotten
 from crm_steward.store.lease import Holder, Lease, hold
 from crm_steward.store.outbox import Outbox
 from crm_steward.store.plans import Plans, StoredPlan
@@ -148,7 +150,6 @@ class Office:
         )
         self.post = Postbox(lambda: self._step("mail"))
         self.copies: list[Kept] = []
-        self.restores = 0
         self.before: tuple[Effect, ...] = ()
         """What had taken effect in the past of the present database."""
         self.since = 0
@@ -160,7 +161,8 @@ class Office:
         """Whether a copy was put in place by hand and nobody has looked for the erased in it."""
         self.waiting: Mapping[str, str] = {}
         """What reconciling waited for when it was last tried."""
-        self.clock_was_ahead = False
+        self.set_back: list[tuple[int, datetime]] = []
+        """How many effects there had been, and what our clock showed, each time it went back."""
 
     def _step(self, name: str) -> None:
         self.on_step(name)
@@ -211,7 +213,8 @@ class Office:
         """
         self.wait(LAG.total_seconds() + 1)
         self.drift += by
-        self.clock_was_ahead |= self.drift > timedelta()
+        if by < timedelta():
+            self.set_back.append((len(self.crm.sent), self.now()))
 
     # What is known.
 
@@ -315,8 +318,13 @@ class Office:
 
     def report(self) -> None:
         """Queue the report of the week, and send what waits in the outbox."""
+        notice_copy(self.database, self.now)
         now, outbox = self.now(), Outbox(self.database)
-        week = str(week_due(now, "monday", time(8), UTC))
+        due = week_due(now, "monday", time(8), UTC)
+        week, forgotten = str(due), Forgotten.of(self.database)
+        if forgotten is not None and forgotten.hides(due.due("monday", time(8), UTC), now):
+            deliver(self.database, MAIL, now)
+            return
         with self.database.read() as reading:
             query = sa.text("SELECT value FROM meta WHERE key = 'installation'")
             name = str(reading.execute(query).scalar_one())
@@ -353,7 +361,6 @@ class Office:
             shutil.copy(kept.path, self.path)
             self.unreplayed = bool(self.erased)
         self.database = self._open()
-        self.restores += 1
         self.before, self.since = kept.known, len(self.crm.sent)
 
     def reopened(self) -> None:

@@ -1,0 +1,71 @@
+"""The weekly report through the command line: what only the CRM, the scans and the calls can tell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.acceptance.conftest import Account, Office
+from tests.conftest import Cli
+
+from crm_steward.sandbox import parse_faults
+
+RULE = """\
+version: 1
+rules:
+  - id: job-title
+    about: {en: Nobody knows what they do, fr: On ne sait pas ce qu'ils font}
+    where: {field: company, in: [Needs a title]}
+    check: {kind: required, fields: [job_title]}
+    actions: [task: {to: owner, due: 14 days, title: "Ask {full_name} what they do"}]
+    mode: apply
+"""
+
+
+def test_the_report_tells_what_became_of_tasks_edits_and_quotas(
+    steward: Cli, office: Office, account: Account, tmp_path: Path
+) -> None:
+    """Two tasks are made, one is done by a person, then the rule is edited: all of it is told.
+
+    A pull that cannot read the tasks reads the contacts all the same, and says so.
+    """
+    rules = tmp_path / "mine.yaml"
+    rules.write_text(RULE, "utf-8")
+    office(rules={"packs": [], "paths": ["mine.yaml"]}, language="en")
+    crm = account.server.emulator
+    needing, also, other = sorted(account.contacts)[:3]
+    lacking = {"company": "Needs a title", "jobtitle": "", "country": "Belgique"}
+    for record in (needing, also):
+        crm.by_hand({"do": "edit", "id": record, "values": lacking})
+    elsewhere = {**lacking, "company": "Needs one too"}
+    crm.by_hand({"do": "edit", "id": other, "values": elsewhere})
+    for command in (("pull", "--full"), ("scan",), ("plan",), ("apply", "--yes")):
+        done = steward(*command)
+        assert done.returncode == 0, done.stderr
+    first, _ = crm.state()["tables"]["tasks"]
+    crm.by_hand({"do": "close_task", "id": first})
+    rules.write_text(RULE.replace("[Needs a title]", "[Needs a title, Needs one too]"), "utf-8")
+    refusal = {"path": "/tasks/batch/read$", "nth": 1, "status": 400}
+    account.server.faults.add(parse_faults(refusal))
+    deaf = steward("pull")
+    assert deaf.returncode == 0, deaf.stderr
+    assert "What became of our tasks could not be read" in " ".join(deaf.stdout.split())
+    pulled = json.loads(steward("pull", "--json").stdout)
+    assert [counts["tasks"] for counts in pulled.values()] == [2]
+    assert steward("scan").returncode == 0
+
+    told = json.loads(steward("report", "--format", "json").stdout)
+
+    (share,) = told["tasks"]["shares"]
+    counts = {name: share[name] for name in ("created", "done", "open", "overdue", "unread")}
+    assert counts == {"created": 2, "done": 1, "open": 1, "overdue": 0, "unread": 0}
+    (edit,) = told["edits"]["edits"]
+    assert (edit["edit"], edit["opened"], edit["resolved"], edit["open"]) == ("edited", 1, 0, 3)
+    (quota,) = told["quotas"]
+    assert quota["calls"] >= 5
+    assert 0 < quota["share"] < 1
+    (country,) = told["countries"]["shares"]
+    assert (country["country"], country["findings"], country["records"]) == ("BE", 3, 3)
+    text = steward("report").stdout
+    for title in ("FINDINGS BY COUNTRY", "TASKS WE MADE", "WHAT EDITS OF RULES DID", "QUOTAS"):
+        assert title in text

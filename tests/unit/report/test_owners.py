@@ -1,0 +1,233 @@
+"""Each owner's own digest: their records, nobody else's, once a week."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_string, policy
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+from crm_steward.connect.protocol import Cursor, Page
+from crm_steward.model import Contact, Finding, RecordRef, Severity
+from crm_steward.report import as_table, collect, queue, queue_owners, render_owner, workbook
+from crm_steward.report.digest import Digest
+from crm_steward.report.owners import OwnerDigest, addressed, collect_owner
+from crm_steward.report.render import LARGEST
+from crm_steward.report.table import COLUMNS
+from crm_steward.rules import RuleBook
+from crm_steward.settings import Mail, Recipient, Report, Settings
+from crm_steward.store.database import Database
+from crm_steward.store.findings import Findings
+from crm_steward.store.mirror import Mirror
+from crm_steward.store.outbox import Outbox
+from crm_steward.store.tables import connections
+
+NOW = datetime(2026, 11, 16, 8, tzinfo=UTC)
+BOOK = RuleBook(())
+CLAIRE, NOAH, GONE = "claire@example.org", "noah@example.org", "gone@example.org"
+OWNERS: Mapping[str, Mapping[str, Any]] = {
+    "crm": {
+        "71": {"name": "Claire Morel", "email": "Claire@example.org", "active": True},
+        "72": {"name": "Noah", "email": NOAH, "active": True},
+        "73": {"name": "Gone", "email": GONE, "active": False},
+        "74": {"name": "No address", "email": ""},
+    },
+    "second": {"005": {"name": "C. Morel", "email": CLAIRE}},
+}
+KINDS: Mapping[str, Any] = {name: {"kind": "file", "path": "p.csv"} for name in OWNERS}
+
+
+def _settings(owners: Any = "all", **report: Any) -> Settings:
+    return Settings.model_validate(
+        {
+            "timezone": ZoneInfo("UTC"),
+            "language": "en",
+            "connections": KINDS,
+            "mail": Mail(host="127.0.0.1", sender="steward@example.net"),
+            "report": Report.model_validate({"owners": owners, **report}),
+        }
+    )
+
+
+def _contact(connection: str, number: int, owner: str) -> Contact:
+    return Contact(
+        ref=RecordRef(connection, str(number)),
+        last_name=f"Name{number}",
+        url=f"https://{connection}.example/{number}",
+        owner=owner,
+    )
+
+
+def _finding(rule: str, *refs: tuple[str, int]) -> Finding:
+    return Finding(
+        rule=rule,
+        kind="duplicates" if len(refs) > 1 else "required",
+        severity=Severity.HIGH,
+        refs=tuple(RecordRef(connection, str(number)) for connection, number in refs),
+        evidence={"missing": ["phone"], "level": "same e-mail"},
+    )
+
+
+@pytest.fixture
+def base(database: Database) -> Database:
+    """Claire owns records in two CRMs, Noah and Gone in one; a group holds records of two owners."""
+    mirror = Mirror(database)
+    people = {
+        "crm": [_contact("crm", 1, "71"), _contact("crm", 2, "72"), _contact("crm", 3, "73")],
+        "second": [_contact("second", 9, "005")],
+    }
+    for name, contacts in people.items():
+        page = Page(cursor=Cursor("1"), contacts=tuple(contacts), complete=True)
+        mirror.save_page(name, "file", page, now=NOW, full=True)
+        mirror.note(name, "file", last_full_at=NOW, last_success_at=NOW, last_attempt_at=NOW)
+        with database.write() as writing:
+            mine = connections.c.connection == name
+            account = {"owners": OWNERS[name]}
+            writing.execute(sa.update(connections).where(mine).values(account=account))
+    found = [
+        _finding("no-phone", ("crm", 1)),
+        _finding("no-phone", ("crm", 2)),
+        _finding("no-phone", ("second", 9)),
+        _finding("twice", ("crm", 1), ("crm", 2)),
+    ]
+    rules = {"no-phone": {"crm", "second"}, "twice": {"crm"}}
+    Findings(database).record(rules, found, now=NOW - timedelta(hours=1))
+    return database
+
+
+def _digest(database: Database, address: str, **report: Any) -> OwnerDigest:
+    digest = collect_owner(database, _settings(**report), BOOK, address, now=NOW)
+    assert digest is not None
+    return digest
+
+
+def test_an_owner_sees_their_records_of_every_crm(base: Database) -> None:
+    """The address makes one person of the owners of two CRMs; others' records are counted only."""
+    digest = _digest(base, CLAIRE, names="on")
+    assert (digest.movement.open, digest.movement.new) == (3, 3)
+    counts = {rule.rule: rule.movement.open for rule in digest.rules}
+    assert counts == {"no-phone": 2, "twice": 1}
+    for language in ("en", "fr"):
+        mail = render_owner(digest, language)
+        for text in (mail.html, mail.text):
+            assert "https://crm.example/1" in text
+            assert "https://second.example/9" in text
+            assert "https://crm.example/2" not in text
+            assert "Name2" not in text
+    assert "and 1 more" in render_owner(digest, "en").text
+    assert "2 records" in render_owner(digest, "en").text
+
+
+def test_an_address_that_no_crm_names(base: Database) -> None:
+    """It has no digest, whoever asks for it; capitals and spaces are no other address."""
+    assert collect_owner(base, _settings(), BOOK, "nobody@example.org", now=NOW) is None
+    assert _digest(base, " CLAIRE@Example.org ").movement.open == 3
+
+
+def test_who_gets_one_is_a_setting(base: Database) -> None:
+    """Off, all who are active and have an address, or those whom the settings name."""
+    assert addressed(base, _settings("off")) == ()
+    assert {one.address for one in addressed(base, _settings("all"))} == {CLAIRE, NOAH}
+    named = addressed(base, _settings([{"address": GONE, "language": "fr"}]))
+    assert named == (Recipient(address=GONE, language="fr"),)
+    assert Settings.model_validate({"report": {"owners": False}}).report.owners == "off"
+
+
+def test_queued_once_a_week_and_only_when_there_is_something(base: Database) -> None:
+    """Whoever has nothing open and nothing resolved gets no mail; nobody gets two."""
+    owners = [CLAIRE, NOAH, GONE, "nobody@example.org"]
+    settings = _settings(owners)
+    assert sorted(queue_owners(base, settings, BOOK, NOW)) == [CLAIRE, NOAH]
+    assert queue_owners(base, settings, BOOK, NOW + timedelta(days=2)) == []
+    assert len(queue_owners(base, settings, BOOK, NOW + timedelta(days=7))) == 2
+    letters = {letter.period for letter in Outbox(base).letters()}
+    assert letters == {"2026-W47-owner", "2026-W48-owner"}
+
+
+def test_the_report_to_the_same_address_is_another_mail(base: Database) -> None:
+    """A manager who owns records gets both, each once."""
+    settings = _settings([CLAIRE], recipients=[CLAIRE])
+    assert queue(base, settings, BOOK, settings.report.recipients, NOW) == [CLAIRE]
+    assert queue_owners(base, settings, BOOK, NOW) == [CLAIRE]
+    assert len({letter.id for letter in Outbox(base).letters()}) == 2
+
+
+def test_a_digest_fits_into_a_mail(base: Database, digest: Digest) -> None:
+    """With forty rules of long links, examples give way and nothing else."""
+    owner = _digest(base, CLAIRE)
+    url = "https://crm.example/" + "a" * 400
+    rules = []
+    for rule in digest.rules * 10:
+        shown = rule.examples[0]
+        people = tuple(replace(one, url=url) for one in shown.people)
+        rules.append(replace(rule, examples=(replace(shown, people=people * 3),) * 5))
+    mail = render_owner(replace(owner, rules=tuple(rules)), "fr")
+    assert len(mail.html.encode()) <= LARGEST
+    assert mail.html.count('class="pill') == 20
+
+
+def _opened(content: bytes) -> Any:
+    from openpyxl import load_workbook
+
+    return load_workbook(io.BytesIO(content))
+
+
+def test_a_workbook_has_every_finding(base: Database) -> None:
+    """One line per record, with its link and owner; text stays text, whatever it begins with."""
+    settings = _settings(names="on")
+    with base.write() as writing:
+        formula = sa.text("UPDATE contacts SET last_name = :x WHERE id = '1'")
+        writing.execute(formula, {"x": "=HYPERLINK(1)"})
+    digest = collect(base, settings, BOOK, now=NOW)
+    made = _opened(workbook(base, settings, BOOK, digest, "fr"))
+    assert made.sheetnames == ["Anomalies", "En attente de décision"]
+    head, *rows = list(made["Anomalies"].iter_rows())
+    assert [cell.value for cell in head][:4] == ["Gravité", "Règle", "Connexion", "Fiche"]
+    assert len(rows) == 5
+    first = next(row for row in rows if row[3].value.startswith("="))
+    assert first[3].data_type == "s"
+    assert first[3].hyperlink.target == "https://crm.example/1"
+    assert {row[5].value for row in rows} == {"Claire Morel", "Noah", "C. Morel"}
+
+
+def test_the_workbook_travels_with_the_report(base: Database) -> None:
+    """When the settings want it, and then the mail is otherwise as ever."""
+    settings = _settings("off", recipients=[NOAH], workbook=True)
+    queue(base, settings, BOOK, settings.report.recipients, NOW)
+    (letter,) = Outbox(base).letters()
+    message = message_from_string(letter.message, policy=policy.default)
+    (attached,) = message.iter_attachments()
+    assert attached.get_filename() == "crm-steward-2026-W47.xlsx"
+    assert _opened(attached.get_content()).sheetnames == ["Findings", "Waiting for a decision"]
+    assert message.get_body(("plain",)) is not None
+
+
+def test_a_workbook_that_cannot_be_made_is_a_setting_to_mend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is said when the settings are read, rather than when the report should go out."""
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(ValidationError, match=r"crm-steward\[file\]"):
+        Report(workbook=True)
+
+
+def test_a_table_has_every_figure(digest: Digest) -> None:
+    """One line per figure with the same columns always; values of CRMs cannot become formulas."""
+    rows = list(csv.DictReader(io.StringIO(as_table(digest))))
+    assert tuple(rows[0]) == COLUMNS
+    found = {(row["section"], row["item"], row["measure"]): row["value"] for row in rows}
+    assert found["figures", "clean", "values 2026-W47"] == "0.824"
+    assert found["movement", "", "new"] == "86"
+    assert found["rules", "same-person", "movement new"] == "12"
+    assert found["owners", "hubspot-eu 72", "findings"] == "530"
+    assert {row["week"] for row in rows} == {"2026-W47"}
+    assert not any(cell.startswith(("=", "@", "\t")) for row in rows for cell in row.values())
