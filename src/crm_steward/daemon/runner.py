@@ -142,6 +142,8 @@ class Runner:
             _log.info("put off: a command that somebody started is at work", why=str(error))
             return Ending.BUSY
         known = self._trouble.get(job.name) == error.message
+        if isinstance(error, StoreError):  # one database for all jobs: one of them says so
+            known = error.message in self._trouble.values()
         self._trouble[job.name] = error.message
         if isinstance(error, AuthError):
             _log.debug("the credential is still refused", why=str(error))

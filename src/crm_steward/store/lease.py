@@ -178,10 +178,17 @@ class Lease:
             self.renew()
 
     def release(self) -> None:
-        """Let others take it at once; the epoch stays, so that it only ever grows."""
+        """Let others take it at once; the epoch stays, so that it only ever grows.
+
+        Raises:
+            StoreError: The database is away. This process may take the lease again all the same.
+        """
+        left = (self.name, self.epoch)
+        self.database.unreleased.add(left)
         with self.database.write() as writing:
             mine = sa.update(leases).where(*self._mine())
             writing.execute(mine.values(holder="", expires_at=_LONG_AGO))
+        self.database.unreleased.discard(left)
 
     def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
         return (
@@ -207,7 +214,8 @@ def hold(
     a pid used twice nor another container is mistaken for it. As long as such a process lives
     (stopped, or waiting for a slow CRM) it keeps the lease even past its end: it could wake up
     between its last check and its next call. A holder elsewhere loses it after `ttl` without a
-    sign of life.
+    sign of life. One that this process could not let go of, because the database was away just
+    then, is held by nobody: it is taken again at once.
 
     While it is held, every write transaction of `database`, in whatever thread, checks it: after
     another took over, nothing of this process is committed any more.
@@ -258,15 +266,19 @@ def _take(
         ahead = row.expires_at > now + ttl + TOLERATED
         mine = sa.update(leases).where(leases.c.name == name)
         busy = Holder.parse(row.holder) if row.holder else None
-        if busy is not None and _held(busy, row.expires_at, now):
+        left = row.holder == str(holder) and (name, row.epoch) in database.unreleased
+        if busy is not None and not left and _held(busy, row.expires_at, now):
             if ahead:  # it lasts no longer than any, from now, unless its holder renews it
                 writing.execute(mine.values(expires_at=now + ttl))
         else:
             busy = None
             taken = {"holder": str(holder), "epoch": row.epoch + 1, "expires_at": now + ttl}
+            # Should the answer to the commit be lost, nobody holds what may have been taken.
+            database.unreleased.add((name, row.epoch + 1))
             writing.execute(mine.values(taken))
     if busy is not None:
         raise _busy(busy)
+    database.unreleased -= {(name, row.epoch), (name, row.epoch + 1)}
     return Lease(database, name, holder, row.epoch + 1, ttl, clock, now), ahead
 
 

@@ -299,3 +299,35 @@ def test_whoever_was_overtaken_does_not_turn_the_epoch_back(tmp_path: Path, cloc
                 remembered = successor.epoch
         beside = json.loads((tmp_path / "steward.db.epoch").read_text("utf-8"))
         assert beside["epoch"] == remembered
+
+
+class Away(Database):
+    """A database that can be out of reach."""
+
+    away = False
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Give a connection, or none."""
+        if self.away:
+            raise StoreError("The database is away.")
+        with super().write() as writing:
+            yield writing
+
+
+def test_what_could_not_be_released_locks_nobody_out_of_his_own(
+    database_url: str, clock: Any
+) -> None:
+    """Away as it ends: the same process takes it again at once; for another one it is still held."""
+    with Away.open(database_url) as database, Database.open(database_url) as other:
+        with pytest.raises(StoreError), hold(database, clock=clock):
+            database.away = True
+        database.away = False
+        with pytest.raises(BusyError), hold(other, clock=clock):
+            pytest.fail("whoever holds it lives, as far as others know")
+        with hold(database, clock=clock) as lease:
+            assert lease.epoch == 2
+            with pytest.raises(BusyError), hold(database, clock=clock):
+                pytest.fail("it is held again")
+        with hold(other, clock=clock) as lease:
+            assert lease.epoch == 3
