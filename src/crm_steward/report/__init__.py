@@ -25,6 +25,7 @@ from crm_steward.report.queue import (
 from crm_steward.report.render import Mail, render
 from crm_steward.report.session import greet
 from crm_steward.report.table import as_table
+from crm_steward.report.turns import in_turn
 from crm_steward.report.weeks import Week
 from crm_steward.report.workbook import workbook
 
@@ -40,6 +41,7 @@ __all__ = [
     "current_week",
     "deliver",
     "greet",
+    "in_turn",
     "may_have_left",
     "notice_copy",
     "queue",
