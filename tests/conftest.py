@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 import pytest
@@ -47,19 +47,25 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """Start a PostgreSQL server of our own; in CI it must be there, elsewhere its tests skip."""
+def postgres_programs() -> Path:
+    """Give the folder of PostgreSQL's programs; in CI they must be there, elsewhere its tests skip."""
     folder = _postgres_programs()
     if folder is None:
         if os.environ.get("CI"):
             pytest.fail("PostgreSQL is not installed; CI tests both databases")
         pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_programs: Path) -> Iterator[str]:
+    """Start a PostgreSQL server of our own."""
     # Not in pytest's own folder: it deletes those of older sessions while a server may run there.
     with (
         TemporaryDirectory(prefix="steward-postgres-") as data,
-        PostgresServer(folder, Path(data)) as url,
+        PostgresServer(postgres_programs, Path(data)) as server,
     ):
-        yield url
+        yield server.url
 
 
 def _postgres_programs() -> Path | None:
@@ -72,22 +78,39 @@ def _postgres_programs() -> Path | None:
 
 @dataclass
 class PostgresServer:
-    """A PostgreSQL server in a folder, reachable through a socket in it."""
+    """A PostgreSQL server in a folder, reachable through a socket in it; its pages have checksums."""
 
     programs: Path
     data: Path
+    hasty: bool = True
+    """Whether what it committed last may be lost when it is stopped as after a crash."""
 
-    def __enter__(self) -> str:
-        self.data.chmod(0o777)
-        self._run("initdb", "-D", f"{self.data}/db", "-U", "steward", "-A", "trust", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.data} -c fsync=off"
-        options += " -c synchronous_commit=off -c full_page_writes=off"
-        log = f"{self.data}/log"
-        self._run("pg_ctl", "-D", f"{self.data}/db", "-o", options, "-w", "-l", log, "start")
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
         return f"postgresql+psycopg://steward@/postgres?host={self.data}"
 
+    def __enter__(self) -> Self:
+        self.data.chmod(0o777)
+        options = ("-U", "steward", "-A", "trust", "--no-sync", "--data-checksums")
+        self._run("initdb", "-D", f"{self.data}/db", *options)
+        self.start()
+        return self
+
     def __exit__(self, *_: object) -> None:
-        self._run("pg_ctl", "-D", f"{self.data}/db", "-m", "immediate", "-w", "stop")
+        self.stop()
+
+    def start(self) -> None:
+        """Start it."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.data} -c fsync=off"
+        if self.hasty:
+            options += " -c synchronous_commit=off -c full_page_writes=off"
+        log = f"{self.data}/log"
+        self._run("pg_ctl", "-D", f"{self.data}/db", "-o", options, "-w", "-l", log, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it, as after a crash; with `fast`, as ops do."""
+        self._run("pg_ctl", "-D", f"{self.data}/db", "-m", mode, "-w", "stop")
 
     def _run(self, program: str, *arguments: str) -> None:
         # PostgreSQL refuses to run as root.

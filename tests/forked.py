@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -97,7 +97,7 @@ def forking(env: Mapping[str, str]) -> Iterator[Forked]:
         process = subprocess.Popen(
             [sys.executable, __file__, address],
             env=dict(env),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         with process:
@@ -120,7 +120,10 @@ def load() -> None:
 
 
 def serve(address: str) -> list[str]:
-    """Fork a process for each request; return in each of them, with its arguments."""
+    """Fork a process for each request; return in each of them, with its arguments.
+
+    It ends with whoever started it: standard input is a pipe that ends with them.
+    """
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(address)
     listening.listen()
@@ -133,28 +136,35 @@ def serve(address: str) -> list[str]:
     selector = selectors.DefaultSelector()
     selector.register(listening, selectors.EVENT_READ)
     selector.register(awake, selectors.EVENT_READ)
+    selector.register(0, selectors.EVENT_READ)
     os.write(1, b"ready\n")
     while True:
-        for key, _ in selector.select():
-            if key.fileobj is awake:
-                awake.recv(4096)
-                _bury(waiting)
-                continue
+        ready = {key.fileobj for key, _ in selector.select()}
+        if 0 in ready:  # whoever started it has ended, however that was
+            sys.exit()
+        if awake in ready:
+            awake.recv(4096)
+            _bury(waiting)
+        if listening in ready:
             connection, _ = listening.accept()
             arguments, folder, env, outputs = _request(connection)
-            pid = os.fork()
+            waiting[pid := os.fork()] = connection
             if not pid:
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for one in (listening, awake, bell, connection, *waiting.values()):
-                    one.close()
                 selector.close()
+                _forget((listening, awake, bell, *waiting.values()))
                 _become(folder, env, outputs)
                 return arguments
             for descriptor in outputs:
                 os.close(descriptor)
-            waiting[pid] = connection
             connection.sendall(b"%d\n" % pid)
+
+
+def _forget(sockets: Iterable[socket.socket]) -> None:
+    """Leave to the process that forks what is its own."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for one in sockets:
+        one.close()
 
 
 def _heard(_number: int, _frame: FrameType | None) -> None:
@@ -181,7 +191,7 @@ def _request(connection: socket.socket) -> tuple[list[str], str, dict[str, str],
 
 def _become(folder: str, env: dict[str, str], outputs: list[int]) -> None:
     """Take over what a new process would have been given."""
-    for target, descriptor in enumerate(outputs, 1):
+    for target, descriptor in enumerate([os.open(os.devnull, os.O_RDONLY), *outputs]):
         os.dup2(descriptor, target)
         os.close(descriptor)
     os.chdir(folder)

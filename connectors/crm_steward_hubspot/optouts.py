@@ -8,7 +8,8 @@ then each kind of e-mail is unsubscribed by itself (version 3). Sources: develop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import Context as Surroundings
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -72,7 +73,8 @@ class Unsubscriber:
                 query=_EMAIL,
                 repeatable=False,
             )
-            return Surroundings().run(self._has_wide_status, address)
+            with _sent():
+                return Surroundings().run(self._has_wide_status, address)
 
         return self._wide_or(wide, lambda: self._unsubscribe_each(address, shown, reason))
 
@@ -154,12 +156,26 @@ class Unsubscriber:
             for item in kinds
             if item.get("id") and item.get("isActive") is not False
         ]
-        done = [
-            self.unsubscribe_one(address, kind, reason)
-            for kind in active
-            if kind not in shown.types
-        ]
+        left = [kind for kind in active if kind not in shown.types]
+        done = [self.unsubscribe_one(address, kind, reason) for kind in left[:1]]
+        with _sent():
+            done += [self.unsubscribe_one(address, kind, reason) for kind in left[1:]]
         return bool(active) and all(done)
+
+
+@contextmanager
+def _sent() -> Iterator[None]:
+    """Say of a quota that closes after something was sent that this may have taken effect.
+
+    Raises:
+        RetryableError: It closed, or another answer is missing (`sent`).
+    """
+    try:
+        yield
+    except RetryableError as error:
+        raise RetryableError(
+            f"it was sent, and could not be read back: {error.message}", hint=error.hint
+        ) from error
 
 
 def _is_out(status: Any, shown: OptOuts) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from crm_steward.sdk import StewardError
 from crm_steward_pipedrive.records import Records
 from crm_steward_pipedrive.wire import Wire, row_of
 
@@ -58,7 +59,10 @@ class Suppressor:
         if not row:
             raise NotShownError
         if "marketing_status" not in row:
-            row = self._records.persons([person]).get(person, {})
+            try:
+                row = self._records.persons([person]).get(person, {})
+            except StewardError as error:  # it was sent: a quota that closes does not undo it
+                raise NotShownError from error
         if withdrawn(row):
             return ""
         return f"Pipedrive ignores the change: it keeps '{status_of(row) or 'no status'}'"

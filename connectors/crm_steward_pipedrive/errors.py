@@ -203,11 +203,15 @@ def _forbidden(refusal: Refusal) -> StewardError:
 
 
 def _later(refusal: Refusal) -> StewardError:
-    """Pipedrive did nothing and says to come back: the day's tokens, or the burst."""
+    """Pipedrive did nothing and says to come back: the day's tokens, or the burst.
+
+    A call costs several tokens: with fewer left than that, the day is over as well.
+    """
     wait, about = refusal.number("Retry-After"), ""
-    if refusal.number(_DAILY_LEFT) == 0:
+    day, burst = refusal.number(_DAILY_LEFT), refusal.number(_BURST_LEFT)
+    if day == 0 or (day is not None and burst):
         wait, about = wait or _DAY_OVER, " the day's tokens are used up"
-    elif wait is None and refusal.number(_BURST_LEFT) == 0:
+    elif wait is None and burst == 0:
         wait = refusal.number(_BURST_RESET)
     return RetryableError(
         f"{refusal.connection}: Pipedrive asks to wait ({refusal.trace}{about})",

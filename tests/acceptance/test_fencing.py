@@ -88,6 +88,8 @@ UNFENCED = {
     "runs",
     # The service's own table of when what was done, and the outbox, which a unique key protects.
     "jobs", "outbox", "rulebooks",
+    # How many calls went out: they did, whoever holds the lease since.
+    "usages",
 }  # fmt: skip
 
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from tests.acceptance.conftest import Office
+from tests.acceptance.test_merging import create
 from tests.conftest import Cli
 
 from crm_steward.sandbox import Server, serve
 from crm_steward_hubspot.sandbox import HubSpotSandbox
+from crm_steward_salesforce.sandbox import SalesforceSandbox
 from crm_steward_zoho.sandbox import ZohoSandbox
 
 RULE = """\
@@ -81,6 +83,29 @@ def test_the_persons_own_no_stays(steward: Cli, zoho: Server) -> None:
     assert _opted_out(zoho, record)
 
 
+def test_a_silenced_telephone_is_lifted_too(steward: Cli, office: Office) -> None:
+    """Salesforce, the one that can: refused with another number, lifted, kept as evidence."""
+    with serve(SalesforceSandbox(contacts=20, seed=3)) as server:
+        settings = {"kind": "salesforce", **server.emulator.connection(server.url)}
+        _write(office, RULE.replace("email", "phone"), salesforce=settings)
+        record = create("salesforce", server, last="Stewardsson", phone="+33199009911")
+
+        def silent() -> bool:
+            return bool(server.emulator.find("Contact", record)["DoNotCall"])
+
+        _round(steward)
+        assert silent()
+        assert "par téléphone" in " ".join(steward("undo", "silence").stdout.split())
+        wrong = steward("undo", "silence", "--yes", "--loosen", "2", "--reason", "a mistake")
+        assert (wrong.returncode, silent()) == (6, True)
+
+        done = steward("undo", "silence", "--yes", "--loosen", "1", "--reason", "a mistake")
+
+        assert (done.returncode, silent()) == (0, False), (done.stdout, done.stderr)
+    assert "a mistake" in steward("journal", "evidence").stdout
+    assert steward("journal", "verify").returncode == 0
+
+
 def test_a_crm_without_a_way_back_says_so(steward: Cli, office: Office, hubspot: Server) -> None:
     """HubSpot: named with the reason, in French; and asking for one all the same writes nothing."""
     settings = {"kind": "hubspot", "token": HubSpotSandbox.TOKEN, "base_url": hubspot.url}
@@ -96,11 +121,11 @@ def test_a_crm_without_a_way_back_says_so(steward: Cli, office: Office, hubspot:
     assert asked.returncode == 6
 
 
-def _write(office: Office, **connections: object) -> None:
+def _write(office: Office, rule: str = RULE, **connections: object) -> None:
     rules = office(
         connections=connections, rules={"packs": [], "paths": ["mine.yaml"]}, language="fr"
     )
-    (rules.parent / "mine.yaml").write_text(RULE, "utf-8")
+    (rules.parent / "mine.yaml").write_text(rule, "utf-8")
 
 
 def _add_to_zoho(zoho: Server) -> str:

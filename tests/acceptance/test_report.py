@@ -96,6 +96,7 @@ def test_report_in_every_form(desk: Desk, steward: Cli, tmp_path: Path) -> None:
     assert {rule["rule"]: rule["movement"]["new"] for rule in document["rules"]}["no-phone"] == 2
     table = _good(steward("report", "--format", "csv"))
     assert re.search(r"^\d{4}-W\d\d,rules,no-phone,movement new,2\r?$", table, re.MULTILINE)
+    assert "Protection des données" in _good(steward("report", "--privacy"))
     _good(steward("report", "--format", "xlsx", "--out", "lists.xlsx"))
     assert (tmp_path / "lists.xlsx").read_bytes().startswith(b"PK")
 

@@ -122,6 +122,23 @@ def test_a_backup_is_restored_with_its_key_only(
 
 
 @needs_sqlcipher
+def test_a_restore_test_stays_encrypted(
+    steward: Cli, office: dict[str, str], tmp_path: Path
+) -> None:
+    """With the key an encrypted backup passes, damaged it does not, and nothing lies about in the clear."""
+    assert steward("pull", env=office).returncode == 0
+    assert steward("backup", "copy.db", env=office).returncode == 0
+    (tmp_path / "tmp").mkdir()
+    there = {**office, "TMPDIR": str(tmp_path / "tmp")}
+    done = steward("restore", "copy.db", "--test", env=there)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert clear(tmp_path) == []
+    (tmp_path / "copy.db").write_bytes((tmp_path / "copy.db").read_bytes()[::-1])
+    assert steward("restore", "copy.db", "--test", env=there).returncode == 10
+
+
+@needs_sqlcipher
 def test_an_existing_database_is_encrypted_by_backup_and_restore(
     steward: Cli, office: dict[str, str], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.conftest import ENV
 from tests.forked import Forked
 
+ROOT = Path(__file__).parents[2]
 WHOLE = {**os.environ, **ENV}
 
 
@@ -69,3 +71,19 @@ def test_one_that_takes_too_long_is_killed(forks: Forked, tmp_path: Path) -> Non
         forks.run(["sandbox", "serve"], cwd=tmp_path, env=WHOLE, timeout=1)
 
     assert forks.run(["--version"], cwd=tmp_path, env=WHOLE, timeout=60).returncode == 0
+
+
+def test_it_ends_with_whoever_started_it() -> None:
+    """Killed, a worker of pytest leaves nothing behind that still holds its outputs."""
+    script = (
+        "import os, signal\n"
+        "from tests.forked import forking\n"
+        "with forking(os.environ):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, cwd=ROOT, env=WHOLE, stderr=subprocess.PIPE, check=False, timeout=200
+    )
+
+    assert done.returncode == -signal.SIGKILL

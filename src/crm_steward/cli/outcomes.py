@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,7 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
         if counts.states[State(state)] or state == "verified"
     ]
     out.print(Text(f"Run {counts.run}: {', '.join(said)}.", "bold"))
-    well = (State.VERIFIED, State.ALREADY, State.INTENT)
-    for line in (*(one for one in counts.lines if one.state not in well), *counts.otherwise):
+    for line in (*filter(partial(_needs_a_look, counts), counts.lines), *counts.otherwise):
         out.print(_outcome(line))
     anew = [one for one in counts.lines if one.kind == "recreate" and one.state is State.VERIFIED]
     for line in anew:
@@ -65,6 +65,14 @@ def print_outcome(out: Console, counts: ApplyCounts) -> None:
     ):
         if number:
             out.print(f"{number:,} {what}")
+
+
+def _needs_a_look(counts: ApplyCounts, line: Line) -> bool:
+    """Whether a change is named; that all which was not sent waits is said by its connection."""
+    from crm_steward.store.journal import State
+
+    waits = line.state is State.ABSENT and line.ref.connection in counts.failures
+    return not waits and line.state not in (State.VERIFIED, State.ALREADY, State.INTENT)
 
 
 def _print_halts(out: Console, counts: ApplyCounts) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from crm_steward.store.reminders import Deed, Reminder
 
 _LONGEST = 500
+_NAMED = ("{what}: {about}", "{what} : {about}")
 _OFF = ("The settings switch all reminders off.", "Les réglages désactivent tous les rappels.")
 _NOTED = ("Noted: {what}, by {by}.", "Noté : {what}, par {by}.")
 
@@ -75,9 +76,8 @@ def reminders_command(
     if not found:
         out.print(words.either(*_OFF), markup=False)
     for one in found:
-        out.print(
-            f"{what(words, one.duty)}: {about(words, one.duty)}", markup=False, soft_wrap=True
-        )
+        named = words.either(*_NAMED, what=what(words, one.duty), about=about(words, one.duty))
+        out.print(named, markup=False, soft_wrap=True)
         style = "red" if one.overdue(now) else None
         said = where_it_stands(words, recurring(one, now))
         out.print(f"  {plain(said)}", style=style, markup=False, soft_wrap=True)

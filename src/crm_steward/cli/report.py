@@ -63,6 +63,9 @@ def report_command(
         str | None,
         typer.Option(help="The digest of this owner's records; their address as the CRM has it."),
     ] = None,
+    privacy: Annotated[
+        bool, typer.Option("--privacy", help="The digest of data protection instead.")
+    ] = False,
     form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TEXT,
     out: Annotated[
         Path | None, typer.Option(help="Write it to this file instead of the terminal.")
@@ -85,7 +88,7 @@ def report_command(
     """Show or mail the weekly report.
 
     Without options it is printed as text. `--preview` shows the mail as your recipients will see it;
-    `--send` mails this week's report, and the digests of owners, to everybody who has not had theirs
+    `--send` mails this week's report, and its digests, to everybody who has not had theirs
     yet; after an older copy of the database was restored, which does not know whether they have left,
     that takes `--again` as well. `--format csv` is a table of all figures, `--format xlsx` the lists
     behind them.
@@ -105,11 +108,11 @@ def report_command(
     spoken = (language.value if language else named) or settings.language
     with Database.open(settings.database) as database:
         if send:
-            if week is not None or owner is not None:
+            if week is not None or owner is not None or privacy:
                 raise typer.BadParameter(
-                    "--send mails the current week's report, and to owners what the settings say."
+                    "--send mails the current week's report, and the digests that the settings name."
                 )
-            _send(database, settings, book, recipients, owners=to is None, again=again)
+            _send(database, settings, book, recipients, digests=to is None, again=again)
             return
         if owner is not None:
             theirs = _of_owner(database, settings, book, owner, chosen)
@@ -119,7 +122,7 @@ def report_command(
         if form is Format.XLSX:
             _write(_workbook(database, settings, book, digest, spoken), out)
             return
-    _show(digest, form, spoken, out, preview=preview)
+    _show(digest, form, spoken, out, preview=preview, privacy=privacy)
 
 
 def _week(text: str | None) -> Week | None:
@@ -167,33 +170,46 @@ def _of_owner(
 
 
 def _show(
-    digest: Digest | OwnerDigest, form: Format, language: str, out: Path | None, *, preview: bool
+    digest: Digest | OwnerDigest,
+    form: Format,
+    language: str,
+    out: Path | None,
+    *,
+    preview: bool,
+    privacy: bool = False,
 ) -> None:
     """Write a digest as asked for, or open it in the browser."""
     import tempfile
     import webbrowser
 
     if not preview:
-        _write(_as(digest, form, language).encode(), out)
+        _write(_as(digest, form, language, privacy=privacy).encode(), out)
         return
     page = out
     if page is None:
         page = Path(tempfile.mkdtemp(prefix="crm-steward-")) / f"report-{digest.week}.html"
-    _write(_as(digest, Format.HTML, language).encode(), page)
+    _write(_as(digest, Format.HTML, language, privacy=privacy).encode(), page)
     webbrowser.open(page.resolve().as_uri())
 
 
-def _as(digest: Digest | OwnerDigest, form: Format, language: str) -> str:
+def _as(digest: Digest | OwnerDigest, form: Format, language: str, *, privacy: bool) -> str:
     import json
 
-    from crm_steward.report import Digest, as_document, as_table, render, render_owner
+    from crm_steward.report import (
+        Digest,
+        as_document,
+        as_table,
+        render,
+        render_officer,
+        render_owner,
+    )
 
     if form is Format.JSON:
         return json.dumps(as_document(digest), ensure_ascii=False, indent=2) + "\n"
     if form is Format.CSV:
         return as_table(digest)
     if isinstance(digest, Digest):
-        mail = render(digest, language)
+        mail = render_officer(digest, language) if privacy else render(digest, language)
     else:
         mail = render_owner(digest, language)
     return mail.alone if form is Format.HTML else mail.text
@@ -232,12 +248,12 @@ def _send(
     book: RuleBook,
     recipients: tuple[Recipient, ...],
     *,
-    owners: bool,
+    digests: bool,
     again: bool,
 ) -> None:
     """Queue what is missing, send what is due, and say what became of it."""
     from crm_steward.model import ConfigError, MailError, Problem, utc_now
-    from crm_steward.report import deliver, may_have_left, notice_copy, queue, queue_owners
+    from crm_steward.report import deliver, may_have_left, notice_copy, queue, queue_digests
     from crm_steward.store.outbox import Outbox
 
     if not recipients:
@@ -246,20 +262,20 @@ def _send(
     notice_copy(database, utc_now)
     unsure = not again and may_have_left(database, settings, utc_now())
     queued = [] if unsure else queue(database, settings, book, recipients, utc_now())
-    theirs = queue_owners(database, settings, book, utc_now()) if owners and not unsure else []
+    others = queue_digests(database, settings, book, utc_now()) if digests and not unsure else []
     if settings.mail is None:  # queue has refused already
         return
     Outbox(database).hasten(utc_now())
     done = deliver(database, settings.mail, utc_now())
     out = console()
     if done.sent:
-        out.print(f"Report sent to {done.sent} of {len(recipients) + len(theirs)} recipients.")
+        out.print(f"Report sent to {done.sent} of {len(recipients) + len(others)} recipients.")
     elif unsure:
         out.print(
             "This week's report may have left before an older copy of the database was restored; "
             "nothing was sent. To send it all the same: crm-steward report --send --again"
         )
-    elif not (queued or theirs or done.problems):
+    elif not (queued or others or done.problems):
         out.print("Everybody has this week's report already; nothing was sent.")
     if done.problems:
         hint = "It stays in the outbox and is tried again." if done.postponed else ""

@@ -276,6 +276,9 @@ class Calls:
                 answer = request()
         except RetryableError as error:
             self._note_failure(quota, started, error)
+            asked = error.retry_after or 0.0
+            if asked > self._policy.budget.total_seconds() and not (error.hint or error.sent):
+                raise _closed(error.message, asked) from error
             raise
         except StewardError:
             self._count(quota, calls=1, failed=1, seconds=self._now() - started)
@@ -293,12 +296,7 @@ class Calls:
 
     def _wait(self, quota: str, seconds: float, closed: str) -> None:
         if seconds > self._policy.budget.total_seconds():
-            raise RetryableError(
-                f"{self._connection}: {closed} is closed for {timedelta(seconds=round(seconds))}",
-                hint="Our share is used up, the others need the rest, or the CRM asked to wait.",
-                retry_after=seconds,
-                sent=False,
-            )
+            raise _closed(f"{self._connection}: {closed} is closed for now", seconds)
         self._count(quota, waits=1, waited=seconds)
         self._sleep(seconds)
 
@@ -321,6 +319,20 @@ class Calls:
             stats = self._stats.setdefault(quota, QuotaStats())
             for name, value in more.items():
                 setattr(stats, name, getattr(stats, name) + value)
+
+
+def _closed(what: str, seconds: float) -> RetryableError:
+    """Return our error for a call that was not made or not taken, and is not for so long.
+
+    How long that is stands in the hint: who has said it once need not say it every minute anew.
+    """
+    return RetryableError(
+        what,
+        hint=f"Try again in {timedelta(seconds=round(seconds))}: our share is used up, the others "
+        "need the rest, or the CRM asked to wait. See burst_share and daily_share.",
+        retry_after=seconds,
+        sent=False,
+    )
 
 
 def _again(error: BaseException, *, repeatable: bool) -> bool:

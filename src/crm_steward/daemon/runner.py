@@ -124,11 +124,15 @@ class Runner:
             job.work()
         except StewardError as error:
             return self._explain(job, error)
-        except Exception:  # noqa: BLE001 -- one job's bug must not end the others
+        except Exception as error:  # noqa: BLE001 -- one job's bug must not end the others
             # The message of a foreign exception may hold personal data: the log shows its class
             # and where it was raised. The next run goes on.
-            _log.exception("this is a bug: please report it")
-            self._trouble[job.name] = "a bug: see the log"
+            said = f"a bug ({type(error).__name__}): see the log"
+            if self._trouble.get(job.name) == said:
+                _log.debug("the same bug again", error=type(error).__name__)
+            else:
+                _log.exception("this is a bug: please report it")
+            self._trouble[job.name] = said
             return Ending.BUG
         if self._trouble.pop(job.name, None):
             _log.info("works again")
@@ -142,6 +146,8 @@ class Runner:
             _log.info("put off: a command that somebody started is at work", why=str(error))
             return Ending.BUSY
         known = self._trouble.get(job.name) == error.message
+        if isinstance(error, StoreError):  # one database for all jobs: one of them says so
+            known = error.message in self._trouble.values()
         self._trouble[job.name] = error.message
         if isinstance(error, AuthError):
             _log.debug("the credential is still refused", why=str(error))

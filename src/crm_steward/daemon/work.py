@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from datetime import datetime
 
 import structlog
 
@@ -27,7 +28,7 @@ from crm_steward.model import (
     StewardError,
 )
 from crm_steward.pull import pull
-from crm_steward.report import deliver, notice_copy, queue_alerts, queue_weekly
+from crm_steward.report import deliver, in_turn, notice_copy, queue_alerts, queue_weekly
 from crm_steward.rules import RuleBook
 from crm_steward.scan import scan
 from crm_steward.settings import Settings, key_of, vault_of
@@ -289,14 +290,22 @@ class Work:
             MailError: The mail server does not take mails; they stay in the outbox.
         """
         notice_copy(self._database, self._clock)
-        now = self._clock()
-        queue_weekly(self._database, self._settings, self._reload(), now)
-        queue_alerts(self._database, self._settings, now)
-        if self._settings.mail:
-            done = deliver(self._database, self._settings.mail, now)
-            if done.problems:
-                mail = self._settings.mail
-                raise MailError(f"{mail.host}:{mail.port}: {done.problems[0]}.")
+        now, database, settings = self._clock(), self._database, self._settings
+        in_turn(
+            [
+                lambda: queue_weekly(database, settings, self._reload(), now),
+                lambda: queue_alerts(database, settings, now),
+                lambda: self._deliver(now),
+            ]
+        )
+
+    def _deliver(self, now: datetime) -> None:
+        mail = self._settings.mail
+        if mail is None:
+            return
+        done = deliver(self._database, mail, now)
+        if done.problems:
+            raise MailError(f"{mail.host}:{mail.port}: {done.problems[0]}.")
 
     def _enabled(self) -> dict[str, ConnectionSettings]:
         return {name: one for name, one in self._settings.connections.items() if one.enabled}

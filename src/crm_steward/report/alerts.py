@@ -20,7 +20,7 @@ from crm_steward.model import Halt
 from crm_steward.report.message import compose, message_id
 from crm_steward.report.pages import environment, inlined
 from crm_steward.report.queue import addresses, installation
-from crm_steward.report.reminders import HOW
+from crm_steward.report.reminders import RESTORE_TEST
 from crm_steward.report.render import Mail
 from crm_steward.report.words import Words, plain
 from crm_steward.settings import Settings
@@ -227,7 +227,7 @@ def _of_restore_test(tested: Deed) -> Trouble:
             note=plain(tested.note, 200),
         ).strip(),
         remedy=lambda t: t("alert.restore_test.remedy"),
-        command=HOW[Duty.RESTORE_TEST],
+        command=RESTORE_TEST,
     )
 
 

@@ -18,6 +18,7 @@ from crm_steward.report.findings import Names, movement, owner_shares, rule_shar
 from crm_steward.report.hygiene import COLUMNS as OF_TEXT
 from crm_steward.report.hygiene import hygiene
 from crm_steward.report.objections import alarms, objections
+from crm_steward.report.protection import keep_periods, protection
 from crm_steward.report.reminders import reminders
 from crm_steward.report.retention import keeping, retention
 from crm_steward.report.tasks import tasks
@@ -97,6 +98,7 @@ def collect(
     if until == now:
         figures = Figures(database)
         figures.save(str(week), figures.count(now))
+        keep_periods(database, book, week)
     titles = titles_of(book)
     abilities = settings.abilities
     telling = {name for name, one in abilities.items() if Capability.READ_TASK in one.can}
@@ -137,6 +139,7 @@ def collect(
                 con, book, objections(reading, con, names, book, since=since, until=until), now
             ),
             retention=retention(con, book, settings.timezone, now),
+            protection=protection(reading, week, since, until),
             hygiene=hygiene(reading, con, since, until),
             reminders=reminders(reading, settings, now),
         )

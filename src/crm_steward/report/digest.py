@@ -17,6 +17,7 @@ from crm_steward.report.countries import Countries
 from crm_steward.report.edits import RuleEdits
 from crm_steward.report.groups import Person, Twins
 from crm_steward.report.hygiene import Hygiene
+from crm_steward.report.protection import Protection
 from crm_steward.report.reminders import Recurring
 from crm_steward.report.retention import Retention
 from crm_steward.report.tasks import Tasks
@@ -307,6 +308,7 @@ class Digest:
         quotas: What was used of the CRMs' quotas, by connection, most calls first.
         consents: What can be shown of consents, what ends, whose no is heeded.
         retention: What falls due this month and the next.
+        protection: Erasures, and edits of the register.
         hygiene: What free text holds, and which fields could be lists.
         reminders: What comes round again, and what of it is overdue.
     """
@@ -331,5 +333,6 @@ class Digest:
     quotas: tuple[QuotaUse, ...] = ()
     consents: Consents = field(default_factory=Consents)
     retention: Retention = field(default_factory=Retention)
+    protection: Protection = field(default_factory=Protection)
     hygiene: Hygiene = field(default_factory=Hygiene)
     reminders: tuple[Recurring, ...] = ()

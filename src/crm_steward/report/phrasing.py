@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from crm_steward.report.consent import Apart, Ending
 from crm_steward.report.hygiene import Held, Typed
 from crm_steward.report.objections import Delay, Unheeded
-from crm_steward.report.reminders import HOW, about, what, where_it_stands
+from crm_steward.report.protection import Kept, PeriodEdit
+from crm_steward.report.reminders import about, what, where_it_stands
 from crm_steward.report.retention import Due
 from crm_steward.report.words import Words, plain
 from crm_steward.rules import Duration
 from crm_steward.rules.kinds.freetext import FreeText
 
-_SHARES, _ENDING, _DUE, _HELD, _TYPED = 6, 4, 8, 10, 6
+LINES: Final = 10
+"""Lines that a part of a section has at most."""
+_MOST: Final[Mapping[str, int]] = {
+    "most_shares": 6,
+    "most_ending": 4,
+    "most_unheeded": 5,
+    "most_due": 8,
+    "most_held": 10,
+    "most_typed": 6,
+    "most_periods": 8,
+}
+"""What the templates call how much they show → how much that is."""
+
+
+def bounds(lines: int) -> dict[str, int]:
+    """Return how much the templates of sections show, at most `lines` of anything."""
+    return {name: min(most, lines) for name, most in _MOST.items()}
 
 
 def phrasing(words: Words) -> dict[str, Any]:
-    """Return what the templates of sections call, in one language, and how much they show."""
+    """Return what the templates of sections call, in one language."""
     return {
-        "most_shares": _SHARES,
-        "most_ending": _ENDING,
-        "most_due": _DUE,
-        "most_held": _HELD,
-        "most_typed": _TYPED,
         "ending": partial(_ending, words),
         "apart": partial(_apart, words),
         "heeded": partial(_heeded, words),
@@ -32,10 +45,11 @@ def phrasing(words: Words) -> dict[str, Any]:
         "kept": partial(_kept, words),
         "held": partial(_held, words),
         "typed": partial(_typed, words),
+        "edited": partial(_edited, words),
         "duty": partial(what, words),
         "duty_about": partial(about, words),
         "stands": partial(where_it_stands, words),
-        "overdue": lambda reminders: [HOW[one.duty] for one in reminders if one.overdue],
+        "overdue": lambda reminders: [one.how for one in reminders if one.overdue],
     }
 
 
@@ -109,6 +123,21 @@ def _typed(words: Words, one: Typed) -> str:
         covered=words.percent(one.covered),
     )
     return _raised(said)
+
+
+def _edited(words: Words, one: PeriodEdit) -> str:
+    before, after = (_as_kept(words, kept) for kept in (one.before, one.after))
+    period = plain(one.period, 60)
+    return words(f"protection.period.{one.edit}", period=period, before=before, after=after)
+
+
+def _as_kept(words: Words, kept: Kept | None) -> str:
+    if kept is None:
+        return ""
+    length, since = lasting(words, kept.length), words.field(kept.clock)
+    then = words.known("then", kept.then, "archive")
+    bound = words.known("bound", kept.bound, "at_most")
+    return words("protection.kept", bound=bound, length=length, since=since, then=then)
 
 
 def _both(words: Words, one: str, other: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 
 import sqlalchemy as sa
 
@@ -13,8 +13,10 @@ from crm_steward.model import Clock, ConfigError, Problem
 from crm_steward.report.collect import collect, current_week
 from crm_steward.report.digest import Digest
 from crm_steward.report.message import compose, message_id, wire_address
+from crm_steward.report.officer import render_officer
 from crm_steward.report.owners import addressed, collect_owner, render_owner
 from crm_steward.report.render import Mail, render
+from crm_steward.report.turns import in_turn
 from crm_steward.report.workbook import file_name, workbook
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
@@ -48,9 +50,14 @@ def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: da
         return 0
     if may_have_left(database, settings, now):
         return 0
-    recipients = settings.report.recipients
-    queued = len(queue(database, settings, book, recipients, now)) if recipients else 0
-    return queued + len(queue_owners(database, settings, book, now))
+    recipients, queued = settings.report.recipients, list[str]()
+
+    def report() -> None:
+        if recipients:
+            queued.extend(queue(database, settings, book, recipients, now))
+
+    in_turn([report, lambda: queued.extend(queue_digests(database, settings, book, now))])
+    return len(queued)
 
 
 def may_have_left(database: Database, settings: Settings, now: datetime) -> bool:
@@ -111,6 +118,46 @@ def queue(
     return _post(database, settings, str(week), recipients, mail=mail, now=now)
 
 
+def queue_digests(
+    database: Database, settings: Settings, book: RuleBook, now: datetime
+) -> list[str]:
+    """Queue this week's digests, of data protection and of owners' records, for those who have none.
+
+    Returns:
+        To whom, once for each digest.
+
+    Raises:
+        ConfigError: There is no mail server, or a recipient or the sender is not an address.
+    """
+    queued: list[str] = []
+    in_turn(
+        [
+            lambda: queued.extend(_queue_officers(database, settings, book, now)),
+            lambda: queued.extend(queue_owners(database, settings, book, now)),
+        ]
+    )
+    return queued
+
+
+def _queue_officers(
+    database: Database, settings: Settings, book: RuleBook, now: datetime
+) -> list[str]:
+    """Queue the digest of data protection for those who watch over it, and return their addresses."""
+    week, officers = current_week(settings, now), settings.report.privacy
+
+    @cache
+    def in_language(language: str) -> Mail:
+        digest = collect(database, settings, book, week=week, now=now)
+        return render_officer(digest, language)
+
+    def mail(_: str, language: str) -> Mail:
+        return in_language(language)
+
+    if not officers:
+        return []
+    return _post(database, settings, f"{week}-privacy", officers, mail=mail, now=now)
+
+
 def queue_owners(
     database: Database, settings: Settings, book: RuleBook, now: datetime
 ) -> list[str]:
@@ -157,14 +204,13 @@ def _post(
         raise ConfigError([Problem("no mail server is configured.", hint="Add a `mail:` block.")])
     sender = settings.mail.sender
     wanted = addresses(sender, recipients, settings.language)
-    outbox = Outbox(database)
-    have = outbox.recipients(period)
-    home = installation(database)
-    queued = []
-    for address, language in wanted.items():
-        content = None if address in have else mail(address, language)
+    outbox, home = Outbox(database), installation(database)
+    have, queued = outbox.recipients(period), list[str]()
+
+    def post(address: str, language: str) -> None:
+        content = mail(address, language)
         if content is None:
-            continue
+            return
         name = message_id(home, period, address, sender)
         message = compose(
             content, sender=sender, recipient=address, message_id=name, language=language, now=now
@@ -178,6 +224,13 @@ def _post(
             now=now,
         ):
             queued.append(address)
+
+    # A mail that cannot be made keeps nobody from theirs.
+    in_turn(
+        partial(post, address, language)
+        for address, language in wanted.items()
+        if address not in have
+    )
     return queued
 
 

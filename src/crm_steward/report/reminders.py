@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,11 +11,8 @@ from crm_steward.report.words import Words, plain
 from crm_steward.settings import Settings
 from crm_steward.store.reminders import Duty, Reminder, Result, standing
 
-HOW: Mapping[Duty, str] = {
-    Duty.ACCESS_REVIEW: 'crm-steward reminders done access-review --by NAME --note "…"',
-    Duty.RESTORE_TEST: "crm-steward restore FILE --test",
-}
-"""Duty → the command that does it, or says that it was done."""
+RESTORE_TEST = "crm-steward restore FILE --test"
+"""The command that tests a backup of a SQLite file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +28,7 @@ class Recurring:
         overdue: Whether that is over, or the last attempt failed.
         failed_at: When the last attempt failed; None when it did not.
         failed: Why.
+        how: The command that does it, or notes that it was done.
     """
 
     duty: Duty
@@ -42,6 +39,7 @@ class Recurring:
     overdue: bool = True
     failed_at: datetime | None = None
     failed: Result | None = None
+    how: str = ""
 
 
 def periods(settings: Settings) -> dict[Duty, timedelta]:
@@ -55,11 +53,15 @@ def periods(settings: Settings) -> dict[Duty, timedelta]:
 
 def reminders(reading: sa.Connection, settings: Settings, now: datetime) -> tuple[Recurring, ...]:
     """Return where each duty stands that the settings do not switch off."""
-    return tuple(recurring(one, now) for one in standing(reading, periods(settings)))
+    sqlite = settings.database.startswith("sqlite")
+    found = standing(reading, periods(settings))
+    return tuple(recurring(one, now, sqlite=sqlite) for one in found)
 
 
-def recurring(one: Reminder, now: datetime) -> Recurring:
-    """Return a reminder as it is shown."""
+def recurring(one: Reminder, now: datetime, *, sqlite: bool = True) -> Recurring:
+    """Return a reminder as it is shown; other databases than SQLite are restored by their own tools."""
+    tests = sqlite and one.duty is Duty.RESTORE_TEST
+    noted = f'crm-steward reminders done {one.duty} --by NAME --note "…"'
     return Recurring(
         duty=one.duty,
         every_days=one.every.days,
@@ -69,6 +71,7 @@ def recurring(one: Reminder, now: datetime) -> Recurring:
         overdue=one.overdue(now),
         failed_at=one.failed.at if one.failed else None,
         failed=one.failed.result if one.failed else None,
+        how=RESTORE_TEST if tests else noted,
     )
 
 

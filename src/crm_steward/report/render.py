@@ -22,7 +22,7 @@ from crm_steward.report.digest import (
 )
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
-from crm_steward.report.phrasing import phrasing
+from crm_steward.report.phrasing import LINES, bounds, phrasing
 from crm_steward.report.sayings import left_out, say
 from crm_steward.report.tasks import task_lines, task_owner
 from crm_steward.report.trend import HIGH, WIDE, Picture, picture
@@ -37,14 +37,14 @@ LARGEST = 95_000
 
 _RULES, EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
 _SHORTER = (
-    *((SHOWN, examples, True) for examples in range(EXAMPLES, 2, -1)),
-    *((SHOWN, examples, False) for examples in range(EXAMPLES, 0, -1)),
-    *((groups, 1, False) for groups in range(SHOWN - 1, 0, -1)),
-    (1, 0, False),
-    (0, 0, False),
+    *((SHOWN, examples, True, LINES) for examples in range(EXAMPLES, 2, -1)),
+    *((SHOWN, examples, False, LINES) for examples in range(EXAMPLES, 0, -1)),
+    *((groups, 1, False, LINES) for groups in range(SHOWN - 1, 0, -1)),
+    (1, 0, False, LINES),
+    *((0, 0, False, lines) for lines in (LINES, 5, 3, 1)),
 )
-"""Groups of duplicates, examples of each rule, and whether each health figure has its little chart,
-whose numbers stand beside it: what a report shows, and with what it makes do."""
+"""Groups of duplicates, examples of each rule, whether each health figure has its little chart, whose
+numbers stand beside it, and lines of a section: what a report shows, and with what it makes do."""
 _OWN_WAY = frozenset({"task", "close_task", "suppress"})
 """Kinds of change of which it is said how they are taken back."""
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -98,10 +98,12 @@ def render(digest: Digest, language: str) -> Mail:
 def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return the page and its HTML with as many groups of duplicates, examples and charts as fit.
 
-    The text part shows the same groups, and all examples.
+    The text part shows the same groups, rules and lines, and all examples.
     """
     digest: Digest = page["d"]
-    for groups, examples, charts in _SHORTER:
+    for groups, examples, charts, lines in _SHORTER:
+        rules = _RULES if lines == LINES else 4 * lines
+        page |= {"rules": digest.rules[:rules], "more_rules": digest.rules[rules:], **bounds(lines)}
         page["groups"] = digest.twins.groups[:groups]
         shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
         here = {**page, "rules": shorter, "charts": charts}
@@ -142,8 +144,6 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "high": HIGH,
         "first": digest.figures[0].before is None if digest.figures else True,
         "undoable": undoable,
-        "rules": digest.rules[:_RULES],
-        "more_rules": digest.rules[_RULES:],
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
         "country_lines": country_lines(digest.countries, words),

@@ -15,9 +15,9 @@ from crm_steward.settings.models import (
     Service,
     Settings,
     SmtpSecurity,
-    connection_name_problem,
 )
 from crm_steward.settings.sources import readable_secrets
+from crm_steward.settings.values import connection_name_problem
 from crm_steward.settings.vault import key_of, vault_of
 
 __all__ = [

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from crm_steward.connect.discovery import installed, specs
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.model import ConfigError, Problem
-from crm_steward.settings.models import UNKNOWN_KIND, Settings
+from crm_steward.settings.models import Settings
 from crm_steward.settings.sources import (
     PREFIX,
     Loc,
@@ -23,6 +23,7 @@ from crm_steward.settings.sources import (
     read_secret_files,
     read_yaml,
 )
+from crm_steward.settings.values import UNKNOWN_KIND
 from crm_steward.store.cipher import DatabaseUrl
 
 _RESERVED = "folder"

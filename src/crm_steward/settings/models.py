@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import time, timedelta
-from difflib import get_close_matches
-from email.utils import parseaddr
 from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     SecretStr,
     SerializeAsAny,
-    WithJsonSchema,
     WrapValidator,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
 
 from crm_steward.connect.discovery import specs
 from crm_steward.connect.spec import (
@@ -40,90 +33,19 @@ from crm_steward.connect.spec import (
 )
 from crm_steward.documented import Documented
 from crm_steward.model import Ability, ConfigError, Problem
+from crm_steward.settings.values import (
+    Address,
+    ConnectionName,
+    Count,
+    Percent,
+    TimeZone,
+    collector,
+    connection,
+    database_url,
+    host_and_port,
+)
 
 Language = Literal["en", "fr"]
-
-UNKNOWN_KIND = "unknown_kind"
-"""Type of the error when no connector of a connection's kind is installed."""
-
-_PORTS = range(1, 65536)
-
-
-def _zone(value: Any) -> Any:
-    if isinstance(value, ZoneInfo):
-        return value
-    names = available_timezones()
-    if isinstance(value, str) and value in names:
-        return ZoneInfo(value)
-    place = str(value).rpartition("/")[2].replace(" ", "_").lower()
-    tails = {name.rpartition("/")[2].lower(): name for name in sorted(names) if "/" in name}
-    close = get_close_matches(place, tails, n=1)
-    guess = f" (did you mean '{tails[close[0]]}'?)" if close else ""
-    raise ValueError(f"is not a time zone{guess}; write one such as Europe/Paris")
-
-
-def _host_and_port(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) not in _PORTS:
-        raise ValueError("should be host:port, for example 127.0.0.1:9464")
-    return value
-
-
-def _address(value: str) -> str:
-    local, _, domain = parseaddr(value)[1].rpartition("@")
-    if not local or not domain or any(mark in value for mark in "\r\n\0"):
-        raise ValueError("should be an e-mail address")
-    return value
-
-
-def _database(value: str) -> str:
-    if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-        raise ValueError(
-            "should be sqlite:///path/to/file.db or postgresql+psycopg://user@host/name"
-        )
-    return value
-
-
-def _connection(value: Any, _handler: Any) -> ConnectionSettings:
-    """Check one connection with the settings model that its kind brings."""
-    if isinstance(value, ConnectionSettings):
-        return value
-    if not isinstance(value, Mapping):
-        raise PydanticCustomError("dict_type", "should hold keys: kind and what that kind needs")
-    kind = value.get("kind")
-    if kind is None:
-        return ConnectionSettings.model_validate({})  # says that `kind` is missing, and no more
-    known = specs()
-    if kind not in known:
-        close = get_close_matches(str(kind), known, n=1)
-        guess = f" (did you mean '{close[0]}'?)" if close else ""
-        raise PydanticCustomError(
-            UNKNOWN_KIND,
-            "no connector of this kind is installed{guess}; installed: {kinds}",
-            {"guess": guess, "kinds": ", ".join(known) or "none"},
-        )
-    return known[kind].settings.model_validate(value)
-
-
-def connection_name_problem(name: str) -> str:
-    """Say why `name` cannot name a connection; empty when it can."""
-    if re.fullmatch(_NAME, name) and len(name) <= _NAME_LENGTH:
-        return ""
-    return "should be of small letters, digits and hyphens, at most 40 of them"
-
-
-TimeZone = Annotated[
-    ZoneInfo,
-    BeforeValidator(_zone),
-    PlainSerializer(str),
-    WithJsonSchema({"type": "string", "examples": ["Europe/Paris"]}),
-]
-Address = Annotated[str, AfterValidator(_address)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Count = Annotated[int, Field(ge=0)]
-_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-_NAME_LENGTH = 40
-ConnectionName = Annotated[str, Field(pattern=_NAME, max_length=_NAME_LENGTH)]
 
 
 class _Block(Documented):
@@ -189,6 +111,9 @@ class Report(_Block):
     alerts: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] | None = None
     """Who is told at once when a connection is paused or frozen, when writing stops, when rules
     cannot be used, and when that ends. Without it, the recipients; `[]`: nobody."""
+    privacy: Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)] = ()
+    """Who gets the digest of data protection, on the same day: consents, objections, retention,
+    erasures and the register."""
     owners: (
         Literal["off", "all"] | Annotated[tuple[Recipient, ...], BeforeValidator(read_texts)]
     ) = "off"
@@ -275,20 +200,10 @@ class Rules(_Block):
     retention periods. Without it, the shipped template."""
 
 
-def _collector(value: str) -> str:
-    """Refuse at the start what could not be sent to."""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write a web address like http://localhost:4318/v1/traces")
-    if find_spec("opentelemetry") is None or find_spec("opentelemetry.sdk") is None:
-        raise ValueError("it needs OpenTelemetry: pip install 'crm-steward[traces]'")
-    return value
-
-
 class Service(_Block):
     """The background service."""
 
-    listen: Annotated[str, AfterValidator(_host_and_port)] = "127.0.0.1:9464"
+    listen: Annotated[str, AfterValidator(host_and_port)] = "127.0.0.1:9464"
     """Where /healthz, /readyz and /metrics are served."""
     scan_every: Duration = timedelta(hours=6)
     """How often the rules run over the mirror."""
@@ -303,7 +218,7 @@ class Service(_Block):
     """Where your backups of the SQLite file are: a folder with nothing else in it, or a pattern such
     as backups/*.db, relative to the settings file. The newest is restored into a temporary place
     every `reminders.restore_test` (else every 31 days) and looked at. Without it, nothing is."""
-    traces: Annotated[str, AfterValidator(_collector)] | None = None
+    traces: Annotated[str, AfterValidator(collector)] | None = None
     """Where OpenTelemetry traces of jobs and of calls to CRMs are sent: OTLP over HTTP, such as
     http://localhost:4318/v1/traces (needs the extra `traces`). Without it nothing is traced."""
 
@@ -346,12 +261,12 @@ class Settings(_Block):
     """Language of reports and tasks: en or fr."""
     timezone: TimeZone = ZoneInfo("UTC")
     """IANA time zone of the report's hour and of the days that rules name, for example Europe/Paris."""
-    database: Annotated[str, AfterValidator(_database), Field(repr=False)] = (
+    database: Annotated[str, AfterValidator(database_url), Field(repr=False)] = (
         "sqlite:///crm-steward.db"
     )
     """Where the mirror and the journal are kept; a relative path starts at this file's folder."""
     connections: dict[
-        ConnectionName, Annotated[SerializeAsAny[ConnectionSettings], WrapValidator(_connection)]
+        ConnectionName, Annotated[SerializeAsAny[ConnectionSettings], WrapValidator(connection)]
     ] = {}  # noqa: RUF012 -- pydantic copies a default
     """The CRM accounts, by a name of your choice."""
     token_key: SecretStr | None = None

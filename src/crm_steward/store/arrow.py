@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from crm_steward.model import StoreError
 from crm_steward.store.columns import UtcTime
-from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, store_error
+from crm_steward.store.database import BUSY_TIMEOUT_MS, Database
+from crm_steward.store.refusals import refused, store_error
 
 _BATCH = 16_384
 """Rows per batch: large enough to amortise, small enough to keep memory flat."""
@@ -167,5 +168,7 @@ def _postgresql(
 
 
 def _refusal(database: Database, said: object) -> StoreError:
+    if isinstance(said, BaseException):
+        return refused(database.place, said)
     last = str(said).strip().rpartition("\n")[2]
     return store_error(database.place, last or "the process that reads it was ended")

@@ -21,7 +21,8 @@ from typing import Any
 from crm_steward.model import BusyError, InputError, StoreError
 from crm_steward.store import cipher
 from crm_steward.store.chain import GENESIS
-from crm_steward.store.database import HEAD, Database, store_error
+from crm_steward.store.database import HEAD, Database
+from crm_steward.store.refusals import store_error
 from crm_steward.store.verifying import Fault, verify
 
 BACKUP = "backup"

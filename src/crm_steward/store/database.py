@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 from crm_steward.model import StoreError
 from crm_steward.store import cipher
 from crm_steward.store.cipher import key_in
+from crm_steward.store.refusals import MALFORMED, refused, store_error
 from crm_steward.store.tables import meta
 
 T = TypeVar("T")
@@ -45,6 +46,8 @@ class Database:
         self.key = key
         self.dialect = engine.dialect.name
         self._fences: tuple[Fence, ...] = ()
+        self.unreleased: set[tuple[str, int]] = set()
+        """Leases, by name and epoch, that could not be let go of while the database was away."""
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -157,7 +160,7 @@ class Database:
             with self.read() as connection:
                 found = connection.execute(sa.text("PRAGMA quick_check(1)")).scalar_one()
             if found != "ok":
-                raise store_error(self.place, _MALFORMED)
+                raise store_error(self.place, MALFORMED)
 
     def _migrate(self) -> None:
         if self.version() == HEAD:
@@ -280,40 +283,17 @@ def _version(connection: sa.Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-_MALFORMED = "database disk image is malformed"
-_DAMAGED = ("malformed", "could not decode", "corrupt")
-_REMEDIES = {
-    "unable to open": "Check that the folder exists and that this user may write to it.",
-    "readonly": "Give this user the right to write to the file and its folder.",
-    "read-only": "Give this user the right to write to the database.",
-    "full": "Free disk space; nothing was half written.",
-    "malformed": "The file is damaged. Stop the service, then restore the last backup: "
-    "crm-steward restore FILE.",
-    "not a database": "If it is something else, name another file in `database:`; if it has another "
-    "key, see `database_key` (one without a key gets one by backup and restore); if it is damaged, stop "
-    "the service, then: crm-steward restore FILE.",
-    "lock timeout": "Another program holds the database: stop it, then try again.",
-    "locked": "Another program holds the database: stop it, then try again.",
-    "disk i/o": "The disk fails or is full: check it; nothing was half written.",
-    "password": "Check the user and the password in `database:`.",
-    "connection refused": "Check that the database server runs and listens there.",
-    "could not translate": "Check the host name in `database:`.",
-    "failed to resolve": "Check the host name in `database:`.",
-    "permission denied": "Give this user the right to read and write there.",
-}
-
-
 @contextmanager
 def _explained(place: str) -> Iterator[None]:
     """Turn what a driver raises into a StoreError that says what to do, without values."""
     try:
         yield
     except DBAPIError as error:
-        raise store_error(place, str(error.orig)) from error
+        raise refused(place, error.orig) from error
     except UnicodeDecodeError as error:
         if not _from_driver(error.__traceback__):
             raise
-        raise store_error(place, _MALFORMED) from None  # the error holds the bytes
+        raise store_error(place, MALFORMED) from None  # the error holds the bytes
 
 
 def _from_driver(trace: TracebackType | None) -> bool:
@@ -322,17 +302,6 @@ def _from_driver(trace: TracebackType | None) -> bool:
         trace = trace.tb_next
     name = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
     return name == __name__ or str(name).startswith("sqlalchemy.")
-
-
-def store_error(place: str, said: str) -> StoreError:
-    """Return what to raise when a driver refuses, by what it said: what to do, without values."""
-    if any(part in said.lower() for part in _DAMAGED):
-        said = _MALFORMED  # some of these quote what stands there
-    lowered = said.lower()
-    known = next((part for part in _REMEDIES if part in lowered), None)
-    what = said.splitlines()[0] if known else "the database refused a statement"
-    hint = _REMEDIES[known] if known else "See the log; this may be a bug."
-    return StoreError(f"Database {place}: {what}.", hint=hint)
 
 
 def _place(url: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from crm_steward.model import BusyError, Clock, StoreError, utc_now
+from crm_steward.model import BusyError, Clock, utc_now
 from crm_steward.store.database import BUSY_TIMEOUT_MS, Database, upsert
 from crm_steward.store.epoch import note, notice, remembered
 from crm_steward.store.setback import TOLERATED, notice_clock
@@ -37,12 +37,6 @@ Long enough for what a scan of a million contacts works out between two statemen
 """
 
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-_left: set[tuple[str, str, int]] = set()
-"""Leases, by database, name and epoch, that this process has done with and could not give back.
-
-It lives on, so nobody else may take them, and it may not be taken for their holder either.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +178,17 @@ class Lease:
             self.renew()
 
     def release(self) -> None:
-        """Let others take it at once; the epoch stays, so that it only ever grows."""
+        """Let others take it at once; the epoch stays, so that it only ever grows.
+
+        Raises:
+            StoreError: The database is away. This process may take the lease again all the same.
+        """
+        left = (self.name, self.epoch)
+        self.database.unreleased.add(left)
         with self.database.write() as writing:
             mine = sa.update(leases).where(*self._mine())
             writing.execute(mine.values(holder="", expires_at=_LONG_AGO))
+        self.database.unreleased.discard(left)
 
     def _mine(self) -> tuple[sa.ColumnElement[bool], ...]:
         return (
@@ -213,13 +214,11 @@ def hold(
     a pid used twice nor another container is mistaken for it. As long as such a process lives
     (stopped, or waiting for a slow CRM) it keeps the lease even past its end: it could wake up
     between its last check and its next call. A holder elsewhere loses it after `ttl` without a
-    sign of life.
+    sign of life. One that this process could not let go of, because the database was away just
+    then, is held by nobody: it is taken again at once.
 
     While it is held, every write transaction of `database`, in whatever thread, checks it: after
     another took over, nothing of this process is committed any more.
-
-    One that cannot be given back, because the database is locked or away just then, is taken anew by
-    this process as if it were free; others get it when it does, or ends.
 
     Whoever takes the writer's finds out whether the database is an older copy (see `epoch`), and
     whether the clock went back (see `setback`).
@@ -250,17 +249,7 @@ def hold(
                 notice_clock(database, clock())
                 note(database, lease.epoch)
     finally:
-        with _remembered_if_left(database, name, lease.epoch):
-            lease.release()
-
-
-@contextmanager
-def _remembered_if_left(database: Database, name: str, epoch: int) -> Iterator[None]:
-    try:
-        yield
-    except StoreError:
-        _left.add((database.place, name, epoch))
-        raise
+        lease.release()
 
 
 def _take(
@@ -277,18 +266,19 @@ def _take(
         ahead = row.expires_at > now + ttl + TOLERATED
         mine = sa.update(leases).where(leases.c.name == name)
         busy = Holder.parse(row.holder) if row.holder else None
-        if busy == holder and (database.place, name, row.epoch) in _left:
-            busy = None
-        if busy is not None and _held(busy, row.expires_at, now):
+        left = row.holder == str(holder) and (name, row.epoch) in database.unreleased
+        if busy is not None and not left and _held(busy, row.expires_at, now):
             if ahead:  # it lasts no longer than any, from now, unless its holder renews it
                 writing.execute(mine.values(expires_at=now + ttl))
         else:
             busy = None
             taken = {"holder": str(holder), "epoch": row.epoch + 1, "expires_at": now + ttl}
+            # Should the answer to the commit be lost, nobody holds what may have been taken.
+            database.unreleased.add((name, row.epoch + 1))
             writing.execute(mine.values(taken))
     if busy is not None:
         raise _busy(busy)
-    _left.discard((database.place, name, row.epoch))
+    database.unreleased -= {(name, row.epoch), (name, row.epoch + 1)}
     return Lease(database, name, holder, row.epoch + 1, ttl, clock, now), ahead
 
 

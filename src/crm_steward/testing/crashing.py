@@ -71,16 +71,23 @@ class CountedCalls(Calls):
         name: The connection's name.
         process: Whose events they are.
         fails: Which call fails, counted from 0, and how.
+        closes_at: Before which call the quota closes: it is not made, nor any other.
 
     Attributes:
         events: The number, among the events of the process, of each call that was made.
         made: How many were made.
     """
 
-    def __init__(self, name: str, process: Dying, fails: tuple[int, Trouble] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        process: Dying,
+        fails: tuple[int, Trouble] | None = None,
+        closes_at: int | None = None,
+    ) -> None:
         short = timedelta(milliseconds=1)
         super().__init__(name, policy=RetryPolicy(first=short, longest=short), stop=Hurry())
-        self._process, self._fails = process, fails
+        self._process, self._fails, self._closes_at = process, fails, closes_at
         self.events: list[int] = []
         self.made = 0
 
@@ -88,6 +95,8 @@ class CountedCalls(Calls):
         self, quota: str, request: Callable[[], T], *, repeatable: bool = True, cost: int = 1
     ) -> T:
         """Make a call."""
+        if self._closes_at is not None and self.made >= self._closes_at:
+            raise RetryableError("The quota is closed for now.", retry_after=3600, sent=False)
 
         def counted() -> T:
             self._process.live("call")
@@ -192,6 +201,7 @@ class Lives:
         dies_at: int = -1,
         trouble: Trouble | None = None,
         fails: tuple[int, Trouble] | None = None,
+        closes_at: int | None = None,
     ) -> bool:
         """Apply the plan in a new process, and return whether it died.
 
@@ -199,10 +209,11 @@ class Lives:
             dies_at: Before which event.
             trouble: What becomes of the call that makes the change.
             fails: Which other call fails, and how.
+            closes_at: Before which call the CRM's quota closes.
         """
         database, account = self.database, self.account
         database.step, database.dies_at = 0, dies_at
-        calls = CountedCalls(self.change.ref.connection, database, fails)
+        calls = CountedCalls(self.change.ref.connection, database, fails, closes_at)
         connector = account.open(calls=calls)
         if trouble is not None and has(account, "trouble"):
             account.trouble(trouble, self.kind.verb)
@@ -228,6 +239,16 @@ class Lives:
             database.dies_at = -1
         return False
 
+    def said(self) -> list[State]:
+        """Return what the journal says of the change, oldest first."""
+        return [line.state for line in Journal(self.database).lines(key=change_key(self.change))][
+            ::-1
+        ]
+
+    def stands(self) -> int:
+        """Return how often the change stands in the CRM."""
+        return self.kind.stands(self.account, self.supply.connector, self.change)
+
     def arrived(self) -> int:
         """Return how many calls that make the change have arrived."""
         return self.account.requests(self.kind.verb) - self._arrived
@@ -246,7 +267,7 @@ class Lives:
             assert not self.live(), story
         else:
             pytest.fail(f"{story}: the plan does not come to an end")
-        assert self.kind.stands(self.account, self.supply.connector, self.change) == 1, story
+        assert self.stands() == 1, story
         journal = Journal(self.database)
         assert journal.under_way() == [], story
         keys = self._keys()
@@ -315,6 +336,23 @@ class CrashContract(Contract):
             story = f"call {number}: {how}"
             lives.begin()
             lives.live(fails=(number, how))
+            lives.end(story)
+            assert lives.arrived() <= once, story
+
+    def test_a_quota_that_closes_before_any_call_leaves_no_needless_doubt(
+        self, lives: Lives
+    ) -> None:
+        """What was certainly not sent waits and is no doubt; what is called unsent is not there."""
+        once, _ = _smooth(lives)
+        for number in range(lives.calls):
+            story = f"closed before call {number}"
+            lives.begin()
+            lives.live(closes_at=number)
+            said, sent = lives.said()[-1:], lives.arrived()
+            if said == [State.UNKNOWN]:
+                assert sent, f"{story}: it is in doubt, and was never sent"
+            elif said == [State.ABSENT]:
+                assert lives.stands() == 0, f"{story}: it is called unsent, and stands"
             lives.end(story)
             assert lives.arrived() <= once, story
 

@@ -213,7 +213,9 @@ class FakeCrm:
         if reason:
             return Outcome(key=key, status=Status.REJECTED, reason=reason)
         if fault is Fault.NOT_SENT:
-            raise RetryableError("The connection broke before the request.", sent=False)
+            raise RetryableError("The connection broke before the request took effect.")
+        if fault is Fault.CLOSED:
+            raise RetryableError("The quota is closed for now.", sent=False)
         if fault is Fault.SILENT_NOOP:
             return None
         self.on_call("before effect")

@@ -114,7 +114,7 @@ class Selection:
         snoozed: Their finding was snoozed since the plan was made.
         held: Connection → why nothing is written to it.
         halted: What a halt stops, and the halt.
-        failed_before: Keys among `ready` whose earlier attempts failed.
+        failed_before: Keys of changes whose earlier attempts failed at the CRM.
     """
 
     ready: tuple[PlannedChange, ...] = ()
@@ -182,7 +182,7 @@ def select(
         **{name: tuple(members) for name, members in sorted_.items()},
         held=tuple(held),
         halted=tuple(halted),
-        failed_before=frozenset(standings),
+        failed_before=frozenset(key for key, one in standings.items() if one.attempts),
     )
 
 

@@ -6,7 +6,8 @@
    at most five seconds after it was read, however long the CRM's quota let it wait: what comes too
    late is read and compared again.
 4. The answer is taken apart row by row. What it does not show is `unknown`, and is settled by
-   asking the CRM, never by sending again.
+   asking the CRM, never by sending again. What was certainly not sent, because a quota closed in
+   the midst of it, is `absent`, and goes out when its plan is applied again.
 
 A merge takes two such writes: its survivor is first given what the CRM's own merge would lose. The
 merge expects it there, so that it does not happen without. Afterwards the survivor is read back.
@@ -24,6 +25,7 @@ from itertools import chain
 from crm_steward.connect.calls import TooLateError, before_each_call
 from crm_steward.connect.protocol import Outcome
 from crm_steward.model import (
+    AuthError,
     BusyError,
     Change,
     Clock,
@@ -34,6 +36,7 @@ from crm_steward.model import (
     HaltedError,
     MergeRecords,
     RecordRef,
+    RetryableError,
     StewardError,
     StoreError,
     change_key,
@@ -107,7 +110,8 @@ class Writer:
         """Write `items` to `target`, in order. Ends early when asked to stop.
 
         Raises:
-            StewardError: The connection failed; what was under way is `unknown` in the journal.
+            StewardError: The connection failed; what may have been sent is `unknown` in the journal,
+                what certainly was not is `absent`.
             StoreError: The journal cannot be written; nothing was sent after that.
             BusyError: Another process took over.
         """
@@ -146,7 +150,7 @@ class Writer:
         except (BusyError, StoreError):
             raise
         except Exception as error:
-            why = f"nothing was sent ({type(error).__name__})"
+            why = _unsent_because(error)
             self._note([self._line(i, State.ABSENT, why) for i in self._unsent.values()])
             raise
         finally:
@@ -262,7 +266,10 @@ class Writer:
     def _transmit(
         self, target: Target, items: Sequence[Item], check: Callable[[], None]
     ) -> list[Item]:
-        """Hand `items` over and write down what comes back; `check` runs before each call."""
+        """Hand `items` over and write down what comes back; `check` runs before each call.
+
+        What an error says was certainly not sent stays among what was not handed over.
+        """
         if not items:
             return []
         for item in items:
@@ -271,13 +278,13 @@ class Writer:
         changes = [write.change for write in writes]
         told, error = self._ask(target, items, changes, check)
         answers = self._read_back(target, changes, told)
-        late = [
+        unsent = [
             item
             for write in writes
             for item in write.items
-            if isinstance(error, TooLateError) and change_key(write.change) not in answers
+            if _never_sent(error) and change_key(write.change) not in answers
         ]
-        self._unsent.update((item.key, item) for item in late)
+        self._unsent.update((item.key, item) for item in unsent)
         silence = "no answer" if error is None else f"no answer ({type(error).__name__})"
         self._note(
             [
@@ -287,9 +294,9 @@ class Writer:
                 if item.key not in self._unsent
             ]
         )
-        if error is not None and not late:
+        if error is not None and not (isinstance(error, TooLateError) and unsent):
             raise error
-        return late
+        return unsent
 
     def _ask(
         self,
@@ -359,6 +366,22 @@ class Writer:
     def _line(self, item: Item, state: State, why: str = "", remote_id: str = "") -> Line:
         intent = self._intent(item)
         return replace(intent, state=state, change=None, reason=why, remote_id=remote_id)
+
+
+def _never_sent(error: Exception | None) -> bool:
+    """Whether what has no answer certainly did not happen: it only has to be tried later.
+
+    A quota that closed and a credential that is refused say so; what else goes wrong does not.
+    """
+    if isinstance(error, RetryableError):
+        return not error.sent
+    return isinstance(error, AuthError)
+
+
+def _unsent_because(error: Exception) -> str:
+    """Return why nothing was sent; what a foreign exception says may name a person."""
+    known = isinstance(error, StewardError) and error.message
+    return f"nothing was sent: {known or type(error).__name__}"
 
 
 def _difference(change: Change, fresh: Mapping[RecordRef, Contact]) -> str:

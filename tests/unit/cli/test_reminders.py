@@ -72,7 +72,7 @@ def test_an_access_review_is_noted(typed: Typed, database: Database) -> None:
 def test_in_french_and_switched_off(typed: Typed) -> None:
     """The list speaks the language of the settings; 0 switches a reminder off."""
     french = typed("reminders", language="fr").output
-    assert "Revue des accès" in french
+    assert "Revue des accès\N{NO-BREAK SPACE}: Qui peut" in french
     assert "en retard" in french
     one = typed("reminders", more="reminders: {access_review: 0}\n").output
     assert "Access review" not in one

@@ -151,11 +151,14 @@ def test_a_bug_is_logged_without_its_message_counted_and_the_next_run_goes_on(
 ) -> None:
     """A foreign exception's message may hold a contact; one job's bug is not the service's end."""
     with capture_logs() as logs:
-        runner.run(job(failing(KeyError("ann@example.com"))))
+        for _ in range(2):
+            runner.run(job(failing(KeyError("ann@example.com"))))
+        runner.run(job(failing(IndexError("ann@example.com"))))
         runner.run(job(lambda: None))
-    assert [line["log_level"] for line in logs] == ["error", "info"]
+    # The same one again is no news, another one is.
+    assert [line["log_level"] for line in logs] == ["error", "debug", "error", "info"]
     assert "ann@example.com" not in str([{**line, "exc_info": None} for line in logs])
-    assert outcome(metrics, "bug") == 1
+    assert outcome(metrics, "bug") == 3
     assert outcome(metrics, "done") == 1
 
 

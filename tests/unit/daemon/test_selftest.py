@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,12 +10,18 @@ from typing import Any
 
 import pytest
 
+from crm_steward.daemon.metrics import Metrics
+from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.schedule import cadences
 from crm_steward.daemon.selftest import look_at_backup
-from crm_steward.settings import Settings
+from crm_steward.daemon.work import Work
+from crm_steward.report import queue_alerts
+from crm_steward.settings import Settings, load_settings
 from crm_steward.store.backup import copy_to
 from crm_steward.store.database import Database
+from crm_steward.store.outbox import Outbox
 from crm_steward.store.reminders import Duty, Reminders, Result
+from crm_steward.store.rulebooks import Rulebooks
 
 
 @pytest.fixture
@@ -55,6 +62,34 @@ def test_once_a_month_and_daily_while_it_fails(
     assert looked() is Result.DONE
     by = {one.by for one in Reminders(database).deeds(Duty.RESTORE_TEST, 10)}
     assert by == {"crm-steward"}
+
+
+def test_the_service_runs_it_and_a_failure_is_an_alert(tmp_path: Path, clock: Any) -> None:
+    """The job writes down what it found, and calls for the report, which holds the alert."""
+    (tmp_path / "crm-steward.yaml").write_text(
+        "service: {restore_test: backups}\n"
+        "mail: {host: mail.example.org, sender: steward@example.org}\n"
+        "report: {recipients: [ops@example.org]}\n",
+        "utf-8",
+    )
+    (tmp_path / "backups").mkdir()
+    settings = load_settings(tmp_path / "crm-steward.yaml")
+    called: list[str] = []
+    with Database.open(settings.database) as database:
+        work = Work(
+            settings,
+            database,
+            Rulebook(settings, Rulebooks(database).last()),
+            Metrics(database),
+            clock=clock,
+            stop=threading.Event(),
+            nudge=called.append,
+        )
+        work.restore_test()
+        assert called == ["report"]
+        assert queue_alerts(database, settings, clock()) == 1
+        (letter,) = Outbox(database).letters()
+    assert "restore test" in letter.subject
 
 
 def test_without_a_place_nothing_is_tested(database: Database, clock: Any) -> None:

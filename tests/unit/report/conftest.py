@@ -31,6 +31,7 @@ from crm_steward.report.edits import RuleEdit, RuleEdits
 from crm_steward.report.groups import Group, Link, Person, Twins
 from crm_steward.report.hygiene import Held, Hygiene, Typed
 from crm_steward.report.objections import Delay, Objections, Unheeded
+from crm_steward.report.protection import Kept, PeriodEdit, Protection
 from crm_steward.report.reminders import Recurring
 from crm_steward.report.retention import Due, Retention
 from crm_steward.report.tasks import TaskOwner, Tasks, TaskShare
@@ -65,6 +66,10 @@ def _figure(
 def _person(number: int, connection: str = "hubspot-eu") -> Person:
     url = f"https://app-eu1.hubspot.com/contacts/99/record/0-1/{number}"
     return Person(connection=connection, id=str(number), url=url)
+
+
+def _kept(count: int, unit: str, then: str) -> Kept:
+    return Kept(length=Duration(count, unit), clock="created_at", bound="at_most", then=then)
 
 
 def _twins() -> Twins:
@@ -463,6 +468,19 @@ def sample() -> Digest:
         ),
         consents=_consents(),
         retention=_retention(),
+        protection=Protection(
+            erased=2,
+            returned=1,
+            periods=(
+                PeriodEdit(period="candidats", edit=Edit.ADDED, after=_kept(2, "year", "delete")),
+                PeriodEdit(
+                    period="prospects",
+                    edit=Edit.EDITED,
+                    before=_kept(36, "month", "archive"),
+                    after=_kept(24, "month", "archive"),
+                ),
+            ),
+        ),
         reminders=(
             Recurring(
                 duty=Duty.ACCESS_REVIEW,
@@ -471,6 +489,7 @@ def sample() -> Digest:
                 done_by="Claire Morel",
                 due=NOW - timedelta(days=8),
                 overdue=True,
+                how='crm-steward reminders done access-review --by NAME --note "…"',
             ),
             Recurring(
                 duty=Duty.RESTORE_TEST,

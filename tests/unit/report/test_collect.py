@@ -40,10 +40,12 @@ from crm_steward.rules.kinds.base import MAX_SHARED
 from crm_steward.rules.loading import Skipped
 from crm_steward.scan import scan
 from crm_steward.settings import Report, Settings
+from crm_steward.settings.models import Reminders as Wanted
 from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
 from crm_steward.store.findings import Findings
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.reminders import Deed, Duty, Reminders
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snooze, Snoozes
 from crm_steward.store.tables import approvals, connections, contacts, journal, plans
@@ -456,3 +458,18 @@ def test_what_could_not_be_examined_is_as_the_last_whole_scan_left_it(database: 
     assert coverage.left_out == ((f"twice: same owner: {size} contacts share one value", size),)
     assert coverage.skipped == (("crm: extra.x", 1),)
     assert coverage.scanned_at == NOW
+
+
+def test_reminders_say_what_to_do(database: Database) -> None:
+    """What is overdue comes with its command; PostgreSQL has its own tools to restore a backup."""
+    Reminders(database).record(Deed(duty=Duty.ACCESS_REVIEW, by="Ada", at=NOW))
+    review, test = _collect(database).reminders
+    assert (review.overdue, review.done_by, review.every_days) == (False, "Ada", 92)
+    assert (test.overdue, test.how) == (True, "crm-steward restore FILE --test")
+    elsewhere = SETTINGS.model_copy(update={"database": "postgresql+psycopg://db/steward"})
+    (_, test) = collect(database, elsewhere, BOOK, now=NOW).reminders
+    assert test.how.startswith("crm-steward reminders done restore-test")
+    off = SETTINGS.model_copy(
+        update={"reminders": Wanted(access_review=timedelta(0), restore_test=timedelta(0))}
+    )
+    assert collect(database, off, BOOK, now=NOW).reminders == ()

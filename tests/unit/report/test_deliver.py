@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
 import ssl
 import threading
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crm_steward.model import ConfigError, MailError
-from crm_steward.report import deliver, greet, queue_weekly
+from crm_steward.report import Digest, deliver, greet, queue_weekly, render
 from crm_steward.report.message import compose, message_id, wire_address
 from crm_steward.report.render import Mail as Content
 from crm_steward.report.trend import Picture
@@ -477,6 +478,28 @@ def test_queued_once_per_week(database: Database) -> None:
     assert total == 6  # this Monday and the next two, two recipients each
     periods = {(letter.period, letter.recipient) for letter in Outbox(database).letters()}
     assert len(periods) == 6
+
+
+def test_a_mail_that_cannot_be_made_keeps_nobody_from_theirs(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broken template of one language is a bug that is raised, after the others have their mail."""
+    _scanned(database)
+    made = importlib.import_module(
+        "crm_steward.report.queue"
+    )  # the package has a function so named
+
+    def broken(digest: Digest, language: str) -> Content:
+        if language == "en":
+            raise KeyError("template")
+        return render(digest, language)
+
+    monkeypatch.setattr(made, "render", broken)
+    with pytest.raises(KeyError, match="template"):
+        queue_weekly(database, _settings(), BOOK, NOW)
+    assert [letter.recipient for letter in Outbox(database).letters()] == [CHEF]
+    monkeypatch.undo()
+    assert queue_weekly(database, _settings(), BOOK, NOW) == 1
 
 
 def test_two_at_once_queue_once(ready: Database) -> None:

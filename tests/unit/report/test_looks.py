@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from crm_steward.report.alerts import Trouble, render_alert
 from crm_steward.report.digest import Digest, Figure, Movement
+from crm_steward.report.officer import render_officer
 from crm_steward.report.render import render
 from crm_steward.report.words import Words
 
@@ -75,8 +76,10 @@ def test_nothing_keeps_anybody_out(
     opened: Open, digest: Digest, language: str, size: tuple[int, int], *, dark: bool
 ) -> None:
     """axe-core finds no violation: contrast, names of pictures, headers of tables, the language."""
-    page = opened(render(digest, language).alone, size, dark=dark)
-    assert _violations(page) == []
+    for mail in (render(digest, language), render_officer(digest, language)):
+        page = opened(mail.alone, size, dark=dark)
+        assert _violations(page) == []
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -366,6 +366,47 @@ def test_html_stays_small() -> None:
     assert "35 more rules with 11,655 findings" in html
 
 
+def test_every_section_at_its_fullest_fits(digest: Digest) -> None:
+    """With more lines, longer names and links than anybody has, sections show less, and count it."""
+    full = _fullest(digest)
+    for language in ("en", "fr"):
+        mail = render(full, language)
+        assert len(mail.html.encode()) <= LARGEST
+        for text in (mail.text, _Page(mail.html).text):
+            more = re.findall(r"and (\d+) more rules|et (\d+) autres règles", text)
+            left = {int(one or other) for one, other in more}
+            assert left & {20 - shown for shown in (5, 3, 1)}, left
+
+
+def _fullest(digest: Digest) -> Digest:
+    """Return a digest with as much of everything as a store can hold."""
+    long, url = "é" * 60, "https://crm.example/" + "a" * 400
+    person = Person(connection=long, id="9" * 40, name=long, url=url)
+    titles = {"en": "é" * 300, "fr": "é" * 300}
+    said = digest.consents.objections
+    waits, delay = replace(said.worst[0], person=person), replace(said.delays[0], by="x" * 80)
+    consents = replace(
+        digest.consents,
+        shares=(replace(digest.consents.shares[0], connection=long),) * 20,
+        ending=digest.consents.ending[:1] * 10,
+        apart=digest.consents.apart[:1] * 4,
+        objections=replace(said, open=40, delays=(delay,) * 8, worst=(waits,) * 5),
+    )
+    due = replace(digest.retention.due[0], titles=titles, period="p" * 80)
+    typed = replace(digest.hygiene.typed[0], connection=long, field="extra." + "é" * 80)
+    rule = replace(digest.rules[1], titles=titles)
+    examples = tuple(replace(one, people=(person,) * 3) for one in rule.examples)
+    return replace(
+        digest,
+        consents=consents,
+        retention=replace(digest.retention, due=(due,) * 20),
+        hygiene=Hygiene(held=digest.hygiene.held[:1] * 13, typed=(typed,) * 20),
+        reminders=tuple(replace(one, done_by=long, overdue=True) for one in digest.reminders),
+        rules=(replace(rule, examples=examples),) * 60,
+        owners=(replace(digest.owners[0], connection=long, name=long),) * 15,
+    )
+
+
 def test_nothing_is_loaded_from_elsewhere(digest: Digest) -> None:
     """The mail shows whole without a network; links lead to the CRM only, its picture comes with it."""
     mail = render(digest, "en")
@@ -461,7 +502,7 @@ def test_every_key_is_used_and_known() -> None:
     families = {
         "headline.", "severity.", "change.", "undo.", "problem.", "channel.", "consent.", "proof.",
         "level.", "how.", "figure.", "trouble.", "moved.", "gaps.", "decide.undo.", "target.", "withheld.",
-        "record.", "alert.", "workbook.", "edits.", "consents.ending.", "length.", "then.", "duty.", "result.",
+        "record.", "alert.", "workbook.", "protection.period.", "bound.", "edits.", "consents.ending.", "length.", "then.", "duty.", "result.",
     }  # fmt: skip
     keys = CATALOGUES["en"].keys()
     unused = {key for key in keys - asked if not any(key.startswith(family) for family in families)}

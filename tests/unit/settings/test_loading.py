@@ -381,10 +381,13 @@ def test_durations_are_written_as_they_are_read(duration: timedelta) -> None:
         ("1 day 12 hours", timedelta(hours=36)),
         ("2 Weeks", timedelta(days=14)),
         ("15min", timedelta(minutes=15)),
+        (0, timedelta(0)),
+        ("0", timedelta(0)),
+        ("0 seconds", timedelta(0)),
     ],
 )
-def test_durations_are_read_as_people_write_them(text: str, duration: timedelta) -> None:
-    """Several units, short ones and capitals are understood."""
+def test_durations_are_read_as_people_write_them(text: str | int, duration: timedelta) -> None:
+    """Several units, short ones and capitals are understood; nothing needs no unit."""
     assert read_duration(text) == duration
 
 

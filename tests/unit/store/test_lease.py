@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -302,27 +301,33 @@ def test_whoever_was_overtaken_does_not_turn_the_epoch_back(tmp_path: Path, cloc
         assert beside["epoch"] == remembered
 
 
-def test_a_lease_that_could_not_be_given_back_is_not_held_for_ever(
-    tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+class Away(Database):
+    """A database that can be out of reach."""
+
+    away = False
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Give a connection, or none."""
+        if self.away:
+            raise StoreError("The database is away.")
+        with super().write() as writing:
+            yield writing
+
+
+def test_what_could_not_be_released_locks_nobody_out_of_his_own(
+    database_url: str, clock: Any
 ) -> None:
-    """The database is locked when a job ends: the next job of this process gets it; a stranger does not.
-
-    While the next job holds it, nobody takes it for one that was left.
-    """
-    monkeypatch.setattr("crm_steward.store.database.BUSY_TIMEOUT_MS", 50)
-    with (
-        Database.open(f"sqlite:///{tmp_path}/steward.db") as database,
-        closing(sqlite3.connect(tmp_path / "steward.db", isolation_level=None)) as other,
-    ):
-        with pytest.raises(StoreError, match="locked"), hold(database, clock=clock) as first:
-            other.execute("BEGIN IMMEDIATE")
-        other.execute("ROLLBACK")
-
-        with pytest.raises(BusyError), hold(database, clock=clock, holder=ELSEWHERE):
-            pytest.fail("its process lives")
-        with hold(database, clock=clock) as second:
-            assert second.epoch == first.epoch + 1
+    """Away as it ends: the same process takes it again at once; for another one it is still held."""
+    with Away.open(database_url) as database, Database.open(database_url) as other:
+        with pytest.raises(StoreError), hold(database, clock=clock):
+            database.away = True
+        database.away = False
+        with pytest.raises(BusyError), hold(other, clock=clock):
+            pytest.fail("whoever holds it lives, as far as others know")
+        with hold(database, clock=clock) as lease:
+            assert lease.epoch == 2
             with pytest.raises(BusyError), hold(database, clock=clock):
-                pytest.fail("two at once")
-        with hold(database, clock=clock, holder=ELSEWHERE):
-            """It was given back."""
+                pytest.fail("it is held again")
+        with hold(other, clock=clock) as lease:
+            assert lease.epoch == 3

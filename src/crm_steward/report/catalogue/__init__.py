@@ -13,6 +13,7 @@ from crm_steward.report.catalogue import (
     en,
     fr,
     hygiene,
+    officer,
     owner,
     record,
     reminders,
@@ -41,6 +42,7 @@ CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
             **retention.EN,
             **hygiene.EN,
             **reminders.EN,
+            **officer.EN,
         },
         "fr": {
             **fr.PHRASES,
@@ -56,6 +58,7 @@ CATALOGUES: Mapping[str, Mapping[str, Phrase]] = MappingProxyType(
             **retention.FR,
             **hygiene.FR,
             **reminders.FR,
+            **officer.FR,
         },
     }
 )

@@ -24,7 +24,7 @@ ASLEEP = timedelta(minutes=11)
 JUMPS = [timedelta(hours=1), timedelta(days=1), timedelta(days=3653)]
 JUMPS += [-jump for jump in JUMPS[:2]]
 
-_SAFE = ("get", "apply", "answer", "committed", "settle")
+SAFE = ("get", "apply", "answer", "committed", "settle")
 """Where a process may fall asleep: no transaction is open then, and no call is under way."""
 
 Event = tuple[str, Edit | timedelta | str | None]
@@ -61,7 +61,7 @@ class Disturbed:
         def step(name: str) -> None:
             nonlocal counted, sleeps_at
             counted += 1
-            if 0 <= sleeps_at < counted and name in _SAFE:
+            if 0 <= sleeps_at < counted and name in SAFE:
                 sleeps_at = -1
                 self._overtaken()
             for at, event in script:
@@ -91,7 +91,7 @@ class Disturbed:
                     self.office.crm.edit(record_id, **{name: value})
             case "jump", timedelta():
                 self.office.jump(what)
-            case "halt", str() if step in _SAFE:
+            case "halt", str() if step in SAFE:
                 self.halt(what)
             case "slow", _:
                 self.office.wait(20)
