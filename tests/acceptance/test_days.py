@@ -65,7 +65,8 @@ def test_days_with_faults_leave_no_trace(tmp_path: Path) -> None:
         _each_mail_once(office)
         _each_change_once(office)
         _nothing_lost(office, tmp_path)
-    assert office.endings()["bug"] == 0
+    # No job met a bug, and none was put off: nobody else is at work here.
+    assert set(office.endings()) <= {"done", "failed"}
 
 
 def _tell(office: Office) -> None:
