@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.acceptance.days import KINDS, RECIPIENTS, Office
+from tests.acceptance.days import RECIPIENTS, Office
+from tests.acceptance.mishaps import KINDS
 
 from crm_steward.connect.discovery import open_connection
 from crm_steward.model import CreateTask
