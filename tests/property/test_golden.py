@@ -216,7 +216,7 @@ def test_without_a_unique_winner_nothing_is_merged(
 ) -> None:
     """Two records of which everything that counts is the same: listed with the criteria, not guessed."""
     one = replace(invented(draw, 1), legal_hold=None, consents=())
-    twin = replace(one, ref=replace(one.ref, id="2"), website="https://other.example.org")
+    twin = replace(one, ref=one.ref._replace(id="2"), website="https://other.example.org")
     one = replace(one, website="https://one.example.org")
     action = MergeAction.model_validate({"keep": keep})
     found = outcome(action, [one, twin], habits)
