@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,24 @@ def test_mailed_once(desk: Desk, steward: Cli) -> None:
     assert subjects["chef@example.com"].startswith("Semaine ")
     assert subjects["manager@example.org"].startswith("Week ")
     assert subjects["new@example.org"].startswith("Week ")
+
+
+def test_the_digests_and_the_lists_are_mailed_with_it(desk: Desk, steward: Cli) -> None:
+    """--send mails the digest of data protection too, and the lists where the settings want them."""
+    postbox = Postbox()
+    report = {"recipients": ["chef@example.com"], "privacy": ["dpd@example.com"], "workbook": True}
+    with serving(postbox) as port:
+        desk(mail=_mail(port), report=report)
+        assert "2 of 2" in _good(steward("report", "--send"))
+        assert "already" in _good(steward("report", "--send"))
+    mails = {str(message["To"]): message for message in postbox.messages}
+    assert str(mails["dpd@example.com"]["Subject"]).startswith("Protection des données")
+    (lists,) = mails["chef@example.com"].iter_attachments()
+    from openpyxl import load_workbook
+
+    rows = load_workbook(BytesIO(lists.get_content()))["Anomalies"].iter_rows(values_only=True)
+    assert ("people", "people:2") in {row[2:4] for row in rows}
+    assert list(mails["dpd@example.com"].iter_attachments()) == []
 
 
 def test_mailed_through_tls_with_login(desk: Desk, steward: Cli, tmp_path: Path) -> None:

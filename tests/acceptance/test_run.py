@@ -21,6 +21,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from tests.collector import attributes, collecting
 
 from crm_steward.sandbox import Server, parse_faults, serve
 from crm_steward_hubspot.sandbox import HubSpotSandbox
@@ -173,6 +174,19 @@ def test_the_service_works_answers_keeps_quiet_and_stops(
     ours = [path for path in folder.iterdir() if path.name.startswith("crm-steward.db")]
     assert len(ours) >= 2
     assert [path.name for path in ours if path.stat().st_mode & 0o077] == []
+
+
+def test_jobs_are_traced_where_the_settings_say(start: Callable[..., Running]) -> None:
+    """A collector is sent a span for each job, the last ones as the service ends; none names a person."""
+    with collecting() as (endpoint, spans):
+        traced = SETTINGS.replace("service: {{", f'service: {{{{traces: "{endpoint}", ')
+        service = start(settings=traced)
+        service.until(lambda: bool(service.said("scanned")))
+        assert service.end() == 0
+    ended = {attributes(one)["job"]: attributes(one)["outcome"] for one in spans}
+    assert ended["pull:people"] == "done"
+    assert "done" in {ended.get("scan"), ended.get("scan-changed")}
+    assert CANARY not in "".join(map(str, spans))
 
 
 def test_a_restart_does_not_begin_anew_and_downtime_is_caught_up_with(

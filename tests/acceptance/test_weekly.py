@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from tests.acceptance.conftest import Account, Office
@@ -69,3 +71,38 @@ def test_the_report_tells_what_became_of_tasks_edits_and_quotas(
     text = steward("report").stdout
     for title in ("FINDINGS BY COUNTRY", "TASKS WE MADE", "WHAT EDITS OF RULES DID", "QUOTAS"):
         assert title in text
+
+
+def test_an_owner_is_shown_their_own_records(
+    steward: Cli, office: Office, account: Account, tmp_path: Path
+) -> None:
+    """By the address under which the CRM knows the owner; the records of others are not named."""
+    (tmp_path / "mine.yaml").write_text(RULE, "utf-8")
+    office(rules={"packs": [], "paths": ["mine.yaml"]}, language="en")
+    owned = {
+        record: row["properties"]["hubspot_owner_id"]
+        for record, row in account.contacts.items()
+        if row["properties"].get("hubspot_owner_id")
+    }
+    mine, theirs = next(
+        (one, other) for one in owned for other in owned if owned[one] != owned[other]
+    )
+    for record in (mine, theirs):
+        values = {"company": "Needs a title", "jobtitle": ""}
+        account.server.emulator.by_hand({"do": "edit", "id": record, "values": values})
+    for command in (("pull", "--full"), ("scan",)):
+        done = steward(*command)
+        assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("*.db")
+    with closing(sqlite3.connect(path)) as database:
+        (account_said,) = database.execute("SELECT account FROM connections").fetchone()
+    address = json.loads(account_said)["owners"][owned[mine]]["email"]
+
+    shown = steward("report", "--owner", address)
+
+    assert shown.returncode == 0, shown.stderr
+    assert f":{mine} " in shown.stdout
+    assert f":{theirs} " not in shown.stdout
+    assert (
+        json.loads(steward("report", "--owner", address, "--json").stdout)["movement"]["new"] == 1
+    )

@@ -88,14 +88,19 @@ def _unpacked(work: Path) -> Path:
 
 
 def _missing(tests: Path, packages: Path) -> list[str]:
-    """Return the files of our packages that the wheel lacks, or has with another content."""
-    return sorted(
-        str(path.relative_to(tests))
+    """Return the files of ours that the wheel lacks, or has with another content."""
+    page = "crm-steward.1"
+    installed = {tests / "deploy" / "man" / page: packages / "share" / "man" / "man1" / page}
+    installed |= {
+        path: packages / path.relative_to(tests / sources)
         for sources in SOURCES
         for package in (tests / sources).iterdir()
         if package.is_dir()
         for path in package.rglob("*")
-        if path.is_file() and not _same(path, packages / path.relative_to(tests / sources))
+        if path.is_file()
+    }
+    return sorted(
+        str(path.relative_to(tests)) for path, other in installed.items() if not _same(path, other)
     )
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from pydantic import ValidationError
+from tests.collector import attributes, collecting
 
 from crm_steward.connect.calls import Calls
 from crm_steward.connect.spec import Quota
@@ -27,43 +24,6 @@ from crm_steward.traces import exporting, note, span
 SECRET = "canary-4711@example.org"
 
 
-@contextmanager
-def _collector() -> Iterator[tuple[str, list[Span]]]:
-    """Serve OTLP over HTTP on a port of our own, and collect the spans."""
-    spans: list[Span] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            import gzip  # noqa: PLC0415 -- only where a client compresses
-
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            request = ExportTraceServiceRequest.FromString(body)
-            for resource in request.resource_spans:
-                spans.extend(one for scope in resource.scope_spans for one in scope.spans)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1/traces", spans
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _attributes(one: Span) -> dict[str, str]:
-    return {pair.key: pair.value.string_value for pair in one.attributes}
-
-
 def test_a_job_and_its_calls_are_one_trace(database: Database) -> None:
     """The job is the parent of its calls; both say what they are, and the job how it ended."""
     calls = Calls("hubspot-eu", [Quota(name="burst", calls=100, per=timedelta(seconds=10))])
@@ -71,7 +31,7 @@ def test_a_job_and_its_calls_are_one_trace(database: Database) -> None:
     def work() -> None:
         calls("burst", lambda: "answer")
 
-    with _collector() as (endpoint, spans), exporting(endpoint, "1.0"):
+    with collecting() as (endpoint, spans), exporting(endpoint, "1.0"):
         runner = Runner(Jobs(database), Metrics(database), utc_now, threading.Event())
         cadence = Cadence(every=timedelta(hours=1))
         runner.run(Job(verb="pull", work=work, cadence=cadence, connection="hubspot-eu"))
@@ -80,19 +40,19 @@ def test_a_job_and_its_calls_are_one_trace(database: Database) -> None:
     assert (call.name, job.name) == ("call", "pull")
     assert call.parent_span_id == job.span_id
     assert call.trace_id == job.trace_id
-    assert _attributes(call) == {"connection": "hubspot-eu", "quota": "burst"}
-    found = _attributes(job)
+    assert attributes(call) == {"connection": "hubspot-eu", "quota": "burst"}
+    found = attributes(job)
     assert (found["job"], found["outcome"], len(found["job_run"])) == ("pull:hubspot-eu", "done", 8)
 
 
 def test_of_an_error_only_its_class_is_told() -> None:
     """A message may hold what a CRM said; it stays here."""
-    with _collector() as (endpoint, spans), exporting(endpoint, "1.0"):
+    with collecting() as (endpoint, spans), exporting(endpoint, "1.0"):
         with pytest.raises(AuthError), span("call", connection="c"):
             raise AuthError(SECRET)
         with pytest.raises(ZeroDivisionError), span("call"):
             raise ZeroDivisionError(SECRET)
-    assert [_attributes(one)["error.type"] for one in spans] == ["AuthError", "ZeroDivisionError"]
+    assert [attributes(one)["error.type"] for one in spans] == ["AuthError", "ZeroDivisionError"]
     assert {one.status.code for one in spans} == {Status.STATUS_CODE_ERROR}
     assert SECRET not in "".join(map(str, spans))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from crm_steward.report.turns import in_turn
 from crm_steward.report.workbook import file_name, workbook
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
-from crm_steward.store.database import Database
+from crm_steward.store.database import Database, upsert
 from crm_steward.store.epoch import unnoticed
 from crm_steward.store.forgotten import Forgotten
 from crm_steward.store.lease import hold
@@ -32,7 +33,7 @@ _FIRST_LOOK = timedelta(hours=24)
 
 
 def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: datetime) -> int:
-    """Queue this week's report for every recipient, and this week's digest for every owner, who has none.
+    """Queue this week's report and its digests for whoever is to get them and has not.
 
     The week is the last one whose moment (`report.day` and `report.at` in local time) has come, so
     that a service that was down catches up, and nothing is ever due twice. After an older copy of
@@ -51,13 +52,25 @@ def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: da
     if may_have_left(database, settings, now):
         return 0
     recipients, queued = settings.report.recipients, list[str]()
+    digest = read_once(database, settings, book, now)
 
     def report() -> None:
         if recipients:
-            queued.extend(queue(database, settings, book, recipients, now))
+            queued.extend(queue(database, settings, book, recipients, now, digest=digest))
 
-    in_turn([report, lambda: queued.extend(queue_digests(database, settings, book, now))])
+    def digests() -> None:
+        queued.extend(queue_digests(database, settings, book, now, digest=digest))
+
+    in_turn([report, digests])
     return len(queued)
+
+
+def read_once(
+    database: Database, settings: Settings, book: RuleBook, now: datetime
+) -> Callable[[], Digest]:
+    """Return what reads this week's digest when it is first asked for: reading it takes seconds."""
+    week = current_week(settings, now)
+    return cache(lambda: collect(database, settings, book, week=week, now=now))
 
 
 def may_have_left(database: Database, settings: Settings, now: datetime) -> bool:
@@ -89,8 +102,18 @@ def queue(
     book: RuleBook,
     recipients: Sequence[Recipient],
     now: datetime,
+    *,
+    digest: Callable[[], Digest] | None = None,
 ) -> list[str]:
     """Queue this week's report for those of `recipients` who have none yet.
+
+    Args:
+        database: The store.
+        settings: The mail server, the language, the report's day.
+        book: The rules, for their titles.
+        recipients: Who gets it.
+        now: The time.
+        digest: What gives this week's digest, where it serves for others, too.
 
     Returns:
         Their addresses.
@@ -98,19 +121,15 @@ def queue(
     Raises:
         ConfigError: There is no mail server, or a recipient or the sender is not an address.
     """
-    week = current_week(settings, now)
-
-    @cache
-    def digest() -> Digest:
-        return collect(database, settings, book, week=week, now=now)
+    week, read = current_week(settings, now), digest or read_once(database, settings, book, now)
 
     @cache
     def in_language(language: str) -> Mail:
-        mail = render(digest(), language)
+        mail = render(read(), language)
         if not settings.report.workbook:
             return mail
-        content = workbook(database, settings, book, digest(), language)
-        return replace(mail, attached={file_name(digest()): content})
+        content = workbook(database, settings, book, read(), language)
+        return replace(mail, attached={file_name(read()): content})
 
     def mail(_: str, language: str) -> Mail:
         return in_language(language)
@@ -119,9 +138,21 @@ def queue(
 
 
 def queue_digests(
-    database: Database, settings: Settings, book: RuleBook, now: datetime
+    database: Database,
+    settings: Settings,
+    book: RuleBook,
+    now: datetime,
+    *,
+    digest: Callable[[], Digest] | None = None,
 ) -> list[str]:
     """Queue this week's digests, of data protection and of owners' records, for those who have none.
+
+    Args:
+        database: The store.
+        settings: The mail server, who gets which digest.
+        book: The rules, for their titles.
+        now: The time.
+        digest: As of `queue`.
 
     Returns:
         To whom, once for each digest.
@@ -130,9 +161,10 @@ def queue_digests(
         ConfigError: There is no mail server, or a recipient or the sender is not an address.
     """
     queued: list[str] = []
+    read = digest or read_once(database, settings, book, now)
     in_turn(
         [
-            lambda: queued.extend(_queue_officers(database, settings, book, now)),
+            lambda: queued.extend(_queue_officers(database, settings, read, now)),
             lambda: queued.extend(queue_owners(database, settings, book, now)),
         ]
     )
@@ -140,15 +172,14 @@ def queue_digests(
 
 
 def _queue_officers(
-    database: Database, settings: Settings, book: RuleBook, now: datetime
+    database: Database, settings: Settings, digest: Callable[[], Digest], now: datetime
 ) -> list[str]:
     """Queue the digest of data protection for those who watch over it, and return their addresses."""
     week, officers = current_week(settings, now), settings.report.privacy
 
     @cache
     def in_language(language: str) -> Mail:
-        digest = collect(database, settings, book, week=week, now=now)
-        return render_officer(digest, language)
+        return render_officer(digest(), language)
 
     def mail(_: str, language: str) -> Mail:
         return in_language(language)
@@ -163,22 +194,57 @@ def queue_owners(
 ) -> list[str]:
     """Queue this week's digest for those owners who have none yet and have something to look at.
 
+    Who has nothing on the day of the report is left alone until the next one: what comes up in
+    between makes no mail in the midst of the week.
+
     Returns:
         Their addresses.
 
     Raises:
         ConfigError: There is no mail server, or the sender is not an address.
     """
-    week = current_week(settings, now)
-
-    def mail(address: str, language: str) -> Mail | None:
-        digest = collect_owner(database, settings, book, address, week=week, now=now)
-        return None if digest is None or digest.silent else render_owner(digest, language)
-
-    owners = addressed(database, settings)
+    week, owners = current_week(settings, now), addressed(database, settings)
     if not owners:
         return []
-    return _post(database, settings, f"{week}-owner", owners, mail=mail, now=now)
+    period, home, sender = f"{week}-owner", installation(database), _sender(settings)
+    silent = _silent(database, period)
+    known = len(silent)
+
+    def mail(address: str, language: str) -> Mail | None:
+        # The name of the mail that is not sent: it says nothing of whose it is.
+        name = message_id(home, period, address, sender)
+        if name in silent:
+            return None
+        digest = collect_owner(database, settings, book, address, week=week, now=now)
+        if digest is None:
+            return None
+        if digest.silent:
+            silent.add(name)
+            return None
+        return render_owner(digest, language)
+
+    try:
+        return _post(database, settings, period, owners, mail=mail, now=now)
+    finally:
+        if len(silent) > known:
+            _keep_silent(database, period, silent)
+
+
+_SILENT = "silent owners"
+"""The key in `meta` of the mails that owners do not get this week: there was nothing to look at."""
+
+
+def _silent(database: Database, period: str) -> set[str]:
+    with database.read() as reading:
+        said = reading.execute(sa.select(meta.c.value).where(meta.c.key == _SILENT)).scalar()
+    kept = json.loads(said) if said else {}
+    return set(kept["mails"]) if kept.get("period") == period else set()
+
+
+def _keep_silent(database: Database, period: str, mails: Iterable[str]) -> None:
+    value = json.dumps({"period": period, "mails": sorted(mails)})
+    with database.write() as writing:
+        writing.execute(upsert(database, meta, ["key"]), {"key": _SILENT, "value": value})
 
 
 def _post(
@@ -200,9 +266,7 @@ def _post(
         mail: Address, language → the mail, or None where there is nothing to say.
         now: The time.
     """
-    if settings.mail is None:
-        raise ConfigError([Problem("no mail server is configured.", hint="Add a `mail:` block.")])
-    sender = settings.mail.sender
+    sender = _sender(settings)
     wanted = addresses(sender, recipients, settings.language)
     outbox, home = Outbox(database), installation(database)
     have, queued = outbox.recipients(period), list[str]()
@@ -232,6 +296,12 @@ def _post(
         if address not in have
     )
     return queued
+
+
+def _sender(settings: Settings) -> str:
+    if settings.mail is None:
+        raise ConfigError([Problem("no mail server is configured.", hint="Add a `mail:` block.")])
+    return settings.mail.sender
 
 
 def addresses(sender: str, recipients: Iterable[Recipient], language: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,15 @@ from pydantic import ValidationError
 
 from crm_steward.connect.protocol import Cursor, Page
 from crm_steward.model import Contact, Finding, RecordRef, Severity
-from crm_steward.report import as_table, collect, queue, queue_owners, render_owner, workbook
+from crm_steward.report import (
+    as_table,
+    collect,
+    queue,
+    queue_owners,
+    queue_weekly,
+    render_owner,
+    workbook,
+)
 from crm_steward.report.digest import Digest
 from crm_steward.report.owners import OwnerDigest, addressed, collect_owner
 from crm_steward.report.render import LARGEST
@@ -29,6 +38,7 @@ from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.outbox import Outbox
+from crm_steward.store.runs import Runs
 from crm_steward.store.tables import connections
 
 NOW = datetime(2026, 11, 16, 8, tzinfo=UTC)
@@ -151,6 +161,38 @@ def test_queued_once_a_week_and_only_when_there_is_something(base: Database) -> 
     assert len(queue_owners(base, settings, BOOK, NOW + timedelta(days=7))) == 2
     letters = {letter.period for letter in Outbox(base).letters()}
     assert letters == {"2026-W47-owner", "2026-W48-owner"}
+
+
+def test_who_had_nothing_on_the_day_hears_nothing_until_the_next_one(base: Database) -> None:
+    """What comes up in the midst of the week makes no mail then; the next report has it."""
+    settings = _settings([CLAIRE, GONE])
+    assert queue_owners(base, settings, BOOK, NOW) == [CLAIRE]
+    found = [_finding("late", ("crm", 3))]
+    Findings(base).record({"late": {"crm"}}, found, now=NOW + timedelta(days=2))
+    assert queue_owners(base, settings, BOOK, NOW + timedelta(days=3)) == []
+    assert sorted(queue_owners(base, settings, BOOK, NOW + timedelta(days=7))) == [CLAIRE, GONE]
+
+
+def test_the_store_is_read_once_for_the_report_and_its_digest(
+    base: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two languages and the digest of data protection rest on the same reading, which takes seconds."""
+    made = importlib.import_module(
+        "crm_steward.report.queue"
+    )  # the package has a function so named
+    read: list[Digest] = []
+
+    def counted(*arguments: Any, **named: Any) -> Digest:
+        read.append(collect(*arguments, **named))
+        return read[-1]
+
+    monkeypatch.setattr(made, "collect", counted)
+    managers = [NOAH, {"address": GONE, "language": "fr"}]
+    settings = _settings("off", recipients=managers, privacy=["dpo@example.org"])
+    Runs(base).finish(Runs(base).start("scan", now=NOW), {}, now=NOW)
+    assert queue_weekly(base, settings, BOOK, NOW) == 3
+    assert queue_weekly(base, settings, BOOK, NOW + timedelta(hours=1)) == 0
+    assert len(read) == 1
 
 
 def test_the_report_to_the_same_address_is_another_mail(base: Database) -> None:
