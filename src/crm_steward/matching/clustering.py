@@ -16,8 +16,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import pyarrow as pa
-
 from crm_steward.matching.comparing import compare
 from crm_steward.matching.levels import LEVELS
 from crm_steward.matching.scoring import score
@@ -136,6 +134,8 @@ SELECT l, r, bits FROM (
 
 def _known(work: Work, chained: Parts, weights: Weights) -> Mapping[_Pair, float]:
     """Return the bits of every two contacts of a chain, comparing those that were not compared."""
+    import pyarrow as pa  # noqa: PLC0415 -- a service at rest holds none of it
+
     table = pa.table(
         {
             "n": pa.array(chained.of.keys(), pa.int32()),
@@ -201,6 +201,8 @@ def _belong(left: Iterable[int], right: Iterable[int], known: Mapping[_Pair, flo
 
 
 def _store(work: Work, parts: Parts) -> None:
+    import pyarrow as pa  # noqa: PLC0415 -- a service at rest holds none of it
+
     first = {part: min(members) for part, members in parts.members.items() if len(members) > 1}
     rows = [(n, first[part]) for n, part in parts.of.items() if part in first]
     table = pa.table(

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-import pyarrow as pa
-
 from crm_steward.matching.blocking import KIND, MOST, SIZED, hold, pair
 from crm_steward.matching.clustering import Parts
 from crm_steward.matching.matches import Wanted, decide, find_pairs, group, score_pairs
@@ -25,6 +23,7 @@ from crm_steward.matching.work import Work, working
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 
 class Index(Protocol):
@@ -331,6 +330,8 @@ def _affected(near: Work, work: Work, before: Iterable[tuple[int, int]]) -> None
 
 
 def _table(**columns: Iterable[int]) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415 -- a service at rest holds none of it
+
     return pa.table({name: pa.array(values, pa.int32()) for name, values in columns.items()})
 
 

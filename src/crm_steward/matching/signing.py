@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
-
-import duckdb
 
 _MADE_BY: Final = ("rows.py", "blocking.py", "given_names.py", "given_names.txt", "providers.py")
 """What of this folder makes the keys."""
@@ -20,7 +19,7 @@ def signature(*parts: Iterable[str]) -> str:
         parts: What they depend on besides this program and its database engine, whose hash
             function may change with each version.
     """
-    digest = hashlib.sha256(repr((duckdb.__version__, [list(part) for part in parts])).encode())
+    digest = hashlib.sha256(repr((version("duckdb"), [list(part) for part in parts])).encode())
     for name in _MADE_BY:
         digest.update(Path(__file__).with_name(name).read_bytes())
     return digest.hexdigest()[:16]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Literal
-
-import duckdb
+from typing import TYPE_CHECKING, Literal
 
 from crm_steward.model import Capability, InputError
 from crm_steward.report.consent import COLUMNS as OF_CONSENT
@@ -30,7 +28,9 @@ from crm_steward.rules import RuleBook, columns_of
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
-from crm_steward.store.relation import open_relation, relation_of_rows
+
+if TYPE_CHECKING:
+    import duckdb
 
 _COLUMNS = OF_CONSENT | OF_TEXT
 _TREND = 8
@@ -147,6 +147,11 @@ def collect(
 
 def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBPyConnection:
     """Load what the sections read that ask the mirror as rules do."""
+    from crm_steward.store.relation import (  # noqa: PLC0415 -- a service at rest holds none of it
+        open_relation,
+        relation_of_rows,
+    )
+
     asking = [*lapsing(book), *alarms(book), *keeping(book)]
     with closing(relation_of_rows(())) as con:
         columns = columns_of(asking, con, now)

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from crm_steward.model import Channel, ConsentStatus
 from crm_steward.report.objections import Objections
@@ -17,6 +16,9 @@ from crm_steward.rules.kinds.base import Query, Scope
 from crm_steward.rules.kinds.conflict import Conflict
 from crm_steward.rules.kinds.consent import ConsentCheck
 from crm_steward.rules.sql import Statement
+
+if TYPE_CHECKING:
+    import duckdb
 
 COLUMNS = frozenset(
     {

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import duckdb
 import sqlalchemy as sa
 
 from crm_steward.report.standing import stands
 from crm_steward.rules.lexicons import folded_sql
 from crm_steward.rules.sql import EXTRA
 from crm_steward.store.tables import finding_refs, findings
+
+if TYPE_CHECKING:
+    import duckdb
 
 COLUMNS = frozenset({"job_title", "source", "region", "extra"})
 """The columns that are read to see which fields could be lists."""

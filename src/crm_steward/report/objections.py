@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import duckdb
 import sqlalchemy as sa
 
 from crm_steward.model import Channel, RecordRef
@@ -25,6 +24,8 @@ from crm_steward.rules.sql import Statement
 from crm_steward.store.tables import consent_evidence, contacts, finding_refs, findings, journal
 
 if TYPE_CHECKING:  # it holds the digest, and the digest what is here
+    import duckdb
+
     from crm_steward.report.findings import Names
 
 SHOWN = 5

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from crm_steward.rules import Duration, Rule, RuleBook
 from crm_steward.rules.kinds.retention import Retention as RetentionCheck
 from crm_steward.rules.registerfile import Then
+
+if TYPE_CHECKING:
+    import duckdb
 
 _MONTH = Duration(1, "month")
 

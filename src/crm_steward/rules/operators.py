@@ -6,9 +6,8 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Annotated, Any, LiteralString
+from typing import TYPE_CHECKING, Annotated, Any, LiteralString
 
-import duckdb
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -16,6 +15,9 @@ from crm_steward.model import FIELDS, FieldType, Value
 from crm_steward.normalize import country_code
 from crm_steward.rules.durations import Duration
 from crm_steward.rules.sql import EXTRA, Statement, comparable, filled, held, type_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 MAX_PATTERN = 1000
 
@@ -130,10 +132,14 @@ def _want_text(value: Any) -> Any:
 @cache
 def _judge() -> duckdb.DuckDBPyConnection:
     """Return an empty DuckDB that says whether RE2 takes a pattern."""
+    import duckdb  # noqa: PLC0415 -- a service at rest holds none of it
+
     return duckdb.connect(":memory:", config={"threads": 1})
 
 
 def _pattern(text: str) -> str:
+    import duckdb  # noqa: PLC0415 -- a service at rest holds none of it
+
     try:
         _judge().execute("SELECT regexp_matches('', $pattern)", {"pattern": text})
     except duckdb.Error as error:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import duckdb
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -39,6 +38,9 @@ from crm_steward.rules.kinds import AnyCheck, Check, LeftOut, Scope
 from crm_steward.rules.merging import MergeAction
 from crm_steward.rules.scope import DEFAULT, Except, Mode, Modes, Unable, mode_in
 from crm_steward.rules.texts import LocalText
+
+if TYPE_CHECKING:
+    import duckdb
 
 _ID = r"^[a-z0-9][a-z0-9._-]{0,79}$"
 

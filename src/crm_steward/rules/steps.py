@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from crm_steward.model import RecordRef
 from crm_steward.rules.conditions import AllOf, AnyOf, Comparison, Condition, NotIt, Test
 from crm_steward.rules.sql import Statement
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)

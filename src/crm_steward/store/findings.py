@@ -8,11 +8,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-import duckdb
 import sqlalchemy as sa
 
 from crm_steward.model import Finding, RecordRef, Severity
-from crm_steward.store.comparing import Comparison
 from crm_steward.store.database import Database, chunked
 from crm_steward.store.recording import FindingCounts, Look, store
 from crm_steward.store.tables import examinations, finding_refs, findings
@@ -73,6 +71,10 @@ class Findings:
             retired: Rules that no longer exist: their findings are resolved.
             digests: Rule id → of what it finds, where that is known.
         """
+        import duckdb  # noqa: PLC0415 -- a service at rest holds none of it
+
+        from crm_steward.store.comparing import Comparison  # noqa: PLC0415 -- the same
+
         with duckdb.connect(config={"threads": 1}) as con:
             comparison = Comparison(self._database, con)
             comparison.begin(examined)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import duckdb
-import pyarrow as pa
 import sqlalchemy as sa
 
 from crm_steward.store.database import chunked
 from crm_steward.store.tables import finding_refs, findings
+
+if TYPE_CHECKING:
+    import duckdb
 
 Group = TypeVar("Group", bound=Hashable)
 Identity = TypeVar("Identity", bound=Hashable)
@@ -81,6 +82,8 @@ def inherit(
     _load_gone(con, writing, [mark for (mark,) in gone], looked_at)
     found: dict[str, str] = heirs(con.execute(_CLAIMS).fetchall())
     if found:
+        import pyarrow as pa  # noqa: PLC0415 -- a service at rest holds none of it
+
         names = {"new": list(found), "old": list(found.values())}
         con.register("steward_heirs", pa.table(names))
         con.execute(_INHERIT)
@@ -89,13 +92,9 @@ def inherit(
     return len(found)
 
 
-_LOST = pa.schema(
-    [
-        *((name, pa.string()) for name in ("fingerprint", "rule", "about")),
-        ("since", pa.int64()),
-        *((name, pa.string()) for name in ("connection", "id")),
-    ]
-)
+_LOST = """
+fingerprint VARCHAR, rule VARCHAR, about VARCHAR, since BIGINT, connection VARCHAR, id VARCHAR
+"""
 _CLAIMS = """
 WITH old AS (
     SELECT *, count(*) OVER (PARTITION BY fingerprint) AS size FROM steward_lost
@@ -124,7 +123,16 @@ def _load_gone(
     looked_at: Callable[[str, str], bool],
 ) -> None:
     """Load the members of groups that were not found again, unless some were not looked at."""
-    con.execute(f"CREATE OR REPLACE TEMP TABLE steward_lost ({_columns(_LOST)})")
+    import pyarrow as pa  # noqa: PLC0415 -- a service at rest holds none of it
+
+    con.execute(f"CREATE OR REPLACE TEMP TABLE steward_lost ({_LOST})")
+    schema = pa.schema(
+        [
+            *((name, pa.string()) for name in ("fingerprint", "rule", "about")),
+            ("since", pa.int64()),
+            *((name, pa.string()) for name in ("connection", "id")),
+        ]
+    )
     members = sa.select(
         findings.c.fingerprint,
         findings.c.rule,
@@ -139,11 +147,6 @@ def _load_gone(
             row["fingerprint"] for row in rows if not looked_at(row["rule"], row["connection"])
         }
         those = [dict(row) for row in rows if row["fingerprint"] not in unseen]
-        con.register("steward_read", pa.Table.from_pylist(those, schema=_LOST))
+        con.register("steward_read", pa.Table.from_pylist(those, schema=schema))
         con.execute("INSERT INTO steward_lost SELECT * FROM steward_read")
         con.unregister("steward_read")
-
-
-def _columns(schema: pa.Schema) -> str:
-    kinds = {pa.string(): "VARCHAR", pa.int64(): "BIGINT"}
-    return ", ".join(f"{of.name} {kinds[of.type]}" for of in schema)

@@ -6,16 +6,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from crm_steward.store.columns import to_micros
-from crm_steward.store.comparing import Comparison
 from crm_steward.store.database import Database, chunked, upsert
 from crm_steward.store.fingerprints import fingerprint_sql
 from crm_steward.store.identity import inherit
 from crm_steward.store.tables import examinations, finding_refs, findings
+
+if TYPE_CHECKING:
+    from crm_steward.store.comparing import Comparison
 
 
 @dataclass(slots=True)

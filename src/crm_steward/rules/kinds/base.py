@@ -8,9 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol, final
-
-import duckdb
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, final
 
 from crm_steward.matching import Index
 from crm_steward.model import RecordRef
@@ -19,6 +17,9 @@ from crm_steward.rules.conditions import Condition, Test, compiled_condition
 from crm_steward.rules.scope import excepted
 from crm_steward.rules.sql import Statement, json_object
 from crm_steward.rules.steps import Step, looked_at
+
+if TYPE_CHECKING:
+    import duckdb
 
 _BATCH = 2000
 _WORD = re.compile(r"[a-z_0-9]+")
