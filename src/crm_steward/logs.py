@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -159,13 +159,31 @@ def _explain_exception(_logger: WrappedLogger, _method: str, event: EventDict) -
     return event
 
 
+class ElsewhereError(Exception):
+    """A bug in another process of ours.
+
+    Args:
+        said: What `describe` says of it there.
+        frames: Where it was raised there, innermost last.
+    """
+
+    def __init__(self, said: str, frames: Sequence[str]) -> None:
+        super().__init__(said)
+        self.said = said
+        self.frames = list(frames)
+
+
 def describe(error: BaseException) -> str:
     """Say what went wrong: our errors in their words, others by their class alone."""
+    if isinstance(error, ElsewhereError):
+        return error.said
     return str(error) if isinstance(error, StewardError) else type(error).__qualname__
 
 
 def frames(error: BaseException, limit: int = 12) -> list[str]:
     """Return where it went wrong, innermost last, without a single value."""
+    if isinstance(error, ElsewhereError):
+        return error.frames[-limit:]
     found: list[str] = []
     trace = error.__traceback__
     while trace is not None:

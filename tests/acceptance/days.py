@@ -26,6 +26,7 @@ import yaml
 from prometheus_client import generate_latest
 from tests.acceptance.mishaps import KINDS, SHARE, Crm, Mailbox, faults
 
+from crm_steward.daemon.here import Here
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.runner import Job, Runner
@@ -176,7 +177,8 @@ class Office:
         self.work = Work(
             self.settings,
             self.database,
-            self.rules,
+            # In this process: another one knows no clock that stands still.
+            Here(self.settings, self.database, self.rules, clock=now, stop=stop),
             self.metrics,
             clock=now,
             stop=stop,

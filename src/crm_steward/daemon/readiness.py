@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.health import Check
-from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.heavy import Heavy
 from crm_steward.daemon.runner import Runner
 from crm_steward.model import Clock, StoreError
 from crm_steward.settings import Settings
@@ -29,7 +29,7 @@ class Readiness:
     Args:
         settings: Which connections there are.
         database: The store.
-        rules: The rules that run.
+        heavy: Knows the rules that run.
         runner: Knows which jobs are in trouble.
         clock: The time.
         stop: Set when the service is ending.
@@ -39,7 +39,7 @@ class Readiness:
         self,
         settings: Settings,
         database: Database,
-        rules: Rulebook,
+        heavy: Heavy,
         runner: Runner,
         *,
         clock: Clock,
@@ -47,7 +47,7 @@ class Readiness:
     ) -> None:
         self._settings = settings
         self._database = database
-        self._rules = rules
+        self._heavy = heavy
         self._runner = runner
         self._clock = clock
         self._stop = stop
@@ -71,7 +71,8 @@ class Readiness:
         stopping = self._stop.is_set()
         checks = self.alive()
         checks.append(Check("running", not stopping, "stopping" if stopping else "", vital=True))
-        checks.append(Check("rules", not self._rules.broken, self._rules.broken))
+        broken = self._heavy.rules.broken
+        checks.append(Check("rules", not broken, broken))
         try:
             version, states = self._database.version(), Mirror(self._database).states()
             restored = Restored.of(self._database)

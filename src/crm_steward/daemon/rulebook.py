@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from crm_steward.daemon.heavy import RulesRead, stamps_of
 from crm_steward.model import ConfigError, Problem, utc_now
 from crm_steward.rules import (
     RuleBook,
@@ -101,18 +102,28 @@ class Rulebook:
         settings: Which rules run.
         kept: The rule files of the last scan: while an edit is broken, they run, also when the
             service is started again.
+        before: How another process of the service found the rules: what was said of them is not
+            said again.
 
     Raises:
         ConfigError: They are wrong at the start, and none ran before.
     """
 
-    def __init__(self, settings: Settings, kept: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        kept: Mapping[str, str] | None = None,
+        *,
+        before: RulesRead | None = None,
+    ) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self.problems: tuple[str, ...] = ()
+        self.problems: tuple[str, ...] = before.problems if before else ()
         """Why the rules on disk cannot be used; empty when they are the ones that run."""
+        self._stamps = stamps_of(settings)
         try:
             self._current = read_rules(settings)
+            self._welcome(self._current, before.digest if before else "")
         except ConfigError as error:
             if not kept:
                 raise
@@ -138,15 +149,33 @@ class Rulebook:
     def reload(self) -> RuleBook:
         """Read the rules again; while they are broken the last good ones run on."""
         with self._lock:
+            self._stamps = stamps_of(self._settings)
             try:
                 fresh = read_rules(self._settings)
             except ConfigError as error:
                 self._complain(error)
                 return self._current
-            if fresh.digest != self._current.digest or self.problems:
-                _log.info("rules read", rules=len(fresh.rules), digest=fresh.digest)
-            self._current, self.problems = fresh, ()
+            self._welcome(fresh, self._current.digest)
+            self._current = fresh
             return fresh
+
+    @property
+    def said(self) -> RulesRead:
+        """What must be known of the rules without reading them."""
+        book = self._current
+        return RulesRead(
+            digest=book.digest,
+            count=len(book.rules),
+            problems=self.problems,
+            texts=dict(book.texts),
+            stamps=self._stamps,
+        )
+
+    def _welcome(self, fresh: RuleBook, before: str) -> None:
+        """Say that other rules run than before; `before` is their digest, empty for none."""
+        if (before and fresh.digest != before) or self.problems:
+            _log.info("rules read", rules=len(fresh.rules), digest=fresh.digest)
+        self.problems = ()
 
     def _complain(self, error: ConfigError) -> None:
         """Say once what is wrong."""

@@ -15,6 +15,7 @@ import structlog
 
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.schedule import Cadence, next_due
+from crm_steward.logs import describe
 from crm_steward.model import (
     AuthError,
     BusyError,
@@ -127,9 +128,9 @@ class Runner:
         except Exception as error:  # noqa: BLE001 -- one job's bug must not end the others
             # The message of a foreign exception may hold personal data: the log shows its class
             # and where it was raised. The next run goes on.
-            said = f"a bug ({type(error).__name__}): see the log"
+            said = f"a bug ({describe(error)}): see the log"
             if self._trouble.get(job.name) == said:
-                _log.debug("the same bug again", error=type(error).__name__)
+                _log.debug("the same bug again", error=describe(error))
             else:
                 _log.exception("this is a bug: please report it")
             self._trouble[job.name] = said

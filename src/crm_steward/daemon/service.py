@@ -23,11 +23,11 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from crm_steward import __version__
 from crm_steward.daemon.alone import alone
+from crm_steward.daemon.apart import Apart
 from crm_steward.daemon.health import Check, HealthServer
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
-from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.runner import Job, Runner
 from crm_steward.daemon.schedule import Setback, cadences, next_report
 from crm_steward.daemon.work import Work
@@ -114,7 +114,10 @@ class Service:
             held.enter_context(exporting(self._settings.service.traces, __version__))
             database = held.enter_context(Database.open(self._settings.database))
             database.examine()
-            rules = Rulebook(self._settings, Rulebooks(database).last())
+            heavy = Apart(
+                self._settings, Rulebooks(database).last(), clock=self._clock, stop=self._stop
+            )
+            heavy.read()
             self._obey_signals()
             lease = self._lead(held, database)
             if self._stop.is_set():
@@ -131,7 +134,7 @@ class Service:
             )
             runner = Runner(Jobs(database), metrics, self._clock, self._stop)
             ready = Readiness(
-                self._settings, database, rules, runner, clock=self._clock, stop=self._stop
+                self._settings, database, heavy, runner, clock=self._clock, stop=self._stop
             )
             health = HealthServer(
                 self._settings.service.listen,
@@ -144,14 +147,14 @@ class Service:
             work = Work(
                 self._settings,
                 database,
-                rules,
+                heavy,
                 metrics,
                 clock=self._clock,
                 stop=self._stop,
                 nudge=self._nudge,
             )
             self._schedule(self._jobs(work), runner, metrics, ready)
-            self._begin(rules, health.port)
+            self._begin(heavy.rules.count, health.port)
             try:
                 self._watch(lease, ready)
             finally:
@@ -282,7 +285,7 @@ class Service:
         )
         self._scheduler.add_listener(skipped, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED)
 
-    def _begin(self, rules: Rulebook, port: int) -> None:
+    def _begin(self, rules: int, port: int) -> None:
         self._scheduler.start()
         enabled = [name for name, one in self._settings.connections.items() if one.enabled]
         _log.info(
@@ -290,13 +293,13 @@ class Service:
             version=__version__,
             pid=os.getpid(),
             connections=enabled,
-            rules=len(rules.current.rules),
+            rules=rules,
             port=port,
         )
         if self._settings.report.recipients and not self._settings.mail:
             _log.warning("no report is sent: there are recipients, but no `mail:` server")
         self._notifier.ready()
-        self._notifier.status(f"{len(enabled)} connections, {len(rules.current.rules)} rules")
+        self._notifier.status(f"{len(enabled)} connections, {rules} rules")
 
     def _watch(self, lease: Lease | None, ready: Readiness) -> None:
         """Keep the lease and give signs of life until asked to stop."""

@@ -14,10 +14,10 @@ import structlog
 from crm_steward.connect.discovery import open_connection, paced_calls, spec_of
 from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings
+from crm_steward.daemon.heavy import Heavy, stamps_of
 from crm_steward.daemon.metrics import Metrics
-from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.selftest import look_at_backup
-from crm_steward.daemon.telling import numbers, tell_applied, tell_pulled
+from crm_steward.daemon.telling import tell_applied, tell_pulled
 from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import (
     AuthError,
@@ -28,13 +28,12 @@ from crm_steward.model import (
     StewardError,
 )
 from crm_steward.pull import pull
-from crm_steward.report import deliver, in_turn, notice_copy, queue_alerts, queue_weekly
-from crm_steward.rules import RuleBook
-from crm_steward.scan import scan
+from crm_steward.report import deliver, in_turn, notice_copy, queue_alerts, wanting
 from crm_steward.settings import Settings, key_of, vault_of
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.plans import Plans
 from crm_steward.store.purging import purge
 from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import Rulebooks
@@ -42,7 +41,6 @@ from crm_steward.store.tombstones import Tombstones
 from crm_steward.store.usages import counting
 from crm_steward.writing.apply import apply_plan
 from crm_steward.writing.counts import ApplyCounts
-from crm_steward.writing.plan import make_plan, store_plan
 from crm_steward.writing.reconcile import reconcile
 from crm_steward.writing.revisit import revisit
 from crm_steward.writing.settle import settle
@@ -57,7 +55,7 @@ class Work:
     Args:
         settings: What to do.
         database: The store.
-        rules: The rules that run.
+        heavy: Does the heavy verbs, and knows the rules that run.
         metrics: What is counted.
         clock: The time.
         stop: Set when the service is asked to stop: each step ends at its next safe point.
@@ -69,7 +67,7 @@ class Work:
         self,
         settings: Settings,
         database: Database,
-        rules: Rulebook,
+        heavy: Heavy,
         metrics: Metrics,
         *,
         clock: Clock,
@@ -79,7 +77,7 @@ class Work:
     ) -> None:
         self._settings = settings
         self._database = database
-        self._rules = rules
+        self._heavy = heavy
         self._metrics = metrics
         self._clock = clock
         self._stop = stop
@@ -91,7 +89,7 @@ class Work:
             for name, one in self._enabled().items()
         }
         metrics.watch(self._calls)
-        self._measure(rules.current)
+        self._measure()
 
     def pull(self, name: str) -> None:
         """Bring what changed in one connection into the mirror; all of it when that is due."""
@@ -148,16 +146,18 @@ class Work:
             _log.error("the clocks are apart: what counts by age waits", connection=name, why=why)
             self._nudge("report")
 
-    def _reload(self) -> RuleBook:
-        """Read the rules again; what is wrong with them goes into the metrics and the report."""
-        book = self._rules.reload()
-        self._measure(book)
-        Rulebooks(self._database).note(self._rules.problems, now=self._clock())
-        return book
+    @contextmanager
+    def _rules_read(self) -> Iterator[None]:
+        """What is wrong with the rules that the block reads goes into the metrics and the report."""
+        try:
+            yield
+        finally:
+            self._measure()
+            Rulebooks(self._database).note(self._heavy.rules.problems, now=self._clock())
 
-    def _measure(self, book: RuleBook) -> None:
-        self._metrics.rules.set(len(book.rules))
-        self._metrics.rules_broken.set(bool(self._rules.problems))
+    def _measure(self) -> None:
+        self._metrics.rules.set(self._heavy.rules.count)
+        self._metrics.rules_broken.set(bool(self._heavy.rules.problems))
 
     def scan(self) -> None:
         """Look at the mirror with the rules as they stand on disk."""
@@ -168,29 +168,17 @@ class Work:
         self._scan(changed=True)
 
     def _scan(self, *, changed: bool) -> None:
-        book = self._reload()
         if not any(state.last_full_at for state in Mirror(self._database).states().values()):
             _log.info("nothing to scan yet: the first pull calls for it when it is done")
             return
-        with self._writer.use() as lease:
-            counts = scan(
-                self._database,
-                book,
-                clock=self._clock,
-                only_due=Restored.of(self._database) is None,
-                changed=changed,
-                progress=lambda _rule, _number, _total: self._page_stored(lease),
-            )
-        _log.info(
-            "scanned changes" if changed else "scanned",
-            **numbers(asdict(counts)),
-            not_examined=counts.not_examined,
-        )
-        for rule, figures in counts.jumped.items():
+        with self._rules_read(), self._writer.use() as lease:
+            scanned = self._heavy.scan(lease, changed=changed)
+        _log.info("scanned changes" if changed else "scanned", **scanned.figures)
+        for rule, figures in scanned.jumped.items():
             why = f"it found {figures}; if that is right: crm-steward accept {rule}"
             _log.error("a rule that found far more than usual only reports now", rule=rule, why=why)
             self._nudge("report")
-        if not changed or counts.new or counts.reopened or counts.resolved:
+        if not changed or scanned.moved:
             self._nudge("apply")
 
     def apply(self) -> None:
@@ -199,7 +187,6 @@ class Work:
         A new plan is stored only when it holds something automatic: one that a person is looking
         at is not replaced for nothing.
         """
-        book, settings = self._rules.current, self._settings
         with (
             self._writer.use() as lease,
             counting(self._database, self._calls, self._clock),
@@ -209,40 +196,37 @@ class Work:
                 self._database, targets, clock=self._clock, stop=self._stop, lease=lease
             )
             self._count(settled)
-            if self._reconciled(book, targets, lease) and settings.service.apply_automatic:
-                made = make_plan(
-                    self._database,
-                    book,
-                    limits=settings.limits,
-                    abilities=settings.abilities,
-                    language=settings.language,
-                    zone=settings.timezone,
-                    clock=self._clock,
-                    save=False,
-                    stop_file=settings.halt.file,
-                    progress=lambda _done, _total: self._page_stored(lease),
-                )
-                if any(planned.automatic for planned in made.plan.changes):
-                    counts = apply_plan(
-                        self._database,
-                        store_plan(self._database, made, clock=self._clock),
-                        targets,
-                        limits=settings.limits,
-                        rules=book.digest,
-                        clock=self._clock,
-                        stop=self._stop,
-                        lease=lease,
-                    )
-                    self._count(counts)
+            if self._reconciled(targets, lease) and self._settings.service.apply_automatic:
+                self._write(targets, lease)
             failures = dict(targets.failures)
         self._fail(failures)
 
-    def _reconciled(self, book: RuleBook, targets: Targets, lease: Lease) -> bool:
+    def _write(self, targets: Targets, lease: Lease) -> None:
+        """Plan, and write what is automatic of it."""
+        made = self._heavy.plan(lease)
+        stored = Plans(self._database).get(made.hash) if made else None
+        if made is None or stored is None:
+            return
+        counts = apply_plan(
+            self._database,
+            stored,
+            targets,
+            limits=self._settings.limits,
+            rules=made.rules,
+            clock=self._clock,
+            stop=self._stop,
+            lease=lease,
+        )
+        self._count(counts)
+
+    def _reconciled(self, targets: Targets, lease: Lease) -> bool:
         """Look for what a restored database forgot; return whether anything may be written."""
+        if Restored.of(self._database) is None:
+            return True
         settings = self._settings
         found = reconcile(
             self._database,
-            book,
+            self._heavy.book(),
             targets,
             abilities=settings.abilities,
             lease=lease,
@@ -293,11 +277,18 @@ class Work:
         now, database, settings = self._clock(), self._database, self._settings
         in_turn(
             [
-                lambda: queue_weekly(database, settings, self._reload(), now),
+                lambda: self._weekly(now),
                 lambda: queue_alerts(database, settings, now),
                 lambda: self._deliver(now),
             ]
         )
+
+    def _weekly(self, now: datetime) -> None:
+        """Queue what is missing of this week's mails; read the rules only then, or when edited."""
+        edited = stamps_of(self._settings) != self._heavy.rules.stamps
+        if edited or wanting(self._database, self._settings, now):
+            with self._rules_read():
+                self._heavy.weekly(now)
 
     def _deliver(self, now: datetime) -> None:
         mail = self._settings.mail

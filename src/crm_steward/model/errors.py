@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from crm_steward.model.halt import Halt
 
@@ -25,6 +26,17 @@ class StewardError(Exception):
 
     def __str__(self) -> str:
         return _joined(self.message, self.hint)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Subclasses take other arguments than they hand up: what was made is kept, not made again.
+        return _kept, (type(self), self.args, self.__dict__)
+
+
+def _kept(kind: type[StewardError], args: tuple[Any, ...], said: Mapping[str, Any]) -> StewardError:
+    """Return an error as it was in the process that it came from."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(said)
+    return error
 
 
 def _joined(message: str, hint: str) -> str:
@@ -141,6 +153,10 @@ class StoreError(StewardError):
 
 class BusyError(StewardError):
     """Another crm-steward is already running on this database."""
+
+
+class EndedError(StewardError):
+    """A process of ours was ended before it was done: the ops team sees by whom, or gives it memory."""
 
 
 class MailError(StewardError):

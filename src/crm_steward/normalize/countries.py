@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Final
 
-from babel import Locale
-from babel.core import get_global
-
-from crm_steward.normalize.text import ascii_words, words
-
-_LIMIT: Final = 100
-_LANGUAGES: Final = ("en", "fr", "de", "es", "it", "nl", "pt")
-_CODE: Final = re.compile("[A-Z]{2}")
-_NOT_COUNTRIES: Final = words("AC CP CQ DG EA EU EZ IC QO TA UN XA XB ZZ")
-"""Codes CLDR knows that are no country: exceptional reservations, groupings, test regions."""
+from crm_steward.normalize.cldr import LONGEST, folded, spellings
 
 _ALIASES: Final[Mapping[str, str]] = {
     "angleterre": "GB",
@@ -69,52 +59,14 @@ _ALIASES: Final[Mapping[str, str]] = {
 }
 
 
-def _folded(text: str) -> str:
-    return "".join(ascii_words(text, _LIMIT))
-
-
-def _parts(name: str) -> list[str]:
-    """Return the names in a CLDR name: `Myanmar (Birmanie)` is found by each."""
-    return re.split(r"[()]", name) if "(" in name else []
-
-
-def _names(language: str) -> dict[str, str]:
-    """Return code and name, in `language`, of every country CLDR knows."""
-    territories = {str(code): str(name) for code, name in Locale(language).territories.items()}
-    return {
-        code: name
-        for code, name in territories.items()
-        if _CODE.fullmatch(code) and code not in _NOT_COUNTRIES
-    }
-
-
-def _official() -> Iterator[tuple[str, str]]:
-    """Yield spelling and code; the earlier wins where two countries share a spelling."""
-    names = [_names(language) for language in _LANGUAGES]
-    codes = names[0].keys()
-    yield from ((code, code) for code in codes)
-    for alias, targets in get_global("territory_aliases").items():
-        if len(targets) == 1 and targets[0] in codes:
-            yield alias, targets[0]
-    yield from _ALIASES.items()
-    for known in names:
-        yield from ((name, code) for code, name in known.items())
-    for known in names:
-        yield from ((part, code) for code, name in known.items() for part in _parts(name))
-
-
 @cache
 def _codes() -> Mapping[str, str]:
-    found: dict[str, str] = {}
-    for spelling, code in _official():
-        found.setdefault(_folded(spelling), code)
-    found.pop("", None)
-    return found
+    return spellings("countries") | {folded(alias): code for alias, code in _ALIASES.items()}
 
 
 @lru_cache(maxsize=4_096)
 def _country_code(text: str) -> str | None:
-    return _codes().get(_folded(text))
+    return _codes().get(folded(text))
 
 
 def country_code(text: str | None) -> str | None:
@@ -124,11 +76,11 @@ def country_code(text: str | None) -> str | None:
     Italian, Dutch and Portuguese (Unicode CLDR, by way of babel) and common aliases (`U.S.A.`,
     `Angleterre`, `UK`); case, accents and punctuation make no difference.
     """
-    return _country_code(text) if text and len(text) <= _LIMIT else None
+    return _country_code(text) if text and len(text) <= LONGEST else None
 
 
 _PARTS_OF_COUNTRIES: Final = frozenset(
-    _folded(name)
+    folded(name)
     for name in (
         "Angleterre",
         "Bretagne",
@@ -151,6 +103,6 @@ _PARTS_OF_COUNTRIES: Final = frozenset(
 def clean_country(text: str | None) -> str | None:
     """Return the code that says the same as the text, or None when it is that code, or none is sure."""
     code = country_code(text)
-    if text is None or code is None or code == text or _folded(text) in _PARTS_OF_COUNTRIES:
+    if text is None or code is None or code == text or folded(text) in _PARTS_OF_COUNTRIES:
         return None
     return code

@@ -21,6 +21,7 @@ from crm_steward.report.queue import (
     queue_digests,
     queue_owners,
     queue_weekly,
+    wanting,
 )
 from crm_steward.report.render import Mail, render
 from crm_steward.report.session import greet
@@ -52,5 +53,6 @@ __all__ = [
     "render",
     "render_officer",
     "render_owner",
+    "wanting",
     "workbook",
 ]

@@ -65,6 +65,34 @@ def queue_weekly(database: Database, settings: Settings, book: RuleBook, now: da
     return len(queued)
 
 
+def wanting(database: Database, settings: Settings, now: datetime) -> bool:
+    """Return whether `queue_weekly` has something to do, without reading rules or contacts.
+
+    Raises:
+        ConfigError: A recipient or the sender is not an address.
+    """
+    if settings.mail is None or _too_early(database, now) or may_have_left(database, settings, now):
+        return False
+    week, report, sender = current_week(settings, now), settings.report, settings.mail.sender
+    owners = f"{week}-owner"
+    asked = {
+        str(week): report.recipients,
+        f"{week}-privacy": report.privacy,
+        owners: addressed(database, settings),
+    }
+    outbox, home, silent = Outbox(database), installation(database), _silent(database, owners)
+
+    def done(period: str, address: str) -> bool:
+        return period == owners and message_id(home, period, address, sender) in silent
+
+    return any(
+        not done(period, address)
+        for period, recipients in asked.items()
+        for address in addresses(sender, recipients, settings.language).keys()
+        - outbox.recipients(period)
+    )
+
+
 def read_once(
     database: Database, settings: Settings, book: RuleBook, now: datetime
 ) -> Callable[[], Digest]:

@@ -97,6 +97,23 @@ def _born(pid: int) -> str:
     return "" if state in "ZX" else rest[18]
 
 
+@dataclass(frozen=True, slots=True)
+class Loan:
+    """What a process that the holder of a lease started needs to write under it. Use `borrow`.
+
+    Args:
+        name: What the lease is for.
+        holder: Who holds it, and goes on doing so.
+        epoch: Grew when it was taken.
+        ttl: How long it lasts without a sign of life.
+    """
+
+    name: str
+    holder: Holder
+    epoch: int
+    ttl: timedelta
+
+
 @dataclass(slots=True)
 class Lease:
     """A lease being held. Use `hold`.
@@ -117,6 +134,11 @@ class Lease:
     ttl: timedelta
     clock: Clock
     renewed_at: datetime = field(default=_LONG_AGO)
+
+    @property
+    def loan(self) -> Loan:
+        """What a process of ours needs to write under it."""
+        return Loan(self.name, self.holder, self.epoch, self.ttl)
 
     def confirm(self, reading: sa.Connection) -> None:
         """See that the lease is still ours; inside a write transaction it then stays so to the end.
@@ -250,6 +272,23 @@ def hold(
                 note(database, lease.epoch)
     finally:
         lease.release()
+
+
+@contextmanager
+def borrow(database: Database, loan: Loan, *, clock: Clock = utc_now) -> Iterator[Lease]:
+    """Write under a lease that the process holds which started this one, while the block runs.
+
+    It is neither taken nor released here. Once it is not the lender's any more, because that was
+    overtaken or has died and another came, nothing of this process is committed either.
+
+    Args:
+        database: The store, opened by this process.
+        loan: The lease's.
+        clock: The time.
+    """
+    lease = Lease(database, loan.name, loan.holder, loan.epoch, loan.ttl, clock)
+    with database.fenced(lease.confirm):
+        yield lease
 
 
 def _take(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from crm_steward.daemon.here import Here
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.work import Work
@@ -69,15 +70,16 @@ def make_work(tmp_path: Path, clock: Any) -> MakeWork:
         )
 
     def make() -> Work:
-        settings = load_settings(tmp_path / "crm-steward.yaml")
+        settings, stop = load_settings(tmp_path / "crm-steward.yaml"), threading.Event()
         database = Database.open(f"sqlite:///{tmp_path}/steward.db")
+        rules = Rulebook(settings, Rulebooks(database).last())
         return Work(
             settings,
             database,
-            Rulebook(settings, Rulebooks(database).last()),
+            Here(settings, database, rules, clock=clock, stop=stop),
             Metrics(database),
             clock=clock,
-            stop=threading.Event(),
+            stop=stop,
             nudge=lambda _job: None,
         )
 
@@ -171,7 +173,7 @@ def test_rules_that_are_broken_at_the_start_are_measured_at_once(
     def gauge(name: str) -> float | None:
         return metrics.registry.get_sample_value(f"crm_steward_{name}")
 
-    assert (gauge("rules_broken"), gauge("rules")) == (1, len(work._rules.current.rules))
+    assert (gauge("rules_broken"), gauge("rules")) == (1, work._heavy.rules.count)
 
 
 def test_a_pull_that_brings_changes_calls_for_a_scan_of_them(
