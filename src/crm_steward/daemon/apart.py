@@ -27,6 +27,7 @@ from typing import IO, Any, cast
 
 import structlog
 
+from crm_steward.daemon.framing import framed, unframed
 from crm_steward.daemon.heavy import Planned, RulesRead, Scanned
 from crm_steward.logs import ElsewhereError
 from crm_steward.model import Clock, EndedError, StewardError
@@ -229,40 +230,3 @@ def _how(code: int) -> str:
         return f"was ended by {signal.Signals(-code).name}"
     except ValueError:  # one of those that have a number only
         return f"was ended by signal {-code}"
-
-
-_PREFIX = 8
-"""Bytes before what is sent, which say how long it is."""
-
-
-def framed(content: bytes) -> bytes:
-    """Return what goes through a pipe, so that its reader sees whether it is whole."""
-    return len(content).to_bytes(_PREFIX, "big") + content
-
-
-def unframed(said: bytes) -> bytes | None:
-    """Return what was sent; None when it is not whole."""
-    content = said[_PREFIX:]
-    whole = len(said) >= _PREFIX and len(content) == int.from_bytes(said[:_PREFIX], "big")
-    return content if whole else None
-
-
-def received(descriptor: int) -> bytes:
-    """Read what was `framed`, and not a byte beyond it.
-
-    Raises:
-        EOFError: It is not whole.
-    """
-    length = int.from_bytes(_exactly(descriptor, _PREFIX), "big")
-    return _exactly(descriptor, length)
-
-
-def _exactly(descriptor: int, length: int) -> bytes:
-    parts: list[bytes] = []
-    while length:
-        part = os.read(descriptor, length)
-        if not part:
-            raise EOFError
-        parts.append(part)
-        length -= len(part)
-    return b"".join(parts)

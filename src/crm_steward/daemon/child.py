@@ -2,7 +2,8 @@
 
     python -m crm_steward.daemon.child
 
-reads the errand from standard input and writes the answer to standard output.
+reads the errand from standard input and writes the answer to standard output. What it needs is
+loaded once it watches whether somebody still waits for it.
 """
 
 from __future__ import annotations
@@ -11,56 +12,53 @@ import os
 import pickle
 import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import structlog
+from crm_steward.daemon.framing import framed, received
 
-from crm_steward.daemon.apart import Answer, Errand, framed, received
-from crm_steward.daemon.here import Here
-from crm_steward.daemon.rulebook import Rulebook
-from crm_steward.logs import describe, frames, setup_logging
-from crm_steward.model import Clock, StewardError, utc_now
-from crm_steward.store.database import Database
-from crm_steward.store.lease import borrow
+if TYPE_CHECKING:
+    from crm_steward.daemon.apart import Answer, Errand
+    from crm_steward.daemon.rulebook import Rulebook
+    from crm_steward.model import Clock
 
 
 def main() -> None:
     """Do the errand that comes by standard input."""
-    # Whatever prints from here on prints into the log.
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    stop = threading.Event()
     # Ctrl-C and a hang-up reach every process of a terminal; what they mean the service decides.
     for each in (signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    errand: Errand = pickle.loads(received(0))  # noqa: S301 -- of this program, by a pipe of ours
-    stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
-    threading.Thread(target=_watch, args=(stop, errand.folder), daemon=True).start()
+    # Whatever prints from here on prints into the log.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    try:
+        said = received(0)
+    except EOFError:  # whoever began to ask has gone
+        return
+    threading.Thread(target=_watch, args=(stop,), daemon=True).start()
+    errand: Errand = pickle.loads(said)  # noqa: S301 -- of this program, by a pipe of our own
     tempfile.tempdir = str(errand.folder)
-    setup_logging(errand.settings.log)
-    with structlog.contextvars.bound_contextvars(**errand.bound):
-        answer = _Errands(errand, stop).answer()
+    answer = _Doing(errand, stop).answer()
     with answers:
         answers.write(framed(pickle.dumps(answer)))
 
 
-def _watch(stop: threading.Event, folder: Path) -> None:
+def _watch(stop: threading.Event) -> None:
     """Stop when asked to; end at once when nobody waits any more, and leave no data behind."""
     while os.read(0, 1):
         stop.set()
-    shutil.rmtree(folder, ignore_errors=True)
-    sys.stderr.flush()
+    if tempfile.tempdir:
+        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
     os._exit(1)
 
 
-class _Errands:
+class _Doing:
     """Does one errand."""
 
     def __init__(self, errand: Errand, stop: threading.Event) -> None:
@@ -70,38 +68,49 @@ class _Errands:
 
     def answer(self) -> Answer:
         """Do it, and say what came of it."""
+        import structlog  # noqa: PLC0415 -- somebody watches now
+
+        from crm_steward.daemon.apart import Answer  # noqa: PLC0415 -- the same
+        from crm_steward.logs import describe, frames, setup_logging  # noqa: PLC0415 -- the same
+        from crm_steward.model import StewardError  # noqa: PLC0415 -- the same
+
+        setup_logging(self._errand.settings.log)
         value, error, bug = None, None, None
-        try:
-            value = self._do()
-        except StewardError as known:
-            error = known
-        except Exception as unknown:  # noqa: BLE001 -- who asked says it
-            bug = describe(unknown), frames(unknown)
+        with structlog.contextvars.bound_contextvars(**self._errand.bound):
+            try:
+                value = self._do()
+            except StewardError as known:
+                error = known
+            except Exception as unknown:  # noqa: BLE001 -- who asked says it
+                bug = describe(unknown), frames(unknown)
         rules = self._rules.said if self._rules else None
         return Answer(value=value, error=error, bug=bug, rules=rules)
 
     def _do(self) -> Any:
+        from crm_steward.daemon.here import Here  # noqa: PLC0415 -- somebody watches now
+        from crm_steward.daemon.rulebook import Rulebook  # noqa: PLC0415 -- the same
+        from crm_steward.store.database import Database  # noqa: PLC0415 -- the same
+        from crm_steward.store.lease import borrow  # noqa: PLC0415 -- the same
+
         errand, before = self._errand, self._errand.before
-        rules = Rulebook(errand.settings, before.texts or None, before=before)
-        self._rules = rules
+        self._rules = Rulebook(errand.settings, before.texts or None, before=before)
         if errand.verb == "read":
             return None
         clock = _clock(errand)
         with ExitStack() as held:
             database = held.enter_context(Database.open(errand.settings.database))
-            here = Here(errand.settings, database, rules, clock=clock, stop=self._stop)
-            verb = getattr(here, errand.verb)
-            if errand.loan is None:
-                return verb(**errand.given)
-            return verb(
-                held.enter_context(borrow(database, errand.loan, clock=clock)), **errand.given
-            )
+            here = Here(errand.settings, database, self._rules, clock=clock, stop=self._stop)
+            given = dict(errand.given)
+            if errand.loan is not None:
+                given["lease"] = held.enter_context(borrow(database, errand.loan, clock=clock))
+            return getattr(here, errand.verb)(**given)
 
 
 def _clock(errand: Errand) -> Clock:
     """Return the service's clock: it may be another than the machine's."""
-    there = errand.now + timedelta(seconds=time.monotonic() - errand.at)
-    ahead = there - utc_now()
+    from crm_steward.model import utc_now  # noqa: PLC0415 -- somebody watches now
+
+    ahead = errand.now + timedelta(seconds=time.monotonic() - errand.at) - utc_now()
     return lambda: utc_now() + ahead
 
 

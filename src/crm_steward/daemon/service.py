@@ -31,7 +31,7 @@ from crm_steward.daemon.readiness import Readiness
 from crm_steward.daemon.runner import Job, Runner
 from crm_steward.daemon.schedule import Setback, cadences, next_report
 from crm_steward.daemon.work import Work
-from crm_steward.model import BusyError, Clock, ConfigError, StoreError, utc_now
+from crm_steward.model import BusyError, Clock, ConfigError, EndedError, StoreError, utc_now
 from crm_steward.settings import Settings, load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
@@ -114,11 +114,16 @@ class Service:
             held.enter_context(exporting(self._settings.service.traces, __version__))
             database = held.enter_context(Database.open(self._settings.database))
             database.examine()
+            self._obey_signals()
             heavy = Apart(
                 self._settings, Rulebooks(database).last(), clock=self._clock, stop=self._stop
             )
-            heavy.read()
-            self._obey_signals()
+            try:
+                heavy.read()
+            except EndedError:
+                if self._stop.is_set():
+                    return
+                raise
             lease = self._lead(held, database)
             if self._stop.is_set():
                 return

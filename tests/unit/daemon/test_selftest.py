@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crm_steward.daemon.here import Here
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.schedule import cadences
@@ -76,13 +77,14 @@ def test_the_service_runs_it_and_a_failure_is_an_alert(tmp_path: Path, clock: An
     settings = load_settings(tmp_path / "crm-steward.yaml")
     called: list[str] = []
     with Database.open(settings.database) as database:
+        rules, stop = Rulebook(settings, Rulebooks(database).last()), threading.Event()
         work = Work(
             settings,
             database,
-            Rulebook(settings, Rulebooks(database).last()),
+            Here(settings, database, rules, clock=clock, stop=stop),
             Metrics(database),
             clock=clock,
-            stop=threading.Event(),
+            stop=stop,
             nudge=called.append,
         )
         work.restore_test()

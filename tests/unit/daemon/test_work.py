@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from crm_steward.daemon.heavy import Heavy
 from crm_steward.daemon.here import Here
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
@@ -19,6 +20,7 @@ from crm_steward.model import (
     AuthError,
     ConfigError,
     Halt,
+    MailError,
     RecordRef,
     RetryableError,
     UpdateFields,
@@ -30,7 +32,7 @@ from crm_steward.store.halts import Halts
 from crm_steward.store.journal import Journal, intent_of
 from crm_steward.store.lease import hold
 from crm_steward.store.plans import Plans
-from crm_steward.store.rulebooks import Rulebooks
+from crm_steward.store.rulebooks import Rulebooks, broken_rules
 from crm_steward.store.runs import Runs
 
 SETTINGS = """\
@@ -282,3 +284,55 @@ def test_a_service_that_stops_by_itself_raises_one_alarm(
     (alarm,) = [one for one in logs if one["log_level"] == "error"]
     assert alarm["connection"] == "people"
     assert "crm-steward resume --connection people" in alarm["why"]
+
+
+class Counted:
+    """Does the heavy verbs, and notes which it was asked for."""
+
+    def __init__(self, heavy: Heavy) -> None:
+        self.asked: list[str] = []
+        self._heavy = heavy
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "rules":
+            self.asked.append(name)
+        return getattr(self._heavy, name)
+
+
+def test_rules_are_not_read_for_a_report_that_is_not_due(
+    make_work: MakeWork, tmp_path: Path, clock: Any
+) -> None:
+    """Every ten minutes it is looked: they are read for a mail that is missing, and when edited."""
+    mail = "mail: {host: 127.0.0.1, port: 9, security: none, sender: steward@example.org}\n"
+    report = "report: {recipients: [manager@example.org]}\n"
+    (tmp_path / "crm-steward.yaml").write_text(SETTINGS + mail + report, "utf-8")
+    work = make_work()
+    counted = Counted(work._heavy)
+    work._heavy = counted  # type: ignore[assignment] # watched
+    work.pull("people")
+    work.scan()
+
+    def reported() -> list[str]:
+        counted.asked.clear()
+        clock.forward(minutes=10)
+        with pytest.raises(MailError):  # nobody takes mails there
+            work.report()
+        return list(counted.asked)
+
+    assert reported() == ["weekly"]
+    assert reported() == []
+    (tmp_path / "own.yaml").write_text("rules: [{}]", "utf-8")
+    assert reported() == ["weekly"]
+    assert broken(work)
+    assert reported() == []
+    (tmp_path / "own.yaml").write_text(RULES, "utf-8")
+    assert reported() == ["weekly"]
+    assert not broken(work)
+    clock.forward(days=7)
+    assert reported() == ["weekly"]
+
+
+def broken(work: Work) -> bool:
+    """Return whether the report would say that the rules on disk cannot be used."""
+    with work._database.read() as reading:
+        return broken_rules(reading) is not None

@@ -22,7 +22,7 @@ from crm_steward.model import BusyError, RecordRef, StoreError, UpdateFields
 from crm_steward.store import lease as lease_module
 from crm_steward.store.database import Database
 from crm_steward.store.journal import Journal, intent_of
-from crm_steward.store.lease import Holder, Lease, hold
+from crm_steward.store.lease import Holder, Lease, borrow, hold
 from crm_steward.store.plans import Plans
 from crm_steward.store.restored import Restored
 from crm_steward.store.runs import Runs
@@ -331,3 +331,35 @@ def test_what_could_not_be_released_locks_nobody_out_of_his_own(
                 pytest.fail("it is held again")
         with hold(other, clock=clock) as lease:
             assert lease.epoch == 3
+
+
+def test_who_borrows_a_lease_writes_under_it_as_long_as_the_lender_holds_it(
+    database: Database, clock: Any
+) -> None:
+    """Its signs of life count, its end releases nothing, and it is fenced off with the lender."""
+    with Database.open(_url(database)) as other:
+        with hold(database, clock=clock) as lease:
+            clock.forward(minutes=4)
+            with borrow(other, lease.loan, clock=clock) as borrowed:
+                borrowed.keep()
+                Runs(other).start("scan", now=clock())
+            clock.forward(minutes=4)
+            assert lease.ours()
+            with pytest.raises(BusyError), hold(other, clock=clock, holder=ELSEWHERE):
+                pytest.fail("two at once")
+            with borrow(other, lease.loan, clock=clock) as borrowed:
+                taken = {"holder": str(ELSEWHERE), "epoch": lease.epoch + 1}
+                with database.engine.begin() as writing:
+                    writing.execute(sa.update(leases).values(taken))
+                with pytest.raises(BusyError, match="took over"):
+                    borrowed.renew()
+                with pytest.raises(BusyError, match="took over"):
+                    Runs(other).start("scan", now=clock())
+            with database.engine.begin() as writing:
+                mine = {"holder": str(lease.holder), "epoch": lease.epoch}
+                writing.execute(sa.update(leases).values(mine))
+        assert len(Runs(database).latest("scan")) == 1
+
+
+def _url(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=False)

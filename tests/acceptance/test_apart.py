@@ -1,0 +1,169 @@
+"""What the service does in processes of its own: their memory, their deaths and its own, from outside.
+
+The process of a scan is caught where it loads DuckDB, which the service itself never does: a module of
+that name is found before the real one, and waits as long as a file is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.acceptance.test_run import (  # noqa: F401 -- fixtures
+    PATIENCE_SECONDS,
+    SETTINGS,
+    Running,
+    folder,
+    start,
+)
+
+CHILD = "crm_steward.daemon.child"
+WAITS = """\
+import os, sys, time
+while os.path.exists(os.environ["HANGS"]):
+    open(os.environ["HANGS"] + ".seen", "w").close()
+    time.sleep(0.05)
+sys.path.remove(os.path.dirname(__file__))
+del sys.modules["duckdb"]
+import duckdb
+"""
+RESIDENT = 150_000_000
+
+
+@pytest.fixture
+def start_caught(
+    start: Callable[..., Running],  # noqa: F811 -- the fixture
+    folder: Path,  # noqa: F811 -- the same
+    tmp_path: Path,
+) -> Callable[[], tuple[Running, psutil.Process]]:
+    """Give what starts a service, and returns it with the process of its scan, which waits."""
+    (tmp_path / "shim").mkdir()
+    (tmp_path / "shim" / "duckdb.py").write_text(WAITS, "utf-8")
+    (tmp_path / "spilt").mkdir()
+    paths = [str(tmp_path / "shim"), os.environ.get("PYTHONPATH", "")]
+
+    def starting() -> tuple[Running, psutil.Process]:
+        (folder / "people.csv").rename(folder / "away.csv")
+        env = {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "HANGS": str(tmp_path / "hangs"),
+            "TMPDIR": str(tmp_path / "spilt"),
+        }
+        service = start(env)
+        service.until(lambda: bool(service.said("started")))
+        (tmp_path / "hangs").touch()
+        (folder / "away.csv").rename(folder / "people.csv")
+        service.until((tmp_path / "hangs.seen").exists)
+        (scan,) = children(service)
+        return service, scan
+
+    return starting
+
+
+def children(service: Running) -> list[psutil.Process]:
+    """Return the processes that the service has errands done by."""
+    return [one for one in psutil.Process(service.process.pid).children() if _is_child(one)]
+
+
+def _is_child(process: psutil.Process) -> bool:
+    try:
+        return CHILD in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def gone(process: psutil.Process) -> bool:
+    """Wait until a process has ended; whose parent was killed is nobody's to wait for."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_a_service_at_rest_holds_neither_duckdb_nor_arrow(start: Callable[..., Running]) -> None:  # noqa: F811 -- the fixture
+    """After it pulled, scanned and planned: no library of theirs is mapped, no process is left."""
+    service = start(settings=SETTINGS.replace("service: {{", "service: {{apply_automatic: true, "))
+    service.until(lambda: bool(service.said("scanned")))
+    service.until(lambda: 'outcome="done",verb="apply"' in service.page("/metrics")[1])
+    service.until(lambda: not children(service))
+    maps = Path(f"/proc/{service.process.pid}/maps").read_text("utf-8")
+    held = psutil.Process(service.process.pid).memory_info().rss
+
+    assert [name for name in ("duckdb", "arrow", "pillow", "PIL") if f"/{name}" in maps] == []
+    assert "sqlite3" in maps, "it would be seen"
+    assert held <= RESIDENT
+    assert service.end() == 0
+
+
+def test_a_scan_whose_process_is_killed_is_a_failed_job_and_no_more(
+    start_caught: Callable[[], tuple[Running, psutil.Process]], tmp_path: Path
+) -> None:
+    """It is told by log, /readyz and /metrics; the service goes on; a further start scans."""
+    service, scan = start_caught()
+    pulled = len(service.said("pulled"))
+    scan.kill()
+
+    service.until(lambda: bool(service.said("failed; it is tried again")))
+    (failed,) = [one for one in service.said("failed; it is tried again") if one["job"] == "scan"]
+    assert failed["why"].startswith("The process of 'scan' was ended by SIGKILL before it was done")
+    assert failed["level"] == "error"
+    service.until(lambda: len(service.said("pulled")) > pulled + 1)
+    assert service.page("/healthz")[0] == 200
+    checks = json.loads(service.page("/readyz")[1])["checks"]
+    assert "SIGKILL" in {one["name"]: one["why"] for one in checks}["job scan"]
+    assert 'outcome="failed",verb="scan"} 1.0' in service.page("/metrics")[1]
+    assert list((tmp_path / "spilt").iterdir()) == []
+    (tmp_path / "hangs").unlink()
+    assert service.end() == 0
+
+
+def test_no_process_outlives_a_service_that_is_killed(
+    start_caught: Callable[[], tuple[Running, psutil.Process]],
+    start: Callable[..., Running],  # noqa: F811 -- the fixture
+    tmp_path: Path,
+) -> None:
+    """The process of the scan would wait for ever; it ends, with what it spilt, and another start scans."""
+    service, scan = start_caught()
+    service.end(signal.SIGKILL)
+
+    assert gone(scan)
+    assert list((tmp_path / "spilt").iterdir()) == []
+    (tmp_path / "hangs").unlink()
+    again = start()
+    again.until(lambda: bool(again.said("scanned")))
+    assert again.end() == 0
+
+
+def test_sigterm_ends_a_scan_that_comes_to_no_safe_point(
+    start_caught: Callable[[], tuple[Running, psutil.Process]], tmp_path: Path
+) -> None:
+    """In time for every job to come to its end, the scan's among them, which is none that failed."""
+    service, scan = start_caught()
+
+    assert service.end() == 0
+    assert gone(scan)
+    assert service.said("stopped")[0]["clean"] is True
+    stopped = service.said("stopped; the next run goes on from here")
+    assert "scan" in {one["job"] for one in stopped}
+    assert "scan" not in {one["job"] for one in service.said("failed; it is tried again")}
+    assert list((tmp_path / "spilt").iterdir()) == []
+
+
+def test_a_process_is_told_nothing_where_others_can_read_it(
+    start_caught: Callable[[], tuple[Running, psutil.Process]],
+) -> None:
+    """Its command line names the program alone, and its environment is the service's own."""
+    service, scan = start_caught()
+
+    assert scan.cmdline()[1:] == ["-m", CHILD]
+    assert scan.environ() == psutil.Process(service.process.pid).environ()
+    service.end(signal.SIGKILL)
+    assert gone(scan)
