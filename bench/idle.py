@@ -24,6 +24,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.error import URLError
 
 import psutil
 import yaml
@@ -42,8 +43,11 @@ def settle(port: int) -> None:
     deadline, before = time.monotonic() + _PATIENCE_SECONDS, -1.0
     while time.monotonic() < deadline:
         time.sleep(5)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
-            page = answer.read().decode()
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+                page = answer.read().decode()
+        except URLError:  # it is still starting
+            continue
         found = re.findall(
             r'^crm_steward_job_runs_total\{.*verb="([\w-]+)"\} (\S+)', page, re.MULTILINE
         )
@@ -85,9 +89,10 @@ def measure(contacts: int, seconds: int) -> dict[str, float]:
             with ThreadPoolExecutor(1) as beside:
                 busy = threading.Event()
                 peak = beside.submit(highest, watched, busy)
-                time.sleep(5)
-                settle(port)
-                busy.set()
+                try:
+                    settle(port)
+                finally:
+                    busy.set()
             before, begun = spent(watched), time.monotonic()
             time.sleep(seconds)
             after, passed = spent(watched), time.monotonic() - begun
