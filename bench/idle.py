@@ -36,11 +36,13 @@ _FIRST = ("pull", "scan", "apply", "purge", "report")
 """Verbs that run at the start; then nothing is due for minutes."""
 _HELD = ("VmRSS", "RssAnon", "RssFile", "VmHWM")
 _PATIENCE_SECONDS = 300
+_CALM = 4
+"""Looks, five seconds apart, at which nothing may have changed."""
 
 
-def settle(port: int) -> None:
+def settle(port: int, service: psutil.Process) -> None:
     """Wait until each job of the start has come to its end, and nothing more is called for."""
-    deadline, before = time.monotonic() + _PATIENCE_SECONDS, -1.0
+    deadline, before, calm = time.monotonic() + _PATIENCE_SECONDS, -1.0, 0
     while time.monotonic() < deadline:
         time.sleep(5)
         try:
@@ -52,7 +54,10 @@ def settle(port: int) -> None:
             r'^crm_steward_job_runs_total\{.*verb="([\w-]+)"\} (\S+)', page, re.MULTILINE
         )
         ran = sum(float(count) for _, count in found)
-        if {verb for verb, _ in found} >= set(_FIRST) and ran == before:
+        still = {verb for verb, _ in found} >= set(_FIRST) and ran == before
+        # A job may take longer than that: as long as it does, it has a process of its own.
+        calm = calm + 1 if still and len(processes(service)) == 1 else 0
+        if calm == _CALM:
             return
         before = ran
     raise SystemExit("the jobs of the start did not come to an end")
@@ -90,7 +95,7 @@ def measure(contacts: int, seconds: int) -> dict[str, float]:
                 busy = threading.Event()
                 peak = beside.submit(highest, watched, busy)
                 try:
-                    settle(port)
+                    settle(port, watched)
                 finally:
                     busy.set()
             before, begun = spent(watched), time.monotonic()
