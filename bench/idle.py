@@ -3,11 +3,11 @@
 Scans are done by processes of their own, which end with them. Whatever process of the service is
 left counts, here and in the figures; the peak of them all together, while they work, is told beside.
 
-`crm-steward run` as ops start it, with the packs that run by default, on one emulated HubSpot that
-this process serves, after its first pull, scan and round of writing, while nothing is due.
+`crm-steward run` as ops start it, with the packs that run by default, on emulated CRMs that this
+process serves, after its first pull and scan, while nothing is due.
 `MALLOC_ARENA_MAX=2`, as in `deploy/`. Figures: ≤ 150 MB resident, ≤ 1 % of one core. Run it alone:
 
-    python bench/idle.py [--contacts 2000] [--seconds 60]
+    python bench/idle.py [--contacts 2000] [--seconds 60] [--crms hubspot,salesforce,zoho,pipedrive]
 """
 
 from __future__ import annotations
@@ -22,15 +22,27 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.error import URLError
 
 import psutil
 import yaml
 
-from crm_steward.sandbox import serve
+from crm_steward.sandbox import Emulator, serve
 from crm_steward_hubspot.sandbox import HubSpotSandbox
+from crm_steward_pipedrive.sandbox import PipedriveSandbox
+from crm_steward_salesforce.sandbox import SalesforceSandbox
+from crm_steward_zoho.sandbox import ZohoSandbox
+
+_CRMS: dict[str, Callable[..., Emulator]] = {
+    "hubspot": HubSpotSandbox,
+    "salesforce": SalesforceSandbox,
+    "zoho": ZohoSandbox,
+    "pipedrive": PipedriveSandbox,
+}
 
 _FIRST = ("pull", "scan", "apply", "purge", "report")
 """Verbs that run at the start; then nothing is due for minutes."""
@@ -63,20 +75,24 @@ def settle(port: int, service: psutil.Process) -> None:
     raise SystemExit("the jobs of the start did not come to an end")
 
 
-def measure(contacts: int, seconds: int) -> dict[str, float]:
+def measure(kinds: Sequence[str], contacts: int, seconds: int) -> dict[str, float]:
     """Return memory at the end in MB, its peaks, and CPU seconds spent while nothing was due."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serve(HubSpotSandbox(contacts=contacts, seed=7)) as crm,
-    ):
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as serving:
+        crms = {
+            kind: serving.enter_context(serve(_CRMS[kind](contacts=contacts, seed=7)))
+            for kind in kinds
+        }
         path = Path(folder, "crm-steward.yaml")
         mail = {"host": "127.0.0.1", "port": 9, "security": "none", "sender": "s@example.com"}
         settings = {
             "version": 1,
             "database": "sqlite:///steward.db",
-            "connections": {"hubspot": {"kind": "hubspot", **crm.emulator.connection(crm.url)}},
+            "connections": {
+                kind: {"kind": kind, **crm.emulator.connection(crm.url)}
+                for kind, crm in crms.items()
+            },
             "mail": mail,
             "report": {"alerts": ["ops@example.com"]},
             "service": {"listen": f"127.0.0.1:{port}"},
@@ -150,10 +166,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contacts", type=int, default=2000)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--crms", default="hubspot")
     given = parser.parse_args()
-    got = measure(given.contacts, given.seconds)
+    got = measure(given.crms.split(","), given.contacts, given.seconds)
     print(
-        f"idle: {given.contacts:,} contacts, {got['VmRSS']:.0f} MB resident (≤ 150), of it "
+        f"idle: {given.crms}, {given.contacts:,} contacts each, {got['VmRSS']:.0f} MB resident (≤ 150), of it "
         f"{got['RssFile']:.0f} mapped files and {got['RssAnon']:.0f} its own, in "
         f"{got['left']:.0f} process, peak {got['VmHWM']:.0f} MB, with the processes of its scans "
         f"{got['peak']:.0f} MB; {got['cpu']:.2f} s CPU in {got['passed']:.0f} s: "
