@@ -18,6 +18,7 @@ from crm_steward.daemon.heavy import Heavy, stamps_of
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.selftest import look_at_backup
 from crm_steward.daemon.telling import tell_applied, tell_pulled
+from crm_steward.daemon.trimming import trim
 from crm_steward.daemon.writer import SharedLease
 from crm_steward.model import (
     AuthError,
@@ -122,6 +123,8 @@ class Work:
         for outcome in ("new", "changed", "gone", "merged", "poison", "missed", "reappeared"):
             self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
         tell_pulled(name, counts)
+        if counts.read:
+            trim()
         if counts.frozen:
             self._nudge("report")
         if counts.full:
