@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,8 +16,8 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
-from tests.forked import Forked, forking
 from tests.migrated import copying, reborn
+from tests.program import ENV, Program, forking
 
 from crm_steward.store.database import Database
 
@@ -197,38 +196,26 @@ def clock() -> SetClock:
     return SetClock()
 
 
-ENV = {"COLUMNS": "120", "NO_COLOR": "1"}
-"""A terminal that is the same everywhere."""
-
-
 @pytest.fixture(scope="session")
-def forked() -> Iterator[Forked | None]:
-    """Give what forks commands; None where each is to load the program anew."""
+def program() -> Iterator[Program]:
+    """Give what starts the program; with STEWARD_LOAD_ANEW each process loads it anew."""
+    env = {**os.environ, **ENV}
     if "STEWARD_LOAD_ANEW" in os.environ:
-        yield None
+        yield Program(env)
         return
-    with forking(os.environ | ENV) as ready:
+    with forking(env) as ready:
         yield ready
 
 
 @pytest.fixture
-def steward(tmp_path: Path, forked: Forked | None) -> Cli:
+def steward(tmp_path: Path, program: Program) -> Cli:
     """Give `crm-steward` as a user calls it: a process of its own, in an empty folder."""
 
     def run(
         *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        words, whole = list(map(str, arguments)), {**os.environ, **ENV, **(env or {})}
-        if forked is not None and forked.fits(whole):
-            return forked.run(words, cwd=tmp_path, env=whole, timeout=timeout)
-        return subprocess.run(
-            [sys.executable, "-m", "crm_steward", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            env=whole,
-        )
+        whole = {**os.environ, **ENV, **(env or {})}
+        words = list(map(str, arguments))
+        return program.run(words, cwd=tmp_path, env=whole, timeout=timeout)
 
     return run
