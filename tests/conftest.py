@@ -210,12 +210,17 @@ def program() -> Iterator[Program]:
 @pytest.fixture
 def steward(tmp_path: Path, program: Program) -> Cli:
     """Give `crm-steward` as a user calls it: a process of its own, in an empty folder."""
+    return calling(program, tmp_path, durable=False)
+
+
+def calling(program: Program, folder: Path, *, durable: bool) -> Cli:
+    """Return what calls the program in a folder; where not `durable`, SQLite waits for no disk."""
 
     def run(
         *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         whole = {**os.environ, **ENV, **(env or {})}
         words = list(map(str, arguments))
-        return program.run(words, cwd=tmp_path, env=whole, timeout=timeout)
+        return program.run(words, cwd=folder, env=whole, durable=durable, timeout=timeout)
 
     return run

@@ -17,6 +17,7 @@ import runpy
 import selectors
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 from contextlib import suppress
@@ -47,16 +48,52 @@ OTHERS = (
 
 
 def load() -> None:
-    """Load every module that a command may load, and read what options the commands have."""
+    """Load every module that a command may load, and what those read once for a process."""
     for package in PACKAGES:
         for module in walk_packages(import_module(package).__path__, f"{package}."):
             if not module.name.endswith("__main__") and not module.name.startswith(APART):
                 import_module(module.name)
     for name in OTHERS:
         import_module(name)
-    commands, program = import_module("typer.main"), import_module("crm_steward.cli.app")
+    _read_commands()
+    _read_migrations()
+    _read_data()
+
+
+def _read_commands() -> None:
+    """Let the options of commands be read once."""
+    commands = import_module("typer.main")
     commands.get_command = cache(commands.get_command)
-    commands.get_command(program.app)
+    commands.get_command(import_module("crm_steward.cli.app").app)
+
+
+def _read_migrations() -> None:
+    """Let the files of migrations be read once; what they do is done in each process."""
+    util, scripts = import_module("alembic.util"), import_module("alembic.script")
+    load = util.load_python_file
+    known = cache(load)
+    # `env.py` works while it is loaded.
+    util.load_python_file = lambda folder, name: (load if name == "env.py" else known)(folder, name)
+    configuration = import_module("crm_steward.store.migrations").configuration()
+    assert list(scripts.ScriptDirectory.from_config(configuration).walk_revisions())
+
+
+def _read_data() -> None:
+    """Let what the program keeps of names, phrases, plug-ins and templates be read once."""
+    normalize = import_module("crm_steward.normalize")
+    names = import_module("crm_steward.matching.given_names")
+    templates = import_module("crm_steward.report.pages").environment()
+    normalize.country_code("France")
+    normalize.language_code("français")
+    normalize.phone_e164("+33 1 42 68 53 00", "FR")
+    names.given_names()
+    names.formal_names()
+    import_module("crm_steward.connect.discovery").installed()
+    for language in ("en", "fr"):
+        import_module("crm_steward.rules.lexicons").lexicon(language)
+        import_module("crm_steward.report.words")._phrases(language)
+    for name in templates.list_templates():
+        templates.get_template(name)
 
 
 class Asked(NamedTuple):
@@ -67,12 +104,14 @@ class Asked(NamedTuple):
         folder: Where.
         env: Its environment.
         code: Python to run instead of the program.
+        durable: Whether SQLite waits until the disk has what was written.
     """
 
     arguments: list[str]
     folder: str
     env: dict[str, str]
     code: str | None
+    durable: bool
 
 
 class Forking:
@@ -188,6 +227,8 @@ def _become(asked: Asked, outputs: list[int]) -> None:
 
 def become(asked: Asked) -> None:
     """Run what was asked for to its end."""
+    if not asked.durable:
+        _wait_for_no_disk()
     sys.argv = ["-c" if asked.code else "crm-steward", *asked.arguments]
     try:
         if asked.code is None:
@@ -198,6 +239,17 @@ def become(asked: Asked) -> None:
         if not isinstance(ended.code, int | None):
             raise
         _exit(ended.code or 0)
+
+
+def _wait_for_no_disk() -> None:
+    database = import_module("crm_steward.store.database")
+    prepare = database._prepare_sqlite
+
+    def prepared(connection: sqlite3.Connection, record: object) -> None:
+        prepare(connection, record)
+        connection.execute("PRAGMA synchronous = OFF").close()
+
+    database._prepare_sqlite = prepared
 
 
 def _exit(code: int) -> NoReturn:

@@ -165,6 +165,7 @@ class Program:
         env: Mapping[str, str] | None = None,
         code: str | None = None,
         anew: bool = False,
+        durable: bool = True,
     ) -> Started:
         """Start a process.
 
@@ -174,6 +175,9 @@ class Program:
             env: Its whole environment; None for the usual one.
             code: Python to run instead of the program, as `python -c` does.
             anew: Whether it has to load the program itself.
+            durable: Whether SQLite waits until the disk has what was written. Where it does not, a
+                kill leaves the same, and only a cut of power something else; processes that load
+                the program themselves always wait.
         """
         whole = self._env if env is None else dict(env)
         with ExitStack() as opened:
@@ -187,7 +191,7 @@ class Program:
             else:
                 connection = opened.enter_context(socket.socket(socket.AF_UNIX))
                 connection.connect(str(self._address))
-                asked = json.dumps([list(arguments), str(cwd), whole, code]).encode()
+                asked = json.dumps([list(arguments), str(cwd), whole, code, durable]).encode()
                 descriptors = [one.fileno() for one in files]
                 socket.send_fds(connection, [b"%8d" % len(asked)], descriptors)
                 connection.sendall(asked)
@@ -203,6 +207,7 @@ class Program:
         env: Mapping[str, str] | None = None,
         code: str | None = None,
         anew: bool = False,
+        durable: bool = True,
         timeout: float = PATIENCE_SECONDS,
     ) -> subprocess.CompletedProcess[str]:
         """Run a process to its end, as `subprocess.run` does.
@@ -210,7 +215,9 @@ class Program:
         Raises:
             subprocess.TimeoutExpired: It took longer than `timeout` seconds, and was killed.
         """
-        with self.start(arguments, cwd=cwd, env=env, code=code, anew=anew) as started:
+        with self.start(
+            arguments, cwd=cwd, env=env, code=code, anew=anew, durable=durable
+        ) as started:
             ended = started.wait(timeout)
             return subprocess.CompletedProcess(started.args, ended, started.out, started.err)
 

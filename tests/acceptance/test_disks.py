@@ -19,12 +19,19 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Account, Office
-from tests.conftest import Cli
+from tests.conftest import Cli, calling
+from tests.program import Program
 
 pytestmark = pytest.mark.timeout(400)
 LIMITS = {"max_percent_per_day": 100, "canary": 1000}
 ROOMS = (0, 8192, 32_768)
 """Bytes that are left: the disk is full at another write each time."""
+
+
+@pytest.fixture
+def steward(tmp_path: Path, program: Program) -> Cli:
+    """Give the program as it is: it waits for the disk."""
+    return calling(program, tmp_path, durable=True)
 
 
 @pytest.fixture
