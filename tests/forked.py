@@ -230,6 +230,8 @@ def become(asked: Asked) -> None:
     if not asked.durable:
         _wait_for_no_disk()
     sys.argv = ["-c" if asked.code else "crm-steward", *asked.arguments]
+    first = ["-m", "crm_steward"] if asked.code is None else ["-c", asked.code]
+    sys.orig_argv[1:] = [*first, *asked.arguments]
     try:
         if asked.code is None:
             runpy.run_module("crm_steward", run_name="__main__", alter_sys=True)

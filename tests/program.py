@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,9 +21,17 @@ from tests import forked
 
 ENV = {"COLUMNS": "120", "NO_COLOR": "1"}
 """A terminal that is the same everywhere."""
-FREE = ("CRM_STEWARD_", "PYTEST_", "HYPOTHESIS_")
+FREE = ("CRM_STEWARD_", "PYTEST_", "HYPOTHESIS_", "NOTIFY_", "WATCHDOG_")
 """How variables begin that nothing looks at while it is loaded."""
 PATIENCE_SECONDS = 120
+LIMITED = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({most}, {most}))
+from crm_steward.cli.app import main
+main()
+"""
+"""Python that runs the program where no file may be larger than `most` bytes."""
 
 
 class Started(ABC):
@@ -72,6 +81,14 @@ class Started(ABC):
     def err(self) -> str:
         """What it has written of errors."""
         return _text(self._err)
+
+    def until(self, said: str) -> None:
+        """Wait until it has written something to its output."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while said not in self.out:
+            assert self.poll() is None, self.err
+            assert time.monotonic() < deadline, self.err
+            time.sleep(0.01)
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
@@ -166,6 +183,8 @@ class Program:
         code: str | None = None,
         anew: bool = False,
         durable: bool = True,
+        log: Path | None = None,
+        within: Sequence[str] = (),
     ) -> Started:
         """Start a process.
 
@@ -178,24 +197,29 @@ class Program:
             durable: Whether SQLite waits until the disk has what was written. Where it does not, a
                 kill leaves the same, and only a cut of power something else; processes that load
                 the program themselves always wait.
+            log: The file that its errors are appended to.
+            within: The command that starts it, which loads it anew.
         """
         whole = self._env if env is None else dict(env)
         with ExitStack() as opened:
-            files = (
-                opened.enter_context(tempfile.TemporaryFile()),
-                opened.enter_context(tempfile.TemporaryFile()),
-            )
-            if anew or not self.fits(whole):
+            out = opened.enter_context(tempfile.TemporaryFile())
+            if log is None:
+                err = opened.enter_context(tempfile.TemporaryFile())
+            else:
+                err = opened.enter_context(log.open("ab+"))
+            if anew or within or not self.fits(whole):
                 first = ["-m", "crm_steward"] if code is None else ["-c", code]
-                started: Started = _Anew([sys.executable, *first, *arguments], files, cwd, whole)
+                started: Started = _Anew(
+                    [*within, sys.executable, *first, *arguments], (out, err), cwd, whole
+                )
             else:
                 connection = opened.enter_context(socket.socket(socket.AF_UNIX))
                 connection.connect(str(self._address))
                 asked = json.dumps([list(arguments), str(cwd), whole, code, durable]).encode()
-                descriptors = [one.fileno() for one in files]
+                descriptors = [out.fileno(), err.fileno()]
                 socket.send_fds(connection, [b"%8d" % len(asked)], descriptors)
                 connection.sendall(asked)
-                started = _Forked(list(arguments), files, connection)
+                started = _Forked(list(arguments), (out, err), connection)
             opened.pop_all()
         return started
 
