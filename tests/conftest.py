@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
+from tests.forked import without_disk
 from tests.migrated import copying, reborn
 from tests.program import ENV, Program, forking
 
+from crm_steward.store import database as database_module
 from crm_steward.store.database import Database
 
 # How fast an example is made or run depends on who else uses the machine; what it shows does not.
@@ -42,6 +44,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steward"))
 # The suite that is shipped for connectors explains its assertions as tests of ours do.
 pytest.register_assert_rewrite("crm_steward.testing")
 
+_PREPARE = database_module._prepare_sqlite
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -125,6 +128,20 @@ def migrated() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def hasty() -> Iterator[None]:
+    """Let SQLite wait for no disk in this process, where no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database_module, "_prepare_sqlite", without_disk(_PREPARE))
+        yield
+
+
+@pytest.fixture
+def durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQLite wait for the disk, as it does for users."""
+    monkeypatch.setattr(database_module, "_prepare_sqlite", _PREPARE)
+
+
 @pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> str:
     """Give the name of a database at the present schema, to copy."""
@@ -161,18 +178,11 @@ def _execute(server: str, statement: str) -> None:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Give an empty database at the present schema, of both kinds in turn; it waits for no disk."""
+    """Give an empty database at the present schema, of both kinds in turn."""
     with Database.open(database_url) as opened:
         if opened.dialect == "postgresql":
             reborn(opened)
-        else:
-            sa.event.listen(opened.engine, "connect", _unsynced)
-            opened.engine.dispose()
         yield opened
-
-
-def _unsynced(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF").close()
 
 
 @dataclass

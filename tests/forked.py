@@ -20,6 +20,7 @@ import socket
 import sqlite3
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
@@ -228,7 +229,8 @@ def _become(asked: Asked, outputs: list[int]) -> None:
 def become(asked: Asked) -> None:
     """Run what was asked for to its end."""
     if not asked.durable:
-        _wait_for_no_disk()
+        database = import_module("crm_steward.store.database")
+        database._prepare_sqlite = without_disk(database._prepare_sqlite)
     sys.argv = ["-c" if asked.code else "crm-steward", *asked.arguments]
     first = ["-m", "crm_steward"] if asked.code is None else ["-c", asked.code]
     sys.orig_argv[1:] = [*first, *asked.arguments]
@@ -243,15 +245,20 @@ def become(asked: Asked) -> None:
         _exit(ended.code or 0)
 
 
-def _wait_for_no_disk() -> None:
-    database = import_module("crm_steward.store.database")
-    prepare = database._prepare_sqlite
+Prepare = Callable[[sqlite3.Connection, object], None]
+
+
+def without_disk(prepare: Prepare) -> Prepare:
+    """Return what prepares a connection of SQLite to wait for no disk.
+
+    What a kill leaves is the same; only a cut of power would leave something else.
+    """
 
     def prepared(connection: sqlite3.Connection, record: object) -> None:
         prepare(connection, record)
         connection.execute("PRAGMA synchronous = OFF").close()
 
-    database._prepare_sqlite = prepared
+    return prepared
 
 
 def _exit(code: int) -> NoReturn:

@@ -160,6 +160,7 @@ def test_a_full_disk_undoes_the_transaction(tmp_path: Path) -> None:
     kept.close()
 
 
+@pytest.mark.usefixtures("durable")
 def test_no_write_ahead_log_whatever_sqlite(tmp_path: Path) -> None:
     """Before SQLite 3.51.3 it can corrupt: there is a rollback journal, synced, and no mapped file."""
     path = tmp_path / "steward.db"
