@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -46,6 +47,37 @@ pytest.register_assert_rewrite("crm_steward.testing")
 
 _PREPARE = database_module._prepare_sqlite
 Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+_LONG_SECONDS = 3600
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each worker begin with its part of the long tests, and give those the time they need.
+
+    The scheduler gives each worker one part of the list to begin with, all of a size; what is left
+    in the end is shared out in small portions, so nothing long may be left.
+    """
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    seconds = 0 if config.getoption("timeout") == 0 else _LONG_SECONDS  # 0: no end, as in the soak
+    for item in long:
+        item.add_marker(pytest.mark.timeout(seconds))
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        end = len(items) * (worker + 1) // workers
+        ordered += long[worker::workers]
+        room = max(0, end - len(ordered))
+        ordered += rest[:room]
+        del rest[:room]
+    items[:] = ordered + rest
+
+
+def pytest_collection_finish() -> None:
+    """Let collections of garbage pass over what was loaded: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

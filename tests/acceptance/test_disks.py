@@ -20,7 +20,6 @@ from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli, calling
 from tests.program import LIMITED, Program
 
-pytestmark = pytest.mark.timeout(400)
 LIMITS = {"max_percent_per_day": 100, "canary": 1000}
 ROOMS = (0, 8192, 32_768)
 """Bytes that are left: the disk is full at another write each time."""

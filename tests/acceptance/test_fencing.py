@@ -30,7 +30,6 @@ from tests.program import ENV, PATIENCE_SECONDS, Program, Started
 from crm_steward.store.database import Database
 from crm_steward.store.lease import hold
 
-pytestmark = pytest.mark.timeout(600)
 ROUNDS = int(os.environ.get("STEWARD_STOP_ROUNDS", "3"))
 """Processes held up and overtaken, on each database."""
 SEED = int(os.environ.get("STEWARD_KILL_SEED", "0")) or secrets.randbits(32)
@@ -169,7 +168,7 @@ def writes(office: KilledOffice, since: int) -> list[str]:
     ]
 
 
-@pytest.mark.timeout(180 + ROUNDS * 120)
+@pytest.mark.long
 def test_a_process_that_was_held_up_writes_nothing_more(
     database_url: str, program: Program, tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ SEED = int(os.environ.get("STEWARD_KILL_SEED", "0")) or secrets.randbits(32)
 _LEFT = re.compile(r"\.part$|\.restoring|\.tmp$|-wal$|-shm$")
 
 
-@pytest.mark.timeout(120 + ROUNDS * 10)
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_lost_and_nothing_is_doubled(
     database_url: str, tmp_path: Path, program: Program, kind: str

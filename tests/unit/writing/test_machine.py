@@ -111,7 +111,7 @@ class Machine(People, Steward, Disasters, RuleBasedStateMachine):
         return f"no answer about {open_}, planned {rules}" if open_ or rules else ""
 
 
-@pytest.mark.timeout(7200)
+@pytest.mark.long
 def test_whatever_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever people, network, clocks and processes do, in any order: I1 to I10 hold."""
     rules = tmp_path / "rules.yaml"
