@@ -80,6 +80,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let what was loaded be taken apart at the end like everything else."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def postgres_programs() -> Path:
     """Give the folder of PostgreSQL's programs; in CI they must be there, elsewhere its tests skip."""

@@ -239,10 +239,12 @@ def become(asked: Asked) -> None:
             runpy.run_module("crm_steward", run_name="__main__", alter_sys=True)
         else:
             exec(compile(asked.code, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
+        code = 0
     except SystemExit as ended:
         if not isinstance(ended.code, int | None):
             raise
-        _exit(ended.code or 0)
+        code = ended.code or 0
+    _exit(code)
 
 
 Prepare = Callable[[sqlite3.Connection, object], None]
