@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
+from tests.compiled import sharing
 from tests.forked import without_disk
 from tests.migrated import copying, reborn
 from tests.program import ENV, Program, forking
@@ -160,15 +161,16 @@ class PostgresServer:
 
 @pytest.fixture(scope="session", autouse=True)
 def migrated() -> Iterator[None]:
-    """Let new SQLite databases of this process be copies of one that was migrated."""
-    with copying():
+    """Let SQLite databases of this process be copies of one that was migrated, and share statements."""
+    with copying(), sharing():
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def hasty() -> Iterator[None]:
-    """Let SQLite wait for no disk in this process, where no test cuts the power."""
+    """Let nothing wait for a disk in this process, where no test cuts the power."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
         patch.setattr(database_module, "_prepare_sqlite", without_disk(_PREPARE))
         yield
 

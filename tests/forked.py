@@ -19,6 +19,7 @@ import signal
 import socket
 import sqlite3
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -105,7 +106,7 @@ class Asked(NamedTuple):
         folder: Where.
         env: Its environment.
         code: Python to run instead of the program.
-        durable: Whether SQLite waits until the disk has what was written.
+        durable: Whether it waits until the disk has what was written.
     """
 
     arguments: list[str]
@@ -224,6 +225,7 @@ def _become(asked: Asked, outputs: list[int]) -> None:
     sys.path[0] = asked.folder  # as `python -m` has it
     os.environ.clear()
     os.environ.update(asked.env)
+    tempfile.tempdir = None  # asked for anew
 
 
 def become(asked: Asked) -> None:
@@ -231,6 +233,7 @@ def become(asked: Asked) -> None:
     if not asked.durable:
         database = import_module("crm_steward.store.database")
         database._prepare_sqlite = without_disk(database._prepare_sqlite)
+        os.fsync = lambda _descriptor: None
     sys.argv = ["-c" if asked.code else "crm-steward", *asked.arguments]
     first = ["-m", "crm_steward"] if asked.code is None else ["-c", asked.code]
     sys.orig_argv[1:] = [*first, *asked.arguments]

@@ -21,7 +21,7 @@ from tests import forked
 
 ENV = {"COLUMNS": "120", "NO_COLOR": "1"}
 """A terminal that is the same everywhere."""
-FREE = ("CRM_STEWARD_", "PYTEST_", "HYPOTHESIS_", "NOTIFY_", "WATCHDOG_")
+FREE = ("CRM_STEWARD_", "PYTEST_", "HYPOTHESIS_", "NOTIFY_", "TMPDIR", "WATCHDOG_")
 """How variables begin that nothing looks at while it is loaded."""
 PATIENCE_SECONDS = 120
 LIMITED = """
@@ -194,9 +194,9 @@ class Program:
             env: Its whole environment; None for the usual one.
             code: Python to run instead of the program, as `python -c` does.
             anew: Whether it has to load the program itself.
-            durable: Whether SQLite waits until the disk has what was written. Where it does not, a
-                kill leaves the same, and only a cut of power something else; processes that load
-                the program themselves always wait.
+            durable: Whether it waits until the disk has what was written. Where it does not, a kill
+                leaves the same, and only a cut of power something else; processes that load the
+                program themselves always wait.
             log: The file that its errors are appended to.
             within: The command that starts it, which loads it anew.
         """

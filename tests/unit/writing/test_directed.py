@@ -9,7 +9,6 @@ fails.
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -42,7 +41,6 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Machine, "template", tmp_path / "empty.db", raising=False)
     monkeypatch.setattr(Machine, "book", load_rules([rules]), raising=False)
     Database.open(f"sqlite:///{Machine.template}").close()
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
     sending = importlib.import_module("crm_steward.report.deliver")
     monkeypatch.setattr(sending, "open_session", lambda _mail: Postbox.present)
 
