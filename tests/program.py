@@ -213,9 +213,9 @@ class Program:
                     [*within, sys.executable, *first, *arguments], (out, err), cwd, whole
                 )
             else:
+                asked = json.dumps([list(arguments), str(cwd), whole, code, durable]).encode()
                 connection = opened.enter_context(socket.socket(socket.AF_UNIX))
                 connection.connect(str(self._address))
-                asked = json.dumps([list(arguments), str(cwd), whole, code, durable]).encode()
                 descriptors = [out.fileno(), err.fileno()]
                 socket.send_fds(connection, [b"%8d" % len(asked)], descriptors)
                 connection.sendall(asked)

@@ -88,7 +88,6 @@ def test_a_whole_loop_leaves_nothing_that_others_may_read(run: Run, folder: Path
         run("register", "export", "--out", "register.html")
         run("audit", "people.csv", "--findings", "findings.xlsx")
         run(
-            folder,
             "subject",
             "export",
             "--record",
@@ -113,11 +112,12 @@ def test_a_whole_loop_leaves_nothing_that_others_may_read(run: Run, folder: Path
 def test_the_service_leaves_nothing_that_others_may_read(program: Program, folder: Path) -> None:
     """While it runs and after it ended: journal of the database, lock and spill folders included."""
     running = Running(program, folder, settings=SETTINGS, code=OPEN)
-    given = frozenset({running.log, folder / "crm-steward.yaml"})
-    running.until(lambda: bool(running.said("scanned")))
-    assert open_to_others(folder, but=given) == []
-    assert running.end() == 0
-    assert open_to_others(folder, but=given) == []
+    with running.process:
+        given = frozenset({running.log, folder / "crm-steward.yaml"})
+        running.until(lambda: bool(running.said("scanned")))
+        assert open_to_others(folder, but=given) == []
+        assert running.end() == 0
+        assert open_to_others(folder, but=given) == []
 
 
 def test_the_demo_leaves_nothing_that_others_may_read(run: Run, folder: Path) -> None:
