@@ -53,17 +53,17 @@ class Countries:
     unknown: CountryShare | None = None
 
 
-def countries(reading: sa.Connection, now: datetime) -> Countries:
-    """Return where the contacts live that have open findings."""
+def countries(reading: sa.Connection, now: datetime, *, shown: int = _SHOWN) -> Countries:
+    """Return where the contacts live that have open findings, `shown` countries one by one."""
     known = contacts.c.country_code.is_not(None)
     counted = _counts(known, now).add_columns(contacts.c.country_code.label("country"))
     rows = reading.execute(counted.group_by(contacts.c.country_code)).all()
     shares = sorted(map(_share, rows), key=lambda one: (-one.findings, one.country))
-    shown = [one.country for one in shares[:_SHOWN]]
+    named = [one.country for one in shares[:shown]]
     return Countries(
-        shares=tuple(shares[:_SHOWN]),
-        more=max(0, len(shares) - _SHOWN),
-        rest=_together(reading, known & _elsewhere(shown), now) if shares[_SHOWN:] else None,
+        shares=tuple(shares[:shown]),
+        more=max(0, len(shares) - shown),
+        rest=_together(reading, known & _elsewhere(named), now) if shares[shown:] else None,
         unknown=_together(reading, ~known, now),
     )
 

@@ -11,12 +11,13 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Literal
 
-from crm_steward.model import Halt, Severity
+from crm_steward.model import Halt, PlannedChange, Severity
 from crm_steward.report.consent import Consents
 from crm_steward.report.countries import Countries
 from crm_steward.report.edits import RuleEdits
 from crm_steward.report.groups import Person, Twins
 from crm_steward.report.hygiene import Hygiene
+from crm_steward.report.listing import LISTED
 from crm_steward.report.protection import Protection
 from crm_steward.report.reminders import Recurring
 from crm_steward.report.retention import Retention
@@ -195,6 +196,7 @@ class Decision:
         expires_at: After that it is refused.
         waiting: What needs a decision, most first.
         approved: Changes approved and not yet written.
+        changes: What waits, change by change, in the plan's order.
     """
 
     plan: str
@@ -202,6 +204,7 @@ class Decision:
     expires_at: datetime
     waiting: tuple[Waiting, ...]
     approved: int = 0
+    changes: tuple[PlannedChange, ...] = field(default=(), metadata=LISTED)
 
     @property
     def total(self) -> int:

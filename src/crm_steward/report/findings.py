@@ -20,8 +20,9 @@ from crm_steward.report.digest import (
 from crm_steward.report.groups import Person
 from crm_steward.report.standing import opened, snoozed, stands
 from crm_steward.store.database import chunked
+from crm_steward.store.owners import known_owners
 from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import connections, contacts, finding_refs, findings, snoozes
+from crm_steward.store.tables import contacts, finding_refs, findings, snoozes
 
 _EXAMPLES, _MEMBERS, _OWNERS = 5, 3, 15
 
@@ -37,27 +38,33 @@ class Names:
     def __init__(self, reading: sa.Connection, shown: Literal["off", "initials", "on"]) -> None:
         self._reading = reading
         self._shown = shown
-        self._owners = _owners(reading)
+        self._owners = known_owners(reading)
 
     def owner(self, connection: str, owner: str) -> str:
         """Return the owner's name where the CRM told it, else an empty text."""
-        return self._owners.get((connection, owner), "")
+        known = self._owners.get((connection, owner))
+        return known.name if known else ""
 
     def people(self, refs: Iterable[RecordRef]) -> dict[RecordRef, Person]:
         """Return each record as the report may show it."""
+        return {ref: person for ref, (person, _) in self.owned(refs).items()}
+
+    def owned(self, refs: Iterable[RecordRef]) -> dict[RecordRef, tuple[Person, str]]:
+        """Return each record as the report may show it, with its owner's id; empty for nobody."""
         wanted = list(dict.fromkeys(refs))
-        found = {ref: Person(connection=ref.connection, id=ref.id) for ref in wanted}
+        found = {ref: (Person(connection=ref.connection, id=ref.id), "") for ref in wanted}
         c = contacts.c
         for connection in {ref.connection for ref in wanted}:
             ids = [ref.id for ref in wanted if ref.connection == connection]
             for chunk in chunked(ids):
-                query = sa.select(c.id, c.url, c.first_name, c.last_name, c.full_name).where(
-                    c.connection == connection, c.id.in_(chunk)
-                )
+                query = sa.select(
+                    c.id, c.url, c.first_name, c.last_name, c.full_name, c.owner
+                ).where(c.connection == connection, c.id.in_(chunk))
                 for row in self._reading.execute(query):
-                    found[RecordRef(connection, row.id)] = Person(
+                    person = Person(
                         connection=connection, id=row.id, name=self._name(row), url=row.url
                     )
+                    found[RecordRef(connection, row.id)] = person, row.owner or ""
         return found
 
     def _name(self, row: Any) -> str:
@@ -128,7 +135,7 @@ def rule_shares(
 
 
 def owner_shares(
-    reading: sa.Connection, names: Names, now: datetime
+    reading: sa.Connection, names: Names, now: datetime, *, shown: int = _OWNERS
 ) -> tuple[tuple[OwnerShare, ...], int]:
     """Return who has most open findings, most first, and how many owners are left out."""
     refs, f, c = finding_refs.c, findings.c, contacts.c
@@ -160,7 +167,7 @@ def owner_shares(
             serious=row.serious,
             records=row.records,
         )
-        for row in rows[:_OWNERS]
+        for row in rows[:shown]
     )
     return shares, len(rows) - len(shares)
 
@@ -271,18 +278,4 @@ def _members(
             if named:
                 members.append(RecordRef(connection, record_id))
             found[mark] = members, total + 1
-    return found
-
-
-def _owners(reading: sa.Connection) -> dict[tuple[str, str], str]:
-    """Return owner's names as `check` last learnt them; an account may be shaped otherwise."""
-    found: dict[tuple[str, str], str] = {}
-    for connection, account in reading.execute(
-        sa.select(connections.c.connection, connections.c.account)
-    ):
-        owners = account.get("owners") if isinstance(account, dict) else None
-        for owner, about in owners.items() if isinstance(owners, dict) else ():
-            name = about.get("name") if isinstance(about, dict) else about
-            if isinstance(name, str):
-                found[connection, owner] = name
     return found

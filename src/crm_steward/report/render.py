@@ -18,7 +18,6 @@ from crm_steward.report.digest import (
     Example,
     Figure,
     OwnerShare,
-    Waiting,
 )
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
@@ -143,7 +142,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "wide": WIDE,
         "high": HIGH,
         "first": digest.figures[0].before is None if digest.figures else True,
-        "undoable": undoable,
+        "undoable": lambda item: undoable(item.kind, item.reversibility),
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
         "country_lines": country_lines(digest.countries, words),
@@ -154,9 +153,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "value": lambda figure, number: _value(figure, number, words),
         "delta": lambda figure: _delta(figure, words),
         "trend": lambda figure: _trend(figure, words),
-        "by_kind": lambda counts: words.listed(
-            [words(f"change.{kind}", n=count) for kind, count in counts.items()]
-        ),
+        "by_kind": lambda counts: by_kind(counts, words),
         "mood": mood,
         "about_group": lambda group: about(group, words),
         "excerpt": lambda group: excerpt(group, words),
@@ -216,9 +213,14 @@ def how_to_decide(decision: Decision) -> list[str]:
     return [f"{apply} --all", *approve]
 
 
-def undoable(item: Waiting) -> str:
-    """Return under which name the catalogue says how a change can be taken back."""
-    return item.kind if item.kind in _OWN_WAY else item.reversibility
+def undoable(kind: str, reversibility: str) -> str:
+    """Return under which name the catalogue says how a kind of change can be taken back."""
+    return kind if kind in _OWN_WAY else str(reversibility)
+
+
+def by_kind(counts: Mapping[str, int], words: Words) -> str:
+    """Return how many changes of each kind: 3 corrections and 1 merge."""
+    return words.listed([words(f"change.{kind}", n=count) for kind, count in counts.items()])
 
 
 def title(titles: Any, words: Words) -> str:

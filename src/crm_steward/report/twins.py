@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from operator import attrgetter
@@ -48,8 +48,7 @@ def twins(reading: sa.Connection, names: Names, merges: AbstractSet[str], now: d
         now: The time.
     """
     found = ranked(reading, now=now)
-    # Ties stay in the order of fingerprints, as `crm-steward duplicates list` has them.
-    review = sorted((one for one in found if not one.sure), key=attrgetter("impact"), reverse=True)
+    review = _to_review(found)
     sure = [one for one in found if one.sure]
     return Twins(
         review=len(review),
@@ -57,6 +56,17 @@ def twins(reading: sa.Connection, names: Names, merges: AbstractSet[str], now: d
         sure=len(sure),
         proposed=sum(bool(merges & set(one.findings)) for one in sure),
     )
+
+
+def reviewed(reading: sa.Connection, now: datetime) -> list[Ranked]:
+    """Return the groups that a person looks at first, those first that it is worth most to put right."""
+    return _to_review(ranked(reading, now=now))
+
+
+def _to_review(found: Iterable[Ranked]) -> list[Ranked]:
+    """Return those that nobody is sure of; ties stay as `crm-steward duplicates list` has them."""
+    unsure = (one for one in found if not one.sure)
+    return sorted(unsure, key=attrgetter("impact"), reverse=True)
 
 
 def _groups(reading: sa.Connection, names: Names, shown: Sequence[Ranked]) -> tuple[Group, ...]:
