@@ -9,6 +9,8 @@ from typing import Literal
 import duckdb
 
 from crm_steward.model import InputError
+from crm_steward.report.concerned import COLUMNS as OF_CONCERNED
+from crm_steward.report.concerned import concerned
 from crm_steward.report.consent import COLUMNS as OF_CONSENT
 from crm_steward.report.consent import consents, lapsing
 from crm_steward.report.countries import countries
@@ -33,9 +35,9 @@ from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
 from crm_steward.store.relation import open_relation, relation_of_rows
 
-_COLUMNS = OF_CONSENT | OF_TEXT
-_TREND = 8
-"""Weeks in a trend."""
+_COLUMNS = OF_CONCERNED | OF_CONSENT | OF_TEXT
+_TREND, _OWNERS = 8, 15
+"""Weeks in a trend, owners that are told one by one."""
 
 _FIGURES: tuple[tuple[str, str | None, Literal["up", "down"] | None], ...] = (
     ("clean", "contacts", "up"),
@@ -105,7 +107,8 @@ def collect(
     figured = _figures(database, week)
     with closing(_mirror(database, book, now)) as con, database.read() as reading:
         names = Names(reading, settings.report.names)
-        owners, more_owners = owner_shares(reading, names, now)
+        whom = concerned(reading, con, now)
+        owners = owner_shares(whom, names)
         planned = open_plan(reading, now)
         return Digest(
             week=week,
@@ -117,9 +120,10 @@ def collect(
             sleep=sleep(reading, until),
             rules=rule_shares(reading, names, titles, since, until),
             edits=rule_edits_between(reading, titles, since, until),
-            owners=owners,
-            more_owners=more_owners,
-            countries=countries(reading, now),
+            owners=tuple(owners[:_OWNERS]),
+            more_owners=len(owners[_OWNERS:]),
+            countries=countries(whom),
+            concerned=whom,
             tasks=tasks(
                 reading,
                 names.owner,
@@ -155,7 +159,10 @@ def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBP
     asking = [*lapsing(book), *alarms(book), *keeping(book)]
     with closing(relation_of_rows(())) as con:
         columns = columns_of(asking, con, now)
-    return open_relation(database, columns=None if columns is None else columns | _COLUMNS)
+    mirror = open_relation(database, columns=None if columns is None else columns | _COLUMNS)
+    # A second thread makes little faster here, and holds on to memory of its own.
+    mirror.execute("SET threads = 1")
+    return mirror
 
 
 def titles_of(book: RuleBook) -> dict[str, Titles]:

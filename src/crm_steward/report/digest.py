@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from crm_steward.model import Halt, PlannedChange, Severity
+from crm_steward.report.concerned import Concerned
 from crm_steward.report.consent import Consents
 from crm_steward.report.countries import Countries
 from crm_steward.report.edits import RuleEdits
@@ -303,6 +304,7 @@ class Digest:
         owners: Who has most to do, most first.
         more_owners: Owners that are not in `owners`.
         countries: Where the contacts with findings live.
+        concerned: Whom findings concern, all owners and countries.
         tasks: What became of the tasks that were made.
         fixes: What was changed, newest first.
         decision: The open plan, or None.
@@ -328,6 +330,7 @@ class Digest:
     owners: tuple[OwnerShare, ...] = ()
     more_owners: int = 0
     countries: Countries = field(default_factory=Countries)
+    concerned: Concerned = field(default_factory=Concerned, metadata=LISTED)
     tasks: Tasks = field(default_factory=Tasks)
     fixes: tuple[Fixes, ...] = ()
     decision: Decision | None = None

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from crm_steward.model import RecordRef, Severity
+from crm_steward.report.concerned import Concerned
 from crm_steward.report.digest import (
     Example,
     Movement,
@@ -21,10 +22,9 @@ from crm_steward.report.groups import Person
 from crm_steward.report.standing import opened, snoozed, stands
 from crm_steward.store.database import chunked
 from crm_steward.store.owners import known_owners
-from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import contacts, finding_refs, findings, snoozes
+from crm_steward.store.tables import contacts, finding_refs, findings, is_live, snoozes
 
-_EXAMPLES, _MEMBERS, _OWNERS = 5, 3, 15
+_EXAMPLES, _MEMBERS = 5, 3
 
 
 class Names:
@@ -134,42 +134,20 @@ def rule_shares(
     )
 
 
-def owner_shares(
-    reading: sa.Connection, names: Names, now: datetime, *, shown: int = _OWNERS
-) -> tuple[tuple[OwnerShare, ...], int]:
-    """Return who has most open findings, most first, and how many owners are left out."""
-    refs, f, c = finding_refs.c, findings.c, contacts.c
-    # A literal, for PostgreSQL takes two bound values for two different things to group by.
-    owner = sa.func.coalesce(c.owner, sa.literal_column("''"))
-    serious = sa.case((f.severity >= int(Severity.HIGH), refs.fingerprint))
-    query = (
-        sa.select(
-            refs.connection,
-            owner.label("owner"),
-            sa.func.count(refs.fingerprint.distinct()).label("findings"),
-            sa.func.count(serious.distinct()).label("serious"),
-            sa.func.count(refs.id.distinct()).label("records"),
-        )
-        .join(findings, f.fingerprint == refs.fingerprint)
-        .join(contacts, (c.connection == refs.connection) & (c.id == refs.id))
-        .where(f.state == "open", ~asleep(now), c.gone_at.is_(None))
-        .group_by(refs.connection, owner)
-    )
-    rows = sorted(
-        reading.execute(query), key=lambda row: (-row.findings, row.connection, row.owner)
-    )
-    shares = tuple(
+def owner_shares(found: Concerned, names: Names) -> list[OwnerShare]:
+    """Return what waits at each owner, most first."""
+    ordered = sorted(found.owners.items(), key=lambda item: (-item[1].findings, item[0]))
+    return [
         OwnerShare(
-            connection=row.connection,
-            owner=row.owner,
-            name=names.owner(row.connection, row.owner),
-            findings=row.findings,
-            serious=row.serious,
-            records=row.records,
+            connection=connection,
+            owner=owner,
+            name=names.owner(connection, owner),
+            findings=count.findings,
+            serious=count.serious,
+            records=count.records,
         )
-        for row in rows[:shown]
-    )
-    return shares, len(rows) - len(shares)
+        for (connection, owner), count in ordered
+    ]
 
 
 def _moves(since: datetime, until: datetime) -> Sequence[sa.Label[int]]:
@@ -192,7 +170,7 @@ def _of(owned: Owned | None) -> sa.ColumnElement[bool]:
     theirs = (
         sa.select(finding_refs.c.fingerprint)
         .join(contacts, _CONTACT)
-        .where(_belongs(owned), contacts.c.gone_at.is_(None))
+        .where(_belongs(owned), is_live)
     )
     return findings.c.fingerprint.in_(theirs)
 

@@ -23,7 +23,14 @@ from crm_steward.rules import Duration, Period, Rule, RuleBook
 from crm_steward.rules.consents import REFUSED
 from crm_steward.rules.kinds.consent import ConsentCheck
 from crm_steward.rules.sql import Statement
-from crm_steward.store.tables import consent_evidence, contacts, finding_refs, findings, journal
+from crm_steward.store.tables import (
+    consent_evidence,
+    contacts,
+    finding_refs,
+    findings,
+    is_live,
+    journal,
+)
 
 if TYPE_CHECKING:  # it holds the digest, and the digest what is here
     from crm_steward.report.findings import Names
@@ -234,7 +241,7 @@ def _elsewhere(
             f.state == "resolved",
             f.resolved_at > since,
             f.resolved_at <= until,
-            c.gone_at.is_(None),
+            is_live,
         )
         .order_by(f.first_seen_at.desc())
     )
@@ -275,9 +282,9 @@ def _terms(
     shortest: dict[_No, _Term] = {}
     for rule in alarms(book):
         channel = Channel(rule.check.channel)
-        here = {no.ref for no in wanted if no.channel is channel}
+        these = {no.ref for no in wanted if no.channel is channel}
         term = _Term(rule.check.after, rule.id)
-        for ref in _looked_at(con, rule, here, now):
+        for ref in _looked_at(con, rule, these, now):
             no = _No(ref, channel)
             held = shortest.get(no)
             if held is None or term.length.after(now) < held.length.after(now):

@@ -18,7 +18,15 @@ from crm_steward.report.followed import telling
 from crm_steward.report.listing import LISTED
 from crm_steward.report.message import wire_address
 from crm_steward.report.pages import environment, inlined
-from crm_steward.report.render import EXAMPLES, LARGEST, Mail, by_kind, shown_alike, title
+from crm_steward.report.render import (
+    EXAMPLES,
+    LARGEST,
+    Mail,
+    by_kind,
+    first_fitting,
+    shown_alike,
+    title,
+)
 from crm_steward.report.todo import Shared, Task, ToDo, shared, to_do, written
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words
@@ -195,13 +203,17 @@ def render_owner(digest: OwnerDigest, language: str) -> Mail:
 
 def _fitting(page: dict[str, Any]) -> str:
     """Return the HTML with as many examples as fit into a mail; the text part shows them all."""
-    for examples in range(EXAMPLES, -1, -1):
+
+    def shortened(examples: int) -> str | None:
         shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
         html = environment().get_template("owner.html").render({**page, "rules": shorter})
         html = inlined(html)
-        if len(html.encode()) <= LARGEST:
-            return html
-    raise ValueError("the digest of an owner does not fit into a mail")
+        return html if len(html.encode()) <= LARGEST else None
+
+    html = first_fitting(range(EXAMPLES, -1, -1), shortened)
+    if html is None:
+        raise ValueError("the digest of an owner does not fit into a mail")
+    return html
 
 
 def _headline(digest: OwnerDigest, words: Words) -> str:

@@ -17,7 +17,7 @@ from crm_steward.report.findings import Names
 from crm_steward.report.groups import Group, Link, Twins
 from crm_steward.store.database import chunked
 from crm_steward.store.ranking import Ranked, looks, ranked
-from crm_steward.store.tables import contacts, finding_refs, findings
+from crm_steward.store.tables import contacts, finding_refs, findings, is_live
 
 SHOWN: Final = 3
 """Groups that are shown: as many as a mail has room for, each with its picture."""
@@ -114,7 +114,7 @@ def _records(reading: sa.Connection, marks: Sequence[str]) -> dict[str, dict[Rec
     query = (
         sa.select(refs.fingerprint, c.connection, c.id, c.owner, c.changed_at, *keys)
         .join(contacts, (c.connection == refs.connection) & (c.id == refs.id))
-        .where(c.gone_at.is_(None))
+        .where(is_live)
         .order_by(c.connection, c.id)
     )
     found: dict[str, dict[RecordRef, _Record]] = {mark: {} for mark in marks}

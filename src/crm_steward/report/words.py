@@ -89,7 +89,7 @@ class Words:
         if isinstance(phrase, tuple):
             phrase = phrase[self._locale.plural_form(n or 0) != "one"]
         shown = {name: self._shown(value) for name, value in values.items()}
-        return phrase.format(n=self.number(n or 0), **shown)
+        return phrase.format(n=self.number(n) if n else "0", **shown)
 
     def either(self, en: str, fr: str, **values: Any) -> str:
         """Return the sentence of this language with its placeholders filled: what a check says."""

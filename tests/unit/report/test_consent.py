@@ -25,7 +25,7 @@ from crm_steward.model import (
     SuppressChannel,
 )
 from crm_steward.report import as_document, collect
-from crm_steward.report.consent import Apart, Consents, Ending, Ground, Share
+from crm_steward.report.consent import Consents, Ending, Ground, Share
 from crm_steward.rules import (
     Duration,
     RuleBook,

@@ -37,7 +37,7 @@ from crm_steward.report.digest import (
 )
 from crm_steward.report.groups import Group, Person
 from crm_steward.report.hygiene import Hygiene
-from crm_steward.report.render import LARGEST, headline, heights, label, render
+from crm_steward.report.render import LARGEST, first_fitting, headline, heights, label, render
 from crm_steward.report.retention import Retention
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
@@ -611,3 +611,17 @@ def test_a_name_without_a_link_has_its_id() -> None:
     assert label(person) == "J. D."
     assert label(replace(person, url="javascript:x")) == "J. D. (sheet:17)"
     assert label(replace(person, name="")) == "sheet:17"
+
+
+@given(st.lists(st.integers(0, 200), max_size=14, unique=True), st.integers(0, 200))
+def test_the_first_that_fits_is_found_by_few_attempts(sizes: list[int], room: int) -> None:
+    """Of steps of which each makes less than the one before: the same as if each were tried."""
+    steps, tried = sorted(sizes, reverse=True), list[int]()
+
+    def made(size: int) -> str | None:
+        tried.append(size)
+        return str(size) if size <= room else None
+
+    expected = next((str(size) for size in steps if size <= room), None)
+    assert first_fitting(steps, made) == expected
+    assert len(set(tried)) == len(tried) <= 5

@@ -66,7 +66,7 @@ def edits(asking: Asking) -> Sheet:
 def owners(asking: Asking) -> Sheet:
     """Return what waits at each owner: findings, and tasks."""
     reading, digest = asking.reading, asking.digest
-    shares, more = owner_shares(reading, asking.names, digest.until, shown=MOST)
+    shares = owner_shares(digest.concerned, asking.names)
     found = {
         (one.connection, one.owner): (one.findings, one.serious, one.records) for one in shares
     }
@@ -92,12 +92,12 @@ def owners(asking: Asking) -> Sheet:
             )
 
     columns = ("owner", "connection", "open", "serious", "contacts", "tasks_open", "tasks_overdue")
-    return Sheet(name="owners", columns=columns, rows=rows(), more=more)
+    return Sheet(name="owners", columns=columns, rows=rows())
 
 
 def by_country(asking: Asking) -> Sheet:
     """Return where the contacts with findings live, the country with most first."""
-    found = countries(asking.reading, asking.digest.until, shown=MOST)
+    found = countries(asking.digest.concerned, shown=MOST)
 
     def rows() -> _Rows:
         for called, one in country_lines(found, asking.words):

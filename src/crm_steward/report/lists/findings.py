@@ -17,7 +17,7 @@ from crm_steward.report.words import plain
 from crm_steward.store.database import chunked
 from crm_steward.store.ranking import Ranked
 from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import contacts, finding_refs, findings, snoozes
+from crm_steward.store.tables import contacts, finding_refs, findings, is_live, snoozes
 
 _MARK = 10
 """Signs of a fingerprint: enough for every command that takes one."""
@@ -119,8 +119,8 @@ def _members(
     refs, c = finding_refs.c, contacts.c
     query = sa.select(refs.fingerprint, refs.connection, refs.id).where(refs.fingerprint.in_(marks))
     if live:
-        here = (c.connection == refs.connection) & (c.id == refs.id)
-        query = query.join(contacts, here).where(c.gone_at.is_(None))
+        query = query.join(contacts, (c.connection == refs.connection) & (c.id == refs.id))
+        query = query.where(is_live)
     found: dict[str, list[RecordRef]] = {}
     for mark, connection, record in reading.execute(query.order_by(refs.connection, refs.id)):
         found.setdefault(mark, []).append(RecordRef(connection, record))
