@@ -47,7 +47,8 @@ _SHORTEST: tuple[_Shorter, ...] = (
 )
 """Groups of duplicates, examples of each rule, whether each health figure has its little chart, whose
 numbers stand beside it, and lines of a section: what a report shows, and with what it makes do."""
-_Step, _Made = TypeVar("_Step"), TypeVar("_Made")
+_Step = TypeVar("_Step")
+_Made = TypeVar("_Made")
 _OWN_WAY = frozenset({"task", "close_task", "suppress"})
 """Kinds of change of which it is said how they are taken back."""
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"

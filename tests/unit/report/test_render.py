@@ -39,6 +39,7 @@ from crm_steward.report.groups import Group, Person
 from crm_steward.report.hygiene import Hygiene
 from crm_steward.report.render import LARGEST, first_fitting, headline, heights, label, render
 from crm_steward.report.retention import Retention
+from crm_steward.report.sayings import left_out
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
 from crm_steward.rules import Duration, kinds
@@ -512,6 +513,21 @@ def test_every_key_is_used_and_known() -> None:
     assert {key for key in unknown if not key.endswith((".html", ".css", ".txt", ".png"))} == {
         "report.recipients"
     }
+
+
+def test_why_contacts_were_not_compared_is_said_in_both_languages() -> None:
+    """As rules of kind `duplicates` say it; what is not known is shown as it is."""
+    common = (
+        "twice: same name: 98960 contacts with very common values are compared only where something "
+        "else agrees"
+    )
+    for language, said in (
+        ("en", "very common values are compared only where something else agrees"),
+        ("fr", "les valeurs très courantes ne sont comparées que si autre chose concorde"),
+    ):
+        words = Words(language, ZoneInfo("UTC"))
+        assert left_out(common, words) == said
+        assert left_out("own words", words) == "own words"
 
 
 def test_every_code_has_words() -> None:
