@@ -109,7 +109,11 @@ def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
     def shortened(shorter: _Shorter) -> tuple[dict[str, Any], str] | None:
         groups, examples, charts, lines = shorter
         rules = _RULES if lines == LINES else 4 * lines
-        cut = {"rules": digest.rules[:rules], "more_rules": digest.rules[rules:], **bounds(lines)}
+        cut: dict[str, Any] = {
+            "rules": digest.rules[:rules],
+            "more_rules": digest.rules[rules:],
+            **bounds(lines),
+        }
         cut["groups"] = digest.twins.groups[:groups]
         fewer = [replace(rule, examples=rule.examples[:examples]) for rule in cut["rules"]]
         here = {**page, **cut, "rules": fewer, "charts": charts}
