@@ -67,13 +67,22 @@ _Link = tuple[str, Linked]
 """Where a link stands, and the link."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """A sheet as the file names it: what it is called, which part it is, where its cells are."""
+
+    name: str
+    number: int
+    area: str
+
+
 class Spreadsheet:
     """An XLSX file, written sheet by sheet."""
 
     def __init__(self) -> None:
         self._file = io.BytesIO()
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=4)
-        self._sheets: list[tuple[str, int]] = []
+        self._sheets: list[_Sheet] = []
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +115,7 @@ class Spreadsheet:
             ValueError: Excel takes no sheet of such a name, or there is one already; or a row has
                 other columns than the head.
         """
-        taken = {known.casefold() for known, _ in self._sheets}
+        taken = {known.name.casefold() for known in self._sheets}
         if not 0 < len(name) <= _LONGEST_NAME or _NO_NAME.search(name) or name.casefold() in taken:
             raise ValueError(f"no name for a sheet: {name}")
         number, columns = len(self._sheets) + 1, ascii_uppercase[: len(head)]
@@ -116,16 +125,17 @@ class Spreadsheet:
             out.write(f"{_opening(widths)}{_head(columns, head)}".encode())
             for last, cells in enumerate(rows, start=2):
                 out.write(_row(columns, last, cells, links).encode())
-            out.write(_closing(columns[-1], last, links).encode())
+            out.write(_closing(f"A1:{columns[-1]}{last}", links).encode())
         away = "".join(_relation(place, "hyperlink", one.url) for place, one in links if one.url)
         if away:
             self._write(f"xl/worksheets/_rels/sheet{number}.xml.rels", _relations(away))
-        self._sheets.insert(0 if first else len(self._sheets), (name, number))
+        made = _Sheet(name, number, f"$A$1:${columns[-1]}${last}")
+        self._sheets.insert(0 if first else len(self._sheets), made)
         return last - 1
 
     def content(self) -> bytes:
         """Return the file. Nothing can be added to it afterwards."""
-        numbers = sorted(number for _, number in self._sheets)
+        numbers = sorted(sheet.number for sheet in self._sheets)
         self._write("[Content_Types].xml", _types(numbers))
         self._write("_rels/.rels", _relations(_relation("r1", "officeDocument", "xl/workbook.xml")))
         self._write("xl/workbook.xml", _book(self._sheets))
@@ -157,6 +167,7 @@ def _row(columns: str, number: int, cells: Sequence[Cell], links: list[_Link]) -
 
 
 def _cell(place: str, value: Cell) -> str:
+    style, number = 0, value
     match value:
         case None | "":
             return ""
@@ -165,11 +176,12 @@ def _cell(place: str, value: Cell) -> str:
         case Linked(text=text):
             return _text(place, text, _LINK if value.url or value.sheet else 0)
         case date():  # of a time its day
-            return f'<c r="{place}" s="{_DAY}"><v>{value.toordinal() - _FIRST_DAY}</v></c>'
+            style, number = _DAY, value.toordinal() - _FIRST_DAY
         case Share(value=share):
-            return f'<c r="{place}" s="{_SHARE}"><v>{share!r}</v></c>'
-        case _:
-            return f'<c r="{place}"><v>{value!r}</v></c>'
+            style, number = _SHARE, share
+        case bool():
+            number = int(value)
+    return f'<c r="{place}" s="{style}"><v>{number!r}</v></c>'
 
 
 def _text(place: str, text: str, style: int) -> str:
@@ -196,18 +208,21 @@ def _opening(widths: Sequence[float]) -> str:
     )
 
 
-def _closing(column: str, last: int, links: Sequence[_Link]) -> str:
+def _closing(area: str, links: Sequence[_Link]) -> str:
     there = "".join(f'<hyperlink ref="{place}" {_target(place, one)}/>' for place, one in links)
     leading = f"<hyperlinks>{there}</hyperlinks>" if there else ""
-    return f'</sheetData><autoFilter ref="A1:{column}{last}"/>{leading}</worksheet>'
+    return f'</sheetData><autoFilter ref="{area}"/>{leading}</worksheet>'
 
 
 def _target(place: str, link: Linked) -> str:
     if link.url:
         return f'r:id="{place}"'
-    named = link.sheet.replace("'", "''")
-    inside = quoteattr(f"'{named}'!A1")
-    return f"location={inside}"
+    return f"location={quoteattr(_inside(link.sheet, 'A1'))}"
+
+
+def _inside(sheet: str, area: str) -> str:
+    named = sheet.replace("'", "''")
+    return f"'{named}'!{area}"
 
 
 def _relation(name: str, kind: str, target: str) -> str:
@@ -236,12 +251,21 @@ def _types(numbers: Iterable[int]) -> str:
     )
 
 
-def _book(sheets: Sequence[tuple[str, int]]) -> str:
+def _book(sheets: Sequence[_Sheet]) -> str:
     each = "".join(
-        f'<sheet name={quoteattr(name)} sheetId="{number}" r:id="r{number}"/>'
-        for name, number in sheets
+        f'<sheet name={quoteattr(one.name)} sheetId="{one.number}" r:id="r{one.number}"/>'
+        for one in sheets
     )
-    return f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{each}</sheets></workbook>'
+    # Spreadsheets keep what a filter is of under this name, and look for it there.
+    filters = "".join(
+        f'<definedName name="_xlnm._FilterDatabase" localSheetId="{place}" hidden="1">'
+        f"{escape(_inside(one.name, one.area))}</definedName>"
+        for place, one in enumerate(sheets)
+    )
+    return (
+        f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><bookViews><workbookView/></bookViews>'
+        f"<sheets>{each}</sheets><definedNames>{filters}</definedNames></workbook>"
+    )
 
 
 _FACE = '<sz val="11"/><name val="Calibri"/>'

@@ -401,6 +401,7 @@ _CELLS = st.one_of(
     st.dates(date(1900, 3, 1), date(2200, 1, 1)),
     st.floats(0, 1).map(Share),
     st.text(max_size=20).map(lambda text: Linked(text, "https://crm.example/?a=1&b='\"")),
+    st.booleans(),
     st.none(),
 )
 
