@@ -167,7 +167,7 @@ def _row(columns: str, number: int, cells: Sequence[Cell], links: list[_Link]) -
 
 
 def _cell(place: str, value: Cell) -> str:
-    style, number = 0, value
+    style, number = 0, 0.0
     match value:
         case None | "":
             return ""
@@ -179,8 +179,10 @@ def _cell(place: str, value: Cell) -> str:
             style, number = _DAY, value.toordinal() - _FIRST_DAY
         case Share(value=share):
             style, number = _SHARE, share
-        case bool():
+        case int():  # what is true counts one
             number = int(value)
+        case float():
+            number = value
     return f'<c r="{place}" s="{style}"><v>{number!r}</v></c>'
 
 

@@ -433,7 +433,7 @@ def _same(value: Cell, cell: Any) -> None:
         case None:
             assert cell.value is None
         case _:
-            assert cell.value == pytest.approx(value)
+            assert cell.value == pytest.approx(float(value))
 
 
 @pytest.mark.parametrize("name", ["a" * 32, "a/b", "a[", "'a", "A", ""])
