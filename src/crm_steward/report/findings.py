@@ -21,8 +21,9 @@ from crm_steward.report.digest import (
 from crm_steward.report.groups import Person
 from crm_steward.report.standing import opened, snoozed, stands
 from crm_steward.store.database import chunked
+from crm_steward.store.live import is_live
 from crm_steward.store.owners import known_owners
-from crm_steward.store.tables import contacts, finding_refs, findings, is_live, snoozes
+from crm_steward.store.tables import contacts, finding_refs, findings, snoozes
 
 _EXAMPLES, _MEMBERS = 5, 3
 

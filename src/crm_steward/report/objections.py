@@ -23,14 +23,8 @@ from crm_steward.rules import Duration, Period, Rule, RuleBook
 from crm_steward.rules.consents import REFUSED
 from crm_steward.rules.kinds.consent import ConsentCheck
 from crm_steward.rules.sql import Statement
-from crm_steward.store.tables import (
-    consent_evidence,
-    contacts,
-    finding_refs,
-    findings,
-    is_live,
-    journal,
-)
+from crm_steward.store.live import is_live
+from crm_steward.store.tables import consent_evidence, contacts, finding_refs, findings, journal
 
 if TYPE_CHECKING:  # it holds the digest, and the digest what is here
     from crm_steward.report.findings import Names

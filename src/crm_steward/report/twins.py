@@ -16,8 +16,9 @@ from crm_steward.model import RecordRef
 from crm_steward.report.findings import Names
 from crm_steward.report.groups import Group, Link, Twins
 from crm_steward.store.database import chunked
+from crm_steward.store.live import is_live
 from crm_steward.store.ranking import Ranked, looks, ranked
-from crm_steward.store.tables import contacts, finding_refs, findings, is_live
+from crm_steward.store.tables import contacts, finding_refs, findings
 
 SHOWN: Final = 3
 """Groups that are shown: as many as a mail has room for, each with its picture."""

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from crm_steward.model import ConsentStatus
 from crm_steward.store.database import Database, upsert
+from crm_steward.store.live import is_live
 from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import contacts, figures, finding_refs, findings, is_live
+from crm_steward.store.tables import contacts, figures, finding_refs, findings
 
 _MAILABLE = tuple(status.label for status in ConsentStatus if status.mailable)
 

@@ -12,15 +12,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from crm_steward.model import Stage
+from crm_steward.store.live import is_live
 from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import (
-    contacts,
-    decisions,
-    examinations,
-    finding_refs,
-    findings,
-    is_live,
-)
+from crm_steward.store.tables import contacts, decisions, examinations, finding_refs, findings
 
 LATELY: Final = timedelta(days=365)
 """How long a person's act weighs."""

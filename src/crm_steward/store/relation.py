@@ -21,9 +21,10 @@ from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import Database
 from crm_steward.store.decisions import Decisions
 from crm_steward.store.learned import Learned
+from crm_steward.store.live import is_live
 from crm_steward.store.people import People
 from crm_steward.store.rows import content_of, row_of
-from crm_steward.store.tables import contacts, is_live
+from crm_steward.store.tables import contacts
 
 MEMORY_LIMIT = "1200MB"
 """What DuckDB may use before it spills to disk: with Python and the batches, below 2 GB."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     Boolean,
     Column,
@@ -14,8 +12,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    func,
-    literal_column,
 )
 
 from crm_steward.store.columns import Json, UtcTime
@@ -203,11 +199,6 @@ contacts = Table(
     Index(None, "gone_at"),
     Index(None, "changed_at"),
 )
-
-_NEVER: Any = literal_column("0")
-is_live = func.coalesce(contacts.c.gone_at, _NEVER) == _NEVER
-"""Whether a contact is not gone. SQLite asks the row: through the index on `gone_at`, which it takes
-for the best way to any contacts, it would read nearly all of them."""
 
 quarantine = Table(
     "quarantine",

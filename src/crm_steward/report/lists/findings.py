@@ -15,9 +15,10 @@ from crm_steward.report.spreadsheet import Share
 from crm_steward.report.twins import reviewed
 from crm_steward.report.words import plain
 from crm_steward.store.database import chunked
+from crm_steward.store.live import is_live
 from crm_steward.store.ranking import Ranked
 from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import contacts, finding_refs, findings, is_live, snoozes
+from crm_steward.store.tables import contacts, finding_refs, findings, snoozes
 
 _MARK = 10
 """Signs of a fingerprint: enough for every command that takes one."""
