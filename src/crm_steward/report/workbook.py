@@ -62,14 +62,10 @@ def workbook(
         asking = Asking(
             reading=reading, digest=digest, settings=settings, titles=titles_of(book), words=words
         )
+        front = made.sheet(words("workbook.contents"))
         contents = [_added(made, words, sheet) for sheet in sheets(asking)]
-        made.add(
-            words("workbook.contents"),
-            [words(f"workbook.{name}") for name in columns],
-            contents,
-            widths=_widths(columns),
-            first=True,
-        )
+        head = [words(f"workbook.{name}") for name in columns]
+        made.fill(front, head, contents, widths=_widths(columns))
         return made.content()
 
 
@@ -80,7 +76,7 @@ def _added(made: Spreadsheet, words: Words, sheet: Sheet) -> Sequence[Cell]:
     if rows is None:
         return Linked(name), about, 0, sheet.more
     head = [words(f"workbook.{column}") for column in sheet.columns]
-    lines = made.add(name, head, rows, widths=_widths(sheet.columns))
+    lines = made.fill(made.sheet(name), head, rows, widths=_widths(sheet.columns))
     return Linked(name, sheet=name), about, lines, sheet.more
 
 

@@ -410,7 +410,7 @@ _CELLS = st.one_of(
 def test_what_is_written_is_read_back(rows: list[tuple[Cell, Cell]]) -> None:
     """Text stays text, whatever it begins with; what XML cannot hold is left out of it."""
     with Spreadsheet() as file:
-        assert file.add("A", ("a", "b"), rows, widths=(10, 20)) == len(rows)
+        assert file.fill(file.sheet("A"), ("a", "b"), rows, widths=(10, 20)) == len(rows)
         sheet = load_workbook(io.BytesIO(file.content()))["A"]
     for row, cells in zip(rows, sheet.iter_rows(min_row=2, max_row=1 + len(rows)), strict=True):
         for value, cell in zip(row, cells, strict=True):
@@ -440,9 +440,9 @@ def _same(value: Cell, cell: Any) -> None:
 def test_a_sheet_that_excel_would_not_open(name: str) -> None:
     """Its name is too long, holds signs of its own, or is taken."""
     with Spreadsheet() as file:
-        file.add("a", ("x",), [], widths=(1,))
+        file.sheet("a")
         with pytest.raises(ValueError, match="no name for a sheet"):
-            file.add(name, ("x",), [], widths=(1,))
+            file.sheet(name)
 
 
 def test_every_sheet_may_be_called_so() -> None:
@@ -454,5 +454,5 @@ def test_every_sheet_may_be_called_so() -> None:
         assert len(names) == 20, language
         with Spreadsheet() as file:
             for name in names:
-                file.add(str(phrases[name]), ("x",), [], widths=(1,))
+                file.sheet(str(phrases[name]))
             assert len(load_workbook(io.BytesIO(file.content())).sheetnames) == 20
