@@ -20,6 +20,7 @@ from crm_steward.store.database import HEAD, Database
 from crm_steward.store.journal import Journal, State, intent_of
 from crm_steward.store.lease import hold
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.reminders import Duty, Reminders
 from crm_steward.store.restored import Restored
 
 NOW = datetime(2026, 11, 16, 8, tzinfo=UTC)
@@ -202,6 +203,7 @@ def test_what_cannot_be_looked_at_is_named(
     made(empty)
 
     itself = steward("restore", "--test", "--in", name)
+    noted = Reminders(present).deeds(Duty.RESTORE_TEST, 9)
     nothing = steward("restore", "--test", "--in", empty)
     absent = steward("restore", "--test", "--in", f"{name}_absent")
     with _beside(present, empty) as beside:
@@ -216,6 +218,8 @@ def test_what_cannot_be_looked_at_is_named(
     assert "holds no database of crm-steward" in nothing.stderr
     assert "of a newer crm-steward" in newer.stderr
     assert absent.returncode == 7
+    assert noted == []
+    assert len(Reminders(present).deeds(Duty.RESTORE_TEST, 9)) == 3
     assert json.loads(steward("reminders", "--json").stdout)[-1]["overdue"] is True
 
 

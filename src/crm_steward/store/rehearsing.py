@@ -133,9 +133,7 @@ def rehearse_beside(name: str, database: Database, made_at: datetime | None = No
         InputError: It is the present one, no database of ours, or newer than this program.
         StoreError: It cannot be opened or read.
     """
-    url = database.engine.url.set(database=name)
-    if name == database.engine.url.database:
-        raise InputError(f"{name} is the present database.", hint=_BESIDE)
+    url = _url_beside(name, database)
     with Database(sa.create_engine(url, hide_parameters=True)) as restored:
         copied = _copied(restored, name, made_at)
         live = _live(restored)
@@ -155,6 +153,12 @@ def rehearse_beside(name: str, database: Database, made_at: datetime | None = No
 
 
 _BESIDE = "createdb NAME; pg_restore --exit-on-error --dbname=NAME FILE; crm-steward restore --test --in NAME"
+
+
+def _url_beside(name: str, database: Database) -> sa.URL:
+    if name == database.engine.url.database:
+        raise InputError(f"{name} is the present database.", hint=_BESIDE)
+    return database.engine.url.set(database=name)
 
 
 def _copied(restored: Database, name: str, made_at: datetime | None) -> Copied:
@@ -216,8 +220,10 @@ def rehearsed_beside(
         What was written down, and why what was restored cannot be used, if so.
 
     Raises:
+        InputError: It is the present one; that is a slip, and no test that failed.
         StoreError: The result cannot be written down.
     """
+    _url_beside(name, database)
     return _done(lambda: rehearse_beside(name, database, made_at), database, by=by, now=now)
 
 
