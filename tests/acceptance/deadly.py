@@ -55,6 +55,21 @@ def _pipedrive(row: Mapping[str, Any]) -> set[tuple[str, str]]:
     return names | {("phone", text(one["value"])) for one in row["phones"]}
 
 
+def _pipedrive_account(contacts: int, seed: int) -> Emulator:
+    """Make one without blanks around the halves of names.
+
+    Pipedrive takes the two halves as one name, which cannot hold blanks around them: whoever writes
+    one half trims the other. An approved change of the other half would not fit any more.
+    """
+    # Processes that die do not know how many calls those before them made.
+    crm = PipedriveSandbox(contacts=contacts, seed=seed, burst=2000, daily=10_000_000)
+    people = crm.tables["persons"]
+    for key, row in people.items():
+        halves = {name: text(row[name]) or None for name in ("first_name", "last_name")}
+        people[key] = {**row, **halves}
+    return crm
+
+
 KINDS = {
     "hubspot": Kind(
         lambda contacts, seed: HubSpotSandbox(contacts=contacts, seed=seed),
@@ -64,10 +79,7 @@ KINDS = {
         lambda row: str(row["properties"]["hs_task_body"]),
     ),
     "pipedrive": Kind(
-        # Processes that die do not know how many calls those before them made.
-        lambda contacts, seed: PipedriveSandbox(
-            contacts=contacts, seed=seed, burst=2000, daily=10_000_000
-        ),
+        _pipedrive_account,
         "persons",
         "activities",
         _pipedrive,

@@ -27,7 +27,7 @@ import yaml
 from tests.acceptance.deadly import Aim, Deadly, Value, text
 from tests.acceptance.warm import Mother, WarmProcess
 
-from crm_steward.model import CloseTask, CreateTask, UpdateFields
+from crm_steward.model import CloseTask, CreateTask, RecordRef, UpdateFields
 from crm_steward.sandbox import parse_faults
 from crm_steward.store.database import Database
 from crm_steward.store.journal import MAX_ATTEMPTS, UNDER_WAY, Journal, Line, State
@@ -87,7 +87,7 @@ class KilledOffice:
         server: Its CRM.
         rng: What decides.
         mother: What most commands are forked from.
-        approved: Keys of changes that were approved.
+        approved: Keys of changes that were approved, with the records they are about.
         undone: Keys of changes whose undo was asked for.
         kills: How often each command was killed.
         ended: How often each command ended by itself, by exit code.
@@ -100,7 +100,7 @@ class KilledOffice:
     server: Deadly
     rng: random.Random
     mother: Mother
-    approved: set[str] = field(default_factory=set)
+    approved: dict[str, RecordRef] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
     kills: Counter[str] = field(default_factory=Counter)
     ended: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -169,6 +169,7 @@ class KilledOffice:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+            assert aim.seconds is not None, (arguments, aim, log.read_text("utf-8")[-3000:])
         # A kill that is still on its way must not meet another process of this number.
         self.server.aim(Aim())
         if process.returncode == -signal.SIGKILL:
@@ -239,13 +240,13 @@ class KilledOffice:
         return self.strike("pull" if verb == "pull" else "run", calls=8)
 
     def _apply(self, plan: StoredPlan) -> bool:
-        waiting = [
-            one.key
+        waiting = {
+            one.key: one.change.ref
             for one in plan.plan.changes
             if not one.automatic and one.key not in self.approved
-        ]
-        chosen = self.rng.sample(waiting, min(3, len(waiting)))
-        self.approved.update(chosen)
+        }
+        chosen = self.rng.sample(list(waiting), min(3, len(waiting)))
+        self.approved |= {key: waiting[key] for key in chosen}
         return self.strike(*self.applied(plan, chosen), calls=8)
 
     def applied(self, plan: StoredPlan, keys: list[str], wait: int = 0) -> list[str]:
@@ -278,33 +279,38 @@ class KilledOffice:
         ahead = timedelta()
         for _ in range(_LAST_RUNS):
             _, lines = self.look()
-            last = {line.key: line.state for line in lines}
-            if UNDER_WAY.isdisjoint(last.values()) and not self.left(lines):
+            if not self.left(lines):
                 return
             ahead += _NEXT_TRY
             self.server.emulator.offset = ahead
             if self.set_aside():
                 self.later(ahead, "release", "--all")
-            for command in ("pull", "scan", "plan"):
-                self.later(ahead, command)
+            told = [self.later(ahead, command) for command in ("pull", "scan", "plan")]
             plan, lines = self.look()
             assert plan is not None
             # Approved before, in a plan that another one replaced since.
             left = self.left(lines)
             again = [one.key for one in plan.plan.changes if one.key in left]
-            self.later(ahead, *self.applied(plan, again, wait=15), well=(0, 1))
-        raise AssertionError("what was approved does not come to an end", self.left(lines), last)
+            told.append(self.later(ahead, *self.applied(plan, again, wait=15), well=(0, 1)))
+        left = self.left(lines)
+        history = [line for line in lines if line.ref in left.values()]
+        raise AssertionError("what was approved does not come to an end", left, history, told[-2:])
 
-    def left(self, lines: list[Line]) -> set[str]:
-        """Return what was approved and did not take effect."""
-        return self.approved - {line.key for line in lines if line.state is State.VERIFIED}
+    def left(self, lines: list[Line]) -> dict[str, RecordRef]:
+        """Return what was approved and did not take effect, and what is under way, with its record."""
+        last = {line.key: line for line in lines}
+        verified = {line.key for line in lines if line.state is State.VERIFIED}
+        waiting = {key: ref for key, ref in self.approved.items() if key not in verified}
+        return waiting | {key: one.ref for key, one in last.items() if one.state in UNDER_WAY}
 
-    def later(self, ahead: timedelta, *arguments: str, well: tuple[int, ...] = (0,)) -> None:
-        """Call a command on a machine whose clock is ahead; it must end well."""
+    def later(self, ahead: timedelta, *arguments: str, well: tuple[int, ...] = (0,)) -> str:
+        """Call a command on a machine whose clock is ahead; it must end well. Return what it said."""
         log = self.folder / "log"
         self.server.aim(Aim())
         code = self.mother.start(self.folder, log, *arguments, ahead=ahead).wait(PATIENCE_SECONDS)
-        assert code in well, (arguments, log.read_text("utf-8")[-3000:])
+        said = log.read_text("utf-8")[-3000:]
+        assert code in well, (arguments, said)
+        return said
 
     def go_wrong(self) -> None:
         """Let calls fail as calls fail."""

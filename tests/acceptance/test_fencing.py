@@ -201,9 +201,10 @@ def test_a_process_that_was_held_up_writes_nothing_more(database_url: str, tmp_p
         while overtaken < ROUNDS:
             plan, _ = office.look()
             assert plan is not None
-            keys = [one.key for one in plan.plan.changes if one.key not in office.approved][:6]
-            assert keys, "nothing is left to write"
-            office.approved.update(keys)
+            new = [one for one in plan.plan.changes if one.key not in office.approved][:6]
+            assert new, "nothing is left to write"
+            keys = [one.key for one in new]
+            office.approved |= {one.key: one.change.ref for one in new}
             with started(tmp_path, *office.applied(plan, keys)) as first:
                 aim = Aim(call=office.rng.randint(1, 9), how="sent", sent=signal.SIGSTOP)
                 office.server.aim(aim, first.pid)
