@@ -18,6 +18,8 @@ from tests.acceptance.test_run import PEOPLE, RULES, SETTINGS, Running
 from tests.program import ENV, Program
 
 from crm_steward.sandbox import serve
+from crm_steward.settings import readable_secrets
+from crm_steward.settings.sources import SECRETS_VARIABLE
 from crm_steward_zoho.sandbox import ZohoSandbox
 
 Run = Callable[..., str]
@@ -157,3 +159,25 @@ def test_secrets_that_others_may_read_are_named(run: Run, folder: Path) -> None:
         path.chmod(0o600)
     said = json.loads(run("check", "--json", codes=frozenset(range(13))))["checks"]
     assert [check for check in said if check["name"] == "secrets"] == []
+
+
+def test_secrets_that_kubernetes_hands_to_a_pod_are_no_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are root's, and read through the pod's own group: nobody there could change their mode."""
+    folder = tmp_path / "secrets"
+    (folder / "..2026").mkdir(parents=True)
+    folder.chmod(0o755)
+    secret = folder / "..2026" / "connections__crm__token"
+    secret.write_text("x" * 64)
+    (folder / "..data").symlink_to("..2026")
+    link = folder / secret.name
+    link.symlink_to(f"..data/{secret.name}")
+    environ = {SECRETS_VARIABLE: str(folder)}
+
+    secret.chmod(0o440)
+    assert readable_secrets(tmp_path, environ) == (link,)
+    monkeypatch.setattr(os, "geteuid", lambda: secret.stat().st_uid + 1)
+    assert readable_secrets(tmp_path, environ) == ()
+    secret.chmod(0o444)
+    assert readable_secrets(tmp_path, environ) == (link,)
