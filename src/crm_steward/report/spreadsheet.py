@@ -133,19 +133,22 @@ class Spreadsheet:
             case None:
                 pass
             case str():
-                sheet.write_string(row, column, _legal(value))
-            case Linked(text=text, target=target):
-                shown = _legal(text)
-                if shown and target:  # without a text it would show the address
-                    sheet.write_url(row, column, _legal(target), self._link, shown)
-                else:
-                    sheet.write_string(row, column, shown)
+                self._say(sheet, row, column, Linked(value))
+            case Linked():
+                self._say(sheet, row, column, value)
             case date():  # of a time its day
                 sheet.write_number(row, column, value.toordinal() - _FIRST_DAY, self._day)
             case Share(value=share):
                 sheet.write_number(row, column, share, self._share)
             case int() | float():  # what is true counts one
                 sheet.write_number(row, column, float(value))
+
+    def _say(self, sheet: Worksheet, row: int, column: int, said: Linked) -> None:
+        shown, target = _legal(said.text), _legal(said.target)
+        if shown and target:
+            sheet.write_url(row, column, target, self._link, shown)
+        elif shown:  # else a cell that looks empty would not count as empty
+            sheet.write_string(row, column, shown)
 
 
 def _legal(text: str) -> str:
