@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
-from tests.forked import Forked, forking
+from tests.compiled import sharing
+from tests.forked import without_disk
 from tests.migrated import copying, reborn
+from tests.program import ENV, Program, forking
 
+from crm_steward.store import database as database_module
 from crm_steward.store.database import Database
 
 # How fast an example is made or run depends on who else uses the machine; what it shows does not.
@@ -43,7 +46,44 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steward"))
 # The suite that is shipped for connectors explains its assertions as tests of ours do.
 pytest.register_assert_rewrite("crm_steward.testing")
 
+_PREPARE = database_module._prepare_sqlite
 Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+_LONG_SECONDS = 3600
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each worker begin with its part of the long tests, and give those the time they need.
+
+    The scheduler gives each worker one part of the list to begin with, all of a size; what is left
+    in the end is shared out in small portions, so nothing long may be left.
+    """
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    seconds = 0 if config.getoption("timeout") == 0 else _LONG_SECONDS  # 0: no end, as in the soak
+    for item in long:
+        item.add_marker(pytest.mark.timeout(seconds))
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        end = len(items) * (worker + 1) // workers
+        ordered += long[worker::workers]
+        room = max(0, end - len(ordered))
+        ordered += rest[:room]
+        del rest[:room]
+    items[:] = ordered + rest
+
+
+def pytest_collection_finish() -> None:
+    """Let collections of garbage pass over what was loaded: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let what was loaded be taken apart at the end like everything else."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
@@ -121,9 +161,24 @@ class PostgresServer:
 
 @pytest.fixture(scope="session", autouse=True)
 def migrated() -> Iterator[None]:
-    """Let new SQLite databases of this process be copies of one that was migrated."""
-    with copying():
+    """Let SQLite databases of this process be copies of one that was migrated, and share statements."""
+    with copying(), sharing():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hasty() -> Iterator[None]:
+    """Let nothing wait for a disk in this process, where no test cuts the power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        patch.setattr(database_module, "_prepare_sqlite", without_disk(_PREPARE))
+        yield
+
+
+@pytest.fixture
+def durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQLite wait for the disk, as it does for users."""
+    monkeypatch.setattr(database_module, "_prepare_sqlite", _PREPARE)
 
 
 @pytest.fixture(scope="session")
@@ -162,18 +217,11 @@ def _execute(server: str, statement: str) -> None:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Give an empty database at the present schema, of both kinds in turn; it waits for no disk."""
+    """Give an empty database at the present schema, of both kinds in turn."""
     with Database.open(database_url) as opened:
         if opened.dialect == "postgresql":
             reborn(opened)
-        else:
-            sa.event.listen(opened.engine, "connect", _unsynced)
-            opened.engine.dispose()
         yield opened
-
-
-def _unsynced(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF").close()
 
 
 @dataclass
@@ -197,38 +245,31 @@ def clock() -> SetClock:
     return SetClock()
 
 
-ENV = {"COLUMNS": "120", "NO_COLOR": "1"}
-"""A terminal that is the same everywhere."""
-
-
 @pytest.fixture(scope="session")
-def forked() -> Iterator[Forked | None]:
-    """Give what forks commands; None where each is to load the program anew."""
+def program() -> Iterator[Program]:
+    """Give what starts the program; with STEWARD_LOAD_ANEW each process loads it anew."""
+    env = {**os.environ, **ENV}
     if "STEWARD_LOAD_ANEW" in os.environ:
-        yield None
+        yield Program(env)
         return
-    with forking(os.environ | ENV) as ready:
+    with forking(env) as ready:
         yield ready
 
 
 @pytest.fixture
-def steward(tmp_path: Path, forked: Forked | None) -> Cli:
+def steward(tmp_path: Path, program: Program) -> Cli:
     """Give `crm-steward` as a user calls it: a process of its own, in an empty folder."""
+    return calling(program, tmp_path, durable=False)
+
+
+def calling(program: Program, folder: Path, *, durable: bool) -> Cli:
+    """Return what calls the program in a folder; where not `durable`, SQLite waits for no disk."""
 
     def run(
         *arguments: str | Path, timeout: float = 120, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        words, whole = list(map(str, arguments)), {**os.environ, **ENV, **(env or {})}
-        if forked is not None and forked.fits(whole):
-            return forked.run(words, cwd=tmp_path, env=whole, timeout=timeout)
-        return subprocess.run(
-            [sys.executable, "-m", "crm_steward", *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            env=whole,
-        )
+        whole = {**os.environ, **ENV, **(env or {})}
+        words = list(map(str, arguments))
+        return program.run(words, cwd=folder, env=whole, durable=durable, timeout=timeout)
 
     return run

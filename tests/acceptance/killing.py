@@ -12,7 +12,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 import yaml
 from tests.acceptance.deadly import Aim, Deadly, Value, text
-from tests.acceptance.warm import Mother, WarmProcess
+from tests.program import PATIENCE_SECONDS, Program
 
 from crm_steward.model import CloseTask, CreateTask, RecordRef, UpdateFields
 from crm_steward.sandbox import parse_faults
@@ -64,8 +63,13 @@ rules:
     actions: [{task: {to: owner, due: 7 days, title: "Where is {full_name}?"}}]
     mode: propose
 """
-PATIENCE_SECONDS = 120
-_COMMAND = [sys.executable, "-m", "crm_steward"]
+_AHEAD = """
+from datetime import datetime, timedelta, timezone
+import time_machine
+time_machine.travel(datetime.now(timezone.utc) + timedelta(seconds={seconds}), tick=True).start()
+from crm_steward.cli.app import main
+main()
+"""
 _COLD = 0.1
 """How many of the killed are started as a user does; the others are forked from a loaded program."""
 _NEXT_TRY = max(WAITS) + timedelta(hours=1)
@@ -86,7 +90,7 @@ class KilledOffice:
         kind: Its CRM's kind.
         server: Its CRM.
         rng: What decides.
-        mother: What most commands are forked from.
+        program: What starts its commands.
         approved: Keys of changes that were approved, with the records they are about.
         undone: Keys of changes whose undo was asked for.
         kills: How often each command was killed.
@@ -99,7 +103,7 @@ class KilledOffice:
     kind: str
     server: Deadly
     rng: random.Random
-    mother: Mother
+    program: Program
     approved: dict[str, RecordRef] = field(default_factory=dict)
     undone: set[str] = field(default_factory=set)
     kills: Counter[str] = field(default_factory=Counter)
@@ -138,14 +142,7 @@ class KilledOffice:
     def calls(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Call a command that is left alone."""
         self.server.aim(Aim())
-        return subprocess.run(
-            [*_COMMAND, *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+        return self.program.run(arguments, cwd=self.folder)
 
     def well(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Call a command that must end well."""
@@ -155,38 +152,31 @@ class KilledOffice:
 
     def strike(self, *arguments: str, calls: int) -> bool:
         """Call a command and kill it; return whether it died before its end."""
-        name, log = arguments[0], self.folder / "log"
-        cold = self.rng.random() < _COLD
+        name = arguments[0]
+        cold = not self.program.forks or self.rng.random() < _COLD
         usual = self._usual.get((name, cold), 1.5 if cold else 0.5)
         aim = Aim.drawn(self.rng, usual, calls, earliest=0.4 if cold else 0.1)
         begun = time.monotonic()
-        process: WarmProcess | subprocess.Popen[bytes] = (
-            self._cold(log, arguments) if cold else self.mother.start(self.folder, log, *arguments)
-        )
-        self.server.aim(aim, process.pid)
-        try:
-            process.wait(aim.seconds if aim.seconds is not None else PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            assert aim.seconds is not None, (arguments, aim, log.read_text("utf-8")[-3000:])
-        # A kill that is still on its way must not meet another process of this number.
-        self.server.aim(Aim())
-        if process.returncode == -signal.SIGKILL:
+        with self.program.start(arguments, cwd=self.folder, anew=cold) as process:
+            self.server.aim(aim, process.pid)
+            try:
+                code = process.wait(aim.seconds if aim.seconds is not None else PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                code = process.wait()
+                assert aim.seconds is not None, (arguments, aim, process.err[-3000:])
+            # A kill that is still on its way must not meet another process of this number.
+            self.server.aim(Aim())
+            said = process.err
+        if code == -signal.SIGKILL:
             self.kills[name] += 1
             if aim.seconds is not None:  # the next one may come closer to the end
                 self._usual[name, cold] = usual * 1.1
             return True
-        assert process.returncode in _NOTHING_BROKEN, (arguments, log.read_text("utf-8")[-3000:])
-        self.ended[name, process.returncode] += 1
+        assert code in _NOTHING_BROKEN, (arguments, said[-3000:])
+        self.ended[name, code] += 1
         self._usual[name, cold] = (usual + time.monotonic() - begun) / 2
         return False
-
-    def _cold(self, log: Path, arguments: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        with log.open("wb") as said:
-            return subprocess.Popen(
-                [*_COMMAND, *arguments], cwd=self.folder, stdout=said, stderr=said
-            )
 
     @contextmanager
     def seen(self) -> Iterator[Database]:
@@ -305,11 +295,11 @@ class KilledOffice:
 
     def later(self, ahead: timedelta, *arguments: str, well: tuple[int, ...] = (0,)) -> str:
         """Call a command on a machine whose clock is ahead; it must end well. Return what it said."""
-        log = self.folder / "log"
         self.server.aim(Aim())
-        code = self.mother.start(self.folder, log, *arguments, ahead=ahead).wait(PATIENCE_SECONDS)
-        said = log.read_text("utf-8")[-3000:]
-        assert code in well, (arguments, said)
+        code = _AHEAD.format(seconds=ahead.total_seconds())
+        done = self.program.run(arguments, cwd=self.folder, code=code)
+        said = done.stdout[-3000:] + done.stderr[-3000:]
+        assert done.returncode in well, (arguments, said)
         return said
 
     def go_wrong(self) -> None:

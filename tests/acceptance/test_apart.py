@@ -35,6 +35,8 @@ del sys.modules["duckdb"]
 import duckdb
 """
 RESIDENT = 150_000_000
+SCANS = {"scan", "scan-changed"}
+"""The jobs of which one is caught: whichever comes first after the first pull."""
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def start_caught(
             "HANGS": str(tmp_path / "hangs"),
             "TMPDIR": str(tmp_path / "spilt"),
         }
-        service = start(env)
+        service = start(env, anew=True)
         service.until(lambda: bool(service.said("started")))
         (tmp_path / "hangs").touch()
         (folder / "away.csv").rename(folder / "people.csv")
@@ -91,7 +93,8 @@ def gone(process: psutil.Process) -> bool:
 
 def test_a_service_at_rest_holds_neither_duckdb_nor_arrow(start: Callable[..., Running]) -> None:  # noqa: F811 -- the fixture
     """After it pulled, scanned and planned: no library of theirs is mapped, no process is left."""
-    service = start(settings=SETTINGS.replace("service: {{", "service: {{apply_automatic: true, "))
+    settings = SETTINGS.replace("service: {{", "service: {{apply_automatic: true, ")
+    service = start(settings=settings, anew=True)
     service.until(lambda: bool(service.said("scanned")))
     service.until(lambda: 'outcome="done",verb="apply"' in service.page("/metrics")[1])
     service.until(lambda: not children(service))
@@ -113,14 +116,14 @@ def test_a_scan_whose_process_is_killed_is_a_failed_job_and_no_more(
     scan.kill()
 
     service.until(lambda: bool(service.said("failed; it is tried again")))
-    (failed,) = [one for one in service.said("failed; it is tried again") if one["job"] == "scan"]
+    (failed,) = [one for one in service.said("failed; it is tried again") if one["job"] in SCANS]
     assert failed["why"].startswith("The process of 'scan' was ended by SIGKILL before it was done")
     assert failed["level"] == "error"
     service.until(lambda: len(service.said("pulled")) > pulled + 1)
     assert service.page("/healthz")[0] == 200
     checks = json.loads(service.page("/readyz")[1])["checks"]
-    assert "SIGKILL" in {one["name"]: one["why"] for one in checks}["job scan"]
-    assert 'outcome="failed",verb="scan"} 1.0' in service.page("/metrics")[1]
+    assert "SIGKILL" in {one["name"]: one["why"] for one in checks}[f"job {failed['job']}"]
+    assert f'outcome="failed",verb="{failed["job"]}"}} 1.0' in service.page("/metrics")[1]
     assert list((tmp_path / "spilt").iterdir()) == []
     assert service.end() == 0
 
@@ -151,8 +154,8 @@ def test_sigterm_ends_a_scan_that_comes_to_no_safe_point(
     assert gone(scan)
     assert service.said("stopped")[0]["clean"] is True
     stopped = service.said("stopped; the next run goes on from here")
-    assert "scan" in {one["job"] for one in stopped}
-    assert "scan" not in {one["job"] for one in service.said("failed; it is tried again")}
+    assert SCANS & {one["job"] for one in stopped}
+    assert not SCANS & {one["job"] for one in service.said("failed; it is tried again")}
     assert list((tmp_path / "spilt").iterdir()) == []
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -18,6 +15,7 @@ import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.acceptance.killing import free_port
 from tests.conftest import Cli
+from tests.program import LIMITED, PATIENCE_SECONDS, Program
 
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.tables import meta
@@ -125,20 +123,13 @@ def test_a_read_only_folder(steward: Cli, filled: Path, tmp_path: Path) -> None:
     assert "permission denied" in done.stderr
 
 
-def test_a_full_disk(filled: Path, tmp_path: Path) -> None:
+def test_a_full_disk(program: Program, filled: Path, tmp_path: Path) -> None:
     """Where the copy has no room, exit 7; the backup that was there stays as it was."""
     (tmp_path / "copy.db").write_text("the last good one")
 
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-
     assert filled.stat().st_size > 65536
-    done = subprocess.run(  # noqa: PLW1510 -- the code is what is looked at
-        [sys.executable, "-m", "crm_steward", "backup", "copy.db", "--force"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        preexec_fn=little_room,
+    done = program.run(
+        ["backup", "copy.db", "--force"], cwd=tmp_path, code=LIMITED.format(most=65536)
     )
 
     assert done.returncode == 7, done.stderr
@@ -152,7 +143,7 @@ from crm_steward.store import backup
 verified = backup._verified
 def slow(part, key):
     print("copied", flush=True)
-    time.sleep(60)
+    time.sleep(600)
     return verified(part, key)
 backup._verified = slow
 from crm_steward.cli.app import main
@@ -160,15 +151,13 @@ main()
 """
 
 
-def test_killed_in_the_midst(steward: Cli, filled: Path, tmp_path: Path) -> None:
+def test_killed_in_the_midst(steward: Cli, program: Program, filled: Path, tmp_path: Path) -> None:
     """After kill -9 the named file is as it was, and the next backup cleans up and succeeds."""
     (tmp_path / "copy.db").write_text("the last good one")
-    command = [sys.executable, "-c", _SLOW, "backup", "copy.db", "--force"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "copied\n"
+    with program.start(["backup", "copy.db", "--force"], cwd=tmp_path, code=_SLOW) as process:
+        process.until("copied\n")
         second = steward("backup", "copy.db", "--force")
-        process.send_signal(signal.SIGKILL)
+        process.kill()
 
     assert second.returncode == 8, "two at once do not write into the same file"
     assert (tmp_path / "copy.db").read_text() == "the last good one"
@@ -211,26 +200,22 @@ def test_an_altered_journal_is_copied_and_told(steward: Cli, filled: Path, tmp_p
 
 
 def test_a_service_that_writes_is_backed_up(
-    steward: Cli, office: Office, account: Account, tmp_path: Path
+    steward: Cli, program: Program, office: Office, account: Account, tmp_path: Path
 ) -> None:
     """While `run` pulls, scans and writes: each copy is whole, its chain holds, and it restores."""
     service = {"listen": f"127.0.0.1:{free_port()}", "apply_automatic": True}
     office(service=service, limits={"max_percent_per_day": 100, "canary": 1000})
-    command = [sys.executable, "-m", "crm_steward", "run"]
     made: list[dict[str, object]] = []
-    with (
-        (tmp_path / "log").open("wb") as log,
-        subprocess.Popen(command, cwd=tmp_path, stderr=log) as process,
-    ):
+    with program.start(["run"], cwd=tmp_path) as process:
         deadline = time.monotonic() + 100
         while len(made) < 2 or not account.writes():
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text("utf-8")[-2000:]
+            assert time.monotonic() < deadline, process.err[-2000:]
             done = steward("backup", f"copy-{len(made)}.db", "--json")
             assert done.returncode == 0, done.stderr
             made.append(json.loads(done.stdout))
         last = json.loads(steward("backup", "last.db", "--json").stdout)
         process.send_signal(signal.SIGTERM)
-    assert process.returncode == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     lines = [*(one["journal_lines"] for one in made), last["journal_lines"]]
     assert lines == sorted(lines)  # type: ignore[type-var]
     assert all(one["journal_sound"] for one in [*made, last])

@@ -51,7 +51,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.configure(**before)
 
 
-@pytest.mark.timeout(300 + HOURS * 60)
+@pytest.mark.long
 @pytest.mark.usefixtures("quiet")
 def test_days_with_faults_leave_no_trace(tmp_path: Path) -> None:
     """Memory, descriptors and threads stay; reports, findings and changes are there, each once."""

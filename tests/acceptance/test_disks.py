@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Account, Office
-from tests.conftest import Cli
+from tests.conftest import Cli, calling
+from tests.program import LIMITED, Program
 
-pytestmark = pytest.mark.timeout(400)
 LIMITS = {"max_percent_per_day": 100, "canary": 1000}
 ROOMS = (0, 8192, 32_768)
 """Bytes that are left: the disk is full at another write each time."""
+
+
+@pytest.fixture
+def steward(tmp_path: Path, program: Program) -> Cli:
+    """Give the program as it is: it waits for the disk."""
+    return calling(program, tmp_path, durable=True)
 
 
 @pytest.fixture
@@ -137,7 +141,12 @@ def test_a_full_disk_elsewhere(
 
 @pytest.mark.parametrize("room", [0, 65_536])
 def test_files_that_may_not_grow(
-    steward: Cli, office: Office, account: Account, tmp_path: Path, room: int
+    steward: Cli,
+    program: Program,
+    office: Office,
+    account: Account,
+    tmp_path: Path,
+    room: int,
 ) -> None:
     """The same without a mount: a limit on the size of files, met in the midst of `apply`."""
     office(limits=LIMITS)
@@ -147,13 +156,10 @@ def test_files_that_may_not_grow(
     ok(steward, "apply")
     most = path.stat().st_size + room
 
-    done = subprocess.run(
-        [sys.executable, "-m", "crm_steward", "apply", "--yes", "--approve", "all", "--wait", "0"],
+    done = program.run(
+        ["apply", "--yes", "--approve", "all", "--wait", "0"],
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        code=LIMITED.format(most=most),
     )
 
     assert done.returncode in ({7} if room == 0 else {0, 1, 7}), done.stderr

@@ -141,7 +141,6 @@ def _quarantined(folder: Path) -> set[str]:
         return {name for (name,) in held.execute(query)}
 
 
-@pytest.mark.timeout(600)  # some twenty processes
 def test_nothing_is_left_and_who_comes_back_is_noticed(
     desk: Desk, account: Account, postbox: tuple[Postbox, int]
 ) -> None:

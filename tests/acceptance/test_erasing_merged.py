@@ -12,7 +12,6 @@ from tests.conftest import Cli
 
 from crm_steward.sandbox import Server, serve
 
-pytestmark = pytest.mark.timeout(400)
 MARKS = (b"other@example.org", b"199009911", b"master baker")
 """What the records of the person held, in small letters, and the office's own rule does not name."""
 

@@ -15,8 +15,6 @@ import re
 import secrets
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,20 +24,19 @@ import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.acceptance.deadly import KINDS, Aim, Deadly
 from tests.acceptance.killing import KilledOffice, Ledger
-from tests.acceptance.warm import warm
 from tests.conftest import Cli
+from tests.program import ENV, PATIENCE_SECONDS, Program, Started
 
 from crm_steward.store.database import Database
 from crm_steward.store.lease import hold
 
-pytestmark = pytest.mark.timeout(600)
 ROUNDS = int(os.environ.get("STEWARD_STOP_ROUNDS", "3"))
 """Processes held up and overtaken, on each database."""
 SEED = int(os.environ.get("STEWARD_KILL_SEED", "0")) or secrets.randbits(32)
 TTL_SECONDS = 2
 SERVICE_SECONDS = 8
 """The lease of the service, which it renews every second."""
-PATIENCE_SECONDS = 120
+_KIND = "hubspot"
 ELSEWHERE = f"""
 from datetime import timedelta
 from crm_steward.daemon import alone, service
@@ -73,7 +70,7 @@ def execute(connection, cursor, statement, *_):
 def commit(connection):
     traced = connection.info.pop("traced", None)
     if traced and traced["tables"]:
-        with open(os.environ["TRACED"], "a") as stream:
+        with open(os.environ["PYTEST_TRACED"], "a") as stream:
             stream.write(json.dumps(traced) + chr(10))
 from crm_steward.cli.app import main
 main()
@@ -94,11 +91,11 @@ UNFENCED = {
 
 
 def test_every_transaction_that_matters_is_fenced(
-    office: Office, account: Account, tmp_path: Path
+    office: Office, account: Account, program: Program, tmp_path: Path
 ) -> None:
     """Over the whole loop: what is read from CRMs, found, written and erased commits under an epoch."""
     office()
-    env = {**os.environ, "TRACED": str(tmp_path / "traced")}
+    env = {**os.environ, **ENV, "PYTEST_TRACED": str(tmp_path / "traced")}
     address = next(
         row["properties"]["email"]
         for row in account.contacts.values()
@@ -106,10 +103,7 @@ def test_every_transaction_that_matters_is_fenced(
     )
 
     def traced(*arguments: str) -> None:
-        command = [sys.executable, "-c", TRACED, *arguments]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
-        )
+        done = program.run(arguments, cwd=tmp_path, env=env, code=TRACED)
         assert done.returncode in {0, 1}, (arguments, done.stderr)
 
     for command in (
@@ -131,41 +125,23 @@ def test_every_transaction_that_matters_is_fenced(
 
 
 @contextmanager
-def serving(url: str, folder: Path, kind: str, seed: str) -> Iterator[KilledOffice]:
+def serving(program: Program, url: str, folder: Path, seed: str) -> Iterator[KilledOffice]:
     """Give an office with a plan to write, whose CRM can hold a client up."""
-    server = Deadly(KINDS[kind].make(40 + 30 * ROUNDS, 3), KINDS[kind])
+    server = Deadly(KINDS[_KIND].make(40 + 30 * ROUNDS, 3), KINDS[_KIND])
     rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
     server.start()
     try:
-        with warm() as mother:
-            office = KilledOffice(folder, url, kind, server, rng, mother)
-            office.write()
-            for command in ("pull", "scan", "plan"):
-                office.well(command)
-            yield office
+        office = KilledOffice(folder, url, _KIND, server, rng, program)
+        office.write()
+        for command in ("pull", "scan", "plan"):
+            office.well(command)
+        yield office
     finally:
         server.stop()
     assert server.crashes == []
 
 
-@contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the program elsewhere; it is ended with the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", ELSEWHERE, *arguments],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def until(true: Callable[[], bool], process: Started) -> None:
     """Wait until something is true, or the process ended."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not true() and process.poll() is None:
@@ -192,12 +168,14 @@ def writes(office: KilledOffice, since: int) -> list[str]:
     ]
 
 
-@pytest.mark.timeout(180 + ROUNDS * 120)
-def test_a_process_that_was_held_up_writes_nothing_more(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.long
+def test_a_process_that_was_held_up_writes_nothing_more(
+    database_url: str, program: Program, tmp_path: Path
+) -> None:
     """Stopped in the midst of a write, overtaken, continued: no call, no line, exit code 8."""
     print(f"STEWARD_KILL_SEED={SEED}")  # noqa: T201 -- pytest shows it when it fails
     overtaken = 0
-    with serving(database_url, tmp_path, "hubspot", f"{SEED}-{database_url[:6]}") as office:
+    with serving(program, database_url, tmp_path, f"{SEED}-{database_url[:6]}") as office:
         while overtaken < ROUNDS:
             plan, _ = office.look()
             assert plan is not None
@@ -205,7 +183,7 @@ def test_a_process_that_was_held_up_writes_nothing_more(database_url: str, tmp_p
             assert new, "nothing is left to write"
             keys = [one.key for one in new]
             office.approved |= {one.key: one.change.ref for one in new}
-            with started(tmp_path, *office.applied(plan, keys)) as first:
+            with program.start(office.applied(plan, keys), cwd=tmp_path, code=ELSEWHERE) as first:
                 aim = Aim(call=office.rng.randint(1, 9), how="sent", sent=signal.SIGSTOP)
                 office.server.aim(aim, first.pid)
                 until(office.server.struck.is_set, first)
@@ -219,11 +197,12 @@ def test_a_process_that_was_held_up_writes_nothing_more(database_url: str, tmp_p
                 _, before = office.look()
                 calls = len(office.server.log)
                 first.send_signal(signal.SIGCONT)
-                _, said = first.communicate(timeout=PATIENCE_SECONDS)
+                first.wait(PATIENCE_SECONDS)
+                said = first.err
             assert writes(office, calls) == []
             _, after = office.look()
             assert after == before, "a line of a stale epoch"
-            assert first.returncode == 8, said
+            assert first.poll() == 8, said
             assert "took over" in said
             assert "Traceback" not in said
             overtaken += 1
@@ -240,15 +219,14 @@ def test_a_process_that_was_held_up_writes_nothing_more(database_url: str, tmp_p
 
 
 def test_a_second_process_is_refused_while_the_first_lives(
-    database_url: str, tmp_path: Path
+    database_url: str, program: Program, tmp_path: Path
 ) -> None:
     """Also while it is stopped, and for as long as that lasts: one clear line, exit code 8."""
-    with serving(database_url, tmp_path, "hubspot", f"{SEED}") as office:
+    with serving(program, database_url, tmp_path, f"{SEED}") as office:
         plan, _ = office.look()
         assert plan is not None
         here = ELSEWHERE.replace('lease._place = lambda: ""\n', "")
-        command = [sys.executable, "-c", here, *office.applied(plan, [])]
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
+        with program.start(office.applied(plan, []), cwd=tmp_path, code=here) as first:
             office.server.aim(Aim(call=3, how="sent", sent=signal.SIGSTOP), first.pid)
             until(office.server.struck.is_set, first)
             office.server.aim(Aim())
@@ -264,12 +242,12 @@ def test_a_second_process_is_refused_while_the_first_lives(
 
 
 def test_a_second_service_is_refused_or_takes_over(
-    database_url: str, tmp_path: Path, steward: Cli
+    database_url: str, program: Program, tmp_path: Path, steward: Cli
 ) -> None:
     """SQLite: the lock of the system. PostgreSQL: a stopped one elsewhere ends with 8 when it wakes."""
     with (
-        serving(database_url, tmp_path, "hubspot", f"{SEED}") as office,
-        started(tmp_path, "run") as first,
+        serving(program, database_url, tmp_path, f"{SEED}") as office,
+        program.start(["run"], cwd=tmp_path, code=ELSEWHERE) as first,
     ):
         until(lambda: answers(office.port), first)
         busy = steward("run")
@@ -284,14 +262,15 @@ def test_a_second_service_is_refused_or_takes_over(
             assert first.wait(PATIENCE_SECONDS) == 0
         else:
             office.write()  # another port: the first still holds its own
-            with started(tmp_path, "run") as other:
+            with program.start(["run"], cwd=tmp_path, code=ELSEWHERE) as other:
                 until(lambda: answers(office.port), other)
                 assert other.poll() is None, "it did not take over"
                 stop(office, other)
                 calls = len(office.server.log)
                 first.send_signal(signal.SIGCONT)
-                _, said = first.communicate(timeout=PATIENCE_SECONDS)
-                assert (first.returncode, writes(office, calls)) == (8, []), said
+                first.wait(PATIENCE_SECONDS)
+                said = first.err
+                assert (first.poll(), writes(office, calls)) == (8, []), said
                 assert "took over" in said
 
     assert busy.returncode == 8, busy.stderr
@@ -300,12 +279,12 @@ def test_a_second_service_is_refused_or_takes_over(
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_service_that_was_overtaken_does_not_wait_for_the_crm(
-    database_url: str, tmp_path: Path
+    database_url: str, program: Program, tmp_path: Path
 ) -> None:
     """It ends with 8 though a call of its hangs, so that whoever watches over it starts it anew."""
-    with serving(database_url, tmp_path, "hubspot", f"{SEED}") as office:
+    with serving(program, database_url, tmp_path, f"{SEED}") as office:
         office.write(timeout="5 minutes")
-        with started(tmp_path, "run") as first:
+        with program.start(["run"], cwd=tmp_path, code=ELSEWHERE) as first:
             until(lambda: answers(office.port), first)
             with office.server.emulator.lock:  # it answers nobody
                 until(lambda: office.server.waiting > 0, first)
@@ -313,13 +292,14 @@ def test_a_service_that_was_overtaken_does_not_wait_for_the_crm(
                 time.sleep(SERVICE_SECONDS + 0.5)
                 with Database.open(database_url) as database, hold(database, "service"):
                     first.send_signal(signal.SIGCONT)
-                    _, said = first.communicate(timeout=PATIENCE_SECONDS)
+                    first.wait(PATIENCE_SECONDS)
+                said = first.err
 
-    assert first.returncode == 8, said
+    assert first.poll() == 8, said
     assert "took over" in said
 
 
-def stop(office: KilledOffice, process: subprocess.Popen[str]) -> None:
+def stop(office: KilledOffice, process: Started) -> None:
     """Stop a service at its next call, which the CRM has answered by then."""
     office.server.aim(Aim(call=1, how="sent", sent=signal.SIGSTOP), process.pid)
     until(office.server.struck.is_set, process)

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.deadly import KINDS, Deadly
 from tests.acceptance.killing import KilledOffice, Ledger
-from tests.acceptance.warm import warm
+from tests.program import Program
 
 from crm_steward.store.journal import State
 
@@ -29,10 +29,10 @@ SEED = int(os.environ.get("STEWARD_KILL_SEED", "0")) or secrets.randbits(32)
 _LEFT = re.compile(r"\.part$|\.restoring|\.tmp$|-wal$|-shm$")
 
 
-@pytest.mark.timeout(120 + ROUNDS * 10)
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_lost_and_nothing_is_doubled(
-    database_url: str, tmp_path: Path, kind: str
+    database_url: str, tmp_path: Path, program: Program, kind: str
 ) -> None:
     """Each approved change takes effect once, as the journal says; database and journal stay whole."""
     rounds, seed = ROUNDS // 4, f"{SEED}-{kind}-{database_url[:6]}"
@@ -41,17 +41,16 @@ def test_nothing_is_lost_and_nothing_is_doubled(
     rng = random.Random(seed)  # noqa: S311 -- repeatable draws, not secrets
     server.start()
     try:
-        with warm() as mother:
-            office = KilledOffice(tmp_path, database_url, kind, server, rng, mother)
-            office.write()
-            for command in ("pull", "scan", "plan"):
-                office.well(command)
-            office.prove()
-            office.go_wrong()
-            while office.kills.total() < rounds:
-                office.round()
-                assert office.ended.total() < 3 * rounds + 20, (office.kills, office.ended)
-            office.finish()
+        office = KilledOffice(tmp_path, database_url, kind, server, rng, program)
+        office.write()
+        for command in ("pull", "scan", "plan"):
+            office.well(command)
+        office.prove()
+        office.go_wrong()
+        while office.kills.total() < rounds:
+            office.round()
+            assert office.ended.total() < 3 * rounds + 20, (office.kills, office.ended)
+        office.finish()
     finally:
         server.stop()
     assert server.crashes == []

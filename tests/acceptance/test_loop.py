@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
+from tests.program import PATIENCE_SECONDS, Program
 
 from crm_steward.sandbox import Server, parse_faults
 from crm_steward_hubspot.sandbox import HubSpotSandbox
@@ -139,7 +138,12 @@ rules:
 
 @pytest.mark.parametrize("kill_after", [1, 20])
 def test_kill_9_in_the_middle_of_apply_doubles_nothing(
-    steward: Cli, office: Office, account: Account, tmp_path: Path, kill_after: int
+    steward: Cli,
+    program: Program,
+    office: Office,
+    account: Account,
+    tmp_path: Path,
+    kill_after: int,
 ) -> None:
     """However far it got, the next apply settles what was sent: every task once, none lost."""
     (tmp_path / "streets.yaml").write_text(STREETS, "utf-8")
@@ -153,15 +157,13 @@ def test_kill_9_in_the_middle_of_apply_doubles_nothing(
     tasks = [one["change"] for one in planned["changes"] if one["change"]["kind"] == "task"]
     assert len(tasks) > kill_after
     hubspot.faults.add(parse_faults({"method": "POST", "path": "/objects/tasks$", "slow": 0.05}))
-    command = [sys.executable, "-m", "crm_steward", "apply", "--yes", "--approve", "all"]
-    with subprocess.Popen(
-        [*command, "--config", str(config)], cwd=tmp_path, stdout=subprocess.DEVNULL, env=os.environ
-    ) as process:
+    command = ["apply", "--yes", "--approve", "all", "--config", str(config)]
+    with program.start(command, cwd=tmp_path, anew=kill_after == 1) as process:
         deadline = time.monotonic() + 60
         while account.summary["counts"]["tasks"] < kill_after and time.monotonic() < deadline:
             time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+        process.kill()
+        assert process.wait(PATIENCE_SECONDS) == -signal.SIGKILL
     hubspot.faults.clear()
     sent = account.summary["counts"]["tasks"]
     # The first may come too early to ask what became of the last write; the second waits for it.

@@ -22,7 +22,6 @@ from tests.conftest import Cli, PostgresServer
 
 __all__ = ["folder", "start"]  # fixtures
 
-pytestmark = pytest.mark.timeout(400)
 LIMITS = {"max_percent_per_day": 100, "canary": 1000}
 ROOM = "14m"
 """A new database has 7.5 MB; 150 contacts with their findings, plans and journal need some two more."""

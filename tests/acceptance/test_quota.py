@@ -15,7 +15,6 @@ from tests.conftest import Cli
 
 from crm_steward.sandbox import Server, serve
 
-pytestmark = pytest.mark.timeout(300)
 RULES = """\
 version: 1
 rules:

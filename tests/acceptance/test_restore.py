@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
-import signal
 import sqlite3
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
+from tests.program import LIMITED, Program
 
 from crm_steward.testing.postbox import Postbox, serving
 
@@ -134,17 +131,11 @@ def dumped(path: Path) -> list[str]:
         return [line for line in held.iterdump() if '"leases"' not in line]
 
 
-def test_no_room_for_the_copy(steward: Cli, filled: Path, tmp_path: Path) -> None:
+def test_no_room_for_the_copy(steward: Cli, program: Program, filled: Path, tmp_path: Path) -> None:
     """On a full disk: exit 7, what to do, and the present database stands as it was."""
     before = dumped(filled)
     assert filled.stat().st_size > 65536
-    done = subprocess.run(  # noqa: PLW1510 -- the code is what is looked at
-        [sys.executable, "-m", "crm_steward", "restore", "copy.db"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)),
-    )
+    done = program.run(["restore", "copy.db"], cwd=tmp_path, code=LIMITED.format(most=65536))
 
     assert done.returncode == 7, done.stderr
     assert "present database stands as it was" in " ".join(done.stderr.split())
@@ -215,7 +206,7 @@ from pathlib import Path
 at = sys.argv.pop(1)
 def here(*_):
     print("here", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 if at == "staged":
     restoring._set_aside = here
 else:
@@ -227,14 +218,14 @@ main()
 
 
 @pytest.mark.parametrize("at", ["staged", "aside"])
-def test_killed_in_the_midst(steward: Cli, filled: Path, tmp_path: Path, at: str) -> None:
+def test_killed_in_the_midst(
+    steward: Cli, program: Program, filled: Path, tmp_path: Path, at: str
+) -> None:
     """After kill -9 the database is the old one, whole; restoring once more succeeds."""
     assert filled.exists()
-    command = [sys.executable, "-c", _SLOW, at, "restore", "copy.db"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "here\n"
-        process.send_signal(signal.SIGKILL)
+    with program.start([at, "restore", "copy.db"], cwd=tmp_path, code=_SLOW) as process:
+        process.until("here\n")
+        process.kill()
 
     ok(steward, "check")
     ok(steward, "restore", "copy.db")

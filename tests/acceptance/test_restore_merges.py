@@ -15,7 +15,6 @@ from tests.conftest import Cli
 
 from crm_steward.sandbox import Server, serve
 
-pytestmark = pytest.mark.timeout(400)
 MERGES: Mapping[str, str] = {
     "hubspot": r"^POST .*/merge$",
     "salesforce": r"^POST .*/Soap",

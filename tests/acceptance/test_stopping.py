@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
+from tests.program import PATIENCE_SECONDS, Program
 
 from crm_steward.sandbox.wire import Request, Response
 
@@ -64,7 +63,12 @@ def test_a_pause_stops_the_command_line_and_says_who_and_why(
 
 
 def test_another_process_pauses_while_apply_writes(
-    steward: Cli, office: Office, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    steward: Cli,
+    program: Program,
+    office: Office,
+    account: Account,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The batch on the wire ends, none goes out after it; after resume each change is written once."""
     (tmp_path / "own.yaml").write_text(EVERYBODY, "utf-8")
@@ -83,15 +87,16 @@ def test_another_process_pauses_while_apply_writes(
         return answer(request)
 
     monkeypatch.setattr(emulator, "answer", waits)
-    command = [sys.executable, "-m", "crm_steward", "apply", "--yes", "--approve", "all", "--json"]
+    command = ["apply", "--yes", "--approve", "all", "--json"]
     assert steward("apply").returncode == 0
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+    with program.start(command, cwd=tmp_path) as process:
         assert arrived.wait(60)
         paused = steward("pause", "--reason", "Import")
         go_on.set()
-        counts = json.loads(process.communicate(timeout=60)[0])
+        ended = process.wait(PATIENCE_SECONDS)
+        counts = json.loads(process.out)
 
-    assert (paused.returncode, process.returncode) == (0, 12)
+    assert (paused.returncode, ended) == (0, 12)
     assert len([call for call in account.writes() if call.endswith(BATCH)]) == 1
     assert {name: counts[name] for name in ("verified", "absent", "left")} == {
         "verified": 100,

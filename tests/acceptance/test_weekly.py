@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from openpyxl import load_workbook  # noqa: TID253 -- what a reader of the file sees
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
 
@@ -71,12 +72,27 @@ def test_the_report_tells_what_became_of_tasks_edits_and_quotas(
     text = steward("report").stdout
     for title in ("FINDINGS BY COUNTRY", "TASKS WE MADE", "WHAT EDITS OF RULES DID", "QUOTAS"):
         assert title in text
+    assert steward("report", "--format", "xlsx", "--out", "lists.xlsx").returncode == 0
+    lists = load_workbook(tmp_path / "lists.xlsx")
+    head, *tasks = lists["Tasks"].iter_rows()
+    assert sorted(row[0].value for row in tasks) == ["done", "open"]
+    place = [cell.value for cell in head].index("Record")
+    leads = {row[place].hyperlink.target.rpartition("/")[2] for row in tasks}
+    assert leads == {needing, also}
+    (edited,) = lists["Edits of rules"].iter_rows(min_row=2, values_only=True)
+    assert edited[1] == "edited"
+    assert {row[2] for row in lists["Changes made"].iter_rows(min_row=2, values_only=True)} == {
+        "task"
+    }
 
 
 def test_an_owner_is_shown_their_own_records(
     steward: Cli, office: Office, account: Account, tmp_path: Path
 ) -> None:
-    """By the address under which the CRM knows the owner; the records of others are not named."""
+    """By the address under which the CRM knows the owner; the records of others are not named.
+
+    So it is of findings and of tasks: two are made, and each owner is told of one.
+    """
     (tmp_path / "mine.yaml").write_text(RULE, "utf-8")
     office(rules={"packs": [], "paths": ["mine.yaml"]}, language="en")
     owned = {
@@ -90,7 +106,7 @@ def test_an_owner_is_shown_their_own_records(
     for record in (mine, theirs):
         values = {"company": "Needs a title", "jobtitle": ""}
         account.server.emulator.by_hand({"do": "edit", "id": record, "values": values})
-    for command in (("pull", "--full"), ("scan",)):
+    for command in (("pull", "--full"), ("scan",), ("plan",), ("apply", "--yes"), ("pull",)):
         done = steward(*command)
         assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob("*.db")
@@ -103,6 +119,12 @@ def test_an_owner_is_shown_their_own_records(
     assert shown.returncode == 0, shown.stderr
     assert f":{mine} " in shown.stdout
     assert f":{theirs} " not in shown.stdout
-    assert (
-        json.loads(steward("report", "--owner", address, "--json").stdout)["movement"]["new"] == 1
-    )
+    assert "YOUR TASKS" in shown.stdout
+    assert "Nobody knows what they do, due on " in " ".join(shown.stdout.split())
+    told = json.loads(steward("report", "--owner", address, "--json").stdout)
+    assert told["movement"]["new"] == 1
+    assert {name: told["tasks"][name] for name in ("created", "open", "overdue")} == {
+        "created": 1, "open": 1, "overdue": 0,
+    }  # fmt: skip
+    french = steward("report", "--owner", address, "--language", "fr").stdout
+    assert "VOS TÂCHES" in french

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
+from tests.program import PATIENCE_SECONDS, Program
 
 from crm_steward.sandbox import Server, parse_faults
 from crm_steward.store.database import Database
@@ -151,27 +149,21 @@ def test_without_a_plan_it_says_how_to_make_one(steward: Cli, office: Office) ->
 
 @pytest.mark.usefixtures("found")
 def test_sigterm_finishes_the_write_under_way(
-    steward: Cli, hubspot: Server, account: Account, tmp_path: Path
+    steward: Cli, program: Program, hubspot: Server, account: Account, tmp_path: Path
 ) -> None:
     """Asked to stop in the middle, it journals what it sent, ends with 130, and later goes on."""
     assert steward("plan", "--rule", "stale-contact").returncode == 0
     hubspot.faults.add(parse_faults({"method": "POST", "path": "/objects/tasks$", "slow": 0.2}))
     command = ["apply", "--approve", "all", "--yes"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "crm_steward", *command],
-        cwd=tmp_path,
-        env={**os.environ, "NO_COLOR": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with program.start(command, cwd=tmp_path) as process:
         deadline = time.monotonic() + 60
         while not account.summary["counts"]["tasks"] and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        ended = process.wait(PATIENCE_SECONDS)
+        errors = process.err
 
-    assert process.returncode == 130, errors
+    assert ended == 130, errors
     assert "Traceback" not in errors
     newest = {}
     for line in json.loads(steward("journal", "--json").stdout)[::-1]:

@@ -93,7 +93,7 @@ def test_compose_is_closed_and_its_secrets_are_settings() -> None:
     used = [one if isinstance(one, str) else one["source"] for one in steward["secrets"]]
     assert {*used, *postgres["secrets"]} == set(document["secrets"])
     names = [one if isinstance(one, str) else one["target"] for one in steward["secrets"]]
-    assert names == ["database", "connections__hubspot-eu__token", "mail__password"]
+    assert names == ["database", "connections__hubspot-eu__token", "mail__password", "token_key"]
 
 
 def test_compose_takes_back_the_images_database() -> None:

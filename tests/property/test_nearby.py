@@ -186,7 +186,7 @@ STEPS = 7
 @given(within=st.sampled_from(["everywhere", "connection"]), seed=st.integers(0, 2**32))
 # Somebody new links two chains, of which two contacts share a number and are no pair.
 @example(within="connection", seed=1414)
-@pytest.mark.timeout(900)
+@pytest.mark.long
 @settings(max_examples=6)
 def test_a_scan_of_changes_finds_what_a_search_of_everything_would(within: str, seed: int) -> None:
     """Groups, levels and probabilities: after pulls, removals and decisions, scan after scan."""

@@ -194,7 +194,7 @@ def told(result: PlanResult) -> tuple[object, ...]:
     return made.to_json(), result.withheld, result.used, result.live, result.nobody
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.long
 @settings(max_examples=6)
 @given(
     seed=st.integers(0, 10**9), book=BOOKS, limits=LIMITS, page=st.sampled_from([1, 2, 5, 2_000])
@@ -220,7 +220,7 @@ def test_a_plan_is_what_the_slow_way_makes_of_the_same(
             event(f"withheld {one.why}")
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.long
 @settings(max_examples=4)
 @given(seed=st.integers(0, 10**9), book=BOOKS, limits=LIMITS)
 def test_a_plan_reads_back_as_it_was_made(seed: int, book: RuleBook, limits: Limits) -> None:

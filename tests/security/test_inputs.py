@@ -10,8 +10,6 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-import subprocess
-import sys
 import tracemalloc
 import urllib.request
 from collections.abc import Callable
@@ -24,6 +22,7 @@ import pytest
 import yaml
 from tests.acceptance.test_run import Running
 from tests.conftest import Cli
+from tests.program import Program
 
 from crm_steward.model import ConfigError
 from crm_steward.rules import load_rules
@@ -150,7 +149,7 @@ PRESSED = (
 KEPT = ("plans", "journal", "decisions", "snoozes", "halts", "findings", "contacts")
 
 
-def test_no_request_changes_anything(tmp_path: Path) -> None:
+def test_no_request_changes_anything(program: Program, tmp_path: Path) -> None:
     """GET, HEAD and OPTIONS on every address, as scanners of mail press links: nothing moves.
 
     Nor does any other method: the pages only tell, and what is approved is approved by a person on
@@ -158,13 +157,10 @@ def test_no_request_changes_anything(tmp_path: Path) -> None:
     """
     (tmp_path / "people.csv").write_text("id,first name,last name\n1,JEAN,DUPONT\n", "utf-8")
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(WAITING), "utf-8")
-    running = Running(tmp_path, settings=SERVICE)
-    try:
+    running = Running(program, tmp_path, settings=SERVICE)
+    with running.process:
         running.until(lambda: bool(running.said("scanned")))
-        planned = subprocess.run(
-            [sys.executable, "-m", "crm_steward", "plan", "--json"],
-            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
-        )  # fmt: skip
+        planned = program.run(["plan", "--json"], cwd=tmp_path)
         assert planned.returncode == 0, planned.stderr
         assert json.loads(planned.stdout)["changes"]
         plan = json.loads(planned.stdout)["hash"]
@@ -178,7 +174,6 @@ def test_no_request_changes_anything(tmp_path: Path) -> None:
         assert {code for (path, m), code in zip(product(PRESSED, methods), asked, strict=True)
                 if m not in {"GET", "HEAD"}} == {501}  # fmt: skip
         assert _state(tmp_path) == before
-    finally:
         assert running.end() == 0
 
 

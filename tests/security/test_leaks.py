@@ -11,8 +11,6 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -22,6 +20,7 @@ import pytest
 import typer
 import yaml
 from tests.conftest import Cli
+from tests.program import Program
 
 from crm_steward.cli.app import app
 from crm_steward.connect.discovery import specs
@@ -262,22 +261,20 @@ main()
     ],
 )
 def test_a_crash_is_reported_without_values(
-    secrets: list[str], tmp_path: Path, module: str, function: str, command: str
+    secrets: list[str],
+    program: Program,
+    tmp_path: Path,
+    module: str,
+    function: str,
+    command: str,
 ) -> None:
     """Exit code 70, the place and the type; the message and what led to it hold data and are not shown."""
     person = "c4nary.person@example.org"
     text = CRASH.format(
         module=module, function=function, command=command, secret=secrets[0], person=person
     )
-    done = subprocess.run(
-        [sys.executable, "-c", text],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+    # Anew: what is put in place of a function has to be there before others load it.
+    done = program.run([], cwd=tmp_path, code=text, anew=True)
     assert done.returncode == 70, done.stderr
     assert "unexpected error: RuntimeError" in done.stderr
     assert "crash" in done.stderr

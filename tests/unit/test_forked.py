@@ -9,38 +9,31 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import ENV
-from tests.forked import Forked
+from tests.program import ENV, Program
 
 ROOT = Path(__file__).parents[2]
 WHOLE = {**os.environ, **ENV}
 
 
 @pytest.fixture
-def forks(forked: Forked | None) -> Forked:
-    """Give what forks commands."""
-    if forked is None:
+def forks(program: Program) -> Program:
+    """Give what forks the program."""
+    if not program.forks:
         pytest.skip("each command loads the program anew here")
-    return forked
+    return program
 
 
 @pytest.mark.parametrize(
     "arguments", [("--version",), ("status",), ("plan", "--nonsense"), ("init", "--kind", "file")]
 )
 def test_it_says_and_makes_the_same(
-    forks: Forked, tmp_path: Path, arguments: tuple[str, ...]
+    forks: Program, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     """Output, errors, exit code, and what is written, with the same rights."""
     made = []
     for name in ("forked", "anew"):
         (folder := tmp_path / name).mkdir()
-        if name == "forked":
-            done = forks.run(arguments, cwd=folder, env=WHOLE, timeout=60)
-        else:
-            command = [sys.executable, "-m", "crm_steward", *arguments]
-            done = subprocess.run(
-                command, cwd=folder, env=WHOLE, capture_output=True, text=True, check=False
-            )
+        done = forks.run(arguments, cwd=folder, anew=name == "anew")
         files = {
             str(path.relative_to(folder)): (path.stat().st_mode, path.is_dir() or path.read_text())
             for path in folder.rglob("*")
@@ -50,7 +43,7 @@ def test_it_says_and_makes_the_same(
     assert made[0] == made[1]
 
 
-def test_its_environment_is_its_own(forks: Forked, tmp_path: Path) -> None:
+def test_its_environment_is_its_own(forks: Program, tmp_path: Path) -> None:
     """A setting that is given reaches this command and not the next."""
     given = WHOLE | {"CRM_STEWARD_CONFIG": "elsewhere.yaml"}
 
@@ -58,14 +51,14 @@ def test_its_environment_is_its_own(forks: Forked, tmp_path: Path) -> None:
     assert "elsewhere.yaml" not in forks.run(["status"], cwd=tmp_path, env=WHOLE, timeout=60).stderr
 
 
-def test_what_is_looked_at_while_loading_asks_for_a_new_process(forks: Forked) -> None:
+def test_what_is_looked_at_while_loading_asks_for_a_new_process(forks: Program) -> None:
     """A language, a zone, a path: forked, they would come too late."""
     assert forks.fits(WHOLE | {"CRM_STEWARD_CONFIG": "elsewhere.yaml"})
     assert not forks.fits(WHOLE | {"TZ": "Pacific/Apia"})
     assert not forks.fits({name: value for name, value in WHOLE.items() if name != "PATH"})
 
 
-def test_one_that_takes_too_long_is_killed(forks: Forked, tmp_path: Path) -> None:
+def test_one_that_takes_too_long_is_killed(forks: Program, tmp_path: Path) -> None:
     """As `subprocess.run` kills it; the next one is not concerned."""
     with pytest.raises(subprocess.TimeoutExpired):
         forks.run(["sandbox", "serve"], cwd=tmp_path, env=WHOLE, timeout=1)
@@ -77,7 +70,7 @@ def test_it_ends_with_whoever_started_it() -> None:
     """Killed, a worker of pytest leaves nothing behind that still holds its outputs."""
     script = (
         "import os, signal\n"
-        "from tests.forked import forking\n"
+        "from tests.program import forking\n"
         "with forking(os.environ):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -61,12 +61,14 @@ def count_of(number: int, language: str) -> str:
 
 def owner_names(mirror: Mirror) -> Owners:
     """Return what owners are called, as the last pull learnt it."""
-    named = {
-        (name, owner): about.get("name")
-        for name, state in mirror.states().items()
-        for owner, about in state.account.get("owners", {}).items()
+    from crm_steward.store.owners import owners_of
+
+    return {
+        (connection, owner.id): owner.name
+        for connection, state in mirror.states().items()
+        for owner in owners_of(state.account).values()
+        if owner.name
     }
-    return {key: name for key, name in named.items() if name}
 
 
 def print_changes(

@@ -99,8 +99,7 @@ def done_command(
     """Note that something was done, today, by whom.
 
     Example: `crm-steward reminders done access-review --by "Claire Morel" --note "2 accounts closed"`.
-    A restore test of a SQLite database is better done by `crm-steward restore FILE --test`, which
-    notes what it finds.
+    A restore test is better done by `crm-steward restore --test`, which notes what it finds.
     """
     from crm_steward.model import utc_now
     from crm_steward.report.reminders import what

@@ -218,14 +218,9 @@ def _as(digest: Digest | OwnerDigest, form: Format, language: str, *, privacy: b
 def _workbook(
     database: Database, settings: Settings, book: RuleBook, digest: Digest, language: str
 ) -> bytes:
-    from crm_steward.model import ConfigError, Problem
-    from crm_steward.report import workbook
+    from crm_steward.report.workbook import workbook
 
-    try:
-        return workbook(database, settings, book, digest, language)
-    except ImportError as error:
-        hint = "Install it: pip install 'crm-steward[file]'"
-        raise ConfigError([Problem("writing .xlsx needs openpyxl.", hint=hint)]) from error
+    return workbook(database, settings, book, digest, language)
 
 
 def _write(content: bytes, out: Path | None) -> None:

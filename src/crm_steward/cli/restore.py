@@ -23,7 +23,9 @@ from crm_steward.cli.reminders import as_document as deed_document
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from crm_steward.model import StewardError
     from crm_steward.settings import Settings
+    from crm_steward.store.reminders import Deed
     from crm_steward.store.restoring import Put
 
 _SQLITE = "sqlite:///"
@@ -51,6 +53,14 @@ def restore_command(
             "--test", help="Restore FILE into a temporary place only, and look whether it is whole."
         ),
     ] = False,
+    beside: Annotated[
+        str | None,
+        typer.Option(
+            "--in",
+            metavar="DATABASE",
+            help="With --test, on PostgreSQL: the database that pg_restore put the dump into.",
+        ),
+    ] = None,
     by: Annotated[
         str | None, typer.Option(help="With --test: who does it. Default: this user.")
     ] = None,
@@ -69,15 +79,21 @@ def restore_command(
     With --test, the present database stands as it is and the service may run: FILE is restored into
     a temporary place, opened, its journal verified, its rows counted and compared, and the result
     noted (`crm-steward reminders`). Ends with 10 when it cannot be restored, is not whole or not of
-    this database, and with 11 when its journal is not what was written.
+    this database, and with 11 when its journal is not what was written. On PostgreSQL `pg_restore`
+    the dump into a database of its own on the same server, and name that by --in instead of FILE.
 
     Ends with 7 when the files cannot be written, with 8 when a service or a command still works on the
     database, with 10 when FILE is damaged, no backup, or of a newer crm-steward. The present
     database stands then as it was.
     """
+    if beside and (file or not test):
+        raise typer.BadParameter("goes with --test, instead of FILE.", param_hint="--in")
     settings = open_settings(config)
     if test:
-        _test(settings, file, by, as_json=as_json)
+        deed, error = (
+            _tested_beside(settings, beside, by, made_at) if beside else _tested(settings, file, by)
+        )
+        _print_test(settings, beside or str(file), deed, error, as_json=as_json)
         return
     if file is None:
         _mark(settings, made_at)
@@ -98,47 +114,75 @@ def restore_command(
         _print(file, put)
 
 
-def _test(settings: Settings, file: Path | None, by: str | None, *, as_json: bool) -> None:
-    from crm_steward.cli.exits import Exit
+def _tested(
+    settings: Settings, file: Path | None, by: str | None
+) -> tuple[Deed, StewardError | None]:
     from crm_steward.model import InputError, utc_now
-    from crm_steward.report.words import Words
     from crm_steward.store.database import Database
     from crm_steward.store.rehearsing import rehearsed
-    from crm_steward.store.reminders import Result
 
     if file is None:
         raise typer.BadParameter("name the backup.", param_hint="--test")
     if not settings.database.startswith(_SQLITE):
         raise InputError(
-            "Only a SQLite backup is tested here; PostgreSQL has its own tools.",
-            hint="pg_restore into a database of its own, then crm-steward reminders done restore-test.",
+            "Only a SQLite backup is restored here; PostgreSQL has its own tools.",
+            hint="createdb NAME; pg_restore --exit-on-error --dbname=NAME FILE; "
+            "crm-steward restore --test --in NAME",
         )
     with Database.open(settings.database) as database:
-        deed, error = rehearsed(file, database, by=by or this_user(), now=utc_now())
+        return rehearsed(file, database, by=by or this_user(), now=utc_now())
+
+
+def _tested_beside(
+    settings: Settings, name: str, by: str | None, made_at: datetime | None
+) -> tuple[Deed, StewardError | None]:
+    from crm_steward.model import InputError, utc_now
+    from crm_steward.store.database import Database
+    from crm_steward.store.rehearsing import rehearsed_beside
+
+    if settings.database.startswith(_SQLITE):
+        raise InputError(
+            "--in is for PostgreSQL.", hint="Name the backup: crm-steward restore FILE --test"
+        )
+    known = _utc(made_at)
+    with Database.open(settings.database) as database:
+        return rehearsed_beside(name, database, by=by or this_user(), now=utc_now(), made_at=known)
+
+
+def _print_test(
+    settings: Settings, tested: str, deed: Deed, error: StewardError | None, *, as_json: bool
+) -> None:
+    from crm_steward.cli.exits import Exit
+    from crm_steward.report.words import Words
+    from crm_steward.store.reminders import Result
+
     if error is not None:
         raise error
     passed = deed.result is Result.DONE
     if as_json:
-        print_json({"file": str(file), "passed": passed, **deed_document(deed)})
+        print_json({"file": tested, "passed": passed, **deed_document(deed)})
     else:
         words = Words(settings.language, settings.timezone)
-        said = f"{file}: {words(f'result.{deed.result}')} ({deed.note})"
+        said = f"{tested}: {words(f'result.{deed.result}')} ({deed.note})"
         console().print(said, style=None if passed else "red", markup=False, soft_wrap=True)
     if not passed:
         raise typer.Exit(Exit.ALTERED if deed.result is Result.ALTERED else Exit.INPUT)
 
 
-def _mark(settings: Settings, made_at: datetime | None) -> None:
+def _utc(at: datetime | None) -> datetime | None:
     from datetime import UTC
 
+    return None if at is None else at.replace(tzinfo=UTC)
+
+
+def _mark(settings: Settings, made_at: datetime | None) -> None:
     from crm_steward.model import utc_now
     from crm_steward.store.database import Database
     from crm_steward.store.lease import hold
     from crm_steward.store.restored import begin
 
-    known = None if made_at is None else made_at.replace(tzinfo=UTC)
     with Database.open(settings.database) as database, hold(database):
-        begin(database, made_at=known, now=utc_now())
+        begin(database, made_at=_utc(made_at), now=utc_now())
 
 
 def _put(settings: Settings, file: Path) -> Put:

@@ -165,7 +165,7 @@ def troubles(reading: sa.Connection, settings: Settings) -> Iterator[Trouble]:
             what=lambda t: t("alert.rules"),
             why=lambda _t: lines,
             remedy=lambda t: t("alert.rules.remedy"),
-            command="crm-steward rules check",
+            command="crm-steward rules lint",
         )
 
 

@@ -6,13 +6,16 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from crm_steward.model import Capability, InputError
+from crm_steward.model import InputError
+from crm_steward.report.concerned import COLUMNS as OF_CONCERNED
+from crm_steward.report.concerned import concerned
 from crm_steward.report.consent import COLUMNS as OF_CONSENT
 from crm_steward.report.consent import consents, lapsing
 from crm_steward.report.countries import countries
 from crm_steward.report.digest import Digest, Figure, Titles
 from crm_steward.report.edits import rule_edits_between
 from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
+from crm_steward.report.followed import telling
 from crm_steward.report.hygiene import COLUMNS as OF_TEXT
 from crm_steward.report.hygiene import hygiene
 from crm_steward.report.objections import alarms, objections
@@ -23,7 +26,7 @@ from crm_steward.report.tasks import tasks
 from crm_steward.report.twins import twins
 from crm_steward.report.usage import quota_uses
 from crm_steward.report.weeks import Week, week_due
-from crm_steward.report.writes import coverage, decision, fixes, merges
+from crm_steward.report.writes import coverage, decision, fixes, merges, open_plan
 from crm_steward.rules import RuleBook, columns_of
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
@@ -32,9 +35,9 @@ from crm_steward.store.figures import Figures
 if TYPE_CHECKING:
     import duckdb
 
-_COLUMNS = OF_CONSENT | OF_TEXT
-_TREND = 8
-"""Weeks in a trend."""
+_COLUMNS = OF_CONCERNED | OF_CONSENT | OF_TEXT
+_TREND, _OWNERS = 8, 15
+"""Weeks in a trend, owners that are told one by one."""
 
 _FIGURES: tuple[tuple[str, str | None, Literal["up", "down"] | None], ...] = (
     ("clean", "contacts", "up"),
@@ -100,13 +103,13 @@ def collect(
         figures.save(str(week), figures.count(now))
         keep_periods(database, book, week)
     titles = titles_of(book)
-    abilities = settings.abilities
-    telling = {name for name, one in abilities.items() if Capability.READ_TASK in one.can}
     # Both before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
     with closing(_mirror(database, book, now)) as con, database.read() as reading:
         names = Names(reading, settings.report.names)
-        owners, more_owners = owner_shares(reading, names, now)
+        whom = concerned(reading, con, now)
+        owners = owner_shares(whom, names)
+        planned = open_plan(reading, now)
         return Digest(
             week=week,
             since=since,
@@ -117,22 +120,28 @@ def collect(
             sleep=sleep(reading, until),
             rules=rule_shares(reading, names, titles, since, until),
             edits=rule_edits_between(reading, titles, since, until),
-            owners=owners,
-            more_owners=more_owners,
-            countries=countries(reading, now),
+            owners=tuple(owners[:_OWNERS]),
+            more_owners=len(owners[_OWNERS:]),
+            countries=countries(whom),
+            concerned=whom,
             tasks=tasks(
-                reading, names.owner, telling, (since, until), now=now, zone=settings.timezone
+                reading,
+                names.owner,
+                telling(settings),
+                (since, until),
+                now=now,
+                zone=settings.timezone,
             ),
             fixes=fixes(reading, titles, since, until),
-            decision=decision(reading, titles, now),
-            twins=twins(reading, names, merges(reading, now), now),
+            decision=decision(reading, titles, planned),
+            twins=twins(reading, names, merges(planned), now),
             quotas=quota_uses(reading, since, until),
             coverage=coverage(
                 reading,
                 since,
                 now,
                 late=timedelta(days=2),
-                enabled=abilities,
+                enabled=settings.abilities,
                 stop_file=settings.halt.file,
             ),
             consents=consents(
@@ -155,7 +164,10 @@ def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBP
     asking = [*lapsing(book), *alarms(book), *keeping(book)]
     with closing(relation_of_rows(())) as con:
         columns = columns_of(asking, con, now)
-    return open_relation(database, columns=None if columns is None else columns | _COLUMNS)
+    mirror = open_relation(database, columns=None if columns is None else columns | _COLUMNS)
+    # A second thread makes little faster here, and holds on to memory of its own.
+    mirror.execute("SET threads = 1")
+    return mirror
 
 
 def titles_of(book: RuleBook) -> dict[str, Titles]:

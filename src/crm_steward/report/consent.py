@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from crm_steward.model import Channel, ConsentStatus
+from crm_steward.model import Channel, ConsentStatus, RecordRef
+from crm_steward.report.listing import LISTED, MOST
 from crm_steward.report.objections import Objections
 from crm_steward.rules import Duration, Rule, RuleBook
 from crm_steward.rules.consents import REFUSED, lacking, listed, own
@@ -77,12 +78,31 @@ class Ending:
         ground: Why they end.
         length: After which time.
         count: How many contacts.
+        records: Their records.
     """
 
     channel: Channel
     ground: Ground
     length: Duration
     count: int
+    records: tuple[RecordRef, ...] = field(default=(), metadata=LISTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one record says of a channel on which the records of its person differ.
+
+    Args:
+        person: A number that is the same for all records of the person.
+        record: The record.
+        status: What it says; None where nothing is known.
+        opposed: Whether one of the person's records may be contacted and another said no.
+    """
+
+    person: int
+    record: RecordRef
+    status: str | None
+    opposed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +113,13 @@ class Apart:
         channel: The channel.
         people: How many.
         opposed: Those of them who may be contacted by one connection and said no in another.
+        records: What their records say, person by person, those opposed first.
     """
 
     channel: Channel
     people: int
     opposed: int
+    records: tuple[Said, ...] = field(default=(), metadata=LISTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +209,13 @@ def _ending(
         key = (Channel(check.channel), _ground(check), check.limit)
         found.setdefault(key, set()).update(_soon(con, rule, check, now))
     counted = [
-        Ending(channel=channel, ground=ground, length=length, count=len(refs))
+        Ending(
+            channel=channel,
+            ground=ground,
+            length=length,
+            count=len(refs),
+            records=tuple(RecordRef(*ref) for ref in sorted(refs)[:MOST]),
+        )
         for (channel, ground, length), refs in found.items()
         if refs
     ]
@@ -229,19 +257,41 @@ def _apart(con: duckdb.DuckDBPyConnection, now: datetime) -> tuple[Apart, ...]:
     check = Conflict(kind="conflict", fields=fields, link="person" if known else "email")
     query = check.query(Scope(con, now))
     status = " ".join(f"WHEN '{name}' THEN {name}" for name in fields)
-    sql = (
-        f"WITH found AS (SELECT row_number() OVER () AS person, about, refs FROM ({query.sql})), "
-        "members AS (SELECT person, about, unnest(refs) AS ref FROM found), "
-        f"said AS (SELECT person, about, CASE about {status} END AS status FROM members "
-        "JOIN contacts ON connection = ref.connection AND id = ref.id), "
-        "people_apart AS (SELECT about, "
-        f"bool_or(status IN ({listed(_STANDING)})) AND bool_or(status IN ({listed(REFUSED)})) "
-        "AS opposed FROM said GROUP BY about, person) "
-        "SELECT about, count(*), count(*) FILTER (WHERE opposed) FROM people_apart "
-        "GROUP BY about ORDER BY 3 DESC, 2 DESC, 1"
+    mailed = f"bool_or(status IN ({listed(_STANDING)})) OVER one"
+    refused = f"bool_or(status IN ({listed(REFUSED)})) OVER one"
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE said AS WITH found AS (SELECT row_number() OVER (ORDER BY "
+        f"refs) AS person, about, refs FROM ({query.sql})), "
+        "members AS (SELECT person, about, unnest(refs) AS ref FROM found) "
+        f"SELECT person, about, ref, CASE about {status} END AS status, "
+        f"coalesce({mailed} AND {refused}, false) AS opposed "
+        "FROM members JOIN contacts ON connection = ref.connection AND id = ref.id "
+        "WINDOW one AS (PARTITION BY about, person)",
+        query.values,
     )
-    rows = con.execute(sql, query.values).fetchall()
+    rows = con.execute(
+        "SELECT about, count(DISTINCT person), count(DISTINCT person) FILTER (WHERE opposed) "
+        "FROM said GROUP BY about ORDER BY 3 DESC, 2 DESC, 1"
+    ).fetchall()
     return tuple(
-        Apart(channel=Channel(name.removeprefix("consent_")), people=people, opposed=opposed)
+        Apart(
+            channel=Channel(name.removeprefix("consent_")),
+            people=people,
+            opposed=opposed,
+            records=tuple(_said(con, name)),
+        )
         for name, people, opposed in rows
     )
+
+
+def _said(con: duckdb.DuckDBPyConnection, field: str) -> Iterator[Said]:
+    """Yield what records say that differ, as `_apart` found them."""
+    rows = con.execute(
+        "SELECT person, ref.connection, ref.id, status, opposed FROM said WHERE about = $about "
+        f"ORDER BY opposed DESC, person, ref LIMIT {MOST}",
+        {"about": field},
+    ).fetchall()
+    for person, connection, record, status, opposed in rows:
+        yield Said(
+            person=person, record=RecordRef(connection, record), status=status, opposed=opposed
+        )

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-import sqlalchemy as sa
-
-from crm_steward.model import Severity
+from crm_steward.report.concerned import Concerned, Count
 from crm_steward.report.words import Words
-from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import contacts, finding_refs, findings
 
 _SHOWN = 10
 
@@ -53,50 +46,26 @@ class Countries:
     unknown: CountryShare | None = None
 
 
-def countries(reading: sa.Connection, now: datetime) -> Countries:
-    """Return where the contacts live that have open findings."""
-    known = contacts.c.country_code.is_not(None)
-    counted = _counts(known, now).add_columns(contacts.c.country_code.label("country"))
-    rows = reading.execute(counted.group_by(contacts.c.country_code)).all()
-    shares = sorted(map(_share, rows), key=lambda one: (-one.findings, one.country))
-    shown = [one.country for one in shares[:_SHOWN]]
+def countries(found: Concerned, *, shown: int = _SHOWN) -> Countries:
+    """Return where the contacts live that have open findings, `shown` countries one by one."""
+    known = filter(None, found.records)
+    shares = sorted(
+        (_share(country, found.about([country])) for country in known),
+        key=lambda one: (-one.findings, one.country),
+    )
+    rest = [one.country for one in shares[shown:]]
     return Countries(
-        shares=tuple(shares[:_SHOWN]),
-        more=max(0, len(shares) - _SHOWN),
-        rest=_together(reading, known & _elsewhere(shown), now) if shares[_SHOWN:] else None,
-        unknown=_together(reading, ~known, now),
+        shares=tuple(shares[:shown]),
+        more=len(rest),
+        rest=_share("", found.about(rest)) if rest else None,
+        unknown=_share("", found.about([""])) if "" in found.records else None,
     )
 
 
-def _elsewhere(shown: Collection[str]) -> sa.ColumnElement[bool]:
-    return contacts.c.country_code.not_in(shown)
-
-
-def _together(
-    reading: sa.Connection, these: sa.ColumnElement[bool], now: datetime
-) -> CountryShare | None:
-    share = _share(reading.execute(_counts(these, now)).one())
-    return share if share.findings else None
-
-
-def _counts(these: sa.ColumnElement[bool], now: datetime) -> sa.Select[int, int, int]:
-    refs, f, c = finding_refs.c, findings.c, contacts.c
-    serious = sa.case((f.severity >= int(Severity.HIGH), refs.fingerprint))
-    record = refs.connection + "\n" + refs.id
-    return (
-        sa.select(
-            sa.func.count(refs.fingerprint.distinct()).label("findings"),
-            sa.func.count(serious.distinct()).label("serious"),
-            sa.func.count(record.distinct()).label("records"),
-        )
-        .join(findings, f.fingerprint == refs.fingerprint)
-        .join(contacts, (c.connection == refs.connection) & (c.id == refs.id))
-        .where(f.state == "open", ~asleep(now), c.gone_at.is_(None), these)
+def _share(country: str, count: Count) -> CountryShare:
+    return CountryShare(
+        country=country, findings=count.findings, serious=count.serious, records=count.records
     )
-
-
-def _share(row: sa.Row[*tuple[Any, ...]]) -> CountryShare:
-    return CountryShare(**row._mapping)  # noqa: SLF001 -- the public way to a row's names
 
 
 def country_lines(found: Countries, words: Words) -> list[tuple[str, CountryShare]]:

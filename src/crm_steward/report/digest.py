@@ -11,12 +11,14 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any, Literal
 
-from crm_steward.model import Halt, Severity
+from crm_steward.model import Halt, PlannedChange, Severity
+from crm_steward.report.concerned import Concerned
 from crm_steward.report.consent import Consents
 from crm_steward.report.countries import Countries
 from crm_steward.report.edits import RuleEdits
 from crm_steward.report.groups import Person, Twins
 from crm_steward.report.hygiene import Hygiene
+from crm_steward.report.listing import LISTED
 from crm_steward.report.protection import Protection
 from crm_steward.report.reminders import Recurring
 from crm_steward.report.retention import Retention
@@ -195,6 +197,7 @@ class Decision:
         expires_at: After that it is refused.
         waiting: What needs a decision, most first.
         approved: Changes approved and not yet written.
+        changes: What waits, change by change, in the plan's order.
     """
 
     plan: str
@@ -202,6 +205,7 @@ class Decision:
     expires_at: datetime
     waiting: tuple[Waiting, ...]
     approved: int = 0
+    changes: tuple[PlannedChange, ...] = field(default=(), metadata=LISTED)
 
     @property
     def total(self) -> int:
@@ -300,6 +304,7 @@ class Digest:
         owners: Who has most to do, most first.
         more_owners: Owners that are not in `owners`.
         countries: Where the contacts with findings live.
+        concerned: Whom findings concern, all owners and countries.
         tasks: What became of the tasks that were made.
         fixes: What was changed, newest first.
         decision: The open plan, or None.
@@ -325,6 +330,7 @@ class Digest:
     owners: tuple[OwnerShare, ...] = ()
     more_owners: int = 0
     countries: Countries = field(default_factory=Countries)
+    concerned: Concerned = field(default_factory=Concerned, metadata=LISTED)
     tasks: Tasks = field(default_factory=Tasks)
     fixes: tuple[Fixes, ...] = ()
     decision: Decision | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime, tzinfo
+from datetime import date, tzinfo
 from typing import Any
 
 from crm_steward.model import Severity
 from crm_steward.report.digest import Digest, Example
+from crm_steward.report.listing import LISTED
 from crm_steward.report.owners import OwnerDigest
 from crm_steward.report.weeks import Week
 from crm_steward.rules import Duration
@@ -28,7 +29,7 @@ def _plain(value: Any) -> Any:
         return value.label
     if isinstance(value, Week | tzinfo | Duration):
         return str(value)
-    if isinstance(value, datetime):
+    if isinstance(value, date):  # and a time, which is one
         return value.isoformat()
     if isinstance(value, Mapping):
         return {str(_plain(key)): _plain(item) for key, item in value.items()}
@@ -38,7 +39,8 @@ def _plain(value: Any) -> Any:
 
 
 def _parts(value: Any) -> dict[str, Any]:
-    parts = {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
+    told = [part.name for part in fields(value) if LISTED.items().isdisjoint(part.metadata.items())]
+    parts = {name: _plain(getattr(value, name)) for name in told}
     if isinstance(value, Example):
         parts["evidence"] = {k: v for k, v in parts["evidence"].items() if k not in _VALUES}
     return parts

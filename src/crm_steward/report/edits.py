@@ -55,8 +55,10 @@ def rule_edits_between(
     titles: Mapping[str, Mapping[str, str]],
     since: datetime,
     until: datetime,
+    *,
+    shown: int = _SHOWN,
 ) -> RuleEdits:
-    """Return what edits of rules did between two moments."""
+    """Return what edits of rules did between two moments, `shown` of them one by one."""
     e = rule_edits.c
     query = sa.select(rule_edits).where(e.at > since, e.at <= until).order_by(e.at, e.rule)
     by_rule: dict[str, list[sa.RowMapping]] = {}
@@ -64,7 +66,7 @@ def rule_edits_between(
         by_rule.setdefault(row["rule"], []).append(row)
     found = [_together(rule, rows, titles) for rule, rows in by_rule.items()]
     found.sort(key=lambda one: (-(one.opened + one.resolved), one.rule))
-    return RuleEdits(edits=tuple(found[:_SHOWN]), more=len(found[_SHOWN:]))
+    return RuleEdits(edits=tuple(found[:shown]), more=len(found[shown:]))
 
 
 def _together(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from crm_steward.model import RecordRef, Severity
+from crm_steward.report.concerned import Concerned
 from crm_steward.report.digest import (
     Example,
     Movement,
@@ -20,10 +21,11 @@ from crm_steward.report.digest import (
 from crm_steward.report.groups import Person
 from crm_steward.report.standing import opened, snoozed, stands
 from crm_steward.store.database import chunked
-from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import connections, contacts, finding_refs, findings, snoozes
+from crm_steward.store.live import is_live
+from crm_steward.store.owners import known_owners
+from crm_steward.store.tables import contacts, finding_refs, findings, snoozes
 
-_EXAMPLES, _MEMBERS, _OWNERS = 5, 3, 15
+_EXAMPLES, _MEMBERS = 5, 3
 
 
 class Names:
@@ -37,27 +39,33 @@ class Names:
     def __init__(self, reading: sa.Connection, shown: Literal["off", "initials", "on"]) -> None:
         self._reading = reading
         self._shown = shown
-        self._owners = _owners(reading)
+        self._owners = known_owners(reading)
 
     def owner(self, connection: str, owner: str) -> str:
         """Return the owner's name where the CRM told it, else an empty text."""
-        return self._owners.get((connection, owner), "")
+        known = self._owners.get((connection, owner))
+        return known.name if known else ""
 
     def people(self, refs: Iterable[RecordRef]) -> dict[RecordRef, Person]:
         """Return each record as the report may show it."""
+        return {ref: person for ref, (person, _) in self.owned(refs).items()}
+
+    def owned(self, refs: Iterable[RecordRef]) -> dict[RecordRef, tuple[Person, str]]:
+        """Return each record as the report may show it, with its owner's id; empty for nobody."""
         wanted = list(dict.fromkeys(refs))
-        found = {ref: Person(connection=ref.connection, id=ref.id) for ref in wanted}
+        found = {ref: (Person(connection=ref.connection, id=ref.id), "") for ref in wanted}
         c = contacts.c
         for connection in {ref.connection for ref in wanted}:
             ids = [ref.id for ref in wanted if ref.connection == connection]
             for chunk in chunked(ids):
-                query = sa.select(c.id, c.url, c.first_name, c.last_name, c.full_name).where(
-                    c.connection == connection, c.id.in_(chunk)
-                )
+                query = sa.select(
+                    c.id, c.url, c.first_name, c.last_name, c.full_name, c.owner
+                ).where(c.connection == connection, c.id.in_(chunk))
                 for row in self._reading.execute(query):
-                    found[RecordRef(connection, row.id)] = Person(
+                    person = Person(
                         connection=connection, id=row.id, name=self._name(row), url=row.url
                     )
+                    found[RecordRef(connection, row.id)] = person, row.owner or ""
         return found
 
     def _name(self, row: Any) -> str:
@@ -127,42 +135,20 @@ def rule_shares(
     )
 
 
-def owner_shares(
-    reading: sa.Connection, names: Names, now: datetime
-) -> tuple[tuple[OwnerShare, ...], int]:
-    """Return who has most open findings, most first, and how many owners are left out."""
-    refs, f, c = finding_refs.c, findings.c, contacts.c
-    # A literal, for PostgreSQL takes two bound values for two different things to group by.
-    owner = sa.func.coalesce(c.owner, sa.literal_column("''"))
-    serious = sa.case((f.severity >= int(Severity.HIGH), refs.fingerprint))
-    query = (
-        sa.select(
-            refs.connection,
-            owner.label("owner"),
-            sa.func.count(refs.fingerprint.distinct()).label("findings"),
-            sa.func.count(serious.distinct()).label("serious"),
-            sa.func.count(refs.id.distinct()).label("records"),
-        )
-        .join(findings, f.fingerprint == refs.fingerprint)
-        .join(contacts, (c.connection == refs.connection) & (c.id == refs.id))
-        .where(f.state == "open", ~asleep(now), c.gone_at.is_(None))
-        .group_by(refs.connection, owner)
-    )
-    rows = sorted(
-        reading.execute(query), key=lambda row: (-row.findings, row.connection, row.owner)
-    )
-    shares = tuple(
+def owner_shares(found: Concerned, names: Names) -> list[OwnerShare]:
+    """Return what waits at each owner, most first."""
+    ordered = sorted(found.owners.items(), key=lambda item: (-item[1].findings, item[0]))
+    return [
         OwnerShare(
-            connection=row.connection,
-            owner=row.owner,
-            name=names.owner(row.connection, row.owner),
-            findings=row.findings,
-            serious=row.serious,
-            records=row.records,
+            connection=connection,
+            owner=owner,
+            name=names.owner(connection, owner),
+            findings=count.findings,
+            serious=count.serious,
+            records=count.records,
         )
-        for row in rows[:_OWNERS]
-    )
-    return shares, len(rows) - len(shares)
+        for (connection, owner), count in ordered
+    ]
 
 
 def _moves(since: datetime, until: datetime) -> Sequence[sa.Label[int]]:
@@ -185,7 +171,7 @@ def _of(owned: Owned | None) -> sa.ColumnElement[bool]:
     theirs = (
         sa.select(finding_refs.c.fingerprint)
         .join(contacts, _CONTACT)
-        .where(_belongs(owned), contacts.c.gone_at.is_(None))
+        .where(_belongs(owned), is_live)
     )
     return findings.c.fingerprint.in_(theirs)
 
@@ -271,18 +257,4 @@ def _members(
             if named:
                 members.append(RecordRef(connection, record_id))
             found[mark] = members, total + 1
-    return found
-
-
-def _owners(reading: sa.Connection) -> dict[tuple[str, str], str]:
-    """Return owner's names as `check` last learnt them; an account may be shaped otherwise."""
-    found: dict[tuple[str, str], str] = {}
-    for connection, account in reading.execute(
-        sa.select(connections.c.connection, connections.c.account)
-    ):
-        owners = account.get("owners") if isinstance(account, dict) else None
-        for owner, about in owners.items() if isinstance(owners, dict) else ():
-            name = about.get("name") if isinstance(about, dict) else about
-            if isinstance(name, str):
-                found[connection, owner] = name
     return found

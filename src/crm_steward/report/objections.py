@@ -8,7 +8,7 @@ refusal may be earlier.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,11 +16,13 @@ import sqlalchemy as sa
 
 from crm_steward.model import Channel, RecordRef
 from crm_steward.report.groups import Person
+from crm_steward.report.listing import LISTED, MOST
 from crm_steward.report.standing import stands
 from crm_steward.rules import Duration, Period, Rule, RuleBook
 from crm_steward.rules.consents import REFUSED
 from crm_steward.rules.kinds.consent import ConsentCheck
 from crm_steward.rules.sql import Statement
+from crm_steward.store.live import is_live
 from crm_steward.store.tables import consent_evidence, contacts, finding_refs, findings, journal
 
 if TYPE_CHECKING:  # it holds the digest, and the digest what is here
@@ -84,12 +86,14 @@ class Objections:
         open: How many are still open.
         late: How many of them are beyond their delay.
         worst: The first few of them, longest overdue first.
+        listed: More of them in the same order; their people have no name here.
     """
 
     delays: tuple[Delay, ...] = ()
     open: int = 0
     late: int = 0
     worst: tuple[Unheeded, ...] = ()
+    listed: tuple[Unheeded, ...] = field(default=(), metadata=LISTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +236,7 @@ def _elsewhere(
             f.state == "resolved",
             f.resolved_at > since,
             f.resolved_at <= until,
-            c.gone_at.is_(None),
+            is_live,
         )
         .order_by(f.first_seen_at.desc())
     )
@@ -273,9 +277,9 @@ def _terms(
     shortest: dict[_No, _Term] = {}
     for rule in alarms(book):
         channel = Channel(rule.check.channel)
-        here = {no.ref for no in wanted if no.channel is channel}
+        these = {no.ref for no in wanted if no.channel is channel}
         term = _Term(rule.check.after, rule.id)
-        for ref in _looked_at(con, rule, here, now):
+        for ref in _looked_at(con, rule, these, now):
             no = _No(ref, channel)
             held = shortest.get(no)
             if held is None or term.length.after(now) < held.length.after(now):
@@ -347,20 +351,20 @@ def _open(
     ordered = sorted(
         waiting, key=lambda no: (no not in due, due.get(no, waiting[no]), waiting[no], no.ref)
     )
-    shown = ordered[:SHOWN]
-    people = names.people(no.ref for no in shown)
-    return Objections(
-        open=len(waiting),
-        late=len(late),
-        worst=tuple(
-            Unheeded(
-                person=people[no.ref],
-                channel=no.channel,
-                seen=waiting[no],
-                days=max(0, (until - waiting[no]).days),
-                due=due.get(no),
-                late=no in late,
-            )
-            for no in shown
-        ),
+    found = tuple(
+        Unheeded(
+            person=Person(connection=no.ref.connection, id=no.ref.id),
+            channel=no.channel,
+            seen=waiting[no],
+            days=max(0, (until - waiting[no]).days),
+            due=due.get(no),
+            late=no in late,
+        )
+        for no in ordered[:MOST]
     )
+    people = names.people(no.ref for no in ordered[:SHOWN])
+    worst = (
+        replace(one, person=people[RecordRef(one.person.connection, one.person.id)])
+        for one in found[:SHOWN]
+    )
+    return Objections(open=len(waiting), late=len(late), worst=tuple(worst), listed=found)

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from crm_steward.connect.protocol import Owner
 from crm_steward.report.collect import period, titles_of
-from crm_steward.report.digest import Movement, RuleShare
-from crm_steward.report.findings import Names, Owned, movement, rule_shares
+from crm_steward.report.digest import Movement, RuleShare, Titles
+from crm_steward.report.findings import Names, movement, rule_shares
+from crm_steward.report.followed import telling
+from crm_steward.report.listing import LISTED
 from crm_steward.report.message import wire_address
 from crm_steward.report.pages import environment, inlined
-from crm_steward.report.render import EXAMPLES, LARGEST, Mail, shown_alike
+from crm_steward.report.render import (
+    EXAMPLES,
+    LARGEST,
+    Mail,
+    by_kind,
+    first_fitting,
+    shown_alike,
+    title,
+)
+from crm_steward.report.todo import Shared, Task, ToDo, shared, to_do, written
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
 from crm_steward.store.database import Database
-from crm_steward.store.tables import connections
+from crm_steward.store.owners import known_owners
 
 _RULES = 20
 
@@ -36,6 +49,9 @@ class OwnerDigest:
         zone: The time zone of the reader.
         movement: How findings in their records moved.
         rules: What each rule found there, worst first; no other records are named.
+        tasks: What became of their tasks.
+        written: Kind of change → how many of them we made in their records.
+        titles: What each rule is called, language → text.
     """
 
     week: Week
@@ -44,11 +60,14 @@ class OwnerDigest:
     zone: tzinfo
     movement: Movement
     rules: tuple[RuleShare, ...]
+    tasks: ToDo = field(default_factory=ToDo)
+    written: Mapping[str, int] = field(default_factory=dict)
+    titles: Mapping[str, Titles] = field(default_factory=dict, metadata=LISTED)
 
     @property
     def silent(self) -> bool:
         """Whether there is nothing to tell: nothing is open and nothing was put right."""
-        return not (self.movement.open or self.movement.resolved)
+        return not (self.movement.open or self.movement.resolved or self.tasks.open)
 
 
 def addressed(database: Database, settings: Settings) -> tuple[Recipient, ...]:
@@ -67,36 +86,24 @@ def addressed(database: Database, settings: Settings) -> tuple[Recipient, ...]:
     return tuple(
         Recipient(address=address)
         for address, owners in known.items()
-        if any(active for _, _, active in owners)
+        if any(owner.active for _, owner in owners)
     )
 
 
-def _ids(owners: Iterable[tuple[str, str, bool]]) -> Owned:
-    return [(connection, owner) for connection, owner, _ in owners]
-
-
-def _known(reading: sa.Connection, settings: Settings) -> dict[str, list[tuple[str, str, bool]]]:
-    """Return the owners that CRMs tell an address of: connection, id there, whether active."""
-    found: dict[str, list[tuple[str, str, bool]]] = {}
-    c = connections.c
-    query = sa.select(c.connection, c.account).order_by(c.connection)
-    for connection, account in reading.execute(query):
-        owners = account.get("owners") if isinstance(account, dict) else None
-        if connection not in settings.connections or not isinstance(owners, dict):
-            continue
-        for owner, about in owners.items():
-            address = _address(about)
-            if address:
-                active = about.get("active", True) is not False
-                found.setdefault(address, []).append((connection, str(owner), active))
+def _known(reading: sa.Connection, settings: Settings) -> dict[str, list[tuple[str, Owner]]]:
+    """Return the owners that CRMs tell an address of, by that, each with its connection."""
+    found: dict[str, list[tuple[str, Owner]]] = {}
+    for (connection, _), owner in known_owners(reading).items():
+        address = _address(owner.email) if connection in settings.connections else ""
+        if address:
+            found.setdefault(address, []).append((connection, owner))
     return found
 
 
-def _address(about: object) -> str:
-    """Return an owner's address as mail servers take it; empty where the CRM tells none."""
-    text = about.get("email") if isinstance(about, dict) else None
+def _address(text: str) -> str:
+    """Return an address as mail servers take it; empty where it is none."""
     try:
-        return wire_address(text).casefold() if isinstance(text, str) else ""
+        return wire_address(text).casefold()
     except ValueError:
         return ""
 
@@ -109,6 +116,7 @@ def collect_owner(
     *,
     week: Week | None = None,
     now: datetime,
+    known: Callable[[], Shared] | None = None,
 ) -> OwnerDigest | None:
     """Read what waits at the owner that CRMs know by this address.
 
@@ -119,6 +127,7 @@ def collect_owner(
         address: The owner's.
         week: Which; None for the current one. Of an earlier one, as `collect` has it.
         now: The time.
+        known: Returns what `read_shared` has read, for the digests of several owners.
 
     Returns:
         The digest; None when no CRM names an owner with that address.
@@ -128,10 +137,12 @@ def collect_owner(
     """
     week, since, until = period(settings, week, now)
     with database.read() as reading:
-        owned = _ids(_known(reading, settings).get(address.strip().casefold(), ()))
+        same = _known(reading, settings).get(address.strip().casefold(), ())
+        owned = [(connection, owner.id) for connection, owner in same]
         if not owned:
             return None
         names, titles = Names(reading, settings.report.names), titles_of(book)
+        read = known() if known else shared(reading, names, since, until, now)
         return OwnerDigest(
             week=week,
             since=since,
@@ -139,7 +150,32 @@ def collect_owner(
             zone=settings.timezone,
             movement=movement(reading, since, until, owned=owned),
             rules=rule_shares(reading, names, titles, since, until, owned=owned),
+            tasks=to_do(
+                read,
+                owned,
+                names,
+                telling(settings),
+                (since, until),
+                now=now,
+                zone=settings.timezone,
+            ),
+            written=written(read, owned),
+            titles=titles,
         )
+
+
+def read_shared(
+    database: Database, settings: Settings, week: Week | None, now: datetime
+) -> Callable[[], Shared]:
+    """Return what reads, when it is first asked for, what the digests of all owners rest on."""
+
+    @cache
+    def read() -> Shared:
+        _, since, until = period(settings, week, now)
+        with database.read() as reading:
+            return shared(reading, Names(reading, settings.report.names), since, until, now)
+
+    return read
 
 
 def render_owner(digest: OwnerDigest, language: str) -> Mail:
@@ -153,6 +189,9 @@ def render_owner(digest: OwnerDigest, language: str) -> Mail:
         "first": False,  # what is new is new to the owner, whether or not it is the first report
         "rules": digest.rules[:_RULES],
         "more_rules": digest.rules[_RULES:],
+        "rule_title": lambda rule: title(digest.titles.get(rule, {"en": rule}), words),
+        "by_kind": lambda counts: by_kind(counts, words),
+        "when": lambda task: _when(task, words),
         "most": max((rule.movement.open for rule in digest.rules), default=0),
     }
     return Mail(
@@ -164,13 +203,17 @@ def render_owner(digest: OwnerDigest, language: str) -> Mail:
 
 def _fitting(page: dict[str, Any]) -> str:
     """Return the HTML with as many examples as fit into a mail; the text part shows them all."""
-    for examples in range(EXAMPLES, -1, -1):
+
+    def shortened(examples: int) -> str | None:
         shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
         html = environment().get_template("owner.html").render({**page, "rules": shorter})
         html = inlined(html)
-        if len(html.encode()) <= LARGEST:
-            return html
-    raise ValueError("the digest of an owner does not fit into a mail")
+        return html if len(html.encode()) <= LARGEST else None
+
+    html = first_fitting(range(EXAMPLES, -1, -1), shortened)
+    if html is None:
+        raise ValueError("the digest of an owner does not fit into a mail")
+    return html
 
 
 def _headline(digest: OwnerDigest, words: Words) -> str:
@@ -180,4 +223,13 @@ def _headline(digest: OwnerDigest, words: Words) -> str:
         return words("owner.new", n=fresh, open=moved.open)
     if moved.open:
         return words("owner.open", n=moved.open)
+    if digest.tasks.open:
+        return words("owner.tasks.open", n=digest.tasks.open)
     return words("owner.resolved", n=moved.resolved)
+
+
+def _when(task: Task, words: Words) -> str:
+    if task.due is None:
+        return words("owner.tasks.any")
+    key = "owner.tasks.late" if task.overdue else "owner.tasks.due"
+    return words(key, day=words.on(task.due))

@@ -126,12 +126,13 @@ def _typed(words: Words, one: Typed) -> str:
 
 
 def _edited(words: Words, one: PeriodEdit) -> str:
-    before, after = (_as_kept(words, kept) for kept in (one.before, one.after))
+    before, after = (as_kept(words, kept) for kept in (one.before, one.after))
     period = plain(one.period, 60)
     return words(f"protection.period.{one.edit}", period=period, before=before, after=after)
 
 
-def _as_kept(words: Words, kept: Kept | None) -> str:
+def as_kept(words: Words, kept: Kept | None) -> str:
+    """Return what the register says of a period; nothing where it does not have it."""
     if kept is None:
         return ""
     length, since = lasting(words, kept.length), words.field(kept.clock)

@@ -15,7 +15,12 @@ from crm_steward.report.collect import collect, current_week
 from crm_steward.report.digest import Digest
 from crm_steward.report.message import compose, message_id, wire_address
 from crm_steward.report.officer import render_officer
-from crm_steward.report.owners import addressed, collect_owner, render_owner
+from crm_steward.report.owners import (
+    addressed,
+    collect_owner,
+    read_shared,
+    render_owner,
+)
 from crm_steward.report.render import Mail, render
 from crm_steward.report.turns import in_turn
 from crm_steward.report.workbook import file_name, workbook
@@ -235,7 +240,7 @@ def queue_owners(
     if not owners:
         return []
     period, home, sender = f"{week}-owner", installation(database), _sender(settings)
-    silent = _silent(database, period)
+    silent, known_of_all = _silent(database, period), read_shared(database, settings, week, now)
     known = len(silent)
 
     def mail(address: str, language: str) -> Mail | None:
@@ -243,7 +248,9 @@ def queue_owners(
         name = message_id(home, period, address, sender)
         if name in silent:
             return None
-        digest = collect_owner(database, settings, book, address, week=week, now=now)
+        digest = collect_owner(
+            database, settings, book, address, week=week, now=now, known=known_of_all
+        )
         if digest is None:
             return None
         if digest.silent:

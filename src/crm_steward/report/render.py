@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
 from crm_steward.model import Severity
 from crm_steward.report.beside import about, excerpt, judge
@@ -18,7 +18,6 @@ from crm_steward.report.digest import (
     Example,
     Figure,
     OwnerShare,
-    Waiting,
 )
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
@@ -36,8 +35,11 @@ LARGEST = 95_000
 (https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
 
 _RULES, EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
-_SHORTER = (
-    *((SHOWN, examples, True, LINES) for examples in range(EXAMPLES, 2, -1)),
+_Shorter = tuple[int, int, bool, int]
+_SHORTER: tuple[_Shorter, ...] = tuple(
+    (SHOWN, examples, True, LINES) for examples in range(EXAMPLES, 2, -1)
+)
+_SHORTEST: tuple[_Shorter, ...] = (
     *((SHOWN, examples, False, LINES) for examples in range(EXAMPLES, 0, -1)),
     *((groups, 1, False, LINES) for groups in range(SHOWN - 1, 0, -1)),
     (1, 0, False, LINES),
@@ -45,6 +47,8 @@ _SHORTER = (
 )
 """Groups of duplicates, examples of each rule, whether each health figure has its little chart, whose
 numbers stand beside it, and lines of a section: what a report shows, and with what it makes do."""
+_Step = TypeVar("_Step")
+_Made = TypeVar("_Made")
 _OWN_WAY = frozenset({"task", "close_task", "suppress"})
 """Kinds of change of which it is said how they are taken back."""
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -101,17 +105,43 @@ def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
     The text part shows the same groups, rules and lines, and all examples.
     """
     digest: Digest = page["d"]
-    for groups, examples, charts, lines in _SHORTER:
+
+    def shortened(shorter: _Shorter) -> tuple[dict[str, Any], str] | None:
+        groups, examples, charts, lines = shorter
         rules = _RULES if lines == LINES else 4 * lines
-        page |= {"rules": digest.rules[:rules], "more_rules": digest.rules[rules:], **bounds(lines)}
-        page["groups"] = digest.twins.groups[:groups]
-        shorter = [replace(rule, examples=rule.examples[:examples]) for rule in page["rules"]]
-        here = {**page, "rules": shorter, "charts": charts}
-        html = environment().get_template("weekly.html").render(here)
-        html = inlined(html)
-        if len(html.encode()) <= LARGEST:
-            return page, html
+        cut: dict[str, Any] = {
+            "rules": digest.rules[:rules],
+            "more_rules": digest.rules[rules:],
+            **bounds(lines),
+        }
+        cut["groups"] = digest.twins.groups[:groups]
+        fewer = [replace(rule, examples=rule.examples[:examples]) for rule in cut["rules"]]
+        here = {**page, **cut, "rules": fewer, "charts": charts}
+        html = inlined(environment().get_template("weekly.html").render(here))
+        return ({**page, **cut}, html) if len(html.encode()) <= LARGEST else None
+
+    for steps in (_SHORTER, _SHORTEST):
+        found = first_fitting(steps, shortened)
+        if found is not None:
+            return found
     raise ValueError(f"the report of {digest.week} does not fit into a mail")
+
+
+def first_fitting(steps: Sequence[_Step], made: Callable[[_Step], _Made | None]) -> _Made | None:
+    """Return what is made by the first step that fits, or None; each step makes less than the one before.
+
+    Making a page takes long: the last is tried first, then the middle of what is left.
+    """
+    found, low, high = None, 0, len(steps)
+    place = high - 1
+    while low < high:
+        fitting = made(steps[place])
+        if fitting is None:
+            low = place + 1
+        else:
+            found, high = fitting, place
+        place = (low + high) // 2
+    return found
 
 
 def shown_alike(words: Words) -> dict[str, Any]:
@@ -143,7 +173,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "wide": WIDE,
         "high": HIGH,
         "first": digest.figures[0].before is None if digest.figures else True,
-        "undoable": undoable,
+        "undoable": lambda item: undoable(item.kind, item.reversibility),
         "most": max((rule.movement.open for rule in digest.rules), default=0),
         "most_owned": max((owner.findings for owner in digest.owners), default=0),
         "country_lines": country_lines(digest.countries, words),
@@ -154,9 +184,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "value": lambda figure, number: _value(figure, number, words),
         "delta": lambda figure: _delta(figure, words),
         "trend": lambda figure: _trend(figure, words),
-        "by_kind": lambda counts: words.listed(
-            [words(f"change.{kind}", n=count) for kind, count in counts.items()]
-        ),
+        "by_kind": lambda counts: by_kind(counts, words),
         "mood": mood,
         "about_group": lambda group: about(group, words),
         "excerpt": lambda group: excerpt(group, words),
@@ -216,9 +244,14 @@ def how_to_decide(decision: Decision) -> list[str]:
     return [f"{apply} --all", *approve]
 
 
-def undoable(item: Waiting) -> str:
-    """Return under which name the catalogue says how a change can be taken back."""
-    return item.kind if item.kind in _OWN_WAY else item.reversibility
+def undoable(kind: str, reversibility: str) -> str:
+    """Return under which name the catalogue says how a kind of change can be taken back."""
+    return kind if kind in _OWN_WAY else str(reversibility)
+
+
+def by_kind(counts: Mapping[str, int], words: Words) -> str:
+    """Return how many changes of each kind: 3 corrections and 1 merge."""
+    return words.listed([words(f"change.{kind}", n=count) for kind, count in counts.items()])
 
 
 def title(titles: Any, words: Words) -> str:

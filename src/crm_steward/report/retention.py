@@ -7,10 +7,12 @@ report never count differently.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
+from crm_steward.model import RecordRef
+from crm_steward.report.listing import LISTED, MOST
 from crm_steward.rules import Duration, Rule, RuleBook
 from crm_steward.rules.kinds.retention import Retention as RetentionCheck
 from crm_steward.rules.registerfile import Then
@@ -34,6 +36,7 @@ class Due:
         past: Records that are past it.
         this_month: Records that reach it before the month is over.
         next_month: Records that reach it in the month after.
+        records: Each with 0 where it is past the end, 1 for this month, 2 for the next, in this order.
     """
 
     rule: str
@@ -44,6 +47,7 @@ class Due:
     past: int
     this_month: int
     next_month: int
+    records: tuple[tuple[int, RecordRef], ...] = field(default=(), metadata=LISTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +112,13 @@ def _due(
             f"refs[1].id AS id FROM ({query.sql}) WHERE about = ''",
             query.values,
         )
-    past, this_month, next_month = con.execute(
-        "SELECT (SELECT count(*) FROM due_0), (SELECT count(*) FROM due_1 ANTI JOIN due_0 USING "
-        "(connection, id)), (SELECT count(*) FROM due_2 ANTI JOIN due_1 USING (connection, id) "
-        "ANTI JOIN due_0 USING (connection, id))"
-    ).fetchall()[0]
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE due AS SELECT 0 AS place, * FROM due_0 UNION ALL SELECT 1, * "
+        "FROM due_1 ANTI JOIN due_0 USING (connection, id) UNION ALL SELECT 2, * FROM due_2 ANTI "
+        "JOIN due_1 USING (connection, id) ANTI JOIN due_0 USING (connection, id)"
+    )
+    counts = dict(con.execute("SELECT place, count(*) FROM due GROUP BY place").fetchall())
+    rows = con.execute(f"SELECT * FROM due ORDER BY place, connection, id LIMIT {MOST}").fetchall()
     period = check.period.found
     return Due(
         rule=rule.id,
@@ -120,7 +126,8 @@ def _due(
         period=period.id,
         length=period.length,
         then=period.then,
-        past=past,
-        this_month=this_month,
-        next_month=next_month,
+        past=counts.get(0, 0),
+        this_month=counts.get(1, 0),
+        next_month=counts.get(2, 0),
+        records=tuple((place, RecordRef(name, record)) for place, name, record in rows),
     )

@@ -29,9 +29,14 @@ def say(kind: str, evidence: Evidence, words: Words, members: int = 1) -> str:
 _CROWD = re.compile(r"(?:.*?: )?(?P<level>[^:]+): (?P<n>\d+) contacts share one value")
 """How the duplicate check says that a value is too common to compare its holders."""
 
+_COMMON = "with very common values are compared only where something else agrees"
+"""How it says that names are too common to compare all who have them."""
+
 
 def left_out(reason: str, words: Words) -> str:
     """Return why contacts were not compared, in the reader's language where it is known."""
+    if reason.endswith(_COMMON):
+        return words("left.common")
     crowd = _CROWD.fullmatch(reason)
     if crowd is None:
         return reason

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 import sqlalchemy as sa
 
 from crm_steward.connect.protocol import TaskState
+from crm_steward.report.followed import Followed, followed
 from crm_steward.report.words import Words, plain
-from crm_steward.store.following import FOLLOWED, closed, made, standing, unfinished
-from crm_steward.store.tables import journal, task_states
+from crm_steward.store.following import FOLLOWED, closed, made, unfinished
+from crm_steward.store.tables import task_states
 
 _CONNECTIONS, _OWNERS = 5, 5
-_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +81,6 @@ class Tasks:
     more_owners: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Open:
-    connection: str
-    owner: str
-    due: date | None
-    seen_at: datetime | None
-
-
 def tasks(
     reading: sa.Connection,
     named: Callable[[str, str], str],
@@ -97,6 +89,7 @@ def tasks(
     *,
     now: datetime,
     zone: tzinfo,
+    shown: int = _OWNERS,
 ) -> Tasks:
     """Return what became of our tasks.
 
@@ -107,15 +100,21 @@ def tasks(
         span: The last report, and up to when this one counts what was made, done and removed.
         now: As of when what is open is open, for there is no history of that.
         zone: Whose day it is: a task that is due today is not overdue.
+        shown: How many owners are told one by one.
     """
     today = now.astimezone(zone).date()
-    left = list(_open(reading, now - FOLLOWED))
+    left = list(followed(reading, now - FOLLOWED, unfinished))
     created, ended = _created(reading, *span), _ended(reading, *span)
     removed = _closed(reading, *span)
-    found = {*created, *removed, *(name for name, _ in ended), *(one.connection for one in left)}
+    found = {
+        *created,
+        *removed,
+        *(name for name, _ in ended),
+        *(one.record.connection for one in left),
+    }
     shares = []
     for name in found:
-        mine = [one for one in left if one.connection == name]
+        mine = [one for one in left if one.record.connection == name]
         share = TaskShare(connection=name, created=created[name], closed=removed[name], told=False)
         if name in telling:
             counts = _counts(mine, today)
@@ -128,14 +127,14 @@ def tasks(
                 open=counts.open,
                 overdue=counts.overdue,
                 unread=counts.unread,
-                read_at=min((one.seen_at for one in mine if one.seen_at), default=None),
+                read_at=min((one.seen for one in mine if one.seen), default=None),
             )
         if share != TaskShare(connection=name, told=share.told):
             shares.append(share)
     shares.sort(key=lambda one: (-one.open, -one.created, one.connection))
     owners = _owners(left, named, telling, today)
     return Tasks(
-        shares=tuple(shares), owners=tuple(owners[:_OWNERS]), more_owners=len(owners[_OWNERS:])
+        shares=tuple(shares), owners=tuple(owners[:shown]), more_owners=len(owners[shown:])
     )
 
 
@@ -146,22 +145,23 @@ class _Counts:
     unread: int
 
 
-def _counts(left: Collection[_Open], today: date) -> _Counts:
-    read = [one for one in left if one.seen_at is not None]
+def _counts(left: Collection[Followed], today: date) -> _Counts:
+    read = [one for one in left if one.seen is not None]
     late = sum(1 for one in read if one.due is not None and one.due < today)
     return _Counts(len(read), late, len(left) - len(read))
 
 
 def _owners(
-    left: Collection[_Open],
+    left: Collection[Followed],
     named: Callable[[str, str], str],
     telling: Collection[str],
     today: date,
 ) -> list[TaskOwner]:
-    by_owner: dict[tuple[str, str], list[_Open]] = {}
+    by_owner: dict[tuple[str, str], list[Followed]] = {}
     for one in left:
-        if one.seen_at is not None and one.connection in telling:
-            by_owner.setdefault((one.connection, one.owner), []).append(one)
+        connection = one.record.connection
+        if one.seen is not None and connection in telling:
+            by_owner.setdefault((connection, one.owner), []).append(one)
     found = []
     for (connection, owner), mine in by_owner.items():
         counts = _counts(mine, today)
@@ -212,33 +212,6 @@ def _closed(reading: sa.Connection, since: datetime, until: datetime) -> Counter
         .group_by(closed.c.connection)
     )
     return Counter({name: int(n) for name, n in reading.execute(query)})
-
-
-def _open(reading: sa.Connection, since: datetime) -> Iterator[_Open]:
-    """Yield the tasks that nobody is known to have done, with what they were made with."""
-    found, intents = made(since), journal.alias("intent")
-    last = (
-        sa.select(journal.c.key, sa.func.max(journal.c.seq).label("seq"))
-        .where(journal.c.kind == "task", journal.c.state == "intent")
-        .group_by(journal.c.key)
-        .subquery("last")
-    )
-    query = (
-        sa.select(found.c.connection, task_states.c.seen_at, intents.c.change)
-        .select_from(standing(found))
-        .join(last, last.c.key == found.c.key)
-        .join(intents, intents.c.seq == last.c.seq)
-        .where(unfinished)
-    )
-    for rows in reading.execute(query).partitions(_AT_ONCE):
-        for connection, seen_at, change in rows:
-            due = (change or {}).get("due")
-            yield _Open(
-                connection=connection,
-                owner=(change or {}).get("owner") or "",
-                due=date.fromisoformat(due) if due else None,
-                seen_at=seen_at,
-            )
 
 
 def task_lines(found: Tasks, words: Words) -> list[tuple[TaskShare, str]]:

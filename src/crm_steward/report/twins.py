@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from operator import attrgetter
@@ -16,6 +16,7 @@ from crm_steward.model import RecordRef
 from crm_steward.report.findings import Names
 from crm_steward.report.groups import Group, Link, Twins
 from crm_steward.store.database import chunked
+from crm_steward.store.live import is_live
 from crm_steward.store.ranking import Ranked, looks, ranked
 from crm_steward.store.tables import contacts, finding_refs, findings
 
@@ -48,8 +49,7 @@ def twins(reading: sa.Connection, names: Names, merges: AbstractSet[str], now: d
         now: The time.
     """
     found = ranked(reading, now=now)
-    # Ties stay in the order of fingerprints, as `crm-steward duplicates list` has them.
-    review = sorted((one for one in found if not one.sure), key=attrgetter("impact"), reverse=True)
+    review = _to_review(found)
     sure = [one for one in found if one.sure]
     return Twins(
         review=len(review),
@@ -57,6 +57,17 @@ def twins(reading: sa.Connection, names: Names, merges: AbstractSet[str], now: d
         sure=len(sure),
         proposed=sum(bool(merges & set(one.findings)) for one in sure),
     )
+
+
+def reviewed(reading: sa.Connection, now: datetime) -> list[Ranked]:
+    """Return the groups that a person looks at first, those first that it is worth most to put right."""
+    return _to_review(ranked(reading, now=now))
+
+
+def _to_review(found: Iterable[Ranked]) -> list[Ranked]:
+    """Return those that nobody is sure of; ties stay as `crm-steward duplicates list` has them."""
+    unsure = (one for one in found if not one.sure)
+    return sorted(unsure, key=attrgetter("impact"), reverse=True)
 
 
 def _groups(reading: sa.Connection, names: Names, shown: Sequence[Ranked]) -> tuple[Group, ...]:
@@ -104,7 +115,7 @@ def _records(reading: sa.Connection, marks: Sequence[str]) -> dict[str, dict[Rec
     query = (
         sa.select(refs.fingerprint, c.connection, c.id, c.owner, c.changed_at, *keys)
         .join(contacts, (c.connection == refs.connection) & (c.id == refs.id))
-        .where(c.gone_at.is_(None))
+        .where(is_live)
         .order_by(c.connection, c.id)
     )
     found: dict[str, dict[RecordRef, _Record]] = {mark: {} for mark in marks}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent
 
@@ -89,7 +89,7 @@ class Words:
         if isinstance(phrase, tuple):
             phrase = phrase[self._locale.plural_form(n or 0) != "one"]
         shown = {name: self._shown(value) for name, value in values.items()}
-        return phrase.format(n=self.number(n or 0), **shown)
+        return phrase.format(n=self.number(n) if n else "0", **shown)
 
     def either(self, en: str, fr: str, **values: Any) -> str:
         """Return the sentence of this language with its placeholders filled: what a check says."""
@@ -135,6 +135,10 @@ class Words:
     def day(self, moment: datetime) -> str:
         """Write a day: 16 Nov 2026."""
         return self._date(moment, "d MMM y")
+
+    def on(self, day: date) -> str:
+        """Write a day that is the same everywhere: 16 Nov 2026."""
+        return format_date(day, "d MMM y", locale=self._locale)
 
     def month(self, moment: datetime) -> str:
         """Write a month's name: November."""

@@ -1,31 +1,40 @@
-"""The lists behind the report as an XLSX workbook: every open finding, and what waits for a decision."""
+"""The lists behind the report as an XLSX workbook: a sheet for each, and one that names them all."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from itertools import chain
+from types import MappingProxyType
+from typing import Final
 
-import sqlalchemy as sa
-
-from crm_steward.model import RecordRef, Severity
 from crm_steward.report.collect import titles_of
-from crm_steward.report.digest import Digest, Titles
-from crm_steward.report.findings import Names
-from crm_steward.report.groups import Person
-from crm_steward.report.render import label, title, undoable
-from crm_steward.report.sayings import say
-from crm_steward.report.words import Words, plain, safe_link
+from crm_steward.report.digest import Digest
+from crm_steward.report.lists.base import Asking, Sheet
+from crm_steward.report.lists.sheets import sheets
+from crm_steward.report.spreadsheet import Cell, Linked, Spreadsheet
+from crm_steward.report.words import Words
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Settings
-from crm_steward.store.database import Database, chunked
-from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import contacts, finding_refs, findings
+from crm_steward.store.database import Database
 
-MOST = 5_000
-"""Findings in a workbook: worst first. A mail must stay small enough for every mail server."""
-_WIDTHS = {"rule": 40, "record": 34, "found": 60, "owner": 24, "fingerprint": 14}
+_WIDTH: Final = 14
+_WIDTHS: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "rule": 40,
+        "record": 34,
+        "found": 60,
+        "reason": 50,
+        "owner": 24,
+        "connection": 20,
+        "level": 30,
+        "ground": 30,
+        "before": 50,
+        "after": 50,
+        "list": 34,
+        "about": 70,
+    }
+)
+"""Characters that a column has room for; the others have `_WIDTH`."""
 
 
 def file_name(digest: Digest) -> str:
@@ -38,118 +47,45 @@ def workbook(
 ) -> bytes:
     """Return the workbook that goes with a report.
 
+    A list with nothing in it has no sheet; the first sheet names it all the same, with how much
+    each holds and leaves out.
+
     Args:
         database: The store.
         settings: Time zone, how records may be named.
         book: The rules, for their titles.
         digest: The report.
         language: The reader's.
-
-    Raises:
-        ImportError: openpyxl is missing: settings that want a workbook are refused then.
     """
-    from openpyxl import Workbook
-
-    words, made = Words(language, digest.zone), Workbook(write_only=True)
-    columns = ("severity", "rule", "connection", "record", "found", "owner", "since", "fingerprint")
-    with database.read() as reading:
-        names = Names(reading, settings.report.names)
-        rows = _findings(reading, digest.until, names, titles_of(book), words)
-        _sheet(made, words, "findings", columns, rows)
-    _sheet(made, words, "waiting", ("rule", "change", "count", "undo"), _waiting(digest, words))
-    out = io.BytesIO()
-    made.save(out)
-    return out.getvalue()
-
-
-def _sheet(
-    book: Any, words: Words, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.styles import Font
-    from openpyxl.utils import get_column_letter
-
-    sheet = book.create_sheet(words(f"workbook.{name}"))
-    sheet.freeze_panes = "A2"
-    for number, column in enumerate(columns, start=1):
-        sheet.column_dimensions[get_column_letter(number)].width = _WIDTHS.get(column, 16)
-
-    def cell(value: Any) -> Any:
-        link = safe_link(value.url) if isinstance(value, Person) else None
-        made = WriteOnlyCell(sheet, value=label(value) if isinstance(value, Person) else value)
-        if isinstance(made.value, str):
-            made.data_type = "s"  # never a formula, whatever it begins with
-        if link:
-            made.hyperlink = link
-            made.font = Font(color="0B5394", underline="single")
-        return made
-
-    head = [cell(words(f"workbook.{column}")) for column in columns]
-    for one in head:
-        one.font = Font(bold=True)
-    sheet.append(head)
-    for row in rows:
-        sheet.append([cell(value) for value in row])
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}1"
-
-
-def _findings(
-    reading: sa.Connection,
-    now: datetime,
-    names: Names,
-    titles: Mapping[str, Titles],
-    words: Words,
-) -> Iterator[Sequence[Any]]:
-    """Yield one line per record of each open finding, worst first."""
-    f = findings.c
-    query = (
-        sa.select(f.fingerprint, f.rule, f.kind, f.severity, f.evidence, f.first_seen_at)
-        .where(f.state == "open", ~asleep(now))
-        .order_by(f.severity.desc(), f.rule, f.fingerprint)
-        .limit(MOST)
-    )
-    for rows in chunked(reading.execute(query).all()):
-        members = _members(reading, [row.fingerprint for row in rows])
-        people = names.people(ref for refs in members.values() for ref, _ in refs)
-        for row in rows:
-            refs = members.get(row.fingerprint, [])
-            said = plain(say(row.kind, row.evidence, words, len(refs)), 500)
-            for ref, owner in refs:
-                yield (
-                    words(f"severity.{Severity(row.severity).label}"),
-                    title(titles.get(row.rule, {"en": row.rule}), words),
-                    ref.connection,
-                    people[ref],
-                    said,
-                    plain(names.owner(ref.connection, owner) or owner, 60),
-                    row.first_seen_at.astimezone(words.zone).date(),
-                    row.fingerprint[:10],
-                )
-
-
-def _members(
-    reading: sa.Connection, marks: Sequence[str]
-) -> dict[str, list[tuple[RecordRef, str]]]:
-    """Return of each finding its records with their owners' ids."""
-    refs, c = finding_refs.c, contacts.c
-    found: dict[str, list[tuple[RecordRef, str]]] = {}
-    query = (
-        sa.select(refs.fingerprint, refs.connection, refs.id, c.owner)
-        .outerjoin(contacts, (c.connection == refs.connection) & (c.id == refs.id))
-        .where(refs.fingerprint.in_(marks))
-        .order_by(refs.connection, refs.id)
-    )
-    for mark, connection, record_id, owner in reading.execute(query):
-        found.setdefault(mark, []).append((RecordRef(connection, record_id), owner or ""))
-    return found
-
-
-def _waiting(digest: Digest, words: Words) -> Iterator[Sequence[Any]]:
-    """Yield what waits for a decision, as the mail has it, without its limit."""
-    for item in digest.decision.waiting if digest.decision else ():
-        yield (
-            title(item.titles, words),
-            words(f"change.{item.kind}", n=item.count),
-            item.count,
-            words(f"undo.{undoable(item)}"),
+    words, columns = Words(language, digest.zone), ("list", "about", "lines", "more")
+    with Spreadsheet() as made, database.read() as reading:
+        asking = Asking(
+            reading=reading, digest=digest, settings=settings, titles=titles_of(book), words=words
         )
+        front = made.sheet(words("workbook.contents"))
+        contents = [_added(made, words, sheet) for sheet in sheets(asking)]
+        head = [words(f"workbook.{name}") for name in columns]
+        made.fill(front, head, contents, widths=_widths(columns))
+        return made.content()
+
+
+def _added(made: Spreadsheet, words: Words, sheet: Sheet) -> Sequence[Cell]:
+    """Add the sheet of a list if it holds anything; return its line in the sheet of contents."""
+    name, about = words(f"workbook.{sheet.name}"), words(f"workbook.{sheet.name}.about")
+    rows = _begun(sheet.rows)
+    if rows is None:
+        return Linked(name), about, 0, sheet.more
+    head = [words(f"workbook.{column}") for column in sheet.columns]
+    lines = made.fill(made.sheet(name), head, rows, widths=_widths(sheet.columns))
+    return Linked(name, sheet=name), about, lines, sheet.more
+
+
+def _begun(rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]] | None:
+    """Return the rows, or None where there are none."""
+    each = iter(rows)
+    first = next(each, None)
+    return None if first is None else chain((first,), each)
+
+
+def _widths(columns: Sequence[str]) -> list[float]:
+    return [_WIDTHS.get(column, _WIDTH) for column in columns]

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from crm_steward.model import CloseTask, MergeRecords, Plan, PlannedChange, Reversibility
+from crm_steward.model import (
+    CloseTask,
+    MergeRecords,
+    Plan,
+    PlannedChange,
+    Reversibility,
+    kind_of,
+)
 from crm_steward.report.digest import (
     Coverage,
     Decision,
@@ -20,7 +28,8 @@ from crm_steward.report.digest import (
     Trouble,
     Waiting,
 )
-from crm_steward.store.halts import standing
+from crm_steward.report.listing import MOST
+from crm_steward.store.halts import standing as standing_halts
 from crm_steward.store.halts import stop_file as stop_file_halt
 from crm_steward.store.lines import SET_ASIDE
 from crm_steward.store.restored import Restored
@@ -45,16 +54,36 @@ def fixes(
     reading: sa.Connection, titles: Mapping[str, Titles], since: datetime, until: datetime
 ) -> tuple[Fixes, ...]:
     """Return the changes that the CRMs confirmed, by run, newest first."""
-    line, intent = journal.alias("line"), journal.alias("intent")
-    begun = _last_intents()
-    query = (
+    each = confirmed(since, until).subquery()
+    query = sa.select(
+        each.c.run,
+        each.c.kind,
+        each.c.rule,
+        sa.func.count().label("n"),
+        sa.func.max(each.c.at).label("at"),
+        sa.func.count(each.c.undone).label("undone"),
+    ).group_by(each.c.run, each.c.kind, each.c.rule)
+    by_run: dict[str, list[sa.Row[Any]]] = {}
+    for row in reading.execute(query):
+        by_run.setdefault(row.run, []).append(row)
+    found = [_fixes(run, rows, titles) for run, rows in by_run.items()]
+    return tuple(sorted(found, key=lambda one: (one.at, one.run), reverse=True))
+
+
+def confirmed(since: datetime, until: datetime) -> sa.Select[*tuple[Any, ...]]:
+    """Return each change that a CRM confirmed: its intent, when, and what took it back or NULL."""
+    line, intent, begun = journal.alias("line"), journal.alias("intent"), _last_intents()
+    return (
         sa.select(
+            intent.c.seq,
             intent.c.run,
+            intent.c.key,
             intent.c.kind,
             intent.c.rule,
-            sa.func.count().label("n"),
-            sa.func.max(line.c.at).label("at"),
-            sa.func.count(_undone().c.undoes).label("undone"),
+            intent.c.connection,
+            intent.c.id,
+            line.c.at,
+            _undone().c.undoes.label("undone"),
         )
         .select_from(line)
         .join(begun, begun.c.key == line.c.key)
@@ -67,13 +96,7 @@ def fixes(
             line.c.at <= until,
             intent.c.undoes.is_(None),
         )
-        .group_by(intent.c.run, intent.c.kind, intent.c.rule)
     )
-    by_run: dict[str, list[sa.Row[Any]]] = {}
-    for row in reading.execute(query):
-        by_run.setdefault(row.run, []).append(row)
-    found = [_fixes(run, rows, titles) for run, rows in by_run.items()]
-    return tuple(sorted(found, key=lambda one: (one.at, one.run), reverse=True))
 
 
 def _fixes(run: str, rows: list[sa.Row[Any]], titles: Mapping[str, Titles]) -> Fixes:
@@ -124,31 +147,49 @@ def _undone() -> sa.Subquery:
     return _UNDONE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPlan:
+    """A plan that can be used.
+
+    Args:
+        plan: Its hash.
+        created_at: When it was made.
+        expires_at: After that it is refused.
+        changes: What of it is neither begun nor idle.
+    """
+
+    plan: str
+    created_at: datetime
+    expires_at: datetime
+    changes: tuple[PlannedChange, ...]
+
+
 def decision(
-    reading: sa.Connection, titles: Mapping[str, Titles], now: datetime
+    reading: sa.Connection, titles: Mapping[str, Titles], found: OpenPlan | None
 ) -> Decision | None:
-    """Return the plan that waits for a decision, or None."""
-    found = _open_plan(reading, now)
+    """Return what of the open plan waits for a decision, or None."""
     if found is None:
         return None
-    row, unwritten = found
     approved = set(
-        reading.execute(sa.select(approvals.c.key).where(approvals.c.plan == row["hash"])).scalars()
+        reading.execute(sa.select(approvals.c.key).where(approvals.c.plan == found.plan)).scalars()
     )
-    waiting: Counter[tuple[str, str, str]] = Counter()
-    agreed = 0
-    for planned in unwritten:
-        if planned.key in approved:
-            agreed += 1
-        elif not planned.automatic:
-            content = planned.to_json()
-            waiting[planned.rule, content["change"]["kind"], content["reversibility"]] += 1
+    agreed = sum(planned.key in approved for planned in found.changes)
+    undecided = [
+        planned
+        for planned in found.changes
+        if not planned.automatic and planned.key not in approved
+    ]
+    waiting = Counter(
+        (planned.rule, kind_of(planned.change), str(planned.change.reversibility))
+        for planned in undecided
+    )
     if not waiting and not agreed:
         return None
     return Decision(
-        plan=row["hash"],
-        created_at=row["created_at"],
-        expires_at=row["expires_at"],
+        plan=found.plan,
+        created_at=found.created_at,
+        expires_at=found.expires_at,
+        changes=tuple(undecided[:MOST]),
         waiting=tuple(
             Waiting(
                 rule=rule,
@@ -165,16 +206,14 @@ def decision(
     )
 
 
-def merges(reading: sa.Connection, now: datetime) -> frozenset[str]:
+def merges(found: OpenPlan | None) -> frozenset[str]:
     """Return the fingerprints of the findings whose records the open plan would merge."""
-    _, unwritten = _open_plan(reading, now) or (None, [])
-    return frozenset(one.finding for one in unwritten if isinstance(one.change, MergeRecords))
+    changes = found.changes if found else ()
+    return frozenset(one.finding for one in changes if isinstance(one.change, MergeRecords))
 
 
-def _open_plan(
-    reading: sa.Connection, now: datetime
-) -> tuple[sa.RowMapping, list[PlannedChange]] | None:
-    """Return the newest plan that can be used, with what of it is neither begun nor idle."""
+def open_plan(reading: sa.Connection, now: datetime) -> OpenPlan | None:
+    """Return the newest plan that can be used, or None."""
     query = (
         sa.select(plans)
         .where(plans.c.status.in_(("open", "applying")), plans.c.expires_at > now)
@@ -194,14 +233,19 @@ def _open_plan(
         findings.c.state == "resolved", findings.c.resolved_at >= row["created_at"]
     )
     resolved = set(reading.execute(gone).scalars())
-    unwritten = [
+    unwritten = (
         planned
         for planned in Plan.from_json(row["content"]).changes
         if planned.key not in begun
         and planned.finding not in asleep
         and not _settled(planned, resolved)
-    ]
-    return row, unwritten
+    )
+    return OpenPlan(
+        plan=row["hash"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        changes=tuple(unwritten),
+    )
 
 
 def _settled(planned: PlannedChange, resolved: Collection[str]) -> bool:
@@ -254,7 +298,7 @@ def coverage(
         refused=ended.get("rejected", none)[1],
         conflicts=ended.get("conflict", none)[1],
         scanned_at=reading.execute(scanned).scalar_one(),
-        halts=(*([file] if file else []), *standing(reading)),
+        halts=(*([file] if file else []), *standing_halts(reading)),
         restored=restored.waiting(enabled) if restored else (),
     )
 

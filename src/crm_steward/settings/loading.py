@@ -158,7 +158,7 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
     if restore_test and not database.startswith("sqlite:///"):
         problem = Problem(
             "service.restore_test restores copies of a SQLite file; PostgreSQL has its own tools.",
-            hint="Leave it out; note a test by hand: crm-steward reminders done restore-test",
+            hint="Leave it out, and test by hand or by cron: crm-steward restore --test --in NAME",
         )
         raise ConfigError([problem])
     service = settings.service.model_copy(

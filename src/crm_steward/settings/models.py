@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import time, timedelta
 from enum import StrEnum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -126,17 +125,9 @@ class Report(_Block):
     at: time = time(7, 30)
     """Local time of the settings' time zone."""
     workbook: bool = False
-    """Whether the report has its lists attached as an .xlsx file (needs the extra `file`)."""
+    """Whether the report has its lists attached as an .xlsx file."""
     names: Literal["off", "initials", "on"] = "off"
     """How people are named in the report; off shows record ids only."""
-
-    @field_validator("workbook")
-    @classmethod
-    def _can_be_made(cls, value: bool) -> bool:  # noqa: FBT001 -- pydantic calls it so
-        """Refuse at the start what would keep every report from being sent."""
-        if value and find_spec("openpyxl") is None:
-            raise ValueError("it needs openpyxl: pip install 'crm-steward[file]'")
-        return value
 
     @field_validator("names", "owners", mode="before")
     @classmethod

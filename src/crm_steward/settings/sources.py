@@ -262,7 +262,8 @@ def read_secret_files(beside: Path, environ: Mapping[str, str] = os.environ) -> 
 def readable_secrets(beside: Path, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
     """Return the secret files that others on this machine may read.
 
-    Those that the system hands over in `/run/secrets` or by systemd are its own affair.
+    Those that the system hands over in `/run/secrets` or by systemd are its own affair. So are
+    those of another user that only our group may read: Kubernetes gives a pod its secrets so.
     """
     folder = secrets_folder(beside, environ)
     if folder is None or folder in {_RUN_SECRETS, Path(environ.get(_SYSTEMD_VARIABLE) or ".")}:
@@ -270,7 +271,13 @@ def readable_secrets(beside: Path, environ: Mapping[str, str] = os.environ) -> t
     if not folder.stat().st_mode & 0o055:  # nobody else gets in
         return ()
     found = _secret_files(folder, Source())
-    return tuple(path for path in found if path.stat().st_mode & 0o044)
+    return tuple(path for path in found if _others_may_read(path))
+
+
+def _others_may_read(path: Path) -> bool:
+    status = path.stat()
+    handed = status.st_uid != os.geteuid() and status.st_gid in {os.getegid(), *os.getgroups()}
+    return bool(status.st_mode & (0o004 if handed else 0o044))
 
 
 def secrets_folder(

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from crm_steward.model import StoreError
@@ -203,13 +202,24 @@ def upsert(
         update: The columns to overwrite; None means all but the keys, [] keeps the old row.
         assign: Further columns to set, to an expression over the old row.
     """
-    insert = postgresql.insert(table) if database.dialect == "postgresql" else sqlite.insert(table)
+    insert = _insert(database, table)
     if update is None:
         update = [column.name for column in table.columns if column.name not in keys]
     values = {name: insert.excluded[name] for name in update} | dict(assign or {})
     if not values:
         return insert.on_conflict_do_nothing(index_elements=keys or None)
     return insert.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+def _insert(database: Database, table: sa.Table) -> Any:
+    """Return an INSERT of the dialect; the other one is not loaded for it."""
+    if database.dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 -- as above
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415 -- as above
+
+    return sqlite.insert(table)
 
 
 def _engine(url: str) -> sa.Engine:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from crm_steward.model import ConsentStatus
 from crm_steward.store.database import Database, upsert
+from crm_steward.store.live import is_live
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import contacts, figures, finding_refs, findings
 
@@ -100,7 +101,7 @@ def _flagged_query() -> sa.Select[*tuple[Any, ...]]:
             contacts,
             (contacts.c.connection == refs.connection) & (contacts.c.id == refs.id),
         )
-        .where(of.state == "open", contacts.c.gone_at.is_(None))
+        .where(of.state == "open", is_live)
         .group_by(refs.connection, refs.id)
         .subquery()
     )

@@ -12,6 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from crm_steward.model import Stage
+from crm_steward.store.live import is_live
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import contacts, decisions, examinations, finding_refs, findings
 
@@ -79,14 +80,14 @@ def ranked(reading: sa.Connection, *, now: datetime) -> list[Ranked]:
     members, looked, decided = _members(reading, now), looks(reading), _decided(reading)
     groups: dict[tuple[_Ref, ...], Ranked] = {}
     for row in reading.execute(query.where(*_standing(now)).order_by(f.fingerprint)):
-        here = members.get(row.fingerprint)
-        if here is None or len(here.refs) < 2:  # noqa: PLR2004 -- one record is no group
+        group = members.get(row.fingerprint)
+        if group is None or len(group.refs) < 2:  # noqa: PLR2004 -- one record is no group
             continue
-        if decided and _decided_since(here.refs, decided, looked.get(row.rule, row.last_seen_at)):
+        if decided and _decided_since(group.refs, decided, looked.get(row.rule, row.last_seen_at)):
             continue
-        one = _ranked(row, here)
-        twin = groups.get(here.refs)
-        groups[here.refs] = one if twin is None else _joined(twin, one)
+        one = _ranked(row, group)
+        twin = groups.get(group.refs)
+        groups[group.refs] = one if twin is None else _joined(twin, one)
     return sorted(groups.values(), key=lambda one: one.fingerprint)
 
 
@@ -127,15 +128,15 @@ def _members(reading: sa.Connection, now: datetime) -> dict[str, _Members]:
         sa.select(refs.fingerprint, refs.connection, refs.id, customer, acted)
         .join(findings, findings.c.fingerprint == refs.fingerprint)
         .outerjoin(contacts, (c.connection == refs.connection) & (c.id == refs.id))
-        .where(*_standing(now), c.gone_at.is_(None))
+        .where(*_standing(now), is_live)
         .order_by(refs.fingerprint, refs.connection, refs.id)
     )
     found: dict[str, _Members] = {}
     rows = (tuple(row) for row in reading.execute(query))
     for mark, held in groupby(rows, key=itemgetter(0)):
         _, names, ids, customers, actors = zip(*held, strict=True)
-        here = tuple(zip(names, ids, strict=True))
-        found[mark] = _Members(here, customer=any(customers), acted=any(actors))
+        refs_held = tuple(zip(names, ids, strict=True))
+        found[mark] = _Members(refs_held, customer=any(customers), acted=any(actors))
     return found
 
 

@@ -1,13 +1,14 @@
 """A restore test: a backup is restored into a temporary place, opened, and compared with what it was.
 
 Nothing is written where the present database stands. The temporary place is a folder that only this
-user may enter; it is gone when the test ends, for it holds personal data.
+user may enter; it is gone when the test ends, for it holds personal data. A dump of PostgreSQL is
+restored by `pg_restore`, which knows how, into a database beside the present one; that is looked at here.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,10 +20,11 @@ import sqlalchemy as sa
 from crm_steward.model import InputError, StewardError, StoreError
 from crm_steward.store import cipher
 from crm_steward.store.backup import Copied, examined, key_of_copy
+from crm_steward.store.chain import GENESIS
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.reminders import Deed, Duty, Reminders, Result
 from crm_steward.store.restoring import stage
-from crm_steward.store.tables import contacts, journal
+from crm_steward.store.tables import contacts, journal, meta
 from crm_steward.store.verifying import Fault, verify
 
 SELF = "crm-steward"
@@ -37,7 +39,7 @@ class Rehearsal:
 
     Args:
         copied: What the backup holds.
-        tables: How many tables were compared.
+        tables: How many tables were compared; 0 where there was nothing to compare them with.
         contacts: How many contacts were restored.
         present: How many contacts the present database holds.
         unequal: Tables that do not hold as many rows as the backup.
@@ -67,8 +69,9 @@ class Rehearsal:
     def note(self) -> str:
         """What was found, for whoever reads the record: no personal data."""
         made = f"{self.copied.made_at:%Y-%m-%d %H:%M} UTC" if self.copied.made_at else "unknown"
+        tables = f"{self.tables} tables, " if self.tables else ""
         return (
-            f"copy of {made}, schema {self.copied.schema}, {self.tables} tables, "
+            f"copy of {made}, schema {self.copied.schema}, {tables}"
             f"{self.contacts:,} contacts ({self.present:,} now), {self.copied.lines:,} journal lines"
         )
 
@@ -115,6 +118,71 @@ def rehearse(file: Path, database: Database) -> Rehearsal:
     )
 
 
+def rehearse_beside(name: str, database: Database, made_at: datetime | None = None) -> Rehearsal:
+    """Look at what `pg_restore` made of a dump, in a database of its own on the same server.
+
+    It is opened as the program would open it: an older schema in it is brought to the present one,
+    but never in a database of another installation, which may be at work.
+
+    Args:
+        name: The database that the dump was restored into.
+        database: The present database, on PostgreSQL; it is only read.
+        made_at: When the dump was made, where somebody knows.
+
+    Raises:
+        InputError: It is the present one, no database of ours, or newer than this program.
+        StoreError: It cannot be opened or read.
+    """
+    url = _url_beside(name, database)
+    with Database(sa.create_engine(url, hide_parameters=True)) as restored:
+        copied = _copied(restored, name, made_at)
+        live = _live(restored)
+        if _installation(restored) != _installation(database):
+            present = _live(database)
+            return Rehearsal(copied=copied, tables=0, contacts=live, present=present, foreign=True)
+    with Database.open(url.render_as_string(hide_password=False)) as restored:
+        fault = verify(restored).fault
+    return Rehearsal(
+        copied=copied,
+        tables=0,
+        contacts=live,
+        present=_live(database),
+        fault=fault,
+        foreign=_foreign(copied, database),
+    )
+
+
+_BESIDE = "createdb NAME; pg_restore --exit-on-error --dbname=NAME FILE; crm-steward restore --test --in NAME"
+
+
+def _url_beside(name: str, database: Database) -> sa.URL:
+    if name == database.engine.url.database:
+        raise InputError(f"{name} is the present database.", hint=_BESIDE)
+    return database.engine.url.set(database=name)
+
+
+def _copied(restored: Database, name: str, made_at: datetime | None) -> Copied:
+    schema = restored.version()
+    if schema is None:
+        raise InputError(f"{name} holds no database of crm-steward.", hint=_BESIDE)
+    if schema > HEAD:
+        raise InputError(
+            f"{name} is of a newer crm-steward: its schema is {schema}, this one reads {HEAD}.",
+            hint="Install the newer crm-steward, then test it.",
+        )
+    last = sa.select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
+    size = sa.select(sa.func.pg_database_size(sa.func.current_database()))
+    with restored.read() as reading:
+        row = reading.execute(last).one_or_none()
+        return Copied(
+            made_at=made_at,
+            schema=schema,
+            lines=row.seq if row else 0,
+            head=row.hash if row else GENESIS,
+            size=reading.execute(size).scalar_one(),
+        )
+
+
 def rehearsed(
     file: Path, database: Database, *, by: str, now: datetime, newest: timedelta | None = None
 ) -> tuple[Deed, StewardError | None]:
@@ -133,8 +201,42 @@ def rehearsed(
     Raises:
         StoreError: The result cannot be written down.
     """
+    return _done(lambda: rehearse(file, database), database, by=by, now=now, newest=newest)
+
+
+def rehearsed_beside(
+    name: str, database: Database, *, by: str, now: datetime, made_at: datetime | None = None
+) -> tuple[Deed, StewardError | None]:
+    """Look at a dump that was restored beside the present database, and write down how it went.
+
+    Args:
+        name: The database that the dump was restored into.
+        database: The present database.
+        by: Who does it.
+        now: When.
+        made_at: When the dump was made, where somebody knows.
+
+    Returns:
+        What was written down, and why what was restored cannot be used, if so.
+
+    Raises:
+        InputError: It is the present one; that is a slip, and no test that failed.
+        StoreError: The result cannot be written down.
+    """
+    _url_beside(name, database)
+    return _done(lambda: rehearse_beside(name, database, made_at), database, by=by, now=now)
+
+
+def _done(
+    look: Callable[[], Rehearsal],
+    database: Database,
+    *,
+    by: str,
+    now: datetime,
+    newest: timedelta | None = None,
+) -> tuple[Deed, StewardError | None]:
     try:
-        found = rehearse(file, database)
+        found = look()
     except (InputError, StoreError) as error:
         return _noted(database, Result.UNREADABLE, error.message, by, now), error
     made, result = found.copied.made_at, found.result
@@ -185,6 +287,12 @@ def _live(database: Database) -> int:
     query = sa.select(sa.func.count()).select_from(contacts).where(contacts.c.gone_at.is_(None))
     with database.read() as reading:
         return reading.execute(query).scalar_one()
+
+
+def _installation(database: Database) -> str | None:
+    with database.read() as reading:
+        query = sa.select(meta.c.value).where(meta.c.key == "installation")
+        return reading.execute(query).scalar()
 
 
 def _foreign(copied: Copied, database: Database) -> bool:

@@ -21,6 +21,7 @@ from crm_steward.store.columns import UtcTime
 from crm_steward.store.database import Database
 from crm_steward.store.decisions import Decisions
 from crm_steward.store.learned import Learned
+from crm_steward.store.live import is_live
 from crm_steward.store.people import People
 from crm_steward.store.rows import content_of, row_of
 from crm_steward.store.tables import contacts
@@ -90,9 +91,8 @@ def _whole(
     connections: Collection[str] | None,
     memory_limit: str,
 ) -> duckdb.DuckDBPyConnection:
-    # Not through the index: nearly all rows are read, in the order in which they lie.
-    none: Any = sa.literal_column("0")
-    query = sa.select(*wanted).where(sa.func.coalesce(contacts.c.gone_at, none) == none)
+    # In the order in which they lie.
+    query = sa.select(*wanted).where(is_live)
     if connections is not None:
         query = query.where(contacts.c.connection.in_(sorted(connections)))
     with stream(database, query, whole=True) as reader:
@@ -194,6 +194,8 @@ def _load(
             raise failures[0] from None
         raise
     con.unregister("arrow_contacts")
+    # The batches are DuckDB's now; Arrow would keep the memory that they were read into.
+    pa.default_memory_pool().release_unused()
     for table, names in _BESIDE.items():
         con.execute(f"CREATE TABLE {table} ({', '.join(f'{name} VARCHAR' for name in names)})")
     return con

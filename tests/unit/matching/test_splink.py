@@ -278,7 +278,7 @@ def spark_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 @on_spark
-@pytest.mark.timeout(600)
+@pytest.mark.long
 def test_spark_finds_what_duckdb_finds(
     spark_settings: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

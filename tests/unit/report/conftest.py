@@ -31,10 +31,12 @@ from crm_steward.report.edits import RuleEdit, RuleEdits
 from crm_steward.report.groups import Group, Link, Person, Twins
 from crm_steward.report.hygiene import Held, Hygiene, Typed
 from crm_steward.report.objections import Delay, Objections, Unheeded
+from crm_steward.report.owners import OwnerDigest
 from crm_steward.report.protection import Kept, PeriodEdit, Protection
 from crm_steward.report.reminders import Recurring
 from crm_steward.report.retention import Due, Retention
 from crm_steward.report.tasks import TaskOwner, Tasks, TaskShare
+from crm_steward.report.todo import Task, ToDo
 from crm_steward.report.usage import QuotaUse
 from crm_steward.report.weeks import Week
 from crm_steward.rules import Duration
@@ -49,6 +51,29 @@ NOW = datetime(2026, 11, 16, 6, 30, tzinfo=UTC)
 def digest() -> Digest:
     """One week of a base of 12,345 contacts in two connections."""
     return sample()
+
+
+@pytest.fixture
+def owned(digest: Digest) -> OwnerDigest:
+    """The week of one owner, with tasks that are late, due, without a date and of another's record."""
+    late = NOW.date() - timedelta(days=13)
+    named = replace(_person(911), name="Jeanne Dupont")
+    tasks = (
+        Task(person=named, rule="no-life", due=late, overdue=True),
+        Task(person=None, rule="phone-format", due=NOW.date()),
+        Task(person=_person(811), rule="phone-format", due=None),
+    )
+    return OwnerDigest(
+        week=digest.week,
+        since=digest.since,
+        until=digest.until,
+        zone=digest.zone,
+        movement=digest.movement,
+        rules=digest.rules,
+        tasks=ToDo(created=4, done=2, open=9, overdue=1, next=tasks),
+        written={"update": 3, "merge": 1},
+        titles={rule.rule: rule.titles for rule in digest.rules},
+    )
 
 
 def _figure(
@@ -339,6 +364,29 @@ def sample() -> Digest:
                         kind="required",
                         people=(_person(912),),
                         evidence={"missing": ["phone", "company"]},
+                    ),
+                    Example(
+                        kind="retention",
+                        people=(_person(913),),
+                        evidence={
+                            "status": "ended",
+                            "clock": "last_person_act",
+                            "last": "2023-03-12T10:00:00+00:00",
+                            "ended": "2026-03-12T10:00:00+00:00",
+                            "period": "prospects",
+                            "length": "36 months",
+                        },
+                    ),
+                    Example(
+                        kind="consent",
+                        people=(_person(914),),
+                        evidence={
+                            "channel": "email",
+                            "problem": "expired",
+                            "status": "implied",
+                            "since": "2024-10-02T10:00:00+00:00",
+                            "limit": "24 months",
+                        },
                     ),
                 ),
             ),

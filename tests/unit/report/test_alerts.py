@@ -133,7 +133,7 @@ def test_every_kind_is_told_with_its_remedy(database: Database, clock: Any, tmp_
         "5 changes in a row",
         "STOP-WRITING",
         "own.yaml:3: unknown field 'emial'",
-        "crm-steward rules check",
+        "crm-steward rules lint",
     ):
         assert said in text
     assert "an older copy of the database was restored, and 4 more" in letters[EN].subject

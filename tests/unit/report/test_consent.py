@@ -25,7 +25,7 @@ from crm_steward.model import (
     SuppressChannel,
 )
 from crm_steward.report import as_document, collect
-from crm_steward.report.consent import Apart, Consents, Ending, Ground, Share
+from crm_steward.report.consent import Consents, Ending, Ground, Share
 from crm_steward.rules import (
     Duration,
     RuleBook,
@@ -134,12 +134,20 @@ def test_consents_that_end_within_a_month(database: Database) -> None:
             german("a:6", datetime(2022, 12, 1, tzinfo=UTC)),  # four years on 1 December
         ],
     )
-    assert consents_of(database, book("casl", "consent-de")).ending == (
+    two, four = Duration(24, "month"), Duration(48, "month")
+    assert consents_of(database, book("casl", "consent-de")).ending == tuple(
         Ending(
-            channel=Channel.EMAIL, ground=Ground.PURCHASE, length=Duration(24, "month"), count=2
-        ),
-        Ending(channel=Channel.EMAIL, ground=Ground.ASK, length=Duration(24, "month"), count=1),
-        Ending(channel=Channel.EMAIL, ground=Ground.UNUSED, length=Duration(48, "month"), count=1),
+            channel=Channel.EMAIL,
+            ground=ground,
+            length=length,
+            count=len(numbers),
+            records=tuple(RecordRef("a", number) for number in numbers),
+        )
+        for ground, length, numbers in (
+            (Ground.PURCHASE, two, "23"),
+            (Ground.ASK, two, "5"),
+            (Ground.UNUSED, four, "6"),
+        )
     )
 
 
@@ -160,7 +168,15 @@ def test_connections_that_contradict_each_other(database: Database) -> None:
         ],
     )
     found = consents_of(database, RuleBook(())).apart
-    assert found == (Apart(channel=email, people=2, opposed=1),)
+    (apart,) = found
+    assert (apart.channel, apart.people, apart.opposed) == (email, 2, 1)
+    assert [(str(one.record), one.status, one.opposed) for one in apart.records] == [
+        ("a:1", "granted", True),
+        ("b:1", "withdrawn", True),
+        ("a:2", "granted", False),
+        ("b:2", "soft_opt_in", False),
+    ]
+    assert [one.person for one in apart.records] == [1, 1, 2, 2]
 
 
 def _refused(
@@ -220,6 +236,7 @@ def test_objections_heeded_and_open(database: Database) -> None:
     worst = found.worst[0]
     assert (worst.days, worst.due, worst.late) == (5, SEEN + timedelta(days=2), True)
     assert (worst.person.connection, worst.person.id) == ("b", "4")
+    assert [replace(one, person=worst.person) for one in found.listed] == [worst]
 
 
 def test_what_was_heeded_is_told_once(database: Database) -> None:

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from crm_steward.report.alerts import Trouble, render_alert
 from crm_steward.report.digest import Digest, Figure, Movement
 from crm_steward.report.officer import render_officer
+from crm_steward.report.owners import OwnerDigest, render_owner
 from crm_steward.report.render import render
 from crm_steward.report.words import Words
 
@@ -73,10 +74,20 @@ def _violations(page: Page) -> list[tuple[str, list[str]]]:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_nothing_keeps_anybody_out(
-    opened: Open, digest: Digest, language: str, size: tuple[int, int], *, dark: bool
+    opened: Open,
+    digest: Digest,
+    owned: OwnerDigest,
+    language: str,
+    size: tuple[int, int],
+    *,
+    dark: bool,
 ) -> None:
     """axe-core finds no violation: contrast, names of pictures, headers of tables, the language."""
-    for mail in (render(digest, language), render_officer(digest, language)):
+    for mail in (
+        render(digest, language),
+        render_officer(digest, language),
+        render_owner(owned, language),
+    ):
         page = opened(mail.alone, size, dark=dark)
         assert _violations(page) == []
         assert page.evaluate("document.scrollingElement.scrollWidth") <= size[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib
 import io
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +14,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from pydantic import ValidationError
 
-from crm_steward.connect.protocol import Cursor, Page
-from crm_steward.model import Contact, Finding, RecordRef, Severity
+from crm_steward.connect.protocol import Cursor, Page, TaskState
+from crm_steward.model import Contact, CreateTask, Finding, RecordRef, Severity, change_to_json
 from crm_steward.report import (
     as_table,
     collect,
@@ -26,20 +24,21 @@ from crm_steward.report import (
     queue_owners,
     queue_weekly,
     render_owner,
-    workbook,
 )
 from crm_steward.report.digest import Digest
 from crm_steward.report.owners import OwnerDigest, addressed, collect_owner
 from crm_steward.report.render import LARGEST
 from crm_steward.report.table import COLUMNS
+from crm_steward.report.todo import Shared, shared
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Mail, Recipient, Report, Settings
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
+from crm_steward.store.following import Following
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.outbox import Outbox
 from crm_steward.store.runs import Runs
-from crm_steward.store.tables import connections
+from crm_steward.store.tables import connections, finding_refs, journal
 
 NOW = datetime(2026, 11, 16, 8, tzinfo=UTC)
 BOOK = RuleBook(())
@@ -203,6 +202,116 @@ def test_the_report_to_the_same_address_is_another_mail(base: Database) -> None:
     assert len({letter.id for letter in Outbox(base).letters()}) == 2
 
 
+def _task(
+    database: Database, record: int, owner: str | None, *, due: int, state: TaskState | None
+) -> None:
+    """Let a task stand in the CRM that was made yesterday and is due in so many days."""
+    change = CreateTask(
+        ref=RecordRef("crm", str(record)), title="t", body="b", marker="m", owner=owner,
+        due=(NOW + timedelta(days=due)).date(),
+    )  # fmt: skip
+    task = f"{record}-{owner}-{due}"
+    with database.write() as writing:
+        for line in ("intent", "verified"):
+            row = {
+                "run": "r", "plan": "p", "key": task, "state": line, "kind": "task",
+                "connection": "crm", "id": str(record), "rule": "no-phone", "finding": "f",
+                "change": change_to_json(change) if line == "intent" else None,
+                "remote_id": task if line == "verified" else "", "epoch": 1,
+                "at": NOW - timedelta(days=1),
+            }  # fmt: skip
+            writing.execute(sa.insert(journal), row)
+    if state is not None:
+        Following(database).save("crm", {task: state}, {task: str(record)}, NOW)
+
+
+def _told(database: Database, address: str, **report: Any) -> OwnerDigest:
+    """Return the digest where the CRM tells what becomes of tasks."""
+    settings = _settings(**report)
+    hubspot = {"crm": {"kind": "hubspot", "token": "pat-invented"}, "second": KINDS["second"]}
+    known = Settings.model_validate({"connections": hubspot}).connections
+    settings = settings.model_copy(update={"connections": known})
+    digest = collect_owner(database, settings, BOOK, address, now=NOW)
+    assert digest is not None
+    return digest
+
+
+def test_an_owner_is_told_of_their_tasks(base: Database) -> None:
+    """Those given to them, and those given to nobody about their records; due first comes first."""
+    _task(base, 1, "71", due=-3, state=TaskState.OPEN)
+    _task(base, 1, None, due=2, state=TaskState.OPEN)
+    _task(base, 2, "71", due=1, state=None)  # about a record of Noah's
+    _task(base, 1, "71", due=5, state=TaskState.DONE)
+    _task(base, 2, "72", due=-9, state=TaskState.OPEN)
+    _task(base, 2, None, due=0, state=TaskState.OPEN)
+    tasks = _told(base, CLAIRE).tasks
+    assert (tasks.created, tasks.done, tasks.open, tasks.overdue) == (4, 1, 3, 1)
+    assert [(one.person and one.person.id, one.overdue) for one in tasks.next] == [
+        ("1", True), (None, False), ("1", False),
+    ]  # fmt: skip
+    noah = _told(base, NOAH).tasks
+    assert (noah.created, noah.open, noah.overdue) == (2, 2, 1)
+    for language, title, late, elsewhere in (
+        ("en", "Your tasks", "overdue since 13 Nov 2026", "a record of somebody else"),
+        ("fr", "Vos tâches", "en retard depuis le 13 nov. 2026", "une fiche d\u2019un autre"),
+    ):
+        mail = render_owner(_told(base, CLAIRE, names="on"), language)
+        text = " ".join(mail.text.split())
+        for said in (title, late, elsewhere):
+            assert said in mail.html
+            assert said.lower() in text.lower()
+        assert "Name2" not in mail.html + text
+        assert "crm.example/2" not in mail.html + text
+
+
+def test_who_has_only_tasks_gets_a_digest(base: Database) -> None:
+    """Nothing is found in their records, and there is something to do: it is the headline."""
+    _task(base, 1, "71", due=1, state=TaskState.OPEN)
+    with base.write() as writing:
+        writing.execute(sa.delete(finding_refs))
+    digest = _told(base, CLAIRE)
+    assert not digest.movement.open
+    assert not digest.silent
+    assert "1 task for you to do" in render_owner(digest, "en").subject
+    assert _told(base, GONE).silent
+
+
+def test_an_owner_is_told_what_was_changed_in_their_records(base: Database) -> None:
+    """By kind of change; tasks are told apart, and what was undone since is not told."""
+    with base.write() as writing:
+        for record, kind, undoes in ((1, "update", None), (2, "merge", None), (3, "update", None)):
+            for state in ("intent", "verified"):
+                row = {
+                    "run": "r", "plan": "p", "key": f"{record}", "state": state, "kind": kind,
+                    "connection": "crm", "id": str(record), "rule": "no-phone", "finding": "f",
+                    "change": None, "undoes": undoes, "epoch": 1, "at": NOW - timedelta(days=1),
+                }  # fmt: skip
+                writing.execute(sa.insert(journal), row)
+    assert _told(base, CLAIRE).written == {"update": 1}
+    assert _told(base, NOAH).written == {"merge": 1}
+    assert "since last week: 1 correction." in " ".join(
+        render_owner(_told(base, CLAIRE), "en").text.split()
+    )
+
+
+def test_what_all_digests_rest_on_is_read_once(
+    base: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many owners there are, the tasks of all are read at once; without owners, never."""
+    made = importlib.import_module("crm_steward.report.owners")
+    read: list[Shared] = []
+
+    def counted(*arguments: Any, **named: Any) -> Shared:
+        read.append(shared(*arguments, **named))
+        return read[-1]
+
+    monkeypatch.setattr(made, "shared", counted)
+    assert queue_owners(base, _settings("off"), BOOK, NOW) == []
+    assert read == []
+    assert len(queue_owners(base, _settings([CLAIRE, NOAH]), BOOK, NOW)) == 2
+    assert len(read) == 1
+
+
 def test_a_digest_fits_into_a_mail(base: Database, digest: Digest) -> None:
     """With forty rules of long links, examples give way and nothing else."""
     owner = _digest(base, CLAIRE)
@@ -223,24 +332,6 @@ def _opened(content: bytes) -> Any:
     return load_workbook(io.BytesIO(content))
 
 
-def test_a_workbook_has_every_finding(base: Database) -> None:
-    """One line per record, with its link and owner; text stays text, whatever it begins with."""
-    settings = _settings(names="on")
-    with base.write() as writing:
-        formula = sa.text("UPDATE contacts SET last_name = :x WHERE id = '1'")
-        writing.execute(formula, {"x": "=HYPERLINK(1)"})
-    digest = collect(base, settings, BOOK, now=NOW)
-    made = _opened(workbook(base, settings, BOOK, digest, "fr"))
-    assert made.sheetnames == ["Anomalies", "En attente de décision"]
-    head, *rows = list(made["Anomalies"].iter_rows())
-    assert [cell.value for cell in head][:4] == ["Gravité", "Règle", "Connexion", "Fiche"]
-    assert len(rows) == 5
-    first = next(row for row in rows if row[3].value.startswith("="))
-    assert first[3].data_type == "s"
-    assert first[3].hyperlink.target == "https://crm.example/1"
-    assert {row[5].value for row in rows} == {"Claire Morel", "Noah", "C. Morel"}
-
-
 def test_the_workbook_travels_with_the_report(base: Database) -> None:
     """When the settings want it, and then the mail is otherwise as ever."""
     settings = _settings("off", recipients=[NOAH], workbook=True)
@@ -249,17 +340,8 @@ def test_the_workbook_travels_with_the_report(base: Database) -> None:
     message = message_from_string(letter.message, policy=policy.default)
     (attached,) = message.iter_attachments()
     assert attached.get_filename() == "crm-steward-2026-W47.xlsx"
-    assert _opened(attached.get_content()).sheetnames == ["Findings", "Waiting for a decision"]
+    assert _opened(attached.get_content()).sheetnames[:2] == ["Contents", "Findings"]
     assert message.get_body(("plain",)) is not None
-
-
-def test_a_workbook_that_cannot_be_made_is_a_setting_to_mend(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """It is said when the settings are read, rather than when the report should go out."""
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(ValidationError, match=r"crm-steward\[file\]"):
-        Report(workbook=True)
 
 
 def test_a_table_has_every_figure(digest: Digest) -> None:

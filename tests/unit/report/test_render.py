@@ -37,8 +37,9 @@ from crm_steward.report.digest import (
 )
 from crm_steward.report.groups import Group, Person
 from crm_steward.report.hygiene import Hygiene
-from crm_steward.report.render import LARGEST, headline, heights, label, render
+from crm_steward.report.render import LARGEST, first_fitting, headline, heights, label, render
 from crm_steward.report.retention import Retention
+from crm_steward.report.sayings import left_out
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words, clean, plain, safe_link
 from crm_steward.rules import Duration, kinds
@@ -514,6 +515,21 @@ def test_every_key_is_used_and_known() -> None:
     }
 
 
+def test_why_contacts_were_not_compared_is_said_in_both_languages() -> None:
+    """As rules of kind `duplicates` say it; what is not known is shown as it is."""
+    common = (
+        "twice: same name: 98960 contacts with very common values are compared only where something "
+        "else agrees"
+    )
+    for language, said in (
+        ("en", "very common values are compared only where something else agrees"),
+        ("fr", "les valeurs très courantes ne sont comparées que si autre chose concorde"),
+    ):
+        words = Words(language, ZoneInfo("UTC"))
+        assert left_out(common, words) == said
+        assert left_out("own words", words) == "own words"
+
+
 def test_every_code_has_words() -> None:
     """Problems, levels, channels and consents of the other packages are translated by name."""
     keys = CATALOGUES["en"].keys()
@@ -611,3 +627,17 @@ def test_a_name_without_a_link_has_its_id() -> None:
     assert label(person) == "J. D."
     assert label(replace(person, url="javascript:x")) == "J. D. (sheet:17)"
     assert label(replace(person, name="")) == "sheet:17"
+
+
+@given(st.lists(st.integers(0, 200), max_size=14, unique=True), st.integers(0, 200))
+def test_the_first_that_fits_is_found_by_few_attempts(sizes: list[int], room: int) -> None:
+    """Of steps of which each makes less than the one before: the same as if each were tried."""
+    steps, tried = sorted(sizes, reverse=True), list[int]()
+
+    def made(size: int) -> str | None:
+        tried.append(size)
+        return str(size) if size <= room else None
+
+    expected = next((str(size) for size in steps if size <= room), None)
+    assert first_fitting(steps, made) == expected
+    assert len(set(tried)) == len(tried) <= 5

@@ -73,6 +73,8 @@ def test_what_falls_due_by_the_calendar(database: Database) -> None:
     ]
     held = digest.retention.due[0]
     assert (held.period, held.length, held.then) == ("prospects", Duration(36, "month"), "archive")
+    each = [(place, record.id) for place, record in held.records]
+    assert each == [(0, "1"), (1, "2"), (1, "3"), (2, "4"), (2, "5")]
     assert digest.retention.this_month == datetime(2026, 11, 1, tzinfo=PARIS)
     assert digest.retention.next_month == datetime(2026, 12, 1, tzinfo=PARIS)
     assert as_document(digest)["retention"]["due"][0]["length"] == "36 months"

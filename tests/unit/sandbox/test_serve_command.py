@@ -6,40 +6,44 @@ import json
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from tests.conftest import Cli
+from tests.program import Program, Started
 
-COMMAND = [sys.executable, "-m", "crm_steward", "sandbox", "serve", "--contacts", "50", "--json"]
+COMMAND = ["sandbox", "serve", "--contacts", "50", "--json"]
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def serving(
+    program: Program, folder: Path, *options: str, anew: bool = False
+) -> Iterator[tuple[Started, dict[str, Any]]]:
     """Run the command until its ready line; it is killed in the end, if it still runs."""
-    with subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process, json.loads(process.stdout.readline())
-        finally:
-            process.kill()
+    with program.start([*COMMAND, *options], cwd=folder, anew=anew) as process:
+        process.until("\n")
+        yield process, json.loads(process.out.splitlines()[0])
 
 
-def refused(*options: str) -> subprocess.CompletedProcess[str]:
-    """Run the command where it should end at once."""
-    return subprocess.run(
-        [*COMMAND, *options], capture_output=True, text=True, timeout=30, check=False
-    )
+Refused = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_a_killed_emulator_is_back_with_everything(tmp_path: Path) -> None:
+@pytest.fixture
+def refused(steward: Cli) -> Refused:
+    """Give what runs the command where it should end at once."""
+    return lambda *options: steward(*COMMAND, *options, timeout=30)
+
+
+def test_a_killed_emulator_is_back_with_everything(
+    program: Program, refused: Refused, tmp_path: Path
+) -> None:
     """SIGKILL loses nothing that was answered; SIGTERM ends with 0; ids and people are the same."""
     state = str(tmp_path / "hubspot.state")
-    with serving("--port", "0", "--state", state) as (process, ready):
+    with serving(program, tmp_path, "--port", "0", "--state", state, anew=True) as (process, ready):
         auth = {"Authorization": f"Bearer {ready['connection']['token']}"}
         path = "/crm/v3/objects/contacts"
         first = requests.get(ready["url"] + path, headers=auth, timeout=5).json()["results"][0]
@@ -48,7 +52,7 @@ def test_a_killed_emulator_is_back_with_everything(tmp_path: Path) -> None:
         assert requests.patch(url, json=change, headers=auth, timeout=5).ok
         process.kill()
         process.wait(timeout=10)
-    with serving("--port", "0", "--state", state) as (process, ready):
+    with serving(program, tmp_path, "--port", "0", "--state", state) as (process, ready):
         url = f"{ready['url']}{path}/{first['id']}?properties=city,email"
         again = requests.get(url, headers=auth, timeout=5).json()
         assert again["properties"]["city"] == "Vannes"
@@ -61,11 +65,11 @@ def test_a_killed_emulator_is_back_with_everything(tmp_path: Path) -> None:
     assert "another population" in wrong.stderr
 
 
-def test_faults_come_from_a_file(tmp_path: Path) -> None:
+def test_faults_come_from_a_file(program: Program, refused: Refused, tmp_path: Path) -> None:
     """A YAML file puts faults in force; mistakes in it end with 3 and name the fault."""
     script = tmp_path / "faults.yaml"
     script.write_text("- {path: /owners, nth: 1, status: 503}\n")
-    with serving("--port", "0", "--faults", str(script)) as (_, ready):
+    with serving(program, tmp_path, "--port", "0", "--faults", str(script)) as (_, ready):
         auth = {"Authorization": f"Bearer {ready['connection']['token']}"}
         codes = [
             requests.get(f"{ready['url']}/crm/v3/owners/", headers=auth, timeout=5).status_code
@@ -79,7 +83,7 @@ def test_faults_come_from_a_file(tmp_path: Path) -> None:
     assert refused("--faults", str(tmp_path / "none.yaml")).returncode == 10
 
 
-def test_a_taken_port_and_an_unknown_kind_are_one_line() -> None:
+def test_a_taken_port_and_an_unknown_kind_are_one_line(refused: Refused) -> None:
     """Both end with 3, say what is wrong, and what would be right."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -92,7 +96,9 @@ def test_a_taken_port_and_an_unknown_kind_are_one_line() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "hello\n"])
-def test_a_state_file_that_is_none(tmp_path: Path, content: str) -> None:
+def test_a_state_file_that_is_none(
+    program: Program, refused: Refused, tmp_path: Path, content: str
+) -> None:
     """An empty file is begun; anything else is refused and left alone."""
     path = tmp_path / "state"
     path.write_text(content)
@@ -100,5 +106,5 @@ def test_a_state_file_that_is_none(tmp_path: Path, content: str) -> None:
         wrong = refused("--state", str(path))
         assert (wrong.returncode, path.read_text()) == (10, content)
         return
-    with serving("--port", "0", "--state", str(path)):
+    with serving(program, tmp_path, "--port", "0", "--state", str(path)):
         assert json.loads(path.read_text())["kind"] == "hubspot"

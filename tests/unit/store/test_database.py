@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+import crm_steward.store.matchingtables  # noqa: F401 -- its tables are part of the metadata
 from crm_steward.model import StoreError
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.migrations import configuration, upgrade
@@ -60,6 +62,21 @@ def test_opening_again_changes_nothing(database_url: str) -> None:
 
     assert ids[0] == ids[1]
     assert len(ids[0]) == 32
+
+
+def test_two_that_open_an_empty_database_at_once_do_not_meet(database_url: str) -> None:
+    """Two replicas that start together: the second waits for the first one's schema, and takes it."""
+    first = Database(sa.create_engine(database_url))
+    begun = "BEGIN IMMEDIATE" if first.dialect == "sqlite" else "SELECT 1"
+    with ThreadPoolExecutor() as pool, first, first.engine.connect() as connection:
+        connection.exec_driver_sql(begun)
+        upgrade(connection)
+        second = pool.submit(Database.open, database_url)
+        wait([second], timeout=1)
+        assert not second.done()
+        connection.commit()
+        with second.result(timeout=30) as opened:
+            assert opened.version() == HEAD
 
 
 def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
@@ -160,6 +177,7 @@ def test_a_full_disk_undoes_the_transaction(tmp_path: Path) -> None:
     kept.close()
 
 
+@pytest.mark.usefixtures("durable")
 def test_no_write_ahead_log_whatever_sqlite(tmp_path: Path) -> None:
     """Before SQLite 3.51.3 it can corrupt: there is a rollback journal, synced, and no mapped file."""
     path = tmp_path / "steward.db"

@@ -9,7 +9,6 @@ fails.
 from __future__ import annotations
 
 import importlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -42,7 +41,6 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Machine, "template", tmp_path / "empty.db", raising=False)
     monkeypatch.setattr(Machine, "book", load_rules([rules]), raising=False)
     Database.open(f"sqlite:///{Machine.template}").close()
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
     sending = importlib.import_module("crm_steward.report.deliver")
     monkeypatch.setattr(sending, "open_session", lambda _mail: Postbox.present)
 
@@ -114,7 +112,7 @@ def died() -> None:
 SCENARIOS: dict[str, Scenario] = {"overtaken": overtaken, "lost": answers_lost, "died": died}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.long
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_it_holds_at_every_step(scenario: str) -> None:
     """Overtaken, unanswered or dead at each step in turn: I1 to I10 hold."""
@@ -168,7 +166,7 @@ PLANTS: dict[str, tuple[Plant, str, str]] = {
 """The mistake → how it is planted, which scenario finds it, which invariant it breaks."""
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.long
 @pytest.mark.parametrize("mistake", PLANTS)
 def test_a_planted_mistake_is_found(mistake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scenario is no comfort without this: it fails when the code is wrong in the way it fears."""

@@ -164,6 +164,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} changes left out of the plan: {reason}",
         ),
         "left.crowd": "too many share one value to compare them: {level}",
+        "left.common": "very common values are compared only where something else agrees",
         "gaps.left_out": (
             "{n} contact not compared ({reason})",
             "{n} contacts not compared ({reason})",

@@ -165,6 +165,7 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{n} modifications laissées hors du plan : {reason}",
         ),
         "left.crowd": "une même valeur est trop répandue pour les comparer : {level}",
+        "left.common": "les valeurs très courantes ne sont comparées que si autre chose concorde",
         "gaps.left_out": (
             "{n} contact non comparé ({reason})",
             "{n} contacts non comparés ({reason})",

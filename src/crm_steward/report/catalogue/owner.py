@@ -23,6 +23,15 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "record right in the CRM, and it is gone from here the next time it is read. Nothing of "
         "yours is overwritten.",
         "owner.rules": "What to look at",
+        "owner.written": "What crm-steward changed in your records since last week: {changes}.",
+        "owner.tasks.open": ("{n} task for you to do", "{n} tasks for you to do"),
+        "owner.tasks.title": "Your tasks",
+        "owner.tasks.about": "Made and done since last week; open and overdue as last read in the CRMs.",
+        "owner.tasks.next": "What is due first:",
+        "owner.tasks.due": "due on {day}",
+        "owner.tasks.late": "overdue since {day}",
+        "owner.tasks.any": "no date",
+        "owner.tasks.elsewhere": "a record of somebody else",
         "owner.why": "You receive it because the CRM names you as the owner of these records; who "
         "runs crm-steward for your company can end it (settings: report.owners).",
     }
@@ -47,6 +56,16 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "Suivez un lien, corrigez la fiche dans le CRM, et la ligne disparaît à la lecture "
         "suivante. Rien de ce que vous saisissez n’est écrasé.",
         "owner.rules": "À regarder",
+        "owner.written": "Ce que crm-steward a modifié dans vos fiches depuis la semaine dernière : {changes}.",
+        "owner.tasks.open": ("{n} tâche à faire pour vous", "{n} tâches à faire pour vous"),
+        "owner.tasks.title": "Vos tâches",
+        "owner.tasks.about": "Créées et faites depuis la semaine dernière ; ouvertes et en retard "
+        "selon la dernière lecture des CRM.",
+        "owner.tasks.next": "Ce qui vient d’abord à échéance :",
+        "owner.tasks.due": "à faire pour le {day}",
+        "owner.tasks.late": "en retard depuis le {day}",
+        "owner.tasks.any": "sans date",
+        "owner.tasks.elsewhere": "une fiche d’un autre propriétaire",
         "owner.why": "Vous le recevez car le CRM vous désigne comme propriétaire de ces fiches ; la "
         "personne qui exploite crm-steward dans votre entreprise peut y mettre fin (réglage "
         "report.owners).",

@@ -14,6 +14,7 @@ from crm_steward.matching import Index
 from crm_steward.model import RecordRef
 from crm_steward.rules.block import Block
 from crm_steward.rules.conditions import Condition, Test, compiled_condition
+from crm_steward.rules.durations import Duration
 from crm_steward.rules.scope import excepted
 from crm_steward.rules.sql import Statement, json_object
 from crm_steward.rules.steps import Step, looked_at
@@ -330,6 +331,15 @@ _MOST = 4
 def names_in(value: object) -> Sequence[str]:
     """Return the first names of a list that evidence holds; nothing when it is no list."""
     return [str(name)[:60] for name in value[:_MOST]] if isinstance(value, list) else []
+
+
+def lasting(text: object, words: Wording) -> str:
+    """Return a length of time as evidence holds it in words: 36 months, 36 mois; nothing for none."""
+    try:
+        length = Duration.parse(text) if isinstance(text, str) else None
+    except (ValueError, OverflowError):
+        length = None
+    return words(f"length.{length.unit}", n=length.count) if length else ""
 
 
 def moment_of(value: object) -> datetime | None:

@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from crm_steward.rules.conditions import Test
 from crm_steward.rules.durations import Duration
-from crm_steward.rules.kinds.base import Evidence, Report, RowCheck, Wording, moment_of
+from crm_steward.rules.kinds.base import Evidence, Report, RowCheck, Wording, lasting, moment_of
 from crm_steward.rules.operators import moment
 from crm_steward.rules.periods import Period, PeriodName, clocked
 from crm_steward.rules.sql import Statement, held, iso
@@ -137,7 +137,8 @@ class Retention(RowCheck):
                 period=period,
                 clock=clock,
             )
-        about = {"period": period, "length": evidence.get("length") or "", "end": words.day(end)}
+        length = lasting(evidence.get("length"), words)
+        about = {"period": period, "length": length, "end": words.day(end)}
         if evidence.get("status") == "ending":
             return words.either(
                 "{period}: {length} end on {end}", "{period} : {length}, fin le {end}", **about

@@ -23,12 +23,21 @@ def configuration() -> Config:
     return config
 
 
+_ONE_AT_A_TIME = 0x63726D73
+"""The advisory lock under which a PostgreSQL database gets its schema; any number would do."""
+
+
 def upgrade(connection: sa.Connection, revision: str = "head") -> None:
     """Bring the database behind `connection` to `revision`, in its transaction.
+
+    Of two that start at once on PostgreSQL, the second waits until the first has done it. On SQLite
+    their write transactions wait for each other anyway.
 
     Raises:
         StoreError: The database was written by a newer crm-steward.
     """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
     config = configuration()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415 -- beside its only use

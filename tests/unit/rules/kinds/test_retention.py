@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from crm_steward.model import Ability, Capability, ConfigError, Contact, RecordRef
+from crm_steward.report.words import Words
 from crm_steward.rules import Duration, Period, Rule, load_register, load_rules, shipped_register
 from crm_steward.rules.explaining import explain
 from crm_steward.rules.kinds import Scope
@@ -294,3 +296,21 @@ def test_it_says_why(tmp_path: Path, relation: Relation) -> None:
         (words, False),
     ]
     assert (held.caught, young.caught) == (False, False)
+
+
+def test_the_length_is_said_in_the_language_of_the_reader() -> None:
+    """In the singular too; what is no length of ours is left out of the line."""
+    evidence = {
+        "status": "ended", "clock": "created_at", "last": "2023-11-05T00:00:00+00:00",
+        "ended": "2026-11-05T00:00:00+00:00", "period": "prospects", "length": "36 months",
+    }  # fmt: skip
+    english, french = (Words(language, ZoneInfo("UTC")) for language in ("en", "fr"))
+
+    def said(words: Words, **values: str) -> str:
+        return Retention.say({**evidence, **values}, words, 1)
+
+    assert said(english) == "prospects: 36 months ended on 5 Nov 2026"
+    assert said(french) == "prospects\N{NO-BREAK SPACE}: 36 mois, fini le 5 nov. 2026"
+    assert ": 1 an, fin le 5 nov. 2026" in said(french, length="1 year", status="ending")
+    assert ": 2 ans, fini" in said(french, length="2 years")
+    assert "<b>" not in said(french, length="<b>")

@@ -17,7 +17,9 @@ from crm_steward.model import (
     ConsentStatus,
     Contact,
     Halt,
+    LiftSuppression,
     RecordRef,
+    SuppressChannel,
     UpdateFields,
     Value,
     change_key,
@@ -263,9 +265,9 @@ class Watched(FakeCrm):
         super()._set(record_id, values)
         self.touched[record_id] = self._edits
 
-    def _suppress(self, change: object) -> None:
-        super()._suppress(change)  # type: ignore[arg-type]
-        self._set(change.ref.id, {})  # type: ignore[attr-defined]
+    def _turn(self, change: SuppressChannel | LiftSuppression) -> None:
+        super()._turn(change)
+        self._touch(change.ref.id)
 
     def _touch(self, record_id: str) -> None:
         if record_id in self.records:
