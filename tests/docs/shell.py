@@ -30,6 +30,15 @@ def shell(folder: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}", "COLUMNS": "120"}
 
 
+def served(command: str, port: int) -> str:
+    """Return the shell's words for the service at work until it answers at a port, and no longer."""
+    return (
+        f"{command} & service=$!\n"
+        f"until (exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null; do kill -0 $service; sleep 0.1; done\n"
+        "kill $service; wait $service"
+    )
+
+
 def run(script: str, folder: Path, env: dict[str, str]) -> str:
     """Run a shell script that must end well; return what it printed."""
     done = subprocess.run(

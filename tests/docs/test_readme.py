@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.docs.shell import ROOT, commands_of, run, shell
+from tests.docs.shell import ROOT, commands_of, run, served, shell
 
 from crm_steward.sandbox import serve
 from crm_steward_hubspot.sandbox import HubSpotSandbox
@@ -91,9 +91,7 @@ def test_the_first_connection(tmp_path: Path, shell: dict[str, str]) -> None:
         port = probe.getsockname()[1]
     script = "\n".join(commands)
     script = script.replace("pat-eu1-…", HubSpotSandbox.TOKEN)
-    script = script.replace(
-        "crm-steward run", "timeout --preserve-status -s TERM 6 crm-steward run"
-    )
+    script = script.replace("crm-steward run", served("crm-steward run", port))
     with serve(HubSpotSandbox(contacts=120, seed=11)) as server:
         env = {
             **shell,

@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 import yaml
-from tests.docs.shell import ROOT, commands_of, run, shell
+from tests.docs.shell import ROOT, commands_of, run, served, shell
 
 from crm_steward.sandbox import serve
 from crm_steward_hubspot.sandbox import HubSpotSandbox
@@ -25,14 +25,14 @@ def test_the_tutorial_works_from_the_first_line_to_the_last(tmp_path: Path) -> N
     yaml.safe_load(added)
     (tmp_path / "rule.yaml").write_text(added, "utf-8")
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+        port = probe.getsockname()[1]
+    here = served(f"CRM_STEWARD_SERVICE__LISTEN=127.0.0.1:{port} crm-steward run", port)
     script = []
     with serve(HubSpotSandbox(contacts=500, seed=7)) as server:
         for command in commands:
             if command == "crm-steward rules lint":
                 script.append("cat ../rule.yaml >> rules/own.yaml")
-            stopped = f"CRM_STEWARD_SERVICE__LISTEN={listen} timeout --preserve-status -s TERM 6 {command}"
-            script.append(stopped if command == "crm-steward run" else command)
+            script.append(here if command == "crm-steward run" else command)
         text = "\n".join(script).replace("http://127.0.0.1:8765", server.url)
         printed = run(text, tmp_path, shell(tmp_path))
         state = server.emulator.state()

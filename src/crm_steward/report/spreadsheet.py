@@ -21,7 +21,9 @@ _FIRST_DAY: Final = date(1899, 12, 30).toordinal()
 _DATE_FORMAT: Final = 14
 """A day as the reader's country writes it."""
 _SHARE_FORMAT: Final = 10
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LINE = re.compile("\r\n?")
+"""Ends of lines that a cell would show as a code."""
+_FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold."""
 
 
@@ -152,5 +154,5 @@ class Spreadsheet:
 
 
 def _legal(text: str) -> str:
-    shown = text if text.isprintable() else _FORBIDDEN.sub("", text)
+    shown = text if text.isprintable() else _FORBIDDEN.sub("", _LINE.sub("\n", text))
     return shown[:_LONGEST]
