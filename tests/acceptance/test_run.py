@@ -247,7 +247,7 @@ def test_systemd_is_told_when_it_is_ready_alive_and_stopping(
         service = start({"NOTIFY_SOCKET": f"{tmp_path}/notify", "WATCHDOG_USEC": "1000000"})
         assert manager.recv(100) == b"READY=1"
         assert service.page("/healthz")[0] == 200
-        assert manager.recv(100).startswith(b"STATUS=1 connections, ")
+        assert manager.recv(100).startswith(b"STATUS=1 connection, ")
         assert manager.recv(100) == b"WATCHDOG=1"
         assert manager.recv(100) == b"WATCHDOG=1"
         service.process.send_signal(signal.SIGTERM)

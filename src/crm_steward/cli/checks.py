@@ -74,7 +74,10 @@ def checks(config: Path, names: Sequence[str] | None) -> Iterator[Result]:
     except ConfigError as error:
         yield from _problems("settings", error.problems)
         return
-    yield Result("settings", "ok", f"{config}: {len(settings.connections)} connections")
+    number = len(settings.connections)
+    yield Result(
+        "settings", "ok", f"{config}: {number} {'connection' if number == 1 else 'connections'}"
+    )
     yield from _file_mode(config, settings)
     yield from _problems("connectors", installed().broken)
     yield from _rules(settings)

@@ -106,7 +106,7 @@ class _Look:
         text = f"{self.store.place}: {_size(size)}, schema {schema}, "
         return Part(
             name="database",
-            text=text + (f"{writer} is at work on it" if writer else "nobody is at work on it"),
+            text=text + (f"{writer} writes to it" if writer else "nobody writes to it now"),
             facts={"place": self.store.place, "bytes": size, "schema": schema, "writer": writer},
         )
 

@@ -304,7 +304,8 @@ class Service:
         if self._settings.report.recipients and not self._settings.mail:
             _log.warning("no report is sent: there are recipients, but no `mail:` server")
         self._notifier.ready()
-        self._notifier.status(f"{len(enabled)} connections, {rules} rules")
+        connections = "connection" if len(enabled) == 1 else "connections"
+        self._notifier.status(f"{len(enabled)} {connections}, {rules} rules")
 
     def _watch(self, lease: Lease | None, ready: Readiness) -> None:
         """Keep the lease and give signs of life until asked to stop."""
