@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -13,12 +12,11 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 from tests.conftest import Cli
+from tests.unit.store.test_rehearsing import write_task
 
 from crm_steward.connect.protocol import Cursor, Page
-from crm_steward.model import Contact, CreateTask, RecordRef
+from crm_steward.model import Contact, RecordRef
 from crm_steward.store.database import HEAD, Database
-from crm_steward.store.journal import Journal, State, intent_of
-from crm_steward.store.lease import hold
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.reminders import Duty, Reminders
 from crm_steward.store.restored import Restored
@@ -62,7 +60,7 @@ def present(made: Made, name: str, tmp_path: Path) -> Iterator[Database]:
         people = tuple(Contact(ref=RecordRef("crm", str(n)), full_name="Ada") for n in range(3))
         page = Page(cursor=Cursor("1"), contacts=people, complete=True)
         Mirror(opened).save_page("crm", "fake", page, now=NOW, full=True)
-        _write(opened, "1")
+        write_task(opened, "1")
         yield opened
 
 
@@ -80,31 +78,13 @@ def restored(present: Database, made: Made, name: str, postgres_programs: Path) 
         f"--dbname={beside}",
         given=dumped,
     )
-    _write(present, "2")
+    write_task(present, "2")
     return beside
 
 
 def _ran(program: Path, *arguments: str, given: bytes = b"") -> bytes:
     done = subprocess.run([program, *arguments], input=given, capture_output=True, check=True)
     return done.stdout
-
-
-def _write(database: Database, number: str) -> None:
-    """Write a task for a record, as the journal keeps it."""
-    change = CreateTask(
-        ref=RecordRef("crm", number),
-        title="Call",
-        body="",
-        owner=None,
-        due=NOW.date(),
-        marker=f"m{number}",
-    )
-    intent = intent_of(
-        change, key=f"k{number}", run="apply-1", plan="p", rule="r", finding="f", at=NOW
-    )
-    with hold(database) as lease:
-        done = replace(intent, state=State.VERIFIED, change=None)
-        Journal(database).append([intent, done], lease)
 
 
 def _beside(present: Database, name: str) -> Database:
@@ -161,7 +141,7 @@ def test_a_journal_that_went_on_otherwise_is_foreign(
 ) -> None:
     """10: it is of this installation, and its journal is not the beginning of the present one."""
     with _beside(present, restored) as beside:
-        _write(beside, "3")
+        write_task(beside, "3")
 
     done = steward("restore", "--test", "--in", restored, "--json")
 

@@ -43,11 +43,11 @@ def database(tmp_path: Path) -> Iterator[Database]:
         people = tuple(Contact(ref=RecordRef("crm", str(n)), full_name="Ada") for n in range(3))
         page = Page(cursor=Cursor("1"), contacts=people, complete=True)
         Mirror(opened).save_page("crm", "fake", page, now=NOW, full=True)
-        _write(opened, "1")
+        write_task(opened, "1")
         yield opened
 
 
-def _write(database: Database, number: str) -> None:
+def write_task(database: Database, number: str) -> None:
     """Write a task for a record, as the journal keeps it."""
     change = CreateTask(
         ref=RecordRef("crm", number),
@@ -83,7 +83,7 @@ def test_a_whole_backup_passes(database: Database, tmp_path: Path, temporary: Pa
     """It is restored, compared and written down; the present database and the file stand as they were."""
     file = _copy(database, tmp_path)
     before = file.read_bytes()
-    _write(database, "2")  # the service goes on meanwhile
+    write_task(database, "2")  # the service goes on meanwhile
     deed, error = rehearsed(file, database, by="Ada", now=NOW)
     assert (deed.result, error) == (Result.DONE, None)
     assert "copy of 2026-11-16 08:00 UTC" in deed.note
@@ -129,7 +129,7 @@ def test_a_backup_of_another_database_is_foreign(database: Database, tmp_path: P
     """Its journal is whole, and not the beginning of ours."""
     (tmp_path / "other").mkdir()
     with Database.open(f"sqlite:///{tmp_path}/other/steward.db") as other:
-        _write(other, "9")
+        write_task(other, "9")
         file = _copy(other, tmp_path)
     assert rehearse(file, database).result is Result.FOREIGN
 
