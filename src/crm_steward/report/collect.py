@@ -14,7 +14,14 @@ from crm_steward.report.consent import consents, lapsing
 from crm_steward.report.countries import countries
 from crm_steward.report.digest import Digest, Figure, Titles
 from crm_steward.report.edits import rule_edits_between
-from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
+from crm_steward.report.findings import (
+    Names,
+    connection_shares,
+    movement,
+    owner_shares,
+    rule_shares,
+    sleep,
+)
 from crm_steward.report.followed import telling
 from crm_steward.report.hygiene import COLUMNS as OF_TEXT
 from crm_steward.report.hygiene import hygiene
@@ -36,7 +43,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _COLUMNS = OF_CONCERNED | OF_CONSENT | OF_TEXT
-_TREND, _OWNERS = 8, 15
+_TREND, _OWNERS = 8, 10
 """Weeks in a trend, owners that are told one by one."""
 
 _FIGURES: tuple[tuple[str, str | None, Literal["up", "down"] | None], ...] = (
@@ -120,6 +127,7 @@ def collect(
             sleep=sleep(reading, until),
             rules=rule_shares(reading, names, titles, since, until),
             edits=rule_edits_between(reading, titles, since, until),
+            connections=tuple(connection_shares(whom)),
             owners=tuple(owners[:_OWNERS]),
             more_owners=len(owners[_OWNERS:]),
             countries=countries(whom),

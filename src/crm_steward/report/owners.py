@@ -14,19 +14,12 @@ from crm_steward.connect.protocol import Owner
 from crm_steward.report.collect import period, titles_of
 from crm_steward.report.digest import Movement, RuleShare, Titles
 from crm_steward.report.findings import Names, movement, rule_shares
+from crm_steward.report.fitting import EXAMPLES, LARGEST, first_fitting
 from crm_steward.report.followed import telling
 from crm_steward.report.listing import LISTED
 from crm_steward.report.message import wire_address
 from crm_steward.report.pages import environment, inlined
-from crm_steward.report.render import (
-    EXAMPLES,
-    LARGEST,
-    Mail,
-    by_kind,
-    first_fitting,
-    shown_alike,
-    title,
-)
+from crm_steward.report.render import Mail, by_kind, shown_alike, title
 from crm_steward.report.todo import Shared, Task, ToDo, shared, to_do, written
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words

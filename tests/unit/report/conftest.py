@@ -13,6 +13,7 @@ from crm_steward.model import Cause, Channel, Halt, Severity
 from crm_steward.report.consent import Apart, Consents, Ending, Ground, Share
 from crm_steward.report.countries import Countries, CountryShare
 from crm_steward.report.digest import (
+    ConnectionShare,
     Coverage,
     Decision,
     Digest,
@@ -392,6 +393,10 @@ def sample() -> Digest:
             ),
         ),
         edits=_edits(),
+        connections=(
+            ConnectionShare(connection="hubspot-eu", findings=2_050, serious=281, records=1_460),
+            ConnectionShare(connection="sheet", findings=130, records=1),
+        ),
         owners=(
             OwnerShare(
                 connection="hubspot-eu",
@@ -471,6 +476,9 @@ def sample() -> Digest:
                     contacts=11845,
                     read_at=NOW - timedelta(minutes=25),
                     full_at=NOW - timedelta(days=2),
+                    there=11_840,
+                    unread=3,
+                    absent=2,
                 ),
                 Source(
                     connection="sheet",
@@ -487,6 +495,7 @@ def sample() -> Digest:
             left_out=(
                 ("same-person: same phone and similar name: 900 contacts share one value", 900),
             ),
+            skipped=(("sheet: last_login", 3), ("sheet: informed_at", 1)),
             missed=(("hubspot-eu", 2),),
             unsettled=1,
             refused=2,

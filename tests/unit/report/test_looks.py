@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -123,6 +124,26 @@ def test_no_sideways_scrolling(
 ) -> None:
     """The mail is as wide as the screen, down to 320 pixels (WCAG 2.2, 1.4.10)."""
     page = opened(render(digest, language).alone, size)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
+
+
+@pytest.mark.parametrize("size", [PHONE, SMALLEST])
+def test_long_ids_are_broken_on_a_phone(
+    opened: Open, digest: Digest, size: tuple[int, int]
+) -> None:
+    """Ids of CRMs and names of connections have no place to break at; the mail stays as wide as the screen."""
+    group, long = digest.twins.groups[0], "salesforce-emea-production"
+    people = tuple(
+        replace(one, connection=long, id="0035g0000002TTTAA2", name="M.-C. d. L.", url=None)
+        for one in group.people
+    )
+    one = replace(group, people=people, owners=("Maximilienne Vandenberghe",) * 3)
+    wide = replace(
+        digest,
+        twins=replace(digest.twins, groups=(one,)),
+        connections=(replace(digest.connections[0], connection=long * 2),),
+    )
+    page = opened(render(wide, "fr").alone, size)
     assert page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
 
 

@@ -26,8 +26,8 @@ from crm_steward.report import (
     render_owner,
 )
 from crm_steward.report.digest import Digest
+from crm_steward.report.fitting import LARGEST
 from crm_steward.report.owners import OwnerDigest, addressed, collect_owner
-from crm_steward.report.render import LARGEST
 from crm_steward.report.table import COLUMNS
 from crm_steward.report.todo import Shared, shared
 from crm_steward.rules import RuleBook
