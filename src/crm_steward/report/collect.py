@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -34,7 +36,7 @@ from crm_steward.report.twins import twins
 from crm_steward.report.usage import quota_uses
 from crm_steward.report.weeks import Week, week_due
 from crm_steward.report.writes import coverage, decision, fixes, merges, open_plan
-from crm_steward.rules import RuleBook, columns_of
+from crm_steward.rules import Rule, RuleBook, columns_of
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
@@ -112,7 +114,8 @@ def collect(
     titles = titles_of(book)
     # Both before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
-    with closing(_mirror(database, book, now)) as con, database.read() as reading:
+    asking = [*lapsing(book), *alarms(book), *keeping(book)]
+    with closing(open_mirror(database, asking, _COLUMNS, now)) as con, database.read() as reading:
         names = Names(reading, settings.report.names)
         whom = concerned(reading, con, now)
         owners = owner_shares(whom, names)
@@ -162,17 +165,25 @@ def collect(
         )
 
 
-def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBPyConnection:
-    """Load what the sections read that ask the mirror as rules do."""
+def open_mirror(
+    database: Database, asking: Sequence[Rule], also: AbstractSet[str], now: datetime
+) -> duckdb.DuckDBPyConnection:
+    """Load what sections read that ask the mirror as rules do.
+
+    Args:
+        database: The store.
+        asking: The rules.
+        also: Further columns.
+        now: The time.
+    """
     from crm_steward.store.relation import (  # noqa: PLC0415 -- a service at rest holds none of it
         open_relation,
         relation_of_rows,
     )
 
-    asking = [*lapsing(book), *alarms(book), *keeping(book)]
     with closing(relation_of_rows(())) as con:
         columns = columns_of(asking, con, now)
-    mirror = open_relation(database, columns=None if columns is None else columns | _COLUMNS)
+    mirror = open_relation(database, columns=None if columns is None else columns | also)
     # A second thread makes little faster here, and holds on to memory of its own.
     mirror.execute("SET threads = 1")
     return mirror

@@ -240,7 +240,10 @@ def queue_owners(
     if not owners:
         return []
     period, home, sender = f"{week}-owner", installation(database), _sender(settings)
-    silent, known_of_all = _silent(database, period), read_shared(database, settings, week, now)
+    silent, known_of_all = (
+        _silent(database, period),
+        read_shared(database, settings, book, week, now),
+    )
     known = len(silent)
 
     def mail(address: str, language: str) -> Mail | None:

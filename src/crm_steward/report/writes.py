@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -167,39 +167,44 @@ def decision(
     """Return what of the open plan waits for a decision, or None."""
     if found is None:
         return None
-    approved = set(
-        reading.execute(sa.select(approvals.c.key).where(approvals.c.plan == found.plan)).scalars()
-    )
-    agreed = sum(planned.key in approved for planned in found.changes)
-    undecided = [
-        planned
-        for planned in found.changes
-        if not planned.automatic and planned.key not in approved
-    ]
-    waiting = Counter(
-        (planned.rule, kind_of(planned.change), str(planned.change.reversibility))
-        for planned in undecided
-    )
-    if not waiting and not agreed:
+    left, agreed = undecided(reading, found)
+    if not left and not agreed:
         return None
     return Decision(
         plan=found.plan,
         created_at=found.created_at,
         expires_at=found.expires_at,
-        changes=tuple(undecided[:MOST]),
-        waiting=tuple(
-            Waiting(
-                rule=rule,
-                titles=titles.get(rule, {"en": rule}),
-                kind=kind,
-                count=count,
-                reversibility=reversibility,
-            )
-            for (rule, kind, reversibility), count in sorted(
-                waiting.items(), key=lambda item: -_weight(item[0][2])
-            )
-        ),
+        changes=tuple(left[:MOST]),
+        waiting=waiting(left, titles),
         approved=agreed,
+    )
+
+
+def undecided(reading: sa.Connection, found: OpenPlan) -> tuple[list[PlannedChange], int]:
+    """Return what of a plan waits for a decision, in its order, and how many changes are approved."""
+    approved = set(
+        reading.execute(sa.select(approvals.c.key).where(approvals.c.plan == found.plan)).scalars()
+    )
+    left = [one for one in found.changes if not one.automatic and one.key not in approved]
+    return left, sum(one.key in approved for one in found.changes)
+
+
+def waiting(left: Iterable[PlannedChange], titles: Mapping[str, Titles]) -> tuple[Waiting, ...]:
+    """Return what waits by rule and kind, what cannot be taken back first."""
+    counted = Counter(
+        (planned.rule, kind_of(planned.change), str(planned.change.reversibility))
+        for planned in left
+    )
+    ordered = sorted(counted.items(), key=lambda item: -_weight(item[0][2]))
+    return tuple(
+        Waiting(
+            rule=rule,
+            titles=titles.get(rule, {"en": rule}),
+            kind=kind,
+            count=count,
+            reversibility=reversibility,
+        )
+        for (rule, kind, reversibility), count in ordered
     )
 
 

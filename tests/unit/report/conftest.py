@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_steward.matching.explaining import Part
-from crm_steward.model import Cause, Channel, Halt, Severity
+from crm_steward.model import Cause, Channel, Halt, RecordRef, Severity
+from crm_steward.report.ahead import Coming
 from crm_steward.report.consent import Apart, Consents, Ending, Ground, Share
 from crm_steward.report.countries import Countries, CountryShare
 from crm_steward.report.digest import (
@@ -73,7 +74,24 @@ def owned(digest: Digest) -> OwnerDigest:
         rules=digest.rules,
         tasks=ToDo(created=4, done=2, open=9, overdue=1, next=tasks),
         written={"update": 3, "merge": 1},
+        coming=_coming(digest),
         titles={rule.rule: rule.titles for rule in digest.rules},
+    )
+
+
+def _coming(digest: Digest) -> Coming:
+    """Return what comes up: two changes that wait, consents and periods that end."""
+    theirs = (RecordRef("hubspot-eu", "911"), RecordRef("hubspot-eu", "811"))
+    assert digest.decision is not None
+    (kept, *_), (ending, *_) = digest.retention.due, digest.consents.ending
+    due = replace(
+        kept, past=1, this_month=2, next_month=0, records=((0, theirs[0]), (1, theirs[1]))
+    )
+    return Coming(
+        waiting=digest.decision.waiting,
+        ending=(replace(ending, count=4, records=theirs),),
+        retention=replace(digest.retention, due=(due,)),
+        people={ref: _person(int(ref.id)) for ref in theirs},
     )
 
 
