@@ -186,6 +186,15 @@ def test_the_digests_and_the_lists_are_mailed_with_it(desk: Desk, steward: Cli) 
     assert list(mails["dpd@example.com"].iter_attachments()) == []
 
 
+def test_digests_are_mailed_where_nobody_receives_the_report(desk: Desk, steward: Cli) -> None:
+    """Who watches over data protection has their digest, also where no manager is named."""
+    postbox = Postbox()
+    with serving(postbox) as port:
+        desk(mail=_mail(port), report={"privacy": ["dpd@example.com"]})
+        assert "1 of 1" in _good(steward("report", "--send"))
+    assert [str(one["To"]) for one in postbox.messages] == ["dpd@example.com"]
+
+
 def test_mailed_through_tls_with_login(desk: Desk, steward: Cli, tmp_path: Path) -> None:
     """STARTTLS with a private authority and a login, all from the settings file."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -215,6 +224,38 @@ def test_refused_mail_stays_and_goes_out_later(desk: Desk, steward: Cli) -> None
         answers.clear()
         _good(steward("report", "--send"))
     assert len(postbox.arrived) == 1
+
+
+def test_a_mail_that_was_given_up_is_sent_once_its_cause_is_mended(
+    desk: Desk, steward: Cli
+) -> None:
+    """One refused recipient of two: the other has theirs, and nobody says that all have; --again sends it."""
+    refused = {"gone@example.org": "550 5.1.1 no such user"}
+    postbox = Postbox(rcpt=refused.get)
+    with serving(postbox) as port:
+        desk(mail=_mail(port), report=_to(("chef@example.com", None), ("gone@example.org", "en")))
+        done = steward("report", "--send")
+        assert done.returncode == 9
+        assert "sent to 1 of 2" in done.stdout
+        assert "550 5.1.1" in done.stderr
+        later = steward("report", "--send")
+        assert later.returncode == 9
+        assert "already" not in later.stdout
+        said = " ".join(later.stderr.split())
+        assert (
+            "given up this week: 1 (the mail server refuses the recipient at example.org (550 5.1.1))"
+            in said
+        )
+        assert "report --send --again" in said
+        assert "gone@" not in later.stderr
+        assert "already" in _good(steward("report", "--send", "--to", "chef@example.com"))
+        refused.clear()
+        assert "1 of 2" in _good(steward("report", "--send", "--again"))
+        assert "already" in _good(steward("report", "--send", "--again"))
+    assert sorted(str(one["To"]) for one in postbox.messages) == [
+        "chef@example.com",
+        "gone@example.org",
+    ]
 
 
 def test_unreachable_mail_server(desk: Desk, steward: Cli) -> None:

@@ -239,7 +239,7 @@ def queue_owners(
     week, owners = current_week(settings, now), addressed(database, settings)
     if not owners:
         return []
-    period, home, sender = f"{week}-owner", installation(database), _sender(settings)
+    period, home, sender = f"{week}-owner", installation(database), sender_of(settings)
     silent, known_of_all = (
         _silent(database, period),
         read_shared(database, settings, book, week, now),
@@ -304,7 +304,7 @@ def _post(
         mail: Address, language → the mail, or None where there is nothing to say.
         now: The time.
     """
-    sender = _sender(settings)
+    sender = sender_of(settings)
     wanted = addresses(sender, recipients, settings.language)
     outbox, home = Outbox(database), installation(database)
     have, queued = outbox.recipients(period), list[str]()
@@ -336,7 +336,12 @@ def _post(
     return queued
 
 
-def _sender(settings: Settings) -> str:
+def sender_of(settings: Settings) -> str:
+    """Return who sends the mails.
+
+    Raises:
+        ConfigError: There is no mail server.
+    """
     if settings.mail is None:
         raise ConfigError([Problem("no mail server is configured.", hint="Add a `mail:` block.")])
     return settings.mail.sender

@@ -195,6 +195,12 @@ class _Explainer:
         if kind == "extra_forbidden":
             return self._unknown(loc)
         if kind == "missing":
+            alone = self._alone(loc[:-1])
+            if alone:
+                block = _dotted(loc[:-1])
+                text = f"'{_dotted(loc)}' is missing: the settings have no '{block}:' that this belongs to."
+                hint = f"Write '{block}:' into {self._path.name}, or take this away."
+                return Problem(text, where=alone, hint=hint)
             hint = "" if len(loc) == 1 else _other_ways(loc)
             return Problem(f"'{_dotted(loc)}' is missing.", where=self._where(loc[:-1]), hint=hint)
         if kind == UNKNOWN_KIND:
@@ -208,6 +214,18 @@ class _Explainer:
         else:
             text = _plain(details["msg"])
         return Problem(f"'{_dotted(loc)}' {text}", where=self._where(loc))
+
+    def _alone(self, block: Loc) -> str:
+        """Return the place of a value of a block that no source has as such; empty if one has."""
+        if any(block in source.places for source in self._sources):
+            return ""
+        inner = (
+            place
+            for source in self._sources
+            for loc, place in source.places.items()
+            if loc[: len(block)] == block
+        )
+        return next(inner, "")
 
     def _unknown(self, loc: Loc) -> Problem:
         where = self._where(loc, key=True)

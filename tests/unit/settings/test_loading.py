@@ -240,6 +240,33 @@ def test_a_broken_secret_file_is_named_without_its_content(
         load("mail: {host: h, sender: a@example.com}")
 
 
+@pytest.mark.parametrize("way", ["file", "variable"])
+def test_a_secret_without_its_block_is_named(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The place is the secret's, not a line of the settings that has nothing to do with it."""
+    (tmp_path / "secrets").mkdir()
+    where = tmp_path / "secrets" / "mail__password"
+    if way == "file":
+        where.write_text(CANARY)
+    else:
+        monkeypatch.setenv("CRM_STEWARD_MAIL__PASSWORD", CANARY)
+    with pytest.raises(ConfigError) as raised:
+        load("# nothing about mails\n\nlanguage: en\n")
+    said = [(one.where, one.message, one.hint) for one in raised.value.problems]
+    place = str(where) if way == "file" else "CRM_STEWARD_MAIL__PASSWORD"
+    remedy = "Write 'mail:' into s.yaml, or take this away."
+    assert said == [
+        (
+            place,
+            f"'mail.{name}' is missing: the settings have no 'mail:' that this belongs to.",
+            remedy,
+        )
+        for name in ("host", "sender")
+    ]
+    assert CANARY not in str(raised.value)
+
+
 def test_a_misnamed_secret_file_is_named(
     load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
