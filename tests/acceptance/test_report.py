@@ -98,6 +98,10 @@ def test_report_in_every_form(desk: Desk, steward: Cli, tmp_path: Path) -> None:
     table = _good(steward("report", "--format", "csv"))
     assert re.search(r"^\d{4}-W\d\d,rules,no-phone,movement new,2\r?$", table, re.MULTILINE)
     assert "Protection des données" in _good(steward("report", "--privacy"))
+    officers = json.loads(_good(steward("report", "--privacy", "--json")))
+    assert {"consents", "retention", "reminders"} < set(officers)
+    assert not {"rules", "owners", "decision"} & set(officers)
+    assert ",rules," not in _good(steward("report", "--privacy", "--format", "csv"))
     _good(steward("report", "--format", "xlsx", "--out", "lists.xlsx"))
     assert (tmp_path / "lists.xlsx").read_bytes().startswith(b"PK")
 

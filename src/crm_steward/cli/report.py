@@ -212,9 +212,9 @@ def _as(digest: Digest | OwnerDigest, form: Format, language: str, *, privacy: b
     )
 
     if form is Format.JSON:
-        return json.dumps(as_document(digest), ensure_ascii=False, indent=2) + "\n"
+        return json.dumps(as_document(digest, privacy=privacy), ensure_ascii=False, indent=2) + "\n"
     if form is Format.CSV:
-        return as_table(digest)
+        return as_table(digest, privacy=privacy)
     if isinstance(digest, Digest):
         mail = render_officer(digest, language) if privacy else render(digest, language)
     else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -28,6 +28,7 @@ from crm_steward.report.retention import (
 )
 from crm_steward.report.writes import open_plan, undecided, waiting
 from crm_steward.rules import RuleBook
+from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 
 if TYPE_CHECKING:
@@ -77,22 +78,19 @@ class Ahead:
 
 
 def ahead(
-    database: Database,
-    book: RuleBook,
-    shown: Literal["off", "initials", "on"],
-    zone: tzinfo,
-    now: datetime,
+    database: Database, settings: Settings, book: RuleBook, now: datetime, until: datetime
 ) -> Ahead:
     """Read what comes up at all owners.
 
     Args:
         database: The store.
+        settings: How people are named, and where the months begin.
         book: The rules: what ends and when is asked of them, over the mirror.
-        shown: How people are named.
-        zone: Where the months begin.
         now: The time.
+        until: What an earlier week could not know of was planned after this.
     """
     ends: dict[Owner, Ends] = {}
+    zone = settings.timezone
     due: dict[Owner, list[Due]] = {}
     lapse, keep = lapsing(book), keeping(book)
     if lapse or keep:
@@ -100,15 +98,15 @@ def ahead(
             ends = _by_owner(con, ends_within_a_month(con, lapse, now))
             due = due_of_owners(con, book, zone, now, shown=_SHOWN)
     with database.read() as reading:
-        changes = _undecided(reading, Names(reading, shown), now)
+        changes = _undecided(reading, Names(reading, settings.report.names), now, until)
     return Ahead(changes, ends, due, months(zone, now))
 
 
 def _undecided(
-    reading: sa.Connection, names: Names, now: datetime
+    reading: sa.Connection, names: Names, now: datetime, until: datetime
 ) -> dict[Owner, list[PlannedChange]]:
     """Return which changes of the open plan wait for a decision, at the owner of each of their records."""
-    found = open_plan(reading, now)
+    found = open_plan(reading, now, until)
     left = undecided(reading, found)[0] if found else []
     owners = names.owned(ref for planned in left for ref in _records(planned))
     changes: dict[Owner, list[PlannedChange]] = {}

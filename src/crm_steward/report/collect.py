@@ -93,8 +93,8 @@ def collect(
 
     The current week is counted now, and the count is kept for later trends. For an earlier week,
     findings and changes are as of the moment its report was due, as far as the store remembers (a
-    finding that was resolved and came back has lost its first life); the plan, the duplicates and
-    the connections are as now.
+    finding that was resolved and came back has lost its first life); of the open plan, the duplicates
+    and the connections it says what is so now.
 
     Args:
         database: The store.
@@ -119,7 +119,7 @@ def collect(
         names = Names(reading, settings.report.names)
         whom = concerned(reading, con, now)
         owners = owner_shares(whom, names)
-        planned = open_plan(reading, now)
+        planned = open_plan(reading, now, until)
         return Digest(
             week=week,
             since=since,

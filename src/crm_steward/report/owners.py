@@ -182,10 +182,11 @@ def read_shared(
     @cache
     def read() -> Known:
         _, since, until = period(settings, week, now)
-        shown = settings.report.names
-        later = ahead(database, book, shown, settings.timezone, now)
+        later = ahead(database, settings, book, now, until)
         with database.read() as reading:
-            return Known(shared(reading, Names(reading, shown), since, until, now), later)
+            return Known(
+                shared(reading, Names(reading, settings.report.names), since, until, now), later
+            )
 
     return read
 

@@ -214,11 +214,21 @@ def merges(found: OpenPlan | None) -> frozenset[str]:
     return frozenset(one.finding for one in changes if isinstance(one.change, MergeRecords))
 
 
-def open_plan(reading: sa.Connection, now: datetime) -> OpenPlan | None:
-    """Return the newest plan that can be used, or None."""
+def open_plan(reading: sa.Connection, now: datetime, until: datetime) -> OpenPlan | None:
+    """Return the newest plan that can be used, or None.
+
+    Args:
+        reading: A read transaction.
+        now: The time.
+        until: What an earlier week could not know of was made after this.
+    """
     query = (
         sa.select(plans)
-        .where(plans.c.status.in_(("open", "applying")), plans.c.expires_at > now)
+        .where(
+            plans.c.status.in_(("open", "applying")),
+            plans.c.expires_at > now,
+            plans.c.created_at <= until,
+        )
         .order_by(plans.c.created_at.desc(), plans.c.hash)
         .limit(1)
     )

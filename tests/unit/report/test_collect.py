@@ -339,6 +339,7 @@ def test_decision_is_the_open_plan(database: Database) -> None:
         ("twice", kind_of(task), 1),
     }
     assert _collect(database, now=NOW + timedelta(hours=73)).decision is None
+    assert _collect(database, week=Week(2026, 46)).decision is None  # it was planned later
 
 
 def test_coverage_names_every_gap(database: Database) -> None:
