@@ -518,6 +518,14 @@ def _luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+def test_one_contact_is_one(digest: Digest) -> None:
+    """The first line of the mail agrees with how many contacts there are."""
+    (source, *_) = digest.coverage.sources
+    one = replace(digest, coverage=Coverage(sources=(replace(source, contacts=1),)))
+    assert "82.4% of your 1 contact has no open finding." in render(one, "en").text
+    assert "de votre 1 contact est sans anomalie ouverte" in render(one, "fr").html
+
+
 def test_empty_week_is_a_report_too() -> None:
     """A base in which nothing was ever read says so."""
     digest = Digest(

@@ -27,8 +27,14 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "headline.clean": "every contact is clean",
         "headline.quiet": "nothing new, {clean} of contacts are clean",
         "headline.empty": "no contact to examine",
-        "lead.clean": "{clean} of your {contacts} contacts have no open finding.",
-        "lead.share": "of your {contacts} contacts have no open finding",
+        "lead.clean": (
+            "{clean} of your {n} contact has no open finding.",
+            "{clean} of your {n} contacts have no open finding.",
+        ),
+        "lead.share": (
+            "of your {n} contact has no open finding",
+            "of your {n} contacts have no open finding",
+        ),
         "lead.empty": "No contact has been read yet.",
         "trend.up": "up {points} since last week",
         "trend.down": "down {points} since last week",

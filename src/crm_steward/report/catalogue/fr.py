@@ -28,8 +28,14 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "headline.clean": "tous les contacts sont sains",
         "headline.quiet": "rien de nouveau, {clean} des contacts sont sains",
         "headline.empty": "aucun contact à examiner",
-        "lead.clean": "{clean} de vos {contacts} contacts sont sans anomalie ouverte.",
-        "lead.share": "de vos {contacts} contacts sont sans anomalie ouverte",
+        "lead.clean": (
+            "{clean} de votre {n} contact est sans anomalie ouverte.",
+            "{clean} de vos {n} contacts sont sans anomalie ouverte.",
+        ),
+        "lead.share": (
+            "de votre {n} contact est sans anomalie ouverte",
+            "de vos {n} contacts sont sans anomalie ouverte",
+        ),
         "lead.empty": "Aucun contact n’a encore été lu.",
         "trend.up": "en hausse de {points} depuis la semaine dernière",
         "trend.down": "en baisse de {points} depuis la semaine dernière",
