@@ -175,6 +175,8 @@ def test_the_trend_is_drawn_and_said(opened: Open, digest: Digest) -> None:
     blocked = opened(mail.html)
     assert blocked.locator("img.picture").evaluate("img => img.naturalWidth") == 0
     assert blocked.locator("img.picture").get_attribute("alt")
+    night = opened(mail.html, dark=True).locator("img.picture")  # what it says can be read then too
+    assert night.evaluate("img => getComputedStyle(img).color") == "rgb(169, 182, 194)"
     weeks = blocked.locator("table.weeks tr").all_inner_texts()
     assert len(weeks) == len(digest.figures[0].values)
     assert weeks[-1].split() == ["Week", "47", "82.4%"]
