@@ -52,6 +52,7 @@ class Deliveries:
         failed: Given up.
         problems: One line per mail that was not sent, without its recipient's name.
         alarms: Those of `problems` that no later try will mend by itself.
+        known: Why mails were not sent that was told in the log already.
     """
 
     sent: int = 0
@@ -59,6 +60,7 @@ class Deliveries:
     failed: int = 0
     problems: list[str] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
 
 
 class _End(Enum):
@@ -87,14 +89,16 @@ def deliver(database: Database, mail: Mail, now: datetime) -> Deliveries:
     """Send the mails of the outbox that are due.
 
     Safe to call from several processes and after any crash. It does not raise when the mail server
-    refuses: what is wrong stands in the outbox, in the log and in what is returned.
+    refuses: what is wrong stands in the outbox, in the log (once, however many mails wait and however
+    often it is tried) and in what is returned.
 
     Args:
         database: The store.
         mail: The mail server.
         now: The time.
     """
-    outbox, done = Outbox(database), Deliveries()
+    outbox = Outbox(database)
+    done = Deliveries(known=outbox.complaints())
     down: _Attempt | None = None
     for name in outbox.due(now):
         letter = outbox.claim(name, now)
@@ -142,7 +146,9 @@ def _try_later(
     _note(done.problems, attempt.reason)
     if attempt.alarm:
         _note(done.alarms, attempt.reason)
-    _log.warning("report not sent yet", period=letter.period, reason=attempt.reason)
+    say = _log.debug if attempt.reason in done.known else _log.warning
+    say("report not sent yet", period=letter.period, reason=attempt.reason)
+    done.known.add(attempt.reason)
 
 
 def _give_up(outbox: Outbox, letter: Letter, reason: str, done: Deliveries) -> None:

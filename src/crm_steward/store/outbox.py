@@ -126,6 +126,13 @@ class Outbox:
         with self._database.read() as reading:
             return list(reading.execute(query).scalars())
 
+    def complaints(self) -> set[str]:
+        """Return why mails that wait were not taken the last time."""
+        waiting = outbox.c.status.in_((Delivery.QUEUED.value, Delivery.UNSURE.value))
+        query = sa.select(outbox.c.error).distinct().where(waiting, outbox.c.error != "")
+        with self._database.read() as reading:
+            return set(reading.execute(query).scalars())
+
     def hasten(self, now: datetime) -> None:
         """Make mails that wait after a failure due at once: a person asks for it.
 
