@@ -16,7 +16,7 @@ from enum import Enum, auto
 
 import structlog
 
-from crm_steward.report.message import domain_of, wire_address
+from crm_steward.report.message import domain_of
 from crm_steward.report.session import (
     UnavailableError,
     cause,
@@ -25,6 +25,7 @@ from crm_steward.report.session import (
     reply,
 )
 from crm_steward.settings import Mail
+from crm_steward.settings.values import wire_address
 from crm_steward.store.database import Database
 from crm_steward.store.outbox import Delivery, Letter, Outbox
 

@@ -18,7 +18,6 @@ from crm_steward.report.findings import Names, movement, rule_shares
 from crm_steward.report.fitting import EXAMPLES, LARGEST, first_fitting
 from crm_steward.report.followed import telling
 from crm_steward.report.listing import LISTED
-from crm_steward.report.message import wire_address
 from crm_steward.report.pages import environment, inlined
 from crm_steward.report.phrasing import LINES, bounds, phrasing
 from crm_steward.report.render import Mail, by_kind, shown_alike, title, undoable
@@ -28,6 +27,7 @@ from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
+from crm_steward.settings.values import wire_address
 from crm_steward.store.database import Database
 from crm_steward.store.owners import known_owners
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from crm_steward.model import Clock, ConfigError, Problem
 from crm_steward.report.collect import collect, current_week
 from crm_steward.report.digest import Digest
-from crm_steward.report.message import compose, message_id, wire_address
+from crm_steward.report.message import compose, message_id
 from crm_steward.report.officer import render_officer
 from crm_steward.report.owners import (
     addressed,
@@ -26,6 +26,7 @@ from crm_steward.report.turns import in_turn
 from crm_steward.report.workbook import file_name, workbook
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
+from crm_steward.settings.values import wire_address
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.epoch import unnoticed
 from crm_steward.store.forgotten import Forgotten

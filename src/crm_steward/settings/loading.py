@@ -187,7 +187,8 @@ class _Explainer:
         self._path = path
 
     def __call__(self, details: ErrorDetails) -> Problem:
-        loc, kind = tuple(details["loc"]), details["type"]
+        kind = details["type"]
+        loc = _keys(details["loc"], unknown=kind == "extra_forbidden")
         context = details.get("ctx", {})
         if loc and loc[-1] == "[key]":
             text = "is no name for a connection: use small letters, digits and hyphens"
@@ -266,6 +267,21 @@ class _Explainer:
                     return places[loc[:length]]
             key = False
         return str(self._path)
+
+
+def _keys(loc: Loc, *, unknown: bool) -> Loc:
+    """Return a place without what pydantic puts between its keys where a value may be of several kinds.
+
+    Args:
+        loc: As pydantic has it: `report, owners, literal['off','all']`.
+        unknown: Whether its last part is an unknown key, which may be any text.
+    """
+    last = len(loc) - 1
+    return tuple(
+        one
+        for place, one in enumerate(loc)
+        if one == "[key]" or "[" not in str(one) or (unknown and place == last)
+    )
 
 
 def _reserved(sources: Iterable[Source]) -> list[Problem]:

@@ -34,6 +34,7 @@ from crm_steward.documented import Documented
 from crm_steward.model import Ability, ConfigError, Problem
 from crm_steward.settings.values import (
     Address,
+    BareAddress,
     ConnectionName,
     Count,
     Percent,
@@ -91,7 +92,7 @@ class Recipient(_Block):
 
     model_config = ConfigDict(json_schema_extra=_or_text)
 
-    address: Address
+    address: BareAddress
     """Where it is sent."""
     language: Language | None = None
     """None: the language of the settings."""

@@ -22,12 +22,13 @@ from structlog.testing import capture_logs
 
 from crm_steward.model import ConfigError, MailError
 from crm_steward.report import Digest, deliver, greet, queue_weekly, render
-from crm_steward.report.message import compose, message_id, wire_address
+from crm_steward.report.message import compose, message_id
 from crm_steward.report.render import Mail as Content
 from crm_steward.report.trend import Picture
 from crm_steward.report.weeks import Week
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Mail, Recipient, Report, Settings, SmtpSecurity
+from crm_steward.settings.values import wire_address
 from crm_steward.store.database import Database
 from crm_steward.store.outbox import HELD_FOR, Delivery, Outbox
 from crm_steward.store.runs import Runs
