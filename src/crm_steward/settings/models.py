@@ -130,6 +130,12 @@ class Report(_Block):
     names: Literal["off", "initials", "on"] = "off"
     """How people are named in the report; off shows record ids only."""
 
+    @property
+    def mailed(self) -> bool:
+        """Whether anybody is to get a mail."""
+        listed = self.recipients or self.alerts or self.privacy
+        return bool(listed) or self.owners not in ("off", ())
+
     @field_validator("names", "owners", mode="before")
     @classmethod
     def _yaml_1_1(cls, value: Any) -> Any:

@@ -20,6 +20,9 @@ from crm_steward.store.tables import outbox
 WEEKLY = outbox.c.period.like("____-W__")
 """That a mail is a weekly report, and no alert (`alert-000012`)."""
 
+OF_A_WEEK = outbox.c.period.like("____-W__%")
+"""That a mail is a weekly report, or a digest that goes with it (`2026-W47-owner`)."""
+
 ALERT = outbox.c.period.like("alert-%")
 """That a mail is an alert: it is of no week."""
 
