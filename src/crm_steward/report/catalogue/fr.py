@@ -158,61 +158,8 @@ PHRASES: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "figure.contacts.formula": "contacts vivants de toutes les connexions",
         "figure.findings": "Anomalies ouvertes",
         "figure.findings.formula": "anomalies de toutes les règles, ni résolues ni en sommeil",
-        "gaps.title": "Ce qui a été laissé de côté, et pourquoi",
-        "gaps.none": "Rien n’a été laissé de côté.",
-        "gaps.quarantined": (
-            "{connection} : {n} fiche illisible ({reason})",
-            "{connection} : {n} fiches illisibles ({reason})",
-        ),
-        "gaps.set_aside": (
-            "{connection} : {n} modification refusée cinq fois par le CRM et mise de côté ({reason})",
-            "{connection} : {n} modifications refusées cinq fois par le CRM et mises de côté ({reason})",
-        ),
-        "gaps.withheld": (
-            "{n} modification laissée hors du plan : {reason}",
-            "{n} modifications laissées hors du plan : {reason}",
-        ),
         "left.crowd": "une même valeur est trop répandue pour les comparer : {level}",
         "left.common": "les valeurs très courantes ne sont comparées que si autre chose concorde",
-        "gaps.left_out": (
-            "{n} contact non comparé ({reason})",
-            "{n} contacts non comparés ({reason})",
-        ),
-        "gaps.skipped": "Règles non appliquées dans {connection}, faute d’un champ qu’elles demandent : {fields}",
-        "gaps.fields": ("{n} autre", "{n} autres"),
-        "gaps.field": ("{field} ({n} règle)", "{field} ({n} règles)"),
-        "gaps.missed": (
-            "{connection} : {n} contact trouvé par la seule lecture complète",
-            "{connection} : {n} contacts trouvés par la seule lecture complète",
-        ),
-        "gaps.unsettled": (
-            "{n} modification dont le CRM n’a pas encore confirmé l’issue",
-            "{n} modifications dont le CRM n’a pas encore confirmé l’issue",
-        ),
-        "gaps.refused": (
-            "{n} modification refusée par le CRM",
-            "{n} modifications refusées par le CRM",
-        ),
-        "gaps.conflicts": (
-            "{n} modification non faite, car la fiche avait été modifiée entre-temps",
-            "{n} modifications non faites, car la fiche avait été modifiée entre-temps",
-        ),
-        "sources.read": "dernière lecture {at}",
-        "sources.there": (
-            "{n} fiche dans le CRM à la lecture complète du {at}",
-            "{n} fiches dans le CRM à la lecture complète du {at}",
-        ),
-        "sources.all": "toutes connues ici",
-        "sources.unread": ("dont {n} illisible", "dont {n} illisibles"),
-        "sources.absent": (
-            "{n} connue ici qu’elle n’a pas ramenée",
-            "{n} connues ici qu’elle n’a pas ramenées",
-        ),
-        "sources.more": ("{n} de plus depuis", "{n} de plus depuis"),
-        "sources.fewer": ("{n} de moins depuis", "{n} de moins depuis"),
-        "sources.contacts": ("{n} contact", "{n} contacts"),
-        "sources.scanned": "Dernier passage des règles : {at}.",
-        "sources.unscanned": "Les règles ne sont pas encore passées.",
         "trouble.rules": "les règles enregistrées sont inutilisables ; celles d’avant la modification "
         "du {since} restent appliquées",
         "trouble.paused": "en pause : {reason}",
