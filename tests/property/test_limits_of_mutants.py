@@ -18,7 +18,7 @@ from crm_steward.writing import PlanResult, members, share
 CONTACTS = 200
 USUAL = Limits(max_percent_per_day=20)
 NO_CANARY = Limits(canary=CONTACTS)
-RAW = shipped()
+RULES = portion(shipped(), "slips", one_in=3)
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,13 @@ def within(result: PlanResult, rule: Rule, limits: Limits) -> int:
     return len(changes)
 
 
-@pytest.mark.parametrize("raw", RAW, ids=[raw["id"] for raw in RAW])
+@pytest.mark.parametrize("raw", RULES, ids=[raw["id"] for raw in RULES])
 def test_no_slip_writes_beyond_the_limits(office: Office, raw: Raw) -> None:
     """Inverted, dropped, ÷ 100, apply, no limits, all at once, any action; canary and after it."""
     right, wrong = made(raw), slips(raw)
     assert right is not None
     assert len(wrong) >= 4
-    rules = [right, *portion(wrong, raw["id"], one_in=3)]
+    rules = [right, *wrong]
     office.scan(rules)
     for rule in rules:
         for limits in (USUAL, NO_CANARY):

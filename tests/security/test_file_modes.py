@@ -124,7 +124,7 @@ def test_the_service_leaves_nothing_that_others_may_read(program: Program, folde
 
 def test_the_demo_leaves_nothing_that_others_may_read(run: Run, folder: Path) -> None:
     """Four emulated CRMs, a spreadsheet, mails, pages and logs."""
-    run("demo", "--into", "demo")
+    run("demo", "--into", "demo", "--scale", "0.05")
     made = list((folder / "demo").rglob("*"))
     assert len(made) > 10
     assert open_to_others(folder) == []
