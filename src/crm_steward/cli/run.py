@@ -36,12 +36,14 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
     Nothing is written to a CRM unless `service.apply_automatic` is on, and then only what rules
     in mode `apply` ask for, within the limits.
     """
+    from crm_steward.daemon import signals
     from crm_steward.daemon.service import Service
 
     settings = open_settings(config)
     service = Service(settings, config=config)
     with _whatever_threads_do(service):
         service.run()
+    signals.hold_back()
     if service.renewing:
         # The same process id, so that whoever started it still knows it; threads that wait for an
         # answer end here, and what they were writing is settled at the start.

@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from xlsxwriter import Workbook
-from xlsxwriter.exceptions import XlsxWriterException
-from xlsxwriter.worksheet import Worksheet
+if TYPE_CHECKING:
+    from xlsxwriter.worksheet import Worksheet
 
 _LONGEST: Final = 32_767
 """Characters that a cell may hold: Excel's limit, as all here are."""
@@ -66,6 +65,8 @@ class Spreadsheet:
     """An XLSX file in memory, written sheet by sheet: what it holds goes into no other file."""
 
     def __init__(self) -> None:
+        from xlsxwriter import Workbook  # noqa: PLC0415 -- a service at rest does not keep it
+
         self._file = io.BytesIO()
         self._book = Workbook(self._file, {"in_memory": True})
         self._head = self._book.add_format({"bold": True})
@@ -85,6 +86,8 @@ class Spreadsheet:
         Raises:
             ValueError: Excel takes no sheet of such a name, or there is one already.
         """
+        from xlsxwriter.exceptions import XlsxWriterException  # noqa: PLC0415 -- the same
+
         try:
             if not name:
                 raise ValueError("no name for a sheet: it is empty")
