@@ -100,7 +100,8 @@ def test_a_service_at_rest_holds_neither_duckdb_nor_arrow(start: Callable[..., R
     settings = SETTINGS.replace("service: {{", "service: {{apply_automatic: true, ")
     service = start(settings=settings, anew=True)
     service.until(lambda: bool(service.said("scanned")))
-    service.until(lambda: 'outcome="done",verb="apply"' in service.page("/metrics")[1])
+    planned = 'outcome="done",verb="apply"} 0.0'
+    service.until(lambda: planned not in service.page("/metrics")[1])
     service.until(lambda: not children(service))
     maps = Path(f"/proc/{service.process.pid}/maps").read_text("utf-8")
     held = psutil.Process(service.process.pid).memory_info().rss

@@ -158,6 +158,12 @@ def test_the_service_works_answers_keeps_quiet_and_stops(
     assert 'crm_steward_contacts{connection="people"} 3.0' in metrics
     assert 'crm_steward_findings_open{rule="no-phone"} 2.0' in metrics
     assert 'crm_steward_job_runs_total{connection="people",outcome="done",verb="pull"}' in metrics
+    for never in (
+        'job_runs_total{connection="",outcome="bug",verb="scan"}',
+        'outbox{status="failed"}',
+    ):
+        assert f"crm_steward_{never} 0.0" in metrics, "an alarm sees the first one as growth"
+    assert re.search(r'crm_steward_job_lag_seconds\{name="scan"\} [0-9]', metrics)
 
     second = steward("run")
     assert second.returncode == 8

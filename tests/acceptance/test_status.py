@@ -156,8 +156,9 @@ def test_a_database_that_cannot_be_used(steward: Cli, office: Office, tmp_path: 
     assert steward("status").returncode == 7
 
 
+@pytest.mark.usefixtures("account")
 def test_a_restore_test_is_called_for_when_it_is_time(
-    steward: Cli, office: Office, account: Account, tmp_path: Path
+    steward: Cli, office: Office, tmp_path: Path
 ) -> None:
     """How it is done while there was none; what failed or is overdue needs a person."""
     office()
@@ -184,8 +185,9 @@ def test_a_restore_test_is_called_for_when_it_is_time(
     assert "restore FILE --test" in wrong(looked(steward, 1))["restore test"]
 
 
+@pytest.mark.usefixtures("account")
 def test_on_postgresql_it_says_what_is_to_be_scheduled(
-    steward: Cli, office: Office, account: Account, database_of_its_own: str
+    steward: Cli, office: Office, database_of_its_own: str
 ) -> None:
     """The service cannot restore a dump by itself: the page says what does."""
     office(database=database_of_its_own)

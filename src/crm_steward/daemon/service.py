@@ -25,9 +25,10 @@ from crm_steward.daemon.health import HealthServer
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
-from crm_steward.daemon.runner import Job, Runner
+from crm_steward.daemon.runner import Ending, Job, Runner
 from crm_steward.daemon.schedule import Setback, cadences, next_report
 from crm_steward.daemon.signals import answer
+from crm_steward.daemon.trimming import trim
 from crm_steward.daemon.waiting import DATABASE, STEP, TURN, Waiting
 from crm_steward.daemon.work import Work
 from crm_steward.model import (
@@ -90,6 +91,7 @@ class Service:
         self._running: set[str] = set()
         self._wanted: set[str] = set()
         self._due: dict[str, Callable[[], datetime]] = {}
+        self._planned: dict[str, datetime] = {}
         self._scheduler = BackgroundScheduler(
             timezone=settings.timezone,
             executors={
@@ -175,7 +177,7 @@ class Service:
                 stop=self._stop,
                 nudge=self._nudge,
             )
-            self._schedule(self._jobs(work), runner, metrics, ready)
+            self._schedule(self._jobs(work), runner, metrics, ready, partial(_rest, database))
             self._begin(heavy.rules.count, health.port)
             try:
                 self._watch(lease, ready, health)
@@ -248,9 +250,16 @@ class Service:
             )
 
     def _schedule(
-        self, jobs: Iterator[Job], runner: Runner, metrics: Metrics, ready: Readiness
+        self,
+        jobs: Iterator[Job],
+        runner: Runner,
+        metrics: Metrics,
+        ready: Readiness,
+        rest: Callable[[], None],
     ) -> None:
         def fire(job: Job) -> None:
+            late = (self._clock() - self._planned[job.name]).total_seconds()
+            metrics.lag.labels(job.name).set(max(late, 0))
             with self._lock:
                 self._running.add(job.name)
                 self._wanted.discard(job.name)
@@ -259,22 +268,27 @@ class Service:
                 self._running.discard(job.name)
                 due = self._clock() if job.name in self._wanted else due
                 self._lock.notify_all()
+                resting = not self._running
             if not self._stop.is_set():
                 self._move(job.name, due)
+                if resting:
+                    rest()
 
         def skipped(event: JobExecutionEvent) -> None:
             reason = "still running" if event.code == EVENT_JOB_MAX_INSTANCES else "missed"
             metrics.skipped.labels(str(event.job_id).partition(":")[0], reason).inc()
 
         for job in jobs:
+            metrics.expect(job.verb, job.connection, Ending)
             self._due[job.name] = partial(runner.due, job)
+            self._planned[job.name] = due = runner.due(job)
             self._scheduler.add_job(
                 fire,
                 IntervalTrigger(seconds=max(1, int(job.cadence.every.total_seconds()))),
                 args=[job],
                 id=job.name,
                 executor=job.pool,
-                next_run_time=runner.due(job),
+                next_run_time=due,
             )
         self._scheduler.add_job(
             ready.beat,
@@ -343,6 +357,7 @@ class Service:
         return ended
 
     def _move(self, name: str, due: datetime) -> None:
+        self._planned[name] = due
         try:
             self._scheduler.modify_job(name, next_run_time=due)
         except JobLookupError:
@@ -362,3 +377,9 @@ class Service:
             running = name in self._running
         if not running:
             self._move(name, self._clock())
+
+
+def _rest(database: Database) -> None:
+    """Give back what nobody needs while no job runs."""
+    database.rest()
+    trim()

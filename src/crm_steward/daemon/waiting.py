@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from crm_steward import __version__
 from crm_steward.daemon.health import Check, HealthServer
 from crm_steward.daemon.notify import Notifier
 from crm_steward.model import StewardError
@@ -124,6 +125,11 @@ class Waiting:
         name, about, value = cause.gauge
         registry = CollectorRegistry()
         Gauge(name, about, registry=registry).set(value)
+        if cause.alarming:  # it is there to be asked; who stands by leaves that to the one at work
+            shown = Gauge(
+                "crm_steward_info", "The running version.", ["version"], registry=registry
+            )
+            shown.labels(__version__).set(1)
         why = cause.why or str(error)
         waits = Check(cause.check, ok=not cause.alarming, why=why, vital=True)
         lives = Check(cause.check, ok=True, why=why, vital=True)
