@@ -43,8 +43,9 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
     service = Service(settings, config=config)
     with _whatever_threads_do(service):
         service.run()
-    signals.hold_back()
     if service.renewing:
+        signals.hold_back()
+    if service.renewing:  # nobody has asked for the end meanwhile
         # The same process id, so that whoever started it still knows it; threads that wait for an
         # answer end here, and what they were writing is settled at the start.
         sys.stderr.flush()

@@ -139,10 +139,13 @@ def _try_later(
     postpone = outbox.unsure if attempt.end is _End.UNSURE else outbox.postpone
     postpone(letter, min(now + wait, last), attempt.reason)
     done.postponed += 1
+    # Once for all mails that meet the same, and not again at each try: it may take three days.
+    news = letter.attempts <= 1 and attempt.reason not in done.problems
     _note(done.problems, attempt.reason)
     if attempt.alarm:
         _note(done.alarms, attempt.reason)
-    _log.warning("report not sent yet", period=letter.period, reason=attempt.reason)
+    say = _log.warning if news else _log.debug
+    say("report not sent yet", period=letter.period, reason=attempt.reason)
 
 
 def _give_up(outbox: Outbox, letter: Letter, reason: str, done: Deliveries) -> None:

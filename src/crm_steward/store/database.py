@@ -14,11 +14,12 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from crm_steward.model import StoreError
 from crm_steward.store import cipher
 from crm_steward.store.cipher import key_in
-from crm_steward.store.refusals import MALFORMED, refused, store_error
+from crm_steward.store.refusals import MALFORMED, refused, silent, store_error
 from crm_steward.store.tables import meta
 
 T = TypeVar("T")
@@ -328,6 +329,8 @@ def _explained(place: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise refused(place, error.orig) from error
+    except PoolTimeoutError as error:
+        raise silent(place) from error
     except UnicodeDecodeError as error:
         if not _from_driver(error.__traceback__):
             raise

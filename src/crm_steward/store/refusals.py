@@ -99,6 +99,14 @@ def refused(place: str, error: Any) -> StoreError:
     return raised(f"Database {place}: {what}.", hint=hint)
 
 
+def silent(place: str) -> AwayError:
+    """Return what to raise when every connection there may be waits for an answer."""
+    return AwayError(
+        f"Database {place}: the database does not answer.",
+        hint="Check what holds it up; the service goes on once it answers.",
+    )
+
+
 def _known(code: str, said: str) -> tuple[str, str] | None:
     if code in _CODES:
         return _CODES[code]

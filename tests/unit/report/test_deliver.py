@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import trustme
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from crm_steward.model import ConfigError, MailError
 from crm_steward.report import Digest, deliver, greet, queue_weekly, render
@@ -354,6 +355,17 @@ def test_silent_server_is_left_in_time(ready: Database) -> None:
         done = deliver(ready, mail, NOW)
     assert done.problems == ["the mail server cannot be reached: no answer in time"]
     assert done.postponed == 2
+
+
+def test_what_keeps_several_mails_back_is_said_once(ready: Database) -> None:
+    """Not for each of them, and not again at each try: a mail server may be away for three days."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = _mail(taken.getsockname()[1])
+    with capture_logs() as logs:
+        for hours in (0, 1, 5):
+            assert deliver(ready, nobody, NOW + timedelta(hours=hours)).postponed == 2
+    said = [line for line in logs if line["log_level"] == "warning"]
+    assert [line["event"] for line in said] == ["report not sent yet"]
 
 
 # Exactly once

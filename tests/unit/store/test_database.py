@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -150,6 +150,17 @@ def test_what_passes_by_itself_is_worth_waiting_for(said: str) -> None:
     assert "bug" not in str(error)
     wrong = refused("postgresql://db/steward", Exception('password authentication failed for "u"'))
     assert not isinstance(wrong, AwayError)
+
+
+def test_a_database_whose_connections_all_wait_is_away(tmp_path: Path) -> None:
+    """Pages and jobs say so; it is no bug of theirs."""
+    with Database.open(f"sqlite:///{tmp_path}/steward.db") as database, ExitStack() as held:
+        pool = database.engine.pool
+        assert isinstance(pool, sa.QueuePool)
+        pool._timeout = 0.01
+        with pytest.raises(AwayError, match="does not answer"):
+            for _ in range(50):
+                held.enter_context(database.read())
 
 
 def test_a_server_that_does_not_answer_is_noticed(postgres_url: str) -> None:
