@@ -6,7 +6,7 @@ import gc
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from tests.compiled import sharing
 from tests.forked import without_disk
 from tests.migrated import copying, reborn
 from tests.program import ENV, Program, forking
+from tests.whole import drawn, portion
 
 from crm_steward.store import database as database_module
 from crm_steward.store.database import Database
@@ -51,14 +52,18 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 _LONG_SECONDS = 3600
+_CRMS = ("hubspot", "pipedrive", "salesforce", "zoho")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let each worker begin with its part of the long tests, and give those the time they need.
+    """Take a share of all; let each worker begin with its part of the long ones, and give those time.
 
-    The scheduler gives each worker one part of the list to begin with, all of a size; what is left
+    Whoever names tests gets all of those. The scheduler gives each worker one part of the list to begin with, all of a size; what is left
     in the end is shared out in small portions, so nothing long may be left.
     """
+    if config.args == config.getini("testpaths") and (left := _left(items)):
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
     long = [item for item in items if item.get_closest_marker("long")]
     rest = [item for item in items if not item.get_closest_marker("long")]
@@ -73,6 +78,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ordered += rest[:room]
         del rest[:room]
     items[:] = ordered + rest
+
+
+def _left(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return what is left to `make test-whole`: where others have tried the same on PostgreSQL.
+
+    On SQLite all run. What the store does, and what users see of it, runs on both; of what stands on
+    the store one test in four, of a scenario that runs with each CRM, one of them.
+    """
+    left: set[pytest.Item] = set()
+    scenarios: dict[str, dict[str, pytest.Item]] = {}
+    for item in items:
+        given: Mapping[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+        if given.get("database_url") != "postgresql":
+            continue
+        name = item.nodeid.replace("postgresql", "")
+        scenario, _, case = name.partition("[")
+        crms = [crm for crm in _CRMS if crm in case]
+        if "tests/unit/" in name:
+            if "tests/unit/store/" not in name and not drawn(name, one_in=4):
+                left.add(item)
+        elif crms:
+            scenarios.setdefault(scenario, {})[item.nodeid] = item
+    for scenario, found in scenarios.items():
+        kept = portion(sorted(found), scenario, one_in=len(found))
+        left |= {item for name, item in found.items() if name not in kept}
+    return left
 
 
 def pytest_collection_finish() -> None:

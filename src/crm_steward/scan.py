@@ -250,6 +250,7 @@ def _scan(
         for rule in rules:
             if rule.every != "scan":
                 jobs.save(_job(rule), JobState(last_success_at=now, last_attempt_at=now))
+        jobs.forget(_RULE, before=now - _LONGEST)
     for name, value in asdict(stored).items():
         setattr(counts, name, value)
 
@@ -337,7 +338,7 @@ def _look(rule: Rule, examined: Collection[str]) -> Look:
 
 
 def _job(rule: Rule) -> str:
-    return f"rule:{rule.id}:{rule.digest[:12]}"
+    return f"{_RULE}{rule.id}:{rule.digest[:12]}"
 
 
 def _due(rule: Rule, jobs: Mapping[str, JobState], now: datetime) -> bool:
@@ -353,6 +354,9 @@ def _unseen(rule: Rule, examined: Collection[str], looked: Mapping[str, Looked])
     )
 
 
+_RULE = "rule:"
+_LONGEST = timedelta(days=100)
+"""Longer than any period: what ran before is due, or its rule was edited or removed since."""
 _PERIODS: Mapping[str, Callable[[datetime], object]] = {
     "day": lambda at: at.date(),
     "week": lambda at: at.isocalendar()[:2],

@@ -4,7 +4,7 @@ After the last kill the program is left alone, and its clock is moved past every
 that was approved is done.
 
 The moments are random, drawn from a seed that is printed; STEWARD_KILL_SEED repeats the draws, not
-the scheduling of the machine. `make soak` asks for more rounds than the 200 of the usual run.
+the scheduling of the machine. `make test-whole` asks for 200 rounds, `make soak` for 1,000.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import pytest
 from tests.acceptance.deadly import KINDS, Deadly
 from tests.acceptance.killing import KilledOffice, Ledger
 from tests.program import Program
+from tests.whole import some
 
 from crm_steward.store.journal import State
 
-ROUNDS = int(os.environ.get("STEWARD_KILL_ROUNDS", "200"))
+ROUNDS = int(os.environ.get("STEWARD_KILL_ROUNDS", some(200, 80)))
 """Processes killed, over all databases and CRMs together."""
 SEED = int(os.environ.get("STEWARD_KILL_SEED", "0")) or secrets.randbits(32)
 _LEFT = re.compile(r"\.part$|\.restoring|\.tmp$|-wal$|-shm$")

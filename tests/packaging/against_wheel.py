@@ -2,9 +2,9 @@
 
 The sources are deleted from the unpacked sdist, so that nothing can be imported but the wheel.
 Dependencies come from the environment this runs in. The wheel must hold every file of the packages,
-byte by byte, so what those do need not be tried twice. Without arguments, the tests run that use what
+byte by byte, so what those do need not be tried twice. Where no tests are named, those run that use what
 else a wheel could lack: commands that load the program anew, entry points, each connector with its
-emulator, pages, packs; and those that read what only the sdist holds.
+emulator, the service and its processes, pages, workbooks, packs; and one that reads what only the sdist holds.
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_OF_THE_SDIST = ("audit", "declared", "deploy", "helm", "observing")
 SOURCES = ("src", "connectors", "rules")
+_WHOLE = ("packaging/test_declared", "acceptance/test_init", "rules/test_packs")
+_ONCE = (
+    ("acceptance/test_audit", "a_french_export_without_any_configuration", "findings_go_to_a_file"),
+    ("acceptance/test_four", "the_loop_runs_over_four_crms"),
+    ("acceptance/test_report", "the_digests_and_the_lists_are_mailed_with_it"),
+    ("acceptance/test_run", "the_service_works_answers_keeps_quiet_and_stops"),
+    ("packaging/test_observing", "only_metrics_that_exist_are_asked_for"),
+)
 BY_DEFAULT = (
-    *(f"tests/acceptance/test_{name}.py" for name in ("audit", "four", "init", "report", "run")),
-    *(f"tests/packaging/test_{name}.py" for name in _OF_THE_SDIST),
-    *(f"tests/rules/test_{name}.py" for name in ("commands", "packs")),
+    *(f"tests/{module}.py" for module in _WHOLE),
+    *(f"tests/{module}.py::test_{name}" for module, *names in _ONCE for name in names),
 )
 
 
@@ -42,8 +48,9 @@ def main(arguments: list[str]) -> int:
             print("The wheel lacks, or has otherwise:", *missing, sep="\n  ")  # noqa: T201 -- a program
             return 1
         _without_modules(tests)
+        named = any(not argument.startswith("-") for argument in arguments)
         return subprocess.run(
-            [python, "-m", "pytest", *(arguments or BY_DEFAULT)],
+            [python, "-m", "pytest", *arguments, *(() if named else BY_DEFAULT)],
             cwd=tests,
             check=False,
             env=os.environ | {"STEWARD_LOAD_ANEW": "1"},

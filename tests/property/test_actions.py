@@ -12,6 +12,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from tests.property.mutants import Raw, acting, actions_of, made, shipped
 from tests.property.office import ABLE, WIDE, Office, invented, looser, mailability
+from tests.whole import some
 
 from crm_steward.model import (
     FIELDS,
@@ -62,7 +63,7 @@ RULES = [rule for raw in RAW for rule in acted(raw)]
 # -- (a) fixpoint ---------------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
+@settings(max_examples=some(40, 15))
 @given(draw=RANDOMS, rule=st.sampled_from(RULES))
 def test_a_rule_comes_to_rest(draw: random.Random, rule: Rule) -> None:
     """What was found and written once is not written again: one round, and there is no more.
@@ -127,7 +128,7 @@ def adversary(number: int, where: Raw, actions: Sequence[Raw]) -> Rule | None:
     return made(content | {"actions": list(actions)})
 
 
-@settings(max_examples=50)
+@settings(max_examples=some(50, 15))
 @given(
     draw=RANDOMS,
     keeps=st.booleans(),
@@ -176,7 +177,7 @@ def touches(changes: Sequence[PlannedChange], name: str) -> list[PlannedChange]:
     ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=some(200, 60))
 @given(draw=RANDOMS, update=hostile_update())
 def test_an_update_that_no_reader_refused_is_refused_when_it_is_planned(
     draw: random.Random, update: dict[str, Any]
@@ -205,7 +206,7 @@ def test_an_update_that_no_reader_refused_is_refused_when_it_is_planned(
 # -- order ----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15)
+@settings(max_examples=some(15, 5))
 @given(draw=RANDOMS, rules=st.lists(st.sampled_from(RULES), min_size=2, max_size=6), data=st.data())
 def test_the_order_of_rules_does_not_matter(
     draw: random.Random, rules: list[Rule], data: st.DataObject

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from tests.property.mutants import Raw, acting, actions_of, made, mutants, shipped
 from tests.property.office import Office, invented
+from tests.whole import portion
 
 from crm_steward.rules import Rule, RuleBook
 from crm_steward.settings import Limits
@@ -48,9 +49,10 @@ def within(result: PlanResult, rule: Rule, limits: Limits) -> int:
 @pytest.mark.parametrize("raw", RAW, ids=[raw["id"] for raw in RAW])
 def test_no_slip_writes_beyond_the_limits(office: Office, raw: Raw) -> None:
     """Inverted, dropped, ÷ 100, apply, no limits, all at once, any action; canary and after it."""
-    rules = [made(raw), *slips(raw)]
-    assert rules[0] is not None
-    assert len(rules) > 4
+    right, wrong = made(raw), slips(raw)
+    assert right is not None
+    assert len(wrong) >= 4
+    rules = [right, *portion(wrong, raw["id"], one_in=3)]
     office.scan(rules)
     for rule in rules:
         for limits in (USUAL, NO_CANARY):

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.whole import some
 
 from crm_steward.connect.protocol import Cursor, Gone, Page
 from crm_steward.matching import Wanted, explain_weakest, matched, write_found
@@ -187,7 +188,7 @@ STEPS = 7
 # Somebody new links two chains, of which two contacts share a number and are no pair.
 @example(within="connection", seed=1414)
 @pytest.mark.long
-@settings(max_examples=6)
+@settings(max_examples=some(6, 2))
 def test_a_scan_of_changes_finds_what_a_search_of_everything_would(within: str, seed: int) -> None:
     """Groups, levels and probabilities: after pulls, removals and decisions, scan after scan."""
     for stands, found in scans(within, seed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from crm_steward.rules import RuleBook, load_rules
 from crm_steward.scan import scan
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
+from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.mirror import Mirror
 
 Book = Callable[..., RuleBook]
@@ -114,6 +116,27 @@ def test_an_edited_rule_is_due_at_once(database: Database, clock: Clock, book: B
     done = scan(database, edited, clock=clock, only_due=True)
 
     assert done.resolved == 1
+
+
+def test_when_a_rule_ran_that_is_there_no_more_is_forgotten(
+    database: Database, clock: Clock, book: Book
+) -> None:
+    """After its longest period; other jobs, and what the rule as it stands did, are kept."""
+    fill(database, clock, "crm", "1")
+    jobs = Jobs(database)
+    jobs.save("pull:crm", JobState(last_success_at=clock()))
+    scan(database, book(every="month"), clock=clock)
+    (before,) = set(jobs.states()) - {"pull:crm"}
+    edited = book(every="month", where="{field: stage, equals: customer}")
+
+    def ran(days: int) -> set[str]:
+        scan(database, edited, clock=lambda: clock() + timedelta(days=days))
+        return set(jobs.states()) - {"pull:crm"}
+
+    assert before in ran(99)
+    (after,) = ran(101)
+    assert after != before
+    assert "pull:crm" in jobs.states()
 
 
 def test_what_a_rule_found_where_it_looks_no_more_is_resolved(

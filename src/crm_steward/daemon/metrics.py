@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from crm_steward import __version__
 from crm_steward.connect.calls import Calls
+from crm_steward.daemon.schedule import Cadence
 from crm_steward.model import Clock, StoreError, utc_now
 from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
@@ -35,7 +36,9 @@ class Metrics:
         database: Where the figures are read that outlive the process.
         clock: The time.
         stop_file: While it exists, nothing is written.
-        intervals: Connection → how often it is read, so that an alarm knows what is late.
+        cadences: Job → how often it runs, for each that the settings ask for. How often a connection
+            is read is shown, so that an alarm knows what is late. Other jobs that the store knows,
+            of connections that were removed, are not: nobody could put them right.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class Metrics:
         *,
         clock: Clock = utc_now,
         stop_file: Path | None = None,
-        intervals: Mapping[str, timedelta] = MappingProxyType({}),
+        cadences: Mapping[str, Cadence] = MappingProxyType({}),
     ) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # untyped in the library
         self.registry = CollectorRegistry(auto_describe=False)
@@ -103,9 +106,11 @@ class Metrics:
             ["connection"],
             registry=self.registry,
         )
-        for connection, interval in intervals.items():
-            every.labels(connection).set(interval.total_seconds())
-        self.registry.register(_Stored(database, clock, stop_file))
+        for job, cadence in cadences.items():
+            verb, _, connection = job.partition(":")
+            if verb == "pull":
+                every.labels(connection).set(cadence.every.total_seconds())
+        self.registry.register(_Stored(database, clock, stop_file, cadences))
 
     def expect(self, verb: str, connection: str, outcomes: Iterable[str]) -> None:
         """Count the runs of a job from zero on, so that Prometheus sees the first of them as growth.
@@ -162,10 +167,13 @@ class _Called(Collector):
 class _Stored(Collector):
     """Reads the figures that the database holds, at each scrape."""
 
-    def __init__(self, database: Database, clock: Clock, stop_file: Path | None) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, stop_file: Path | None, planned: Collection[str]
+    ) -> None:
         self._database = database
         self._clock = clock
         self._stop_file = stop_file
+        self._planned = planned
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily("crm_steward_database_up", "1 while the database can be read.")
@@ -227,7 +235,8 @@ class _Stored(Collector):
         yield family
 
     def _jobs(self) -> Iterator[GaugeMetricFamily]:
-        states = Jobs(self._database).states()
+        known = Jobs(self._database).states()
+        states = {name: state for name, state in known.items() if name in self._planned}
         yield _family(
             "crm_steward_job_last_success_timestamp_seconds",
             "When the job last ended well.",

@@ -148,11 +148,7 @@ class Service:
                 database,
                 clock=self._clock,
                 stop_file=self._settings.halt.file,
-                intervals={
-                    name: one.pull_every
-                    for name, one in self._settings.connections.items()
-                    if one.enabled
-                },
+                cadences=cadences(self._settings),
             )
             runner = Runner(
                 Jobs(database), metrics, self._clock, self._stop, watched=lease is not None

@@ -59,3 +59,9 @@ class Jobs:
         }
         with self._database.write() as writing:
             writing.execute(upsert(self._database, jobs, ["name"]), row)
+
+    def forget(self, prefix: str, *, before: datetime) -> None:
+        """Forget the jobs whose name begins so, and that succeeded last before this moment."""
+        old = jobs.c.name.startswith(prefix, autoescape=True) & (jobs.c.last_success_at < before)
+        with self._database.write() as writing:
+            writing.execute(sa.delete(jobs).where(old))

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from crm_steward.daemon.metrics import Metrics
+from crm_steward.daemon.schedule import Cadence
 from crm_steward.model import Finding, RecordRef, Severity
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
+from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snooze, Snoozes
 
@@ -60,3 +62,23 @@ def test_snoozed_findings_are_counted_by_rule(database: Database, clock: Any) ->
     assert gauge("snoozed", "r") == 1
     clock.forward(days=6)
     assert gauge("snoozed", "r") is None
+
+
+def test_jobs_of_a_connection_that_was_removed_alarm_nobody(database: Database, clock: Any) -> None:
+    """What failed when it was taken out of the settings never succeeds again."""
+    failing = JobState(last_attempt_at=clock(), failures=7)
+    for job in ("pull:gone", "pull:kept", "rule:stale:0123456789ab"):
+        Jobs(database).save(job, failing)
+    planned = {"pull:kept": Cadence(timedelta(minutes=15)), "scan": Cadence(timedelta(hours=1))}
+    registry = Metrics(database, clock=clock, cadences=planned).registry
+
+    def shown(metric: str, label: str) -> dict[str, float]:
+        return {
+            sample.labels[label]: sample.value
+            for family in registry.collect()
+            for sample in family.samples
+            if sample.name == f"crm_steward_{metric}"
+        }
+
+    assert shown("job_failures", "name") == {"pull:kept": 7}
+    assert shown("pull_interval_seconds", "connection") == {"kept": 900}

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from tests.whole import some
 
 from crm_steward.model import Clock, Finding, RecordRef, Severity, utc_now
 from crm_steward.store import standing
@@ -170,4 +171,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=10, stateful_step_count=10, deadline=None)
+TestLife.settings = settings(max_examples=some(10, 5), stateful_step_count=10, deadline=None)

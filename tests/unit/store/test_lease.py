@@ -252,7 +252,9 @@ def test_what_a_process_did_before_it_began_anew_is_over(
     born = here.born.partition(".")[0]
     before = Holder(here.host, here.pid, here.place, f"{born}.another")
     assert before.alive() is False
-    assert Holder(here.host, here.pid, here.place, born).alive() is True, "as earlier versions wrote"
+    assert Holder(here.host, here.pid, here.place, born).alive() is True, (
+        "as earlier versions wrote"
+    )
     with hold(other, clock=clock, holder=before), hold(database, clock=clock) as lease:
         assert lease.holder == here
 

@@ -35,6 +35,7 @@ from tests.unit.writing.machine.office import RULES, Office
 from tests.unit.writing.machine.people import ERASABLE, IDS, People
 from tests.unit.writing.machine.post import Postbox
 from tests.unit.writing.machine.steward import Steward
+from tests.whole import some
 
 from crm_steward.rules import RuleBook, load_rules
 from crm_steward.store.database import Database
@@ -121,7 +122,7 @@ def test_whatever_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     Database.open(f"sqlite:///{Machine.template}").close()
     sending = importlib.import_module("crm_steward.report.deliver")
     monkeypatch.setattr(sending, "open_session", lambda _mail: Postbox.present)
-    long = settings.default.max_examples if SOAK else 20
+    long = settings.default.max_examples if SOAK else some(20, 10)
     steps = settings.default.stateful_step_count if SOAK else 25
     run_state_machine_as_test(
         Machine,

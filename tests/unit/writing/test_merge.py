@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.unit.writing.conftest import World
 from tests.unit.writing.test_actions import DAY, TWICE, changes, person, planned, rule, said, why
+from tests.whole import stride
 
 from crm_steward.connect.protocol import Account, SourceField
 from crm_steward.model import (
@@ -495,18 +496,22 @@ FAULTS: list[list[Fault | None]] = [
 ]
 
 
-@pytest.mark.parametrize("faults", FAULTS, ids=lambda one: "-".join(map(str, one)) or "none")
-def test_dying_at_every_step(
-    make_world: MakeWorld, tmp_path: Path, faults: list[Fault | None]
-) -> None:
-    """Before, between and after both writes and the look back: each takes effect once."""
+@pytest.mark.parametrize(
+    "turn", range(len(FAULTS)), ids=["none", "lost", "second", "noop", "unsent"]
+)
+def test_dying_at_every_step(make_world: MakeWorld, tmp_path: Path, turn: int) -> None:
+    """Before, between and after both writes and the look back: each takes effect once.
+
+    In a share each step is tried with one of the faults.
+    """
+    faults, step = FAULTS[turn], stride(len(FAULTS))
     template, path = tmp_path / "template.db", tmp_path / "steward.db"
     with Database.open(f"sqlite:///{template}") as database:
         first = make_world(database)
         pair(first)
         plan = planned(first, MERGE).plan
         book = first.book
-    at, died = 0, True
+    at, died = turn % step, True
     while died:
         shutil.copy(template, path)
         path.with_name("steward.db.epoch").unlink(missing_ok=True)  # another world, no older copy
@@ -537,5 +542,5 @@ def test_dying_at_every_step(
         assert list(verified.values()) == [1, 1], at
         assert Journal(database).under_way() == [], at
         database.close()
-        at += 1
+        at += step
     assert at > 15, "the steps were not enumerated"

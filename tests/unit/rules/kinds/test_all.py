@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from tests.whole import some
 
 from crm_steward.model import (
     Channel,
@@ -138,7 +139,7 @@ def test_every_kind_takes_part() -> None:
     assert set(WRITTEN) == set(KINDS)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=some(8, 3), deadline=None)
 @given(contacts=people(), random=st.randoms(use_true_random=False))
 def test_the_same_contacts_give_the_same_findings(
     relation: Relation, contacts: list[Contact], random: Any
@@ -158,7 +159,7 @@ def test_the_same_contacts_give_the_same_findings(
             assert check.groups == (len(hit.refs) > 1)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=some(8, 3), deadline=None)
 @given(contacts=people())
 def test_an_explanation_agrees_with_what_is_found(
     relation: Relation, contacts: list[Contact]
@@ -175,7 +176,7 @@ def test_an_explanation_agrees_with_what_is_found(
                 assert holds == (one.ref in caught), name
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=some(8, 3), deadline=None)
 @given(contacts=people())
 def test_every_finding_can_be_said_without_a_value(
     relation: Relation, contacts: list[Contact]
