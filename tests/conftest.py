@@ -21,7 +21,7 @@ from tests.compiled import sharing
 from tests.forked import without_disk
 from tests.migrated import copying, reborn
 from tests.program import ENV, Program, forking
-from tests.whole import drawn, portion
+from tests.whole import drawn, portion, some
 
 from crm_steward.store import database as database_module
 from crm_steward.store.database import Database
@@ -33,6 +33,7 @@ settings.register_profile(
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
+    max_examples=some(100, 50),
     derandomize="CI" in os.environ,
 )
 settings.register_profile(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import openpyxl  # noqa: TID253 -- a test looks at what was written
 import pytest
+from openpyxl.worksheet.worksheet import Worksheet  # noqa: TID253 -- the same
 
 if TYPE_CHECKING:
     import subprocess
@@ -105,6 +106,22 @@ def test_findings_go_to_a_file(steward: Cli, export: Path, ending: str) -> None:
     assert list(found[0]) == ["rule", "kind", "severity", "refs", "ids", "score", "evidence"]
     counts = Counter(one["rule"] for one in found)
     assert counts == Counter({r["rule"]: r["findings"] for r in document["rules"] if r["findings"]})
+
+
+def test_the_sheet_of_findings_filters_and_holds_text_only(steward: Cli, tmp_path: Path) -> None:
+    """Its head stays in sight; an id such as =cmd|… is text, and what XML cannot hold is left out."""
+    path = tmp_path / "contacts.csv"
+    path.write_text("Id,Last name,Email\n=1+1,DUPONT,a\x0b@\n", encoding="utf-8")
+    target = tmp_path / "findings.xlsx"
+    _document(steward("audit", path, "--json", "--findings", target))
+    sheet = openpyxl.load_workbook(target).active
+    assert isinstance(sheet, Worksheet)
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == f"A1:G{sheet.max_row}"
+    cells = [cell for row in sheet.iter_rows(min_row=2) for cell in row if cell.value is not None]
+    assert {cell.data_type for cell in cells} == {"s"}
+    assert "=1+1" in {cell.value for cell in cells}
+    assert not list(tmp_path.glob(".*.tmp"))
 
 
 def test_values_that_look_like_formulas_are_disarmed(steward: Cli, tmp_path: Path) -> None:

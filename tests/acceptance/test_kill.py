@@ -24,7 +24,7 @@ from tests.whole import some
 
 from crm_steward.store.journal import State
 
-ROUNDS = int(os.environ.get("STEWARD_KILL_ROUNDS", some(200, 80)))
+ROUNDS = int(os.environ.get("STEWARD_KILL_ROUNDS", some(200, 48)))
 """Processes killed, over all databases and CRMs together."""
 SEED = int(os.environ.get("STEWARD_KILL_SEED", "0")) or secrets.randbits(32)
 _LEFT = re.compile(r"\.part$|\.restoring|\.tmp$|-wal$|-shm$")

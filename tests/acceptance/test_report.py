@@ -98,6 +98,10 @@ def test_report_in_every_form(desk: Desk, steward: Cli, tmp_path: Path) -> None:
     table = _good(steward("report", "--format", "csv"))
     assert re.search(r"^\d{4}-W\d\d,rules,no-phone,movement new,2\r?$", table, re.MULTILINE)
     assert "Protection des données" in _good(steward("report", "--privacy"))
+    officers = json.loads(_good(steward("report", "--privacy", "--json")))
+    assert {"consents", "retention", "reminders"} < set(officers)
+    assert not {"rules", "owners", "decision"} & set(officers)
+    assert ",rules," not in _good(steward("report", "--privacy", "--format", "csv"))
     _good(steward("report", "--format", "xlsx", "--out", "lists.xlsx"))
     assert (tmp_path / "lists.xlsx").read_bytes().startswith(b"PK")
 
@@ -186,6 +190,15 @@ def test_the_digests_and_the_lists_are_mailed_with_it(desk: Desk, steward: Cli) 
     assert list(mails["dpd@example.com"].iter_attachments()) == []
 
 
+def test_digests_are_mailed_where_nobody_receives_the_report(desk: Desk, steward: Cli) -> None:
+    """Who watches over data protection has their digest, also where no manager is named."""
+    postbox = Postbox()
+    with serving(postbox) as port:
+        desk(mail=_mail(port), report={"privacy": ["dpd@example.com"]})
+        assert "1 of 1" in _good(steward("report", "--send"))
+    assert [str(one["To"]) for one in postbox.messages] == ["dpd@example.com"]
+
+
 def test_mailed_through_tls_with_login(desk: Desk, steward: Cli, tmp_path: Path) -> None:
     """STARTTLS with a private authority and a login, all from the settings file."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -215,6 +228,38 @@ def test_refused_mail_stays_and_goes_out_later(desk: Desk, steward: Cli) -> None
         answers.clear()
         _good(steward("report", "--send"))
     assert len(postbox.arrived) == 1
+
+
+def test_a_mail_that_was_given_up_is_sent_once_its_cause_is_mended(
+    desk: Desk, steward: Cli
+) -> None:
+    """One refused recipient of two: the other has theirs, and nobody says that all have; --again sends it."""
+    refused = {"gone@example.org": "550 5.1.1 no such user"}
+    postbox = Postbox(rcpt=refused.get)
+    with serving(postbox) as port:
+        desk(mail=_mail(port), report=_to(("chef@example.com", None), ("gone@example.org", "en")))
+        done = steward("report", "--send")
+        assert done.returncode == 9
+        assert "sent to 1 of 2" in done.stdout
+        assert "550 5.1.1" in done.stderr
+        later = steward("report", "--send")
+        assert later.returncode == 9
+        assert "already" not in later.stdout
+        said = " ".join(later.stderr.split())
+        assert (
+            "given up this week: 1 (the mail server refuses the recipient at example.org (550 5.1.1))"
+            in said
+        )
+        assert "report --send --again" in said
+        assert "gone@" not in later.stderr
+        assert "already" in _good(steward("report", "--send", "--to", "chef@example.com"))
+        refused.clear()
+        assert "1 of 2" in _good(steward("report", "--send", "--again"))
+        assert "already" in _good(steward("report", "--send", "--again"))
+    assert sorted(str(one["To"]) for one in postbox.messages) == [
+        "chef@example.com",
+        "gone@example.org",
+    ]
 
 
 def test_unreachable_mail_server(desk: Desk, steward: Cli) -> None:

@@ -137,7 +137,8 @@ def test_a_source_that_shrank_and_a_service_that_is_gone(
         letter = box.claim("1", long_ago)
         assert letter is not None
         box.fail(letter, "550")
-        box.add(id="2", recipient="a@example.net", **{**texts, "period": "alert-000001"})  # type: ignore[arg-type] # same
+        for number, period in enumerate(("alert-000001", "2026-W47-owner", "2026-W46-privacy")):
+            box.add(id=f"x{number}", recipient="a@example.net", **{**texts, "period": period})  # type: ignore[arg-type] # same
 
     parts = looked(steward, 1)
 
@@ -145,7 +146,8 @@ def test_a_source_that_shrank_and_a_service_that_is_gone(
     assert "--accept-shrink" in found["connection people"]
     assert "crm-steward run" in found["service"]
     assert "scan failed 3 times in a row; it does not run" in parts["service"]["text"]
-    assert parts["report"]["text"] == "2026-W47: sent to 0 of 1; 1 given up"
+    assert parts["report"]["text"] == "2026-W47: sent to 0 of 2; 1 given up"
+    assert "report --send --again" in found["report"]
     assert found.keys() == {"connection people", "service", "report"}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.docs.shell import ROOT
+from tests.whole import WHOLE
 
 from crm_steward import sdk
 from crm_steward.connect.discovery import GROUP, load_specs
@@ -49,8 +50,12 @@ def _run(command: list[str], folder: Path, *paths: Path) -> subprocess.Completed
 
 
 def test_the_example_keeps_the_contract() -> None:
-    """`pytest` in its folder passes; what is skipped is what it does not declare."""
-    done = _run(["pytest", "-q", "-rs", "-p", "no:cacheprovider"], EXAMPLE)
+    """`pytest` in its folder passes; what is skipped is what it does not declare.
+
+    In a share only updates die at every moment.
+    """
+    crashes = () if WHOLE else ("-k", "update or not loses_and_doubles_nothing")
+    done = _run(["pytest", "-q", "-rs", "-p", "no:cacheprovider", *crashes], EXAMPLE)
 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     skipped = re.findall(r"^SKIPPED \[\d+\] \S+ (.*)$", done.stdout, re.MULTILINE)

@@ -236,7 +236,7 @@ def _account(one: ConnectionSettings, account: Account) -> str:
 
 
 def _mail(settings: Settings) -> Iterator[Result]:
-    mail, recipients = settings.mail, settings.report.recipients
+    mail, recipients = settings.mail, settings.report.mailed
     if mail is None:
         if recipients:
             text = "the report has recipients, but there is no mail server"

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import typer
 
@@ -18,7 +18,8 @@ from crm_steward.model import ConfigError, Finding, InputError, Problem
 
 COLUMNS = ("rule", "kind", "severity", "refs", "ids", "score", "evidence")
 _SHEET_ROWS = 1_048_575  # Excel's limit, without the header
-_CELL = 32_767  # characters Excel holds
+_WIDTHS = (24, 12, 10, 40, 24, 8, 60)
+"""Of its columns, in characters."""
 
 
 def as_object(finding: Finding) -> dict[str, object]:
@@ -38,7 +39,7 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
     """Write findings, as they come, as `path` ends: `.jsonl`, `.csv` or `.xlsx`.
 
     Raises:
-        ConfigError: `path` cannot be written, or openpyxl is missing.
+        ConfigError: `path` cannot be written.
         InputError: There are more findings than a worksheet has rows.
     """
     with replacing(path) as stream:
@@ -137,33 +138,21 @@ def _write_csv(stream: BinaryIO, findings: Iterable[Finding]) -> None:
 
 
 def _write_xlsx(stream: BinaryIO, findings: Iterable[Finding]) -> None:
-    try:
-        from openpyxl import Workbook
-        from openpyxl.cell import WriteOnlyCell
-        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-    except ImportError as error:
-        problem = Problem(
-            "writing .xlsx needs openpyxl.", hint="Install it: pip install 'crm-steward[file]'"
-        )
-        raise ConfigError([problem]) from error
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet("Findings")
-    sheet.freeze_panes = "A2"
+    from crm_steward.report.spreadsheet import Spreadsheet
 
-    def text(value: str) -> Any:
-        cell = WriteOnlyCell(sheet, value=ILLEGAL_CHARACTERS_RE.sub("", value)[:_CELL])
-        cell.data_type = "s"  # never a formula, whatever it begins with
-        return cell
+    with tempfile.TemporaryDirectory() as folder, Spreadsheet(Path(folder)) as book:
+        book.fill(book.sheet("Findings"), COLUMNS, _sheet_rows(findings), widths=_WIDTHS)
+        stream.write(book.content())
 
-    sheet.append(list(COLUMNS))
+
+def _sheet_rows(findings: Iterable[Finding]) -> Iterator[list[str]]:
     for number, finding in enumerate(findings, start=1):
         if number > _SHEET_ROWS:
             raise InputError(
                 f"There are more findings than a worksheet has rows ({_SHEET_ROWS:,}).",
                 hint="Write them to a .csv or .jsonl file.",
             )
-        sheet.append([text(cell) for cell in _flat(finding)])
-    book.save(stream)
+        yield _flat(finding)
 
 
 _WRITERS: dict[str, Callable[[BinaryIO, Iterable[Finding]], None]] = {

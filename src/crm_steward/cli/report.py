@@ -18,10 +18,13 @@ from crm_steward.cli.context import (
 )
 
 if TYPE_CHECKING:
-    from crm_steward.report import Digest, OwnerDigest, Week
+    from collections.abc import Sequence
+
+    from crm_steward.report import Deliveries, Digest, OwnerDigest, Week
     from crm_steward.rules import RuleBook
-    from crm_steward.settings import Recipient, Settings
+    from crm_steward.settings import Mail, Recipient, Settings
     from crm_steward.store.database import Database
+    from crm_steward.store.outbox import Letter
 
 
 class Format(StrEnum):
@@ -32,6 +35,9 @@ class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
     XLSX = "xlsx"
+
+
+_MEND = "Mend the address, or what the mail server says; then: crm-steward report --send --again"
 
 
 class Language(StrEnum):
@@ -77,7 +83,8 @@ def report_command(
         bool,
         typer.Option(
             "--again",
-            help="With --send: also what may have left before an older copy was restored.",
+            help="With --send: also what was given up, and what may have left before an older copy "
+            "was restored.",
         ),
     ] = False,
     preview: Annotated[
@@ -90,7 +97,7 @@ def report_command(
     Without options it is printed as text. `--preview` shows the mail as your recipients will see it;
     `--send` mails this week's report, and its digests, to everybody who has not had theirs
     yet; after an older copy of the database was restored, which does not know whether they have left,
-    that takes `--again` as well. `--format csv` is a table of all figures, `--format xlsx` the lists
+    that takes `--again` as well, and so does a mail that was given up, once its cause is mended. `--format csv` is a table of all figures, `--format xlsx` the lists
     behind them.
     """
     from crm_steward.model import utc_now
@@ -205,9 +212,9 @@ def _as(digest: Digest | OwnerDigest, form: Format, language: str, *, privacy: b
     )
 
     if form is Format.JSON:
-        return json.dumps(as_document(digest), ensure_ascii=False, indent=2) + "\n"
+        return json.dumps(as_document(digest, privacy=privacy), ensure_ascii=False, indent=2) + "\n"
     if form is Format.CSV:
-        return as_table(digest)
+        return as_table(digest, privacy=privacy)
     if isinstance(digest, Digest):
         mail = render_officer(digest, language) if privacy else render(digest, language)
     else:
@@ -247,11 +254,13 @@ def _send(
     again: bool,
 ) -> None:
     """Queue what is missing, send what is due, and say what became of it."""
-    from crm_steward.model import ConfigError, MailError, Problem, utc_now
+    from crm_steward.model import ConfigError, Problem, utc_now
     from crm_steward.report import deliver, may_have_left, notice_copy, queue, queue_digests
+    from crm_steward.report.lost import given_up
     from crm_steward.store.outbox import Outbox
 
-    if not recipients:
+    others_wanted = digests and (settings.report.privacy or settings.report.owners != "off")
+    if not (recipients or others_wanted):
         hint = "Add some under `report.recipients`, or name one with --to."
         raise ConfigError([Problem("nobody receives the report.", hint=hint)])
     notice_copy(database, utc_now)
@@ -260,7 +269,10 @@ def _send(
     others = queue_digests(database, settings, book, utc_now()) if digests and not unsure else []
     if settings.mail is None:  # queue has refused already
         return
+    lost = given_up(database, settings, None if digests else recipients, utc_now())
     Outbox(database).hasten(utc_now())
+    if again:
+        Outbox(database).revive(lost, utc_now())
     done = deliver(database, settings.mail, utc_now())
     out = console()
     if done.sent:
@@ -270,10 +282,24 @@ def _send(
             "This week's report may have left before an older copy of the database was restored; "
             "nothing was sent. To send it all the same: crm-steward report --send --again"
         )
-    elif not (queued or others or done.problems):
+    elif not (queued or others or done.problems or lost):
         out.print("Everybody has this week's report already; nothing was sent.")
+    _complain(settings.mail, done, () if again or done.sent else lost)
+
+
+def _complain(mail: Mail, done: Deliveries, lost: Sequence[Letter]) -> None:
+    """Say what was not sent now, or else what was given up before.
+
+    Raises:
+        MailError: There is something.
+    """
+    from crm_steward.model import MailError
+
     if done.problems:
-        hint = "It stays in the outbox and is tried again." if done.postponed else ""
-        place = f"{settings.mail.host}:{settings.mail.port}"
+        hint = "It stays in the outbox and is tried again." if done.postponed else _MEND
         why = "; ".join(done.problems)
-        raise MailError(f"The report was not sent by {place}: {why}.", hint=hint)
+        said = f"The report was not sent by {mail.host}:{mail.port}: {why}."
+        raise MailError(said, hint=hint)
+    if lost:
+        why = "; ".join(dict.fromkeys(one.error for one in lost))
+        raise MailError(f"Nothing was sent; given up this week: {len(lost)} ({why}).", hint=_MEND)

@@ -19,7 +19,7 @@ from crm_steward.store.halts import Halts
 from crm_steward.store.jobs import Jobs
 from crm_steward.store.lease import WRITER, Holder
 from crm_steward.store.mirror import ConnectionState, Mirror
-from crm_steward.store.outbox import WEEKLY, Delivery
+from crm_steward.store.outbox import OF_A_WEEK, Delivery
 from crm_steward.store.plans import Plans, PlanStatus
 from crm_steward.store.reminders import Duty, Reminders
 from crm_steward.store.restored import RECONCILING, Restored
@@ -77,7 +77,7 @@ def parts(settings: Settings, database: Database, *, now: datetime) -> Iterator[
             yield look.connection(name, states.get(name, ConnectionState(connection=name)))
     yield look.rules()
     yield look.plan()
-    if settings.report.recipients:
+    if settings.report.mailed:
         yield look.report()
     yield look.service()
     if settings.reminders.restore_test:
@@ -223,15 +223,14 @@ class _Look:
         )
 
     def report(self) -> Part:
-        """Say whether the newest report has left."""
-        newest = sa.select(sa.func.max(outbox.c.period)).where(WEEKLY)
-        query = sa.select(outbox.c.status, outbox.c.sent_at).where(
-            outbox.c.period == newest.scalar_subquery()
-        )
+        """Say whether the newest report and its digests have left."""
+        newest = sa.select(sa.func.max(outbox.c.period)).where(OF_A_WEEK)
+        query = sa.select(outbox.c.status, outbox.c.sent_at)
         with self.store.read() as reading:
-            week = reading.execute(newest).scalar()
-            rows = reading.execute(query).all()
-        if week is None:
+            period = reading.execute(newest).scalar() or ""
+            week = period[: len("2026-W47")]  # that of a digest goes on with its name
+            rows = reading.execute(query.where(OF_A_WEEK, outbox.c.period.startswith(week))).all()
+        if not week:
             return Part(name="report", text="none was sent yet", facts={"week": None})
         sent = [row.sent_at for row in rows if row.status == Delivery.SENT and row.sent_at]
         failed = sum(row.status == Delivery.FAILED for row in rows)
@@ -241,7 +240,7 @@ class _Look:
             name="report",
             ok=not failed,
             text=f"{text}; {failed} given up" if failed else text,
-            remedy="See the log for what the mail server said, then: crm-steward check"
+            remedy="See the log for what the mail server said; once mended: crm-steward report --send --again"
             if failed
             else "",
             facts={

@@ -86,7 +86,7 @@ def cadences(settings: Settings) -> dict[str, Cadence]:
         "scan-changed": scans,
         "purge": Cadence(_PURGE_EVERY),
     }
-    if (settings.report.recipients or settings.report.alerts) and settings.mail:
+    if settings.report.mailed and settings.mail:
         found["report"] = Cadence(_REPORT_EVERY)
     if settings.service.restore_test:
         found["restore-test"] = Cadence(_TEST_EVERY)

@@ -306,7 +306,7 @@ class Service:
             rules=rules,
             port=port,
         )
-        if self._settings.report.recipients and not self._settings.mail:
+        if self._settings.report.mailed and not self._settings.mail:
             _log.warning("no report is sent: there are recipients, but no `mail:` server")
         self._notifier.ready()
         connections = "connection" if len(enabled) == 1 else "connections"

@@ -34,6 +34,7 @@ from crm_steward.settings import Settings, key_of, vault_of
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.mirror import Mirror
+from crm_steward.store.outbox import Outbox
 from crm_steward.store.plans import Plans
 from crm_steward.store.purging import purge
 from crm_steward.store.restored import Restored
@@ -278,7 +279,7 @@ class Work:
         Both do nothing when there is nothing to do, so that this can be called at any time.
 
         Raises:
-            MailError: The mail server does not take mails; they stay in the outbox.
+            MailError: The mail server did not take mails; as long as they wait in the outbox.
         """
         notice_copy(self._database, self._clock)
         now, database, settings = self._clock(), self._database, self._settings
@@ -301,9 +302,10 @@ class Work:
         mail = self._settings.mail
         if mail is None:
             return
-        done = deliver(self._database, mail, now)
-        if done.problems:
-            raise MailError(f"{mail.host}:{mail.port}: {done.problems[0]}.")
+        deliver(self._database, mail, now)
+        # Also where none is due right now: it works again when nothing waits any more.
+        for reason in sorted(Outbox(self._database).complaints()):
+            raise MailError(f"{mail.host}:{mail.port}: {reason}.")
 
     def _enabled(self) -> dict[str, ConnectionSettings]:
         return {name: one for name, one in self._settings.connections.items() if one.enabled}

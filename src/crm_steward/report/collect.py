@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +16,14 @@ from crm_steward.report.consent import consents, lapsing
 from crm_steward.report.countries import countries
 from crm_steward.report.digest import Digest, Figure, Titles
 from crm_steward.report.edits import rule_edits_between
-from crm_steward.report.findings import Names, movement, owner_shares, rule_shares, sleep
+from crm_steward.report.findings import (
+    Names,
+    connection_shares,
+    movement,
+    owner_shares,
+    rule_shares,
+    sleep,
+)
 from crm_steward.report.followed import telling
 from crm_steward.report.hygiene import COLUMNS as OF_TEXT
 from crm_steward.report.hygiene import hygiene
@@ -27,7 +36,7 @@ from crm_steward.report.twins import twins
 from crm_steward.report.usage import quota_uses
 from crm_steward.report.weeks import Week, week_due
 from crm_steward.report.writes import coverage, decision, fixes, merges, open_plan
-from crm_steward.rules import RuleBook, columns_of
+from crm_steward.rules import Rule, RuleBook, columns_of
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 from crm_steward.store.figures import Figures
@@ -36,7 +45,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _COLUMNS = OF_CONCERNED | OF_CONSENT | OF_TEXT
-_TREND, _OWNERS = 8, 15
+_TREND, _OWNERS = 8, 10
 """Weeks in a trend, owners that are told one by one."""
 
 _FIGURES: tuple[tuple[str, str | None, Literal["up", "down"] | None], ...] = (
@@ -84,8 +93,8 @@ def collect(
 
     The current week is counted now, and the count is kept for later trends. For an earlier week,
     findings and changes are as of the moment its report was due, as far as the store remembers (a
-    finding that was resolved and came back has lost its first life); the plan, the duplicates and
-    the connections are as now.
+    finding that was resolved and came back has lost its first life); of the open plan, the duplicates
+    and the connections it says what is so now.
 
     Args:
         database: The store.
@@ -105,11 +114,12 @@ def collect(
     titles = titles_of(book)
     # Both before the read below: a second transaction inside one can wait for a writer that waits for it.
     figured = _figures(database, week)
-    with closing(_mirror(database, book, now)) as con, database.read() as reading:
+    asking = [*lapsing(book), *alarms(book), *keeping(book)]
+    with closing(open_mirror(database, asking, _COLUMNS, now)) as con, database.read() as reading:
         names = Names(reading, settings.report.names)
         whom = concerned(reading, con, now)
         owners = owner_shares(whom, names)
-        planned = open_plan(reading, now)
+        planned = open_plan(reading, now, until)
         return Digest(
             week=week,
             since=since,
@@ -120,6 +130,7 @@ def collect(
             sleep=sleep(reading, until),
             rules=rule_shares(reading, names, titles, since, until),
             edits=rule_edits_between(reading, titles, since, until),
+            connections=tuple(connection_shares(whom)),
             owners=tuple(owners[:_OWNERS]),
             more_owners=len(owners[_OWNERS:]),
             countries=countries(whom),
@@ -154,17 +165,25 @@ def collect(
         )
 
 
-def _mirror(database: Database, book: RuleBook, now: datetime) -> duckdb.DuckDBPyConnection:
-    """Load what the sections read that ask the mirror as rules do."""
+def open_mirror(
+    database: Database, asking: Sequence[Rule], also: AbstractSet[str], now: datetime
+) -> duckdb.DuckDBPyConnection:
+    """Load what sections read that ask the mirror as rules do.
+
+    Args:
+        database: The store.
+        asking: The rules.
+        also: Further columns.
+        now: The time.
+    """
     from crm_steward.store.relation import (  # noqa: PLC0415 -- a service at rest holds none of it
         open_relation,
         relation_of_rows,
     )
 
-    asking = [*lapsing(book), *alarms(book), *keeping(book)]
     with closing(relation_of_rows(())) as con:
         columns = columns_of(asking, con, now)
-    mirror = open_relation(database, columns=None if columns is None else columns | _COLUMNS)
+    mirror = open_relation(database, columns=None if columns is None else columns | also)
     # A second thread makes little faster here, and holds on to memory of its own.
     mirror.execute("SET threads = 1")
     return mirror

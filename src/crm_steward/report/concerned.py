@@ -1,4 +1,4 @@
-"""Whom open findings concern: by owner and by country."""
+"""Whom open findings concern: by owner, connection and country."""
 
 from __future__ import annotations
 
@@ -40,16 +40,18 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concerned:
-    """Whom open findings concern. One about several owners or countries counts at each.
+    """Whom open findings concern. One about several owners, connections or countries counts at each.
 
     Args:
         owners: What each owner's records have.
+        connections: What the records of each connection have.
         findings: ISO codes of the countries that a finding is about, empty for one that is not known
             → how many findings, and serious ones.
         records: Country → records with a finding.
     """
 
     owners: Mapping[Owner, Count] = field(default_factory=dict)
+    connections: Mapping[str, Count] = field(default_factory=dict)
     findings: Mapping[frozenset[str], Count] = field(default_factory=dict)
     records: Mapping[str, int] = field(default_factory=dict)
 
@@ -98,6 +100,10 @@ def concerned(reading: sa.Connection, con: duckdb.DuckDBPyConnection, now: datet
         "SELECT connection, owner, count(DISTINCT mark), count(DISTINCT mark) FILTER (serious), "
         "count(DISTINCT id) FROM concerned GROUP BY connection, owner"
     ).fetchall()
+    connections = con.execute(
+        "SELECT connection, count(DISTINCT mark), count(DISTINCT mark) FILTER (serious), "
+        "count(DISTINCT id) FROM concerned GROUP BY connection"
+    ).fetchall()
     places = con.execute(
         "SELECT places, count(*), count(*) FILTER (serious) FROM (SELECT any_value(serious) AS "
         "serious, list_sort(list_distinct(list(country))) AS places FROM concerned GROUP BY mark) "
@@ -108,6 +114,7 @@ def concerned(reading: sa.Connection, con: duckdb.DuckDBPyConnection, now: datet
     ).fetchall()
     return Concerned(
         owners={(name, owner): Count(*counts) for name, owner, *counts in owners},
+        connections={name: Count(*counts) for name, *counts in connections},
         findings={frozenset(where): Count(*counts) for where, *counts in places},
         records=dict(records),
     )

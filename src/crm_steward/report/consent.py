@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -203,18 +204,36 @@ def _ending(
     con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], now: datetime
 ) -> tuple[Ending, ...]:
     """Return what ends within a month, each contact once for what two rules say of one period."""
-    found: dict[tuple[Channel, Ground, Duration], set[tuple[str, str]]] = {}
+    return in_order(ends_within_a_month(con, rules, now), most=MOST)
+
+
+Key = tuple[Channel, Ground, Duration]
+"""Channel, why consents end, after which time."""
+Ends = Mapping[Key, AbstractSet[tuple[str, str]]]
+"""What ends → connection and id of the contacts whose consent it is."""
+
+
+def ends_within_a_month(
+    con: duckdb.DuckDBPyConnection, rules: Sequence[Rule], now: datetime
+) -> Ends:
+    """Return whose consents end within a month, by what two rules say of one period."""
+    found: dict[Key, set[tuple[str, str]]] = {}
     for rule in rules:
         check: ConsentCheck = rule.check
         key = (Channel(check.channel), _ground(check), check.limit)
         found.setdefault(key, set()).update(_soon(con, rule, check, now))
+    return found
+
+
+def in_order(found: Ends, *, most: int) -> tuple[Ending, ...]:
+    """Return what ends, most first, each with at most so many records."""
     counted = [
         Ending(
             channel=channel,
             ground=ground,
             length=length,
             count=len(refs),
-            records=tuple(RecordRef(*ref) for ref in sorted(refs)[:MOST]),
+            records=tuple(RecordRef(*ref) for ref in sorted(refs)[:most]),
         )
         for (channel, ground, length), refs in found.items()
         if refs

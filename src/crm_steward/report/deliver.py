@@ -16,7 +16,7 @@ from enum import Enum, auto
 
 import structlog
 
-from crm_steward.report.message import domain_of, wire_address
+from crm_steward.report.message import domain_of
 from crm_steward.report.session import (
     UnavailableError,
     cause,
@@ -25,6 +25,7 @@ from crm_steward.report.session import (
     reply,
 )
 from crm_steward.settings import Mail
+from crm_steward.settings.values import wire_address
 from crm_steward.store.database import Database
 from crm_steward.store.outbox import Delivery, Letter, Outbox
 
@@ -52,6 +53,7 @@ class Deliveries:
         failed: Given up.
         problems: One line per mail that was not sent, without its recipient's name.
         alarms: Those of `problems` that no later try will mend by itself.
+        known: Why mails were not sent that was told in the log already.
     """
 
     sent: int = 0
@@ -59,6 +61,7 @@ class Deliveries:
     failed: int = 0
     problems: list[str] = field(default_factory=list)
     alarms: list[str] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
 
 
 class _End(Enum):
@@ -87,14 +90,16 @@ def deliver(database: Database, mail: Mail, now: datetime) -> Deliveries:
     """Send the mails of the outbox that are due.
 
     Safe to call from several processes and after any crash. It does not raise when the mail server
-    refuses: what is wrong stands in the outbox, in the log and in what is returned.
+    refuses: what is wrong stands in the outbox, in the log (once, however many mails wait and however
+    often it is tried) and in what is returned.
 
     Args:
         database: The store.
         mail: The mail server.
         now: The time.
     """
-    outbox, done = Outbox(database), Deliveries()
+    outbox = Outbox(database)
+    done = Deliveries(known=outbox.complaints())
     down: _Attempt | None = None
     for name in outbox.due(now):
         letter = outbox.claim(name, now)
@@ -139,13 +144,12 @@ def _try_later(
     postpone = outbox.unsure if attempt.end is _End.UNSURE else outbox.postpone
     postpone(letter, min(now + wait, last), attempt.reason)
     done.postponed += 1
-    # Once for all mails that meet the same, and not again at each try: it may take three days.
-    news = letter.attempts <= 1 and attempt.reason not in done.problems
     _note(done.problems, attempt.reason)
     if attempt.alarm:
         _note(done.alarms, attempt.reason)
-    say = _log.warning if news else _log.debug
+    say = _log.debug if attempt.reason in done.known else _log.warning
     say("report not sent yet", period=letter.period, reason=attempt.reason)
+    done.known.add(attempt.reason)
 
 
 def _give_up(outbox: Outbox, letter: Letter, reason: str, done: Deliveries) -> None:

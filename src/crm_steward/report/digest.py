@@ -143,6 +143,23 @@ class OwnerShare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionShare:
+    """What stands about the contacts of one connection.
+
+    Args:
+        connection: Its name.
+        findings: Open findings about its contacts; one about two connections counts in both.
+        serious: How many of these are high or critical.
+        records: Its contacts with an open finding.
+    """
+
+    connection: str
+    findings: int
+    serious: int = 0
+    records: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fixes:
     """Changes of one run that the CRM confirmed.
 
@@ -232,6 +249,9 @@ class Source:
         contacts: Live contacts in the mirror.
         read_at: The last successful pull, or None.
         full_at: The last complete pull, or None.
+        there: How many records that found in the CRM; None before one ended.
+        unread: How many records there could not be read.
+        absent: How many contacts it did not bring; after a second one without them they count as gone.
         trouble: What is wrong, or None.
         reason: Said by the connector, in English, without personal data.
     """
@@ -240,8 +260,18 @@ class Source:
     contacts: int
     read_at: datetime | None = None
     full_at: datetime | None = None
+    there: int | None = None
+    unread: int = 0
+    absent: int = 0
     trouble: Trouble | None = None
     reason: str = ""
+
+    @property
+    def since(self) -> int:
+        """By how many contacts the connection grew since the last complete pull; 0 without one."""
+        if self.there is None:
+            return 0
+        return self.contacts - self.absent - (self.there - self.unread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +331,7 @@ class Digest:
         sleep: Which are snoozed.
         rules: What each rule found, worst first.
         edits: What edits of rules did.
+        connections: Which connections have most findings, most first.
         owners: Who has most to do, most first.
         more_owners: Owners that are not in `owners`.
         countries: Where the contacts with findings live.
@@ -327,6 +358,7 @@ class Digest:
     sleep: Sleep = Sleep()
     rules: tuple[RuleShare, ...] = ()
     edits: RuleEdits = field(default_factory=RuleEdits)
+    connections: tuple[ConnectionShare, ...] = ()
     owners: tuple[OwnerShare, ...] = ()
     more_owners: int = 0
     countries: Countries = field(default_factory=Countries)

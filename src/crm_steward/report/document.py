@@ -18,9 +18,21 @@ _VALUES = frozenset({"now", "proposed", "pairs"})
 """What evidence may hold of a contact's own values; the report never shows it."""
 
 
-def as_document(digest: Digest | OwnerDigest) -> dict[str, Any]:
-    """Return all that the digest says, JSON-ready, without values of contacts."""
+_PRIVACY = frozenset({"consents", "retention", "protection", "hygiene", "reminders"})
+"""The sections of the digest of data protection."""
+
+
+def as_document(digest: Digest | OwnerDigest, *, privacy: bool = False) -> dict[str, Any]:
+    """Return all that the digest says, JSON-ready, without values of contacts.
+
+    Args:
+        digest: One week.
+        privacy: Only what the digest of data protection says of it.
+    """
     document: dict[str, Any] = _plain(digest)
+    if privacy:
+        head = {"week", "since", "until", "zone"}
+        document = {name: part for name, part in document.items() if name in _PRIVACY | head}
     return document
 
 

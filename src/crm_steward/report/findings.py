@@ -1,4 +1,4 @@
-"""Findings in the digest: how they moved, by rule with examples, by owner."""
+"""Findings in the digest: how they moved, by rule with examples, by connection and owner."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from crm_steward.model import RecordRef, Severity
 from crm_steward.report.concerned import Concerned
 from crm_steward.report.digest import (
+    ConnectionShare,
     Example,
     Movement,
     OwnerShare,
@@ -133,6 +134,17 @@ def rule_shares(
         )
         for row in rows
     )
+
+
+def connection_shares(found: Concerned) -> list[ConnectionShare]:
+    """Return what stands about the contacts of each connection, most first."""
+    ordered = sorted(found.connections.items(), key=lambda item: (-item[1].findings, item[0]))
+    return [
+        ConnectionShare(
+            connection=name, findings=count.findings, serious=count.serious, records=count.records
+        )
+        for name, count in ordered
+    ]
 
 
 def owner_shares(found: Concerned, names: Names) -> list[OwnerShare]:

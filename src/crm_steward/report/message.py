@@ -11,6 +11,7 @@ from email.utils import format_datetime, parseaddr
 
 from crm_steward.report.render import Mail
 from crm_steward.report.words import plain
+from crm_steward.settings.values import wire_address
 
 _XLSX = ("application", "vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
@@ -51,20 +52,6 @@ def compose(
     for name, content in mail.attached.items():
         message.add_attachment(content, *_XLSX, filename=name)
     return message.as_bytes().decode("ascii")
-
-
-def wire_address(address: str) -> str:
-    """Return an address with its domain in ASCII (RFC 5891) and lower case.
-
-    Raises:
-        ValueError: It is no address that every mail server can take.
-    """
-    local, at, domain = address.strip().rpartition("@")
-    if not (local and at and domain and local.isascii() and address.strip().isprintable()):
-        raise ValueError("not an e-mail address")
-    if any(mark in local for mark in ' <>",;:()[]\\'):
-        raise ValueError("not an e-mail address")
-    return f"{local}@{domain.encode('idna').decode('ascii').lower()}"
 
 
 def message_id(installation: str, period: str, recipient: str, sender: str) -> str:

@@ -11,27 +11,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from crm_steward.connect.protocol import Owner
+from crm_steward.report.ahead import Ahead, Coming, ahead, coming
 from crm_steward.report.collect import period, titles_of
 from crm_steward.report.digest import Movement, RuleShare, Titles
 from crm_steward.report.findings import Names, movement, rule_shares
+from crm_steward.report.fitting import EXAMPLES, LARGEST, first_fitting
 from crm_steward.report.followed import telling
 from crm_steward.report.listing import LISTED
-from crm_steward.report.message import wire_address
 from crm_steward.report.pages import environment, inlined
-from crm_steward.report.render import (
-    EXAMPLES,
-    LARGEST,
-    Mail,
-    by_kind,
-    first_fitting,
-    shown_alike,
-    title,
-)
+from crm_steward.report.phrasing import LINES, bounds, phrasing
+from crm_steward.report.render import Mail, by_kind, shown_alike, title, undoable
+from crm_steward.report.retention import Due, Retention
 from crm_steward.report.todo import Shared, Task, ToDo, shared, to_do, written
 from crm_steward.report.weeks import Week
 from crm_steward.report.words import Words
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
+from crm_steward.settings.values import wire_address
 from crm_steward.store.database import Database
 from crm_steward.store.owners import known_owners
 
@@ -51,6 +47,7 @@ class OwnerDigest:
         rules: What each rule found there, worst first; no other records are named.
         tasks: What became of their tasks.
         written: Kind of change → how many of them we made in their records.
+        coming: What waits for a decision about their records, and what ends in them.
         titles: What each rule is called, language → text.
     """
 
@@ -62,12 +59,22 @@ class OwnerDigest:
     rules: tuple[RuleShare, ...]
     tasks: ToDo = field(default_factory=ToDo)
     written: Mapping[str, int] = field(default_factory=dict)
+    coming: Coming = field(default_factory=Coming)
     titles: Mapping[str, Titles] = field(default_factory=dict, metadata=LISTED)
 
     @property
     def silent(self) -> bool:
-        """Whether there is nothing to tell: nothing is open and nothing was put right."""
-        return not (self.movement.open or self.movement.resolved or self.tasks.open)
+        """Whether there is nothing to tell: nothing is open, was put right or comes up."""
+        moved = self.movement
+        return not (moved.open or moved.resolved or self.tasks.open) and self.coming.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is read once for the digests of all owners."""
+
+    shared: Shared
+    ahead: Ahead
 
 
 def addressed(database: Database, settings: Settings) -> tuple[Recipient, ...]:
@@ -116,14 +123,14 @@ def collect_owner(
     *,
     week: Week | None = None,
     now: datetime,
-    known: Callable[[], Shared] | None = None,
+    known: Callable[[], Known] | None = None,
 ) -> OwnerDigest | None:
     """Read what waits at the owner that CRMs know by this address.
 
     Args:
         database: The store.
         settings: Time zone, report day, how people are named.
-        book: The rules, for their titles.
+        book: The rules: their titles, and when consents and periods end.
         address: The owner's.
         week: Which; None for the current one. Of an earlier one, as `collect` has it.
         now: The time.
@@ -137,12 +144,14 @@ def collect_owner(
     """
     week, since, until = period(settings, week, now)
     with database.read() as reading:
+        if not _known(reading, settings).get(address.strip().casefold()):
+            return None
+    # Before the read below: a second transaction inside one can wait for a writer that waits for it.
+    read = (known or read_shared(database, settings, book, week, now))()
+    with database.read() as reading:
         same = _known(reading, settings).get(address.strip().casefold(), ())
         owned = [(connection, owner.id) for connection, owner in same]
-        if not owned:
-            return None
         names, titles = Names(reading, settings.report.names), titles_of(book)
-        read = known() if known else shared(reading, names, since, until, now)
         return OwnerDigest(
             week=week,
             since=since,
@@ -151,7 +160,7 @@ def collect_owner(
             movement=movement(reading, since, until, owned=owned),
             rules=rule_shares(reading, names, titles, since, until, owned=owned),
             tasks=to_do(
-                read,
+                read.shared,
                 owned,
                 names,
                 telling(settings),
@@ -159,21 +168,25 @@ def collect_owner(
                 now=now,
                 zone=settings.timezone,
             ),
-            written=written(read, owned),
+            written=written(read.shared, owned),
+            coming=coming(read.ahead, owned, names, titles),
             titles=titles,
         )
 
 
 def read_shared(
-    database: Database, settings: Settings, week: Week | None, now: datetime
-) -> Callable[[], Shared]:
+    database: Database, settings: Settings, book: RuleBook, week: Week | None, now: datetime
+) -> Callable[[], Known]:
     """Return what reads, when it is first asked for, what the digests of all owners rest on."""
 
     @cache
-    def read() -> Shared:
+    def read() -> Known:
         _, since, until = period(settings, week, now)
+        later = ahead(database, settings, book, now, until)
         with database.read() as reading:
-            return shared(reading, Names(reading, settings.report.names), since, until, now)
+            return Known(
+                shared(reading, Names(reading, settings.report.names), since, until, now), later
+            )
 
     return read
 
@@ -186,11 +199,17 @@ def render_owner(digest: OwnerDigest, language: str) -> Mail:
         **shown_alike(words),
         "d": digest,
         "headline": headline,
-        "first": False,  # what is new is new to the owner, whether or not it is the first report
         "rules": digest.rules[:_RULES],
         "more_rules": digest.rules[_RULES:],
         "rule_title": lambda rule: title(digest.titles.get(rule, {"en": rule}), words),
         "by_kind": lambda counts: by_kind(counts, words),
+        "undoable": lambda item: undoable(item.kind, item.reversibility),
+        "falls": lambda one: _falls(one, digest.coming.retention, words),
+        "soonest": lambda one: [record for _, record in one.records],
+        "most_waiting": LINES,
+        "first": False,  # what is new is new to the owner, whether or not it is the first report
+        **phrasing(words),
+        **bounds(LINES),
         "when": lambda task: _when(task, words),
         "most": max((rule.movement.open for rule in digest.rules), default=0),
     }
@@ -225,6 +244,8 @@ def _headline(digest: OwnerDigest, words: Words) -> str:
         return words("owner.open", n=moved.open)
     if digest.tasks.open:
         return words("owner.tasks.open", n=digest.tasks.open)
+    if not moved.resolved:
+        return words("owner.coming")
     return words("owner.resolved", n=moved.resolved)
 
 
@@ -233,3 +254,20 @@ def _when(task: Task, words: Words) -> str:
         return words("owner.tasks.any")
     key = "owner.tasks.late" if task.overdue else "owner.tasks.due"
     return words(key, day=words.on(task.due))
+
+
+def _falls(one: Due, retention: Retention, words: Words) -> str:
+    """Return how many records reach the end of a period, and when."""
+    counts = (one.past, one.this_month, one.next_month)
+    told = [
+        words.either("{when}: {n}", "{when} : {n}", when=_place(place, retention, words), n=n)
+        for place, n in enumerate(counts)
+        if n
+    ]
+    return words.listed(told)
+
+
+def _place(number: int, retention: Retention, words: Words) -> str:
+    """Return when a period ends: over, this month, or the next."""
+    month = (None, retention.this_month, retention.next_month)[number]
+    return words("owner.coming.past") if month is None else words.month(month)

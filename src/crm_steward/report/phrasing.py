@@ -19,6 +19,8 @@ from crm_steward.rules.kinds.freetext import FreeText
 LINES: Final = 10
 """Lines that a part of a section has at most."""
 _MOST: Final[Mapping[str, int]] = {
+    "most_connections": 8,
+    "most_sources": 10,
     "most_shares": 6,
     "most_ending": 4,
     "most_unheeded": 5,

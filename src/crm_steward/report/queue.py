@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from crm_steward.model import Clock, ConfigError, Problem
 from crm_steward.report.collect import collect, current_week
 from crm_steward.report.digest import Digest
-from crm_steward.report.message import compose, message_id, wire_address
+from crm_steward.report.message import compose, message_id
 from crm_steward.report.officer import render_officer
 from crm_steward.report.owners import (
     addressed,
@@ -26,6 +26,7 @@ from crm_steward.report.turns import in_turn
 from crm_steward.report.workbook import file_name, workbook
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Recipient, Settings
+from crm_steward.settings.values import wire_address
 from crm_steward.store.database import Database, upsert
 from crm_steward.store.epoch import unnoticed
 from crm_steward.store.forgotten import Forgotten
@@ -239,8 +240,11 @@ def queue_owners(
     week, owners = current_week(settings, now), addressed(database, settings)
     if not owners:
         return []
-    period, home, sender = f"{week}-owner", installation(database), _sender(settings)
-    silent, known_of_all = _silent(database, period), read_shared(database, settings, week, now)
+    period, home, sender = f"{week}-owner", installation(database), sender_of(settings)
+    silent, known_of_all = (
+        _silent(database, period),
+        read_shared(database, settings, book, week, now),
+    )
     known = len(silent)
 
     def mail(address: str, language: str) -> Mail | None:
@@ -301,7 +305,7 @@ def _post(
         mail: Address, language → the mail, or None where there is nothing to say.
         now: The time.
     """
-    sender = _sender(settings)
+    sender = sender_of(settings)
     wanted = addresses(sender, recipients, settings.language)
     outbox, home = Outbox(database), installation(database)
     have, queued = outbox.recipients(period), list[str]()
@@ -333,7 +337,12 @@ def _post(
     return queued
 
 
-def _sender(settings: Settings) -> str:
+def sender_of(settings: Settings) -> str:
+    """Return who sends the mails.
+
+    Raises:
+        ConfigError: There is no mail server.
+    """
     if settings.mail is None:
         raise ConfigError([Problem("no mail server is configured.", hint="Add a `mail:` block.")])
     return settings.mail.sender

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from shlex import quote
-from typing import Any, TypeVar
+from typing import Any
 
 from crm_steward.model import Severity
 from crm_steward.report.beside import about, excerpt, judge
@@ -19,36 +19,19 @@ from crm_steward.report.digest import (
     Figure,
     OwnerShare,
 )
+from crm_steward.report.fitting import LARGEST, SHORTER, SHORTEST, Shorter, first_fitting
 from crm_steward.report.groups import Person
 from crm_steward.report.pages import environment, inlined
-from crm_steward.report.phrasing import LINES, bounds, phrasing
+from crm_steward.report.phrasing import bounds, phrasing
 from crm_steward.report.sayings import left_out, say
+from crm_steward.report.sources import reconciled
 from crm_steward.report.tasks import task_lines, task_owner
 from crm_steward.report.trend import HIGH, WIDE, Picture, picture
-from crm_steward.report.twins import SHOWN
 from crm_steward.report.usage import quota_lines
 from crm_steward.report.waterfall import waterfall
 from crm_steward.report.words import Words, plain, safe_link
 
-LARGEST = 95_000
-"""Bytes of HTML: Gmail cuts a message off at 102 kB
-(https://github.com/hteumeuleu/email-bugs/issues/41), links of the footer included."""
-
-_RULES, EXAMPLES, _WAITING, _FIXES, _REASONS, _APPROVALS = 25, 5, 12, 5, 12, 4
-_Shorter = tuple[int, int, bool, int]
-_SHORTER: tuple[_Shorter, ...] = tuple(
-    (SHOWN, examples, True, LINES) for examples in range(EXAMPLES, 2, -1)
-)
-_SHORTEST: tuple[_Shorter, ...] = (
-    *((SHOWN, examples, False, LINES) for examples in range(EXAMPLES, 0, -1)),
-    *((groups, 1, False, LINES) for groups in range(SHOWN - 1, 0, -1)),
-    (1, 0, False, LINES),
-    *((0, 0, False, lines) for lines in (LINES, 5, 3, 1)),
-)
-"""Groups of duplicates, examples of each rule, whether each health figure has its little chart, whose
-numbers stand beside it, and lines of a section: what a report shows, and with what it makes do."""
-_Step = TypeVar("_Step")
-_Made = TypeVar("_Made")
+_WAITING, _FIXES, _REASONS, _APPROVALS, _LACKING = 12, 5, 12, 4, 4
 _OWN_WAY = frozenset({"task", "close_task", "suppress"})
 """Kinds of change of which it is said how they are taken back."""
 _MINUS, _NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
@@ -106,42 +89,24 @@ def _fitting(page: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """
     digest: Digest = page["d"]
 
-    def shortened(shorter: _Shorter) -> tuple[dict[str, Any], str] | None:
-        groups, examples, charts, lines = shorter
-        rules = _RULES if lines == LINES else 4 * lines
+    def shortened(shorter: Shorter) -> tuple[dict[str, Any], str] | None:
         cut: dict[str, Any] = {
-            "rules": digest.rules[:rules],
-            "more_rules": digest.rules[rules:],
-            **bounds(lines),
+            "rules": digest.rules[: shorter.rules],
+            "more_rules": digest.rules[shorter.rules :],
+            "groups": digest.twins.groups[: shorter.groups],
+            "pictures": shorter.pictures,
+            **bounds(shorter.lines),
         }
-        cut["groups"] = digest.twins.groups[:groups]
-        fewer = [replace(rule, examples=rule.examples[:examples]) for rule in cut["rules"]]
-        here = {**page, **cut, "rules": fewer, "charts": charts}
+        fewer = [replace(rule, examples=rule.examples[: shorter.examples]) for rule in cut["rules"]]
+        here = {**page, **cut, "rules": fewer, "charts": shorter.charts}
         html = inlined(environment().get_template("weekly.html").render(here))
         return ({**page, **cut}, html) if len(html.encode()) <= LARGEST else None
 
-    for steps in (_SHORTER, _SHORTEST):
+    for steps in (SHORTER, SHORTEST):
         found = first_fitting(steps, shortened)
         if found is not None:
             return found
     raise ValueError(f"the report of {digest.week} does not fit into a mail")
-
-
-def first_fitting(steps: Sequence[_Step], made: Callable[[_Step], _Made | None]) -> _Made | None:
-    """Return what is made by the first step that fits, or None; each step makes less than the one before.
-
-    Making a page takes long: the last is tried first, then the middle of what is left.
-    """
-    found, low, high = None, 0, len(steps)
-    place = high - 1
-    while low < high:
-        fitting = made(steps[place])
-        if fitting is None:
-            low = place + 1
-        else:
-            found, high = fitting, place
-        place = (low + high) // 2
-    return found
 
 
 def shown_alike(words: Words) -> dict[str, Any]:
@@ -164,6 +129,7 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "hero": digest.figures[0] if digest.figures else None,
         "contacts": sum(source.contacts for source in digest.coverage.sources),
         "gaps": _gaps(digest.coverage, words),
+        "reconciled": lambda source: reconciled(source, words),
         "most_waiting": _WAITING,
         "most_fixes": _FIXES,
         "how_to_decide": how_to_decide,
@@ -175,7 +141,6 @@ def _page(digest: Digest, words: Words) -> dict[str, Any]:
         "first": digest.figures[0].before is None if digest.figures else True,
         "undoable": lambda item: undoable(item.kind, item.reversibility),
         "most": max((rule.movement.open for rule in digest.rules), default=0),
-        "most_owned": max((owner.findings for owner in digest.owners), default=0),
         "country_lines": country_lines(digest.countries, words),
         "task_lines": task_lines(digest.tasks, words),
         "task_owner": lambda owner: task_owner(owner, words),
@@ -211,6 +176,8 @@ def headline(digest: Digest, words: Words) -> str:
         return words("headline.trouble", n=len(troubled), connection=troubled[0].connection)
     if digest.coverage.halts or digest.coverage.restored:
         return words("headline.stopped")
+    if digest.consents.objections.late:
+        return words("officer.late", n=digest.consents.objections.late)
     if digest.decision and digest.decision.total:
         return words("headline.decision", n=digest.decision.total)
     return _news(digest, words)
@@ -280,9 +247,20 @@ def _still(figure: Figure) -> bool:
     return round((figure.now or 0) - (figure.before or 0), digits) == 0
 
 
-def _skipped(missing: str, count: int, words: Words) -> str:
-    connection, _, name = missing.partition(": ")
-    return words("gaps.skipped", n=count, connection=connection, field=words.field(name))
+def _skipped(skipped: Iterable[tuple[str, int]], words: Words) -> list[str]:
+    """Return for each connection the fields that it lacks and rules ask for."""
+    lacking: dict[str, list[str]] = {}
+    for missing, count in skipped:
+        connection, _, name = missing.partition(": ")
+        field = words("gaps.field", n=count, field=words.field(name))
+        lacking.setdefault(connection, []).append(field)
+    lines = []
+    for connection, fields in list(lacking.items())[:_REASONS]:
+        shown = fields[:_LACKING]
+        if len(fields) > len(shown):
+            shown.append(words("gaps.fields", n=len(fields) - len(shown)))
+        lines.append(words("gaps.skipped", connection=connection, fields=words.listed(shown)))
+    return lines
 
 
 def _gaps(coverage: Coverage, words: Words) -> list[str]:
@@ -303,8 +281,8 @@ def _gaps(coverage: Coverage, words: Words) -> list[str]:
         words("gaps.left_out", n=count, reason=left_out(reason, words))
         for reason, count in coverage.left_out[:_REASONS]
     ]
-    lines += [_skipped(missing, count, words) for missing, count in coverage.skipped[:_REASONS]]
-    lines += [words("gaps.missed", n=n, connection=name) for name, n in coverage.missed]
+    lines += _skipped(coverage.skipped, words)
+    lines += [words("gaps.missed", n=n, connection=name) for name, n in coverage.missed[:_REASONS]]
     for name in ("unsettled", "refused", "conflicts"):
         count = getattr(coverage, name)
         if count:

@@ -6,12 +6,13 @@ report never count differently.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from crm_steward.model import RecordRef
+from crm_steward.report.concerned import Owner
 from crm_steward.report.listing import LISTED, MOST
 from crm_steward.rules import Duration, Rule, RuleBook
 from crm_steward.rules.kinds.retention import Retention as RetentionCheck
@@ -87,22 +88,80 @@ def retention(
         zone: Where the months begin.
         now: The time.
     """
-    local = now.astimezone(zone)
-    this = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    following = _MONTH.after(this)
+    this, following = months(zone, now)
     ends = (now, following, _MONTH.after(following))
     counted = [_due(con, rule, ends) for rule in keeping(book)]
     due = [one for one in counted if one.past or one.this_month or one.next_month]
     if not due:
         return Retention()
-    due.sort(key=lambda one: (-one.past, -one.this_month, -one.next_month, one.rule))
-    return Retention(this_month=this, next_month=following, due=tuple(due))
+    return Retention(this_month=this, next_month=following, due=tuple(sorted(due, key=_first)))
+
+
+def _first(one: Due) -> tuple[int, int, int, str]:
+    return -one.past, -one.this_month, -one.next_month, one.rule
+
+
+def months(zone: tzinfo, now: datetime) -> tuple[datetime, datetime]:
+    """Return when this calendar month and the next began or begin."""
+    this = now.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return this, _MONTH.after(this)
+
+
+def due_of_owners(
+    con: duckdb.DuckDBPyConnection, book: RuleBook, zone: tzinfo, now: datetime, *, shown: int
+) -> dict[Owner, list[Due]]:
+    """Return what falls due in the records of each owner, rule by rule, with `shown` records each."""
+    _, following = months(zone, now)
+    ends = (now, following, _MONTH.after(following))
+    found: dict[Owner, list[Due]] = {}
+    for rule in keeping(book):
+        _look(con, rule, ends)
+        rows = con.execute(
+            "SELECT connection, owner, count(*) FILTER (place = 0), count(*) FILTER (place = 1), "
+            "count(*) FILTER (place = 2), list((place, id) ORDER BY place, id)[:$shown] FROM due "
+            "JOIN contacts USING (connection, id) WHERE owner <> '' GROUP BY connection, owner",
+            {"shown": shown},
+        ).fetchall()
+        for connection, owner, past, this_month, next_month, first in rows:
+            records = tuple((place, RecordRef(connection, record)) for place, record in first)
+            told = _told(rule, (past, this_month, next_month), records)
+            found.setdefault((connection, owner), []).append(told)
+    return found
+
+
+def due_together(each: Iterable[Due], *, shown: int) -> tuple[Due, ...]:
+    """Return what falls due at an owner of several connections, each rule once."""
+    found: dict[str, Due] = {}
+    for one in each:
+        known = found.get(one.rule)
+        if known is not None:
+            found[one.rule] = replace(
+                known,
+                past=known.past + one.past,
+                this_month=known.this_month + one.this_month,
+                next_month=known.next_month + one.next_month,
+                records=tuple(sorted(known.records + one.records)[:shown]),
+            )
+        else:
+            found[one.rule] = one
+    return tuple(sorted(found.values(), key=_first))
 
 
 def _due(
     con: duckdb.DuckDBPyConnection, rule: Rule, ends: tuple[datetime, datetime, datetime]
 ) -> Due:
     """Return how many records a rule finds now, and at the end of each month for the first time."""
+    _look(con, rule, ends)
+    counts = dict(con.execute("SELECT place, count(*) FROM due GROUP BY place").fetchall())
+    rows = con.execute(f"SELECT * FROM due ORDER BY place, connection, id LIMIT {MOST}").fetchall()
+    records = tuple((place, RecordRef(name, record)) for place, name, record in rows)
+    return _told(rule, (counts.get(0, 0), counts.get(1, 0), counts.get(2, 0)), records)
+
+
+def _look(
+    con: duckdb.DuckDBPyConnection, rule: Rule, ends: tuple[datetime, datetime, datetime]
+) -> None:
+    """Put into the table `due` what a rule finds: place 0 now, 1 and 2 at the end of each month."""
     check: RetentionCheck = rule.check
     for place, end in enumerate(ends):
         query = check.query(rule.scope(con, end))
@@ -117,8 +176,13 @@ def _due(
         "FROM due_1 ANTI JOIN due_0 USING (connection, id) UNION ALL SELECT 2, * FROM due_2 ANTI "
         "JOIN due_1 USING (connection, id) ANTI JOIN due_0 USING (connection, id)"
     )
-    counts = dict(con.execute("SELECT place, count(*) FROM due GROUP BY place").fetchall())
-    rows = con.execute(f"SELECT * FROM due ORDER BY place, connection, id LIMIT {MOST}").fetchall()
+
+
+def _told(
+    rule: Rule, counts: tuple[int, int, int], records: tuple[tuple[int, RecordRef], ...]
+) -> Due:
+    past, this_month, next_month = counts
+    check: RetentionCheck = rule.check
     period = check.period.found
     return Due(
         rule=rule.id,
@@ -126,8 +190,8 @@ def _due(
         period=period.id,
         length=period.length,
         then=period.then,
-        past=counts.get(0, 0),
-        this_month=counts.get(1, 0),
-        next_month=counts.get(2, 0),
-        records=tuple((place, RecordRef(name, record)) for place, name, record in rows),
+        past=past,
+        this_month=this_month,
+        next_month=next_month,
+        records=records,
     )

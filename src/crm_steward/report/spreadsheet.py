@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
@@ -62,13 +63,21 @@ Cell = str | float | date | Linked | Share | None
 
 
 class Spreadsheet:
-    """An XLSX file in memory, written sheet by sheet: what it holds goes into no other file."""
+    """An XLSX file in memory, written sheet by sheet.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Where rows wait until they are all there, so that memory does not grow with them;
+            None: what it holds goes into no other file.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         from xlsxwriter import Workbook  # noqa: PLC0415 -- a service at rest does not keep it
 
         self._file = io.BytesIO()
-        self._book = Workbook(self._file, {"in_memory": True})
+        waiting = (
+            {"constant_memory": True, "tmpdir": str(folder)} if folder else {"in_memory": True}
+        )
+        self._book = Workbook(self._file, waiting)
         self._head = self._book.add_format({"bold": True})
         self._link = self._book.add_format({"font_color": "#0B5394", "underline": 1})
         self._day = self._book.add_format({"num_format": _DATE_FORMAT})

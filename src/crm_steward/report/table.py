@@ -63,15 +63,19 @@ _ASIDE = frozenset(
 Where they are numbers they count."""
 
 
-def as_table(digest: Digest | OwnerDigest) -> str:
+def as_table(digest: Digest | OwnerDigest, *, privacy: bool = False) -> str:
     """Return the figures of a digest as CSV, safe to open in a spreadsheet.
 
     The columns are always the same: a line added to another week's stays comparable.
+
+    Args:
+        digest: One week.
+        privacy: Only what the digest of data protection says of it.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    document = as_document(digest)
+    document = as_document(digest, privacy=privacy)
     week = document.pop("week")
     for section, value in document.items():
         if section in _ASIDE:

@@ -27,7 +27,12 @@ _STEERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Characters that change the direction of what follows them (UAX #9): a name with one could make
 the rest of a line read backwards. The letters themselves keep their direction without them."""
 
-_FRENCH_SPACES = ((re.compile(r" (?=[;!?%])"), _NARROW), (re.compile(r" (?=:)"), _UNBREAKABLE))
+_FRENCH_SPACES = (
+    (re.compile(r" (?=[;!?%»])|(?<=«) "), _NARROW),
+    (re.compile(r" (?=:)"), _UNBREAKABLE),
+)
+_FIRST = re.compile(r"(?<!\d)1 (?=\D)")
+"""The first of a month, which French counts by its rank: 1er mars."""
 
 
 def plain(text: str, limit: int = 200) -> str:
@@ -138,7 +143,7 @@ class Words:
 
     def on(self, day: date) -> str:
         """Write a day that is the same everywhere: 16 Nov 2026."""
-        return format_date(day, "d MMM y", locale=self._locale)
+        return self._dated(format_date(day, "d MMM y", locale=self._locale))
 
     def month(self, moment: datetime) -> str:
         """Write a month's name: November."""
@@ -163,7 +168,10 @@ class Words:
         return known.label(self.language) if known else plain(text.removeprefix("extra."), 60)
 
     def _date(self, moment: datetime, pattern: str) -> str:
-        return format_datetime(moment, pattern, tzinfo=self.zone, locale=self._locale)
+        return self._dated(format_datetime(moment, pattern, tzinfo=self.zone, locale=self._locale))
+
+    def _dated(self, text: str) -> str:
+        return _FIRST.sub("1er ", text, count=1) if self.language == "fr" else text
 
     def _shown(self, value: Any) -> str:
         return self.number(value) if isinstance(value, int) else plain(str(value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,12 +23,11 @@ from crm_steward.report.digest import (
     Coverage,
     Decision,
     Fixes,
-    Source,
     Titles,
-    Trouble,
     Waiting,
 )
 from crm_steward.report.listing import MOST
+from crm_steward.report.sources import missed, sources
 from crm_steward.store.halts import standing as standing_halts
 from crm_steward.store.halts import stop_file as stop_file_halt
 from crm_steward.store.lines import SET_ASIDE
@@ -36,8 +35,6 @@ from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import broken_rules
 from crm_steward.store.tables import (
     approvals,
-    connections,
-    contacts,
     findings,
     journal,
     plans,
@@ -170,39 +167,44 @@ def decision(
     """Return what of the open plan waits for a decision, or None."""
     if found is None:
         return None
-    approved = set(
-        reading.execute(sa.select(approvals.c.key).where(approvals.c.plan == found.plan)).scalars()
-    )
-    agreed = sum(planned.key in approved for planned in found.changes)
-    undecided = [
-        planned
-        for planned in found.changes
-        if not planned.automatic and planned.key not in approved
-    ]
-    waiting = Counter(
-        (planned.rule, kind_of(planned.change), str(planned.change.reversibility))
-        for planned in undecided
-    )
-    if not waiting and not agreed:
+    left, agreed = undecided(reading, found)
+    if not left and not agreed:
         return None
     return Decision(
         plan=found.plan,
         created_at=found.created_at,
         expires_at=found.expires_at,
-        changes=tuple(undecided[:MOST]),
-        waiting=tuple(
-            Waiting(
-                rule=rule,
-                titles=titles.get(rule, {"en": rule}),
-                kind=kind,
-                count=count,
-                reversibility=reversibility,
-            )
-            for (rule, kind, reversibility), count in sorted(
-                waiting.items(), key=lambda item: -_weight(item[0][2])
-            )
-        ),
+        changes=tuple(left[:MOST]),
+        waiting=waiting(left, titles),
         approved=agreed,
+    )
+
+
+def undecided(reading: sa.Connection, found: OpenPlan) -> tuple[list[PlannedChange], int]:
+    """Return what of a plan waits for a decision, in its order, and how many changes are approved."""
+    approved = set(
+        reading.execute(sa.select(approvals.c.key).where(approvals.c.plan == found.plan)).scalars()
+    )
+    left = [one for one in found.changes if not one.automatic and one.key not in approved]
+    return left, sum(one.key in approved for one in found.changes)
+
+
+def waiting(left: Iterable[PlannedChange], titles: Mapping[str, Titles]) -> tuple[Waiting, ...]:
+    """Return what waits by rule and kind, what cannot be taken back first."""
+    counted = Counter(
+        (planned.rule, kind_of(planned.change), str(planned.change.reversibility))
+        for planned in left
+    )
+    ordered = sorted(counted.items(), key=lambda item: -_weight(item[0][2]))
+    return tuple(
+        Waiting(
+            rule=rule,
+            titles=titles.get(rule, {"en": rule}),
+            kind=kind,
+            count=count,
+            reversibility=reversibility,
+        )
+        for (rule, kind, reversibility), count in ordered
     )
 
 
@@ -212,11 +214,21 @@ def merges(found: OpenPlan | None) -> frozenset[str]:
     return frozenset(one.finding for one in changes if isinstance(one.change, MergeRecords))
 
 
-def open_plan(reading: sa.Connection, now: datetime) -> OpenPlan | None:
-    """Return the newest plan that can be used, or None."""
+def open_plan(reading: sa.Connection, now: datetime, until: datetime) -> OpenPlan | None:
+    """Return the newest plan that can be used, or None.
+
+    Args:
+        reading: A read transaction.
+        now: The time.
+        until: What an earlier week could not know of was made after this.
+    """
     query = (
         sa.select(plans)
-        .where(plans.c.status.in_(("open", "applying")), plans.c.expires_at > now)
+        .where(
+            plans.c.status.in_(("open", "applying")),
+            plans.c.expires_at > now,
+            plans.c.created_at <= until,
+        )
         .order_by(plans.c.created_at.desc(), plans.c.hash)
         .limit(1)
     )
@@ -286,14 +298,14 @@ def coverage(
     ended = {state: (int(ever), int(lately)) for state, ever, lately in reading.execute(states)}
     none = (0, 0)
     return Coverage(
-        sources=_sources(reading, now, late),
+        sources=sources(reading, now, late),
         quarantined=_quarantined(reading, ~unwritten),
         set_aside=_quarantined(reading, unwritten),
         withheld=_counted(reading, "plan", "withheld"),
         left_out=_counted(reading, "scan", "left_out"),
         skipped=_counted(reading, "scan", "skipped"),
         broken=broken_rules(reading),
-        missed=_missed(reading, since),
+        missed=missed(reading, since),
         unsettled=ended.get("intent", none)[0] + ended.get("unknown", none)[0],
         refused=ended.get("rejected", none)[1],
         conflicts=ended.get("conflict", none)[1],
@@ -314,48 +326,6 @@ def _quarantined(
     )
     found = [(row.connection, row.reason, row.n) for row in reading.execute(query)]
     return tuple(sorted(found, key=lambda one: (-one[2], one[0], one[1])))
-
-
-def _sources(reading: sa.Connection, now: datetime, late: timedelta) -> tuple[Source, ...]:
-    live = sa.select(contacts.c.connection, sa.func.count().label("n")).where(
-        contacts.c.gone_at.is_(None)
-    )
-    counted = {
-        row.connection: row.n for row in reading.execute(live.group_by(contacts.c.connection))
-    }
-    rows = reading.execute(sa.select(connections).order_by(connections.c.connection)).mappings()
-    return tuple(_source(row, counted.get(row["connection"], 0), now, late) for row in rows)
-
-
-def _source(row: sa.RowMapping, live: int, now: datetime, late: timedelta) -> Source:
-    read_at: datetime | None = row["last_success_at"]
-    troubles = (
-        (Trouble.PAUSED, row["paused_reason"]),
-        (Trouble.FROZEN, row["frozen_reason"]),
-        (Trouble.FAILED, row["last_error"]),
-        (Trouble.NEVER, row["last_full_at"] is None or read_at is None),
-        (Trouble.LATE, read_at is not None and now - read_at > late),
-    )
-    trouble, said = next(((one, why) for one, why in troubles if why), (None, ""))
-    return Source(
-        connection=row["connection"],
-        contacts=live,
-        read_at=read_at,
-        full_at=row["last_full_at"],
-        trouble=trouble,
-        reason=said.removeprefix(f"{row['connection']}: ") if isinstance(said, str) else "",
-    )
-
-
-def _missed(reading: sa.Connection, since: datetime) -> tuple[tuple[str, int], ...]:
-    """Return what full reads found that reading changes had missed, by connection."""
-    query = sa.select(runs.c.connection, runs.c.counts).where(
-        runs.c.verb == "pull", runs.c.status == "done", runs.c.ended_at > since
-    )
-    found: Counter[str] = Counter()
-    for connection, counts in reading.execute(query):
-        found[connection] += counts.get("missed", 0) if counts.get("full") else 0
-    return tuple(sorted((name, n) for name, n in found.items() if n))
 
 
 def _counted(reading: sa.Connection, verb: str, name: str) -> tuple[tuple[str, int], ...]:

@@ -187,7 +187,8 @@ class _Explainer:
         self._path = path
 
     def __call__(self, details: ErrorDetails) -> Problem:
-        loc, kind = tuple(details["loc"]), details["type"]
+        kind = details["type"]
+        loc = _keys(details["loc"], unknown=kind == "extra_forbidden")
         context = details.get("ctx", {})
         if loc and loc[-1] == "[key]":
             text = "is no name for a connection: use small letters, digits and hyphens"
@@ -195,6 +196,12 @@ class _Explainer:
         if kind == "extra_forbidden":
             return self._unknown(loc)
         if kind == "missing":
+            alone = self._alone(loc[:-1])
+            if alone:
+                block = _dotted(loc[:-1])
+                text = f"'{_dotted(loc)}' is missing: the settings have no '{block}:' that this belongs to."
+                hint = f"Write '{block}:' into {self._path.name}, or take this away."
+                return Problem(text, where=alone, hint=hint)
             hint = "" if len(loc) == 1 else _other_ways(loc)
             return Problem(f"'{_dotted(loc)}' is missing.", where=self._where(loc[:-1]), hint=hint)
         if kind == UNKNOWN_KIND:
@@ -208,6 +215,18 @@ class _Explainer:
         else:
             text = _plain(details["msg"])
         return Problem(f"'{_dotted(loc)}' {text}", where=self._where(loc))
+
+    def _alone(self, block: Loc) -> str:
+        """Return the place of a value of a block that no source has as such; empty if one has."""
+        if any(block in source.places for source in self._sources):
+            return ""
+        inner = (
+            place
+            for source in self._sources
+            for loc, place in source.places.items()
+            if loc[: len(block)] == block
+        )
+        return next(inner, "")
 
     def _unknown(self, loc: Loc) -> Problem:
         where = self._where(loc, key=True)
@@ -248,6 +267,21 @@ class _Explainer:
                     return places[loc[:length]]
             key = False
         return str(self._path)
+
+
+def _keys(loc: Loc, *, unknown: bool) -> Loc:
+    """Return a place without what pydantic puts between its keys where a value may be of several kinds.
+
+    Args:
+        loc: As pydantic has it: `report, owners, literal['off','all']`.
+        unknown: Whether its last part is an unknown key, which may be any text.
+    """
+    last = len(loc) - 1
+    return tuple(
+        one
+        for place, one in enumerate(loc)
+        if one == "[key]" or "[" not in str(one) or (unknown and place == last)
+    )
 
 
 def _reserved(sources: Iterable[Source]) -> list[Problem]:

@@ -34,6 +34,7 @@ from crm_steward.documented import Documented
 from crm_steward.model import Ability, ConfigError, Problem
 from crm_steward.settings.values import (
     Address,
+    BareAddress,
     ConnectionName,
     Count,
     Percent,
@@ -91,7 +92,7 @@ class Recipient(_Block):
 
     model_config = ConfigDict(json_schema_extra=_or_text)
 
-    address: Address
+    address: BareAddress
     """Where it is sent."""
     language: Language | None = None
     """None: the language of the settings."""
@@ -128,6 +129,12 @@ class Report(_Block):
     """Whether the report has its lists attached as an .xlsx file."""
     names: Literal["off", "initials", "on"] = "off"
     """How people are named in the report; off shows record ids only."""
+
+    @property
+    def mailed(self) -> bool:
+        """Whether anybody is to get a mail."""
+        listed = self.recipients or self.alerts or self.privacy
+        return bool(listed) or self.owners not in ("off", ())
 
     @field_validator("names", "owners", mode="before")
     @classmethod

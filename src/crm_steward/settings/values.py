@@ -44,9 +44,38 @@ def host_and_port(value: str) -> str:
     return value
 
 
+def wire_address(address: str) -> str:
+    """Return an address with its domain in ASCII (RFC 5891) and lower case.
+
+    Raises:
+        ValueError: It is no address that every mail server can take.
+    """
+    local, at, domain = address.strip().rpartition("@")
+    if not (local and at and domain and local.isascii() and address.strip().isprintable()):
+        raise ValueError("not an e-mail address")
+    if any(mark in local for mark in ' <>",;:()[]\\'):
+        raise ValueError("not an e-mail address")
+    return f"{local}@{domain.encode('idna').decode('ascii').lower()}"
+
+
 def _address(value: str) -> str:
-    local, _, domain = parseaddr(value)[1].rpartition("@")
-    if not local or not domain or any(mark in value for mark in "\r\n\0"):
+    return _mailbox(value, parseaddr(value)[1])
+
+
+def _bare_address(value: str) -> str:
+    name, address = parseaddr(value)
+    if name:
+        raise ValueError("should be an e-mail address alone, without a name")
+    return _mailbox(value, value if "<" in value else address)
+
+
+def _mailbox(value: str, address: str) -> str:
+    """Refuse at once what no mail server would take on the day of the report."""
+    try:
+        wire_address(address)
+    except ValueError as error:
+        raise ValueError("should be an e-mail address") from error
+    if any(mark in value for mark in "\r\n\0"):
         raise ValueError("should be an e-mail address")
     return value
 
@@ -105,6 +134,7 @@ TimeZone = Annotated[
     WithJsonSchema({"type": "string", "examples": ["Europe/Paris"]}),
 ]
 Address = Annotated[str, AfterValidator(_address)]
+BareAddress = Annotated[str, AfterValidator(_bare_address)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Count = Annotated[int, Field(ge=0)]
 _NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"

@@ -7,6 +7,7 @@ mail goes out once more under the same Message-ID, by which a mailbox knows it a
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +19,9 @@ from crm_steward.store.tables import outbox
 
 WEEKLY = outbox.c.period.like("____-W__")
 """That a mail is a weekly report, and no alert (`alert-000012`)."""
+
+OF_A_WEEK = outbox.c.period.like("____-W__%")
+"""That a mail is a weekly report, or a digest that goes with it (`2026-W47-owner`)."""
 
 ALERT = outbox.c.period.like("alert-%")
 """That a mail is an alert: it is of no week."""
@@ -125,6 +129,13 @@ class Outbox:
         with self._database.read() as reading:
             return list(reading.execute(query).scalars())
 
+    def complaints(self) -> set[str]:
+        """Return why mails that wait were not taken the last time."""
+        waiting = outbox.c.status.in_((Delivery.QUEUED.value, Delivery.UNSURE.value))
+        query = sa.select(outbox.c.error).distinct().where(waiting, outbox.c.error != "")
+        with self._database.read() as reading:
+            return set(reading.execute(query).scalars())
+
     def hasten(self, now: datetime) -> None:
         """Make mails that wait after a failure due at once: a person asks for it.
 
@@ -134,6 +145,22 @@ class Outbox:
         later = sa.update(outbox).where(waiting, outbox.c.error != "")
         with self._database.write() as writing:
             writing.execute(later.values(next_attempt_at=now))
+
+    def given_up(self, periods: Collection[str]) -> list[Letter]:
+        """Return the mails of some periods that were given up, newest first."""
+        failed = (one for period in periods for one in self.letters(period))
+        return [letter for letter in failed if letter.status is Delivery.FAILED]
+
+    def revive(self, letters: Iterable[Letter], now: datetime) -> None:
+        """Make mails that were given up due at once: a person asks for it, and mended what was wrong."""
+        names = [letter.id for letter in letters]
+        mine = outbox.c.id.in_(names) & (outbox.c.status == Delivery.FAILED.value)
+        with self._database.write() as writing:
+            writing.execute(
+                sa.update(outbox)
+                .where(mine)
+                .values(status=Delivery.QUEUED.value, next_attempt_at=now)
+            )
 
     def claim(self, id: str, now: datetime) -> Letter | None:  # noqa: A002 -- same
         """Take a due mail for ourselves; None when somebody else was faster.

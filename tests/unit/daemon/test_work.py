@@ -16,6 +16,7 @@ from crm_steward.daemon.heavy import Heavy
 from crm_steward.daemon.here import Here
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
+from crm_steward.daemon.schedule import cadences
 from crm_steward.daemon.work import Work
 from crm_steward.model import (
     AuthError,
@@ -27,7 +28,7 @@ from crm_steward.model import (
     UpdateFields,
     change_key,
 )
-from crm_steward.settings import load_settings
+from crm_steward.settings import Settings, load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
 from crm_steward.store.journal import Journal, intent_of
@@ -35,6 +36,7 @@ from crm_steward.store.lease import hold
 from crm_steward.store.plans import Plans
 from crm_steward.store.rulebooks import Rulebooks, broken_rules
 from crm_steward.store.runs import Runs
+from crm_steward.testing.postbox import Postbox, serving
 
 SETTINGS = """\
 database: sqlite:///steward.db
@@ -332,6 +334,54 @@ class Counted:
         if name != "rules":
             self.asked.append(name)
         return getattr(self._heavy, name)
+
+
+def test_mails_that_wait_are_a_trouble_until_they_are_gone(
+    make_work: MakeWork, tmp_path: Path, clock: Any
+) -> None:
+    """Between two tries the job does not work again; a refused mail is no trouble that a try mends."""
+    answers = ["451 4.3.0 later"]
+    postbox = Postbox(rcpt=lambda _: answers[0] if answers else None)
+    with serving(postbox) as port:
+        mail = f"mail: {{host: 127.0.0.1, port: {port}, security: none, sender: s@example.org}}\n"
+        report = "report: {recipients: [manager@example.org]}\n"
+        (tmp_path / "crm-steward.yaml").write_text(SETTINGS + mail + report, "utf-8")
+        work = make_work()
+        work.pull("people")
+        work.scan()
+        for minutes in (10, 1, 1):  # tried, not due, not due
+            clock.forward(minutes=minutes)
+            with pytest.raises(MailError, match=r"451 4\.3\.0"):
+                work.report()
+        answers.clear()
+        clock.forward(minutes=10)
+        work.report()
+        assert len(postbox.arrived) == 1
+        answers.append("550 5.1.1 gone")
+        clock.forward(days=7)
+        work.report()
+    assert len(postbox.arrived) == 1
+
+
+@pytest.mark.parametrize(
+    ("report", "mailed"),
+    [
+        ({}, False),
+        ({"recipients": ["a@example.org"]}, True),
+        ({"alerts": ["a@example.org"]}, True),
+        ({"privacy": ["a@example.org"]}, True),
+        ({"owners": "all"}, True),
+        ({"owners": ["a@example.org"]}, True),
+    ],
+)
+def test_mails_are_scheduled_for_whoever_is_to_get_one(
+    report: dict[str, Any], *, mailed: bool
+) -> None:
+    """Digests too, where nobody receives the report."""
+    mail = {"host": "h", "sender": "s@example.org"}
+    settings = Settings.model_validate({"mail": mail, "report": report})
+    assert ("report" in cadences(settings)) is mailed
+    assert "report" not in cadences(settings.model_copy(update={"mail": None}))
 
 
 def test_rules_are_not_read_for_a_report_that_is_not_due(

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_steward.matching.explaining import Part
-from crm_steward.model import Cause, Channel, Halt, Severity
+from crm_steward.model import Cause, Channel, Halt, RecordRef, Severity
+from crm_steward.report.ahead import Coming
 from crm_steward.report.consent import Apart, Consents, Ending, Ground, Share
 from crm_steward.report.countries import Countries, CountryShare
 from crm_steward.report.digest import (
+    ConnectionShare,
     Coverage,
     Decision,
     Digest,
@@ -72,7 +74,24 @@ def owned(digest: Digest) -> OwnerDigest:
         rules=digest.rules,
         tasks=ToDo(created=4, done=2, open=9, overdue=1, next=tasks),
         written={"update": 3, "merge": 1},
+        coming=_coming(digest),
         titles={rule.rule: rule.titles for rule in digest.rules},
+    )
+
+
+def _coming(digest: Digest) -> Coming:
+    """Return what comes up: two changes that wait, consents and periods that end."""
+    theirs = (RecordRef("hubspot-eu", "911"), RecordRef("hubspot-eu", "811"))
+    assert digest.decision is not None
+    (kept, *_), (ending, *_) = digest.retention.due, digest.consents.ending
+    due = replace(
+        kept, past=1, this_month=2, next_month=0, records=((0, theirs[0]), (1, theirs[1]))
+    )
+    return Coming(
+        waiting=digest.decision.waiting,
+        ending=(replace(ending, count=4, records=theirs),),
+        retention=replace(digest.retention, due=(due,)),
+        people={ref: _person(int(ref.id)) for ref in theirs},
     )
 
 
@@ -392,6 +411,10 @@ def sample() -> Digest:
             ),
         ),
         edits=_edits(),
+        connections=(
+            ConnectionShare(connection="hubspot-eu", findings=2_050, serious=281, records=1_460),
+            ConnectionShare(connection="sheet", findings=130, records=1),
+        ),
         owners=(
             OwnerShare(
                 connection="hubspot-eu",
@@ -471,6 +494,9 @@ def sample() -> Digest:
                     contacts=11845,
                     read_at=NOW - timedelta(minutes=25),
                     full_at=NOW - timedelta(days=2),
+                    there=11_840,
+                    unread=3,
+                    absent=2,
                 ),
                 Source(
                     connection="sheet",
@@ -487,6 +513,7 @@ def sample() -> Digest:
             left_out=(
                 ("same-person: same phone and similar name: 900 contacts share one value", 900),
             ),
+            skipped=(("sheet: last_login", 3), ("sheet: informed_at", 1)),
             missed=(("hubspot-eu", 2),),
             unsettled=1,
             refused=2,

@@ -33,8 +33,11 @@ from crm_steward.model import (
     change_to_json,
     kind_of,
 )
+from crm_steward.pull import pull
 from crm_steward.report import Digest, Week, as_document, collect, render
-from crm_steward.report.digest import Movement, Sleep, Trouble
+from crm_steward.report.digest import Movement, Sleep, Source, Trouble
+from crm_steward.report.sources import reconciled
+from crm_steward.report.words import Words
 from crm_steward.rules import RuleBook, load_rules
 from crm_steward.rules.kinds.base import MAX_SHARED
 from crm_steward.rules.loading import Skipped
@@ -49,6 +52,7 @@ from crm_steward.store.reminders import Deed, Duty, Reminders
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import Snooze, Snoozes
 from crm_steward.store.tables import approvals, connections, contacts, journal, plans
+from crm_steward.testing.fake import FakeCrm
 
 NOW = datetime(2026, 11, 16, 8, tzinfo=UTC)
 DUE = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
@@ -335,6 +339,7 @@ def test_decision_is_the_open_plan(database: Database) -> None:
         ("twice", kind_of(task), 1),
     }
     assert _collect(database, now=NOW + timedelta(hours=73)).decision is None
+    assert _collect(database, week=Week(2026, 46)).decision is None  # it was planned later
 
 
 def test_coverage_names_every_gap(database: Database) -> None:
@@ -366,6 +371,48 @@ def test_coverage_names_every_gap(database: Database) -> None:
             )
         )  # fmt: skip
     assert _collect(database).coverage.sources[0].trouble is Trouble.LATE
+
+
+def test_contacts_are_reconciled_with_what_the_crm_has(database: Database) -> None:
+    """The last full read is compared to what is here: unreadable, absent, and changed since."""
+    crm = FakeCrm("crm")
+    for name in ("1", "2", "3", "4"):
+        crm.add(name)
+
+    def source(now: datetime = NOW) -> str:
+        (one,) = _collect(database, now=now).coverage.sources
+        assert one.contacts == (one.there or 0) - one.unread + one.absent + one.since
+        return reconciled(one, Words("en", SETTINGS.timezone))
+
+    def read(*, full: bool, now: datetime = NOW) -> None:
+        values = {"min_source_percent": 50.0, "full": full, "clock": lambda: now}
+        pull(database, "crm", "hubspot", crm, **values)  # type: ignore[arg-type] # of many types
+
+    assert _collect(database).coverage.sources == ()
+    read(full=True)
+    read_at = "at the full read of Mon 16 Nov, 08:00"
+    assert source() == f"4 records in the CRM {read_at}, all of them here"
+    unreadable = Page(cursor=Cursor("5"), poison=(Poison("x", "too long"), Poison("1", "odd")))
+    Mirror(database).save_page("crm", "hubspot", unreadable, now=NOW, full=False)
+    assert source() == f"5 records in the CRM {read_at}, 1 of them unreadable"
+    crm.add("6")
+    read(full=False, now=NOW + timedelta(minutes=1))
+    assert source() == f"5 records in the CRM {read_at}, 1 of them unreadable, 1 more since"
+    del crm.records["2"]
+    later = NOW + timedelta(hours=1)
+    read(full=True, now=later)
+    said = (
+        "at the full read of Mon 16 Nov, 09:00, 1 of them unreadable, 1 here that it did not bring"
+    )
+    assert source(later) == f"5 records in the CRM {said}"
+    crm.remove("3")
+    read(full=False, now=later)
+    assert source(later) == f"5 records in the CRM {said}, 1 fewer since"
+
+
+def test_a_connection_never_read_whole_is_compared_to_nothing() -> None:
+    """Without a full read nobody knows what the CRM has."""
+    assert reconciled(Source(connection="crm", contacts=7), Words("fr", SETTINGS.timezone)) == ""
 
 
 def test_a_week_to_come_is_refused(database: Database) -> None:

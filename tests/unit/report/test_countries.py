@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,8 +11,9 @@ import sqlalchemy as sa
 
 from crm_steward.connect.protocol import Cursor, Page
 from crm_steward.model import Contact, Finding, PostalAddress, RecordRef, Severity
-from crm_steward.report import Digest, as_document, collect, render
+from crm_steward.report import Digest, as_document, as_table, collect, render
 from crm_steward.report.countries import Countries, CountryShare
+from crm_steward.report.digest import ConnectionShare
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
@@ -75,6 +77,28 @@ def test_findings_are_counted_where_the_contacts_live(database: Database) -> Non
         unknown=CountryShare(findings=2, records=2),
     )
     assert as_document(digest)["countries"]["shares"][1]["country"] == "BE"
+
+
+def test_findings_are_counted_by_connection(database: Database) -> None:
+    """The one with most is first; a finding about two connections counts in both, a record once."""
+    _mirror(database, [("a", "1", None), ("a", "2", None), ("b", "1", None), ("c", "1", None)])
+    found = [
+        _finding(("b", "1"), severity=Severity.HIGH),
+        _finding(("b", "1"), about="else"),
+        _finding(("a", "2"), ("b", "1")),
+    ]
+    digest = _collect(database, found)
+    assert digest.connections == (
+        ConnectionShare(connection="b", findings=3, serious=1, records=1),
+        ConnectionShare(connection="a", findings=1, records=1),
+    )
+    assert ",connections,b,findings,3\r\n" in as_table(digest)
+    for language, title in (("en", "Findings by connection"), ("fr", "Anomalies par connexion")):
+        mail = render(digest, language)
+        assert title.upper() in mail.text
+        assert title in mail.html
+    many = replace(digest, connections=digest.connections[:1] * 11)
+    assert "and 3 more connections" in render(many, "en").text
 
 
 def test_ten_countries_and_the_rest(database: Database) -> None:

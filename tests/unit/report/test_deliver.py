@@ -22,12 +22,13 @@ from structlog.testing import capture_logs
 
 from crm_steward.model import ConfigError, MailError
 from crm_steward.report import Digest, deliver, greet, queue_weekly, render
-from crm_steward.report.message import compose, message_id, wire_address
+from crm_steward.report.message import compose, message_id
 from crm_steward.report.render import Mail as Content
 from crm_steward.report.trend import Picture
 from crm_steward.report.weeks import Week
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Mail, Recipient, Report, Settings, SmtpSecurity
+from crm_steward.settings.values import wire_address
 from crm_steward.store.database import Database
 from crm_steward.store.outbox import HELD_FOR, Delivery, Outbox
 from crm_steward.store.runs import Runs
@@ -335,6 +336,24 @@ def test_down_for_71_hours_is_delivered(ready: Database) -> None:
         )
     assert sent == 2
     assert len(postbox.arrived) == 2
+
+
+def test_what_keeps_mails_back_is_logged_once(ready: Database) -> None:
+    """For two mails and twenty tries one warning; another reason is told, and the first one anew after it."""
+    away, answers = _mail(_free_port(), timeout=timedelta(seconds=1)), ["451 4.7.1 greylisted"]
+    postbox = Postbox(rcpt=lambda _: answers[0])
+    with capture_logs() as logged, serving(postbox) as port:
+        for hours in range(20):
+            deliver(ready, away, NOW + timedelta(hours=hours))
+        first = [line["reason"] for line in logged if line["log_level"] == "warning"]
+        deliver(ready, _mail(port), NOW + timedelta(hours=30))
+        deliver(ready, away, NOW + timedelta(hours=40))
+    warned = [line["reason"] for line in logged if line["log_level"] == "warning"]
+    unreachable = "the mail server cannot be reached: connection refused"
+    assert first == [unreachable]
+    greylisted = [line for line in warned if "451 4.7.1" in line]
+    assert len(greylisted) == 2  # one for each domain: they are different reasons
+    assert warned == [unreachable, *greylisted, unreachable]
 
 
 def test_down_for_73_hours_is_an_alarm(ready: Database) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -126,6 +127,26 @@ def test_no_sideways_scrolling(
     assert page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
 
 
+@pytest.mark.parametrize("size", [PHONE, SMALLEST])
+def test_long_ids_are_broken_on_a_phone(
+    opened: Open, digest: Digest, size: tuple[int, int]
+) -> None:
+    """Ids of CRMs and names of connections have no place to break at; the mail stays as wide as the screen."""
+    group, long = digest.twins.groups[0], "salesforce-emea-production"
+    people = tuple(
+        replace(one, connection=long, id="0035g0000002TTTAA2", name="M.-C. d. L.", url=None)
+        for one in group.people
+    )
+    one = replace(group, people=people, owners=("Maximilienne Vandenberghe",) * 3)
+    wide = replace(
+        digest,
+        twins=replace(digest.twins, groups=(one,)),
+        connections=(replace(digest.connections[0], connection=long * 2),),
+    )
+    page = opened(render(wide, "fr").alone, size)
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= size[0]
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_screenshot(opened: Open, digest: Digest, *, dark: bool) -> None:
     """The picture has the ground, the band and the bars in the colours that the styles want."""
@@ -154,6 +175,8 @@ def test_the_trend_is_drawn_and_said(opened: Open, digest: Digest) -> None:
     blocked = opened(mail.html)
     assert blocked.locator("img.picture").evaluate("img => img.naturalWidth") == 0
     assert blocked.locator("img.picture").get_attribute("alt")
+    night = opened(mail.html, dark=True).locator("img.picture")  # what it says can be read then too
+    assert night.evaluate("img => getComputedStyle(img).color") == "rgb(169, 182, 194)"
     weeks = blocked.locator("table.weeks tr").all_inner_texts()
     assert len(weeks) == len(digest.figures[0].values)
     assert weeks[-1].split() == ["Week", "47", "82.4%"]

@@ -16,7 +16,24 @@ import pytest
 import sqlalchemy as sa
 
 from crm_steward.connect.protocol import Cursor, Page, TaskState
-from crm_steward.model import Contact, CreateTask, Finding, RecordRef, Severity, change_to_json
+from crm_steward.model import (
+    Channel,
+    Consent,
+    ConsentStatus,
+    Contact,
+    CreateTask,
+    Email,
+    Finding,
+    MergeRecords,
+    Plan,
+    PlannedChange,
+    PostalAddress,
+    RecordRef,
+    Severity,
+    Stage,
+    UpdateFields,
+    change_to_json,
+)
 from crm_steward.report import (
     as_table,
     collect,
@@ -26,11 +43,11 @@ from crm_steward.report import (
     render_owner,
 )
 from crm_steward.report.digest import Digest
+from crm_steward.report.fitting import LARGEST
 from crm_steward.report.owners import OwnerDigest, addressed, collect_owner
-from crm_steward.report.render import LARGEST
 from crm_steward.report.table import COLUMNS
 from crm_steward.report.todo import Shared, shared
-from crm_steward.rules import RuleBook
+from crm_steward.rules import RuleBook, load_register, load_rules, pack_path, shipped_register
 from crm_steward.settings import Mail, Recipient, Report, Settings
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
@@ -38,7 +55,7 @@ from crm_steward.store.following import Following
 from crm_steward.store.mirror import Mirror
 from crm_steward.store.outbox import Outbox
 from crm_steward.store.runs import Runs
-from crm_steward.store.tables import connections, finding_refs, journal
+from crm_steward.store.tables import connections, finding_refs, journal, plans
 
 NOW = datetime(2026, 11, 16, 8, tzinfo=UTC)
 BOOK = RuleBook(())
@@ -292,6 +309,101 @@ def test_an_owner_is_told_what_was_changed_in_their_records(base: Database) -> N
     assert "since last week: 1 correction." in " ".join(
         render_owner(_told(base, CLAIRE), "en").text.split()
     )
+
+
+def _dated(connection: str, number: int, owner: str, **values: Any) -> Contact:
+    held = {"stage": Stage.PROSPECT, "address": PostalAddress(country="FR"), **values}
+    return replace(_contact(connection, number, owner), **held)
+
+
+@pytest.fixture
+def ahead(base: Database) -> Database:
+    """Prospects of Claire, Noah and Gone whose periods end, Germans whose consents end, and a plan."""
+    old, soon = datetime(2023, 9, 1, tzinfo=UTC), datetime(2023, 11, 10, tzinfo=UTC)
+    given = datetime(2024, 12, 1, tzinfo=UTC)  # two years on 1 December: to be asked for again
+    said = Consent(channel=Channel.EMAIL, status=ConsentStatus.GRANTED, given_at=given)
+    german = PostalAddress(country="DE")
+    mail = {"consents": (said,), "stage": Stage.CUSTOMER, "address": german}
+    people = {
+        "crm": [
+            _dated("crm", 21, "71", last_person_act=old),
+            _dated("crm", 22, "72", last_person_act=old),
+            _dated("crm", 23, "73", last_person_act=soon),
+            _dated("crm", 24, "71", emails=(Email("a@example.org"),), **mail),
+            _dated("crm", 25, "72", emails=(Email("b@example.org"),), **mail),
+            _dated("crm", 26, "", last_person_act=old),
+        ],
+        "second": [_dated("second", 29, "005", last_person_act=soon)],
+    }
+    for name, contacts in people.items():
+        page = Page(cursor=Cursor("2"), contacts=tuple(contacts), complete=True)
+        Mirror(base).save_page(name, "file", page, now=NOW, full=False)
+    changes = [
+        UpdateFields(ref=RecordRef("crm", "21"), values={"city": "x"}, expected={}),
+        UpdateFields(ref=RecordRef("crm", "22"), values={"city": "x"}, expected={}),
+        UpdateFields(ref=RecordRef("second", "29"), values={"city": "x"}, expected={}),
+        MergeRecords(ref=RecordRef("crm", "22"), losers=(RecordRef("crm", "24"),)),
+    ]
+    planned = [PlannedChange(change=one, rule="no-phone", finding="f") for one in changes]
+    done = replace(planned[0], change=replace(changes[0], values={"city": "y"}), automatic=True)
+    plan = Plan(
+        changes=(*planned, done), created_at=NOW, expires_at=NOW + timedelta(hours=72),
+        mirror="1", rules="r",
+    )  # fmt: skip
+    row = {
+        "hash": plan.hash, "created_at": plan.created_at, "expires_at": plan.expires_at,
+        "status": "open", "content": plan.to_json(),
+    }  # fmt: skip
+    with base.write() as writing:
+        writing.execute(sa.insert(plans), row)
+    return base
+
+
+PACKS = load_rules(
+    [pack_path("retention-fr"), pack_path("consent-de")],
+    periods=load_register(shipped_register()).periods,
+    zone=ZoneInfo("UTC"),
+)
+
+
+def test_what_comes_up_in_their_records_is_told_to_owners(ahead: Database) -> None:
+    """What waits for a decision, and what ends within this month and the next: theirs, in every CRM."""
+    settings = _settings("all", names="on")
+    claire = collect_owner(ahead, settings, PACKS, CLAIRE, now=NOW)
+    assert claire is not None
+    coming = claire.coming
+    assert [(one.kind, one.count) for one in coming.waiting] == [("merge", 1), ("update", 2)]
+    (due,) = [one for one in coming.retention.due if one.rule == "retention-prospect-due"]
+    assert (due.past, due.this_month, due.next_month) == (1, 0, 1)
+    assert [str(ref) for _, ref in due.records] == ["crm:21", "second:29"]
+    assert [(one.count, str(one.length), one.ground) for one in coming.ending] == [
+        (1, "24 months", "ask")
+    ]
+    for language, said in (
+        ("en", ("What comes up", "3 changes of your records wait", "1 merge, cannot be undone", "over: 1 and December: 1", "E-mail: 1 consent to be asked for again", "https://second.example/29", "Name21")),
+        ("fr", ("À venir", "3 modifications de vos fiches attendent", "1 fusion, annulation impossible", "échus\u00a0: 1 et décembre\u00a0: 1", "E-mail\u00a0: 1 consentement à redemander", "https://crm.example/24")),
+    ):  # fmt: skip
+        mail = render_owner(claire, language)
+        text = " ".join(mail.text.split(" ")).replace("\n", " ").casefold()
+        page = mail.html.replace("&nbsp;", "\u00a0").casefold()
+        for part in said:
+            assert part.casefold() in page, part
+            assert part.casefold() in text, part
+        for other in ("22", "25", "26"):
+            assert f"crm.example/{other}" not in mail.html + mail.text
+            assert f"Name{other}" not in mail.html + mail.text
+    rows = as_table(claire)
+    assert ",coming,retention-prospect-due prospects,retention due past,1" in rows
+    assert ",coming,no-phone merge irreversible,waiting count,1" in rows
+
+
+def test_who_has_only_something_coming_up_gets_a_digest(ahead: Database) -> None:
+    """Nothing is found yet in the records of Gone; a period ends next month. It is read once for all."""
+    gone = collect_owner(ahead, _settings(), PACKS, GONE, now=NOW)
+    assert gone is not None
+    assert (gone.movement.open, gone.coming.waiting, gone.silent) == (0, (), False)
+    assert "something comes up in your records" in render_owner(gone, "en").subject
+    assert sorted(queue_owners(ahead, _settings([CLAIRE, GONE]), PACKS, NOW)) == [CLAIRE, GONE]
 
 
 def test_what_all_digests_rest_on_is_read_once(

@@ -246,7 +246,7 @@ def test_each_list_has_a_sheet_to_sort_and_filter(base: Database, digest: Digest
         "Findings", "Waiting for a decision", "Tasks", "Duplicates to look at",
         "Objections not heeded yet", "Consents that end", "Consents in conflict", "Retention",
         "Changes made", "Changes not made", "Records not read", "Left out", "Snoozed findings", "Rules",
-        "Edits of rules", "Owners", "Countries", "Fields that could be lists", "Edits of the register",
+        "Edits of rules", "Connections", "Owners", "Countries", "Fields that could be lists", "Edits of the register",
         "Reminders",
     ]  # fmt: skip
     for sheet in made:
@@ -314,7 +314,7 @@ def test_the_first_sheet_names_all_lists(base: Database, digest: Digest) -> None
         made = _made(base, replace(whole, decision=None), language)
         contents, *others = made.worksheets
         listed = list(contents.iter_rows(min_row=2))
-        assert len(listed) == 20
+        assert len(listed) == 21
         lines = {row[0].value: (row[2].value, row[3].value) for row in listed}
         for sheet in others:
             assert lines[sheet.title][0] == sheet.max_row - 1
@@ -451,8 +451,8 @@ def test_every_sheet_may_be_called_so() -> None:
         names = [
             key for key in phrases if f"{key}.about" in phrases and key.startswith("workbook.")
         ]
-        assert len(names) == 20, language
+        assert len(names) == 21, language
         with Spreadsheet() as file:
             for name in names:
                 file.sheet(str(phrases[name]))
-            assert len(load_workbook(io.BytesIO(file.content())).sheetnames) == 20
+            assert len(load_workbook(io.BytesIO(file.content())).sheetnames) == 21

@@ -93,6 +93,13 @@ def problems(load: Load, text: str) -> list[str]:
             "unknown key",
             "mean 'address'?",
         ),
+        ("report: {recipients: ['Zoe <z@example.com>']}", "1:23", "alone, without a name", ""),
+        ("report: {recipients: [é@example.com]}", "1:23", "should be an e-mail address", ""),
+        ("report: {privacy: ['<z@example.com>']}", "1:20", "should be an e-mail address", ""),
+        ("report: {owners: [nobody]}", "1:19", "'report.owners[0].address' should be an", ""),
+        ("report: {owners: some}", "1:18", "'report.owners' should be 'off' or 'all'", ""),
+        ("report: {'a[0': 1}", "1:10", "unknown key 'report.a[0'", ""),
+        ("mail: {host: h, sender: 'Zoe <é@example.com>'}", "1:25", "should be an e-mail", ""),
         ("report: {day: lundi}", "1:15", "'monday'", ""),
         ("limits: {max_percent_per_day: 500}", "1:31", "less than or equal to 100", ""),
         ("limits: {canary: -1}", "1:18", "greater than or equal to 0", ""),
@@ -238,6 +245,33 @@ def test_a_broken_secret_file_is_named_without_its_content(
     monkeypatch.setenv("CRM_STEWARD_SECRETS", str(folder))
     with pytest.raises(ConfigError, match=f"mail__password: this secret .*{says}"):
         load("mail: {host: h, sender: a@example.com}")
+
+
+@pytest.mark.parametrize("way", ["file", "variable"])
+def test_a_secret_without_its_block_is_named(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The place is the secret's, not a line of the settings that has nothing to do with it."""
+    (tmp_path / "secrets").mkdir()
+    where = tmp_path / "secrets" / "mail__password"
+    if way == "file":
+        where.write_text(CANARY)
+    else:
+        monkeypatch.setenv("CRM_STEWARD_MAIL__PASSWORD", CANARY)
+    with pytest.raises(ConfigError) as raised:
+        load("# nothing about mails\n\nlanguage: en\n")
+    said = [(one.where, one.message, one.hint) for one in raised.value.problems]
+    place = str(where) if way == "file" else "CRM_STEWARD_MAIL__PASSWORD"
+    remedy = "Write 'mail:' into s.yaml, or take this away."
+    assert said == [
+        (
+            place,
+            f"'mail.{name}' is missing: the settings have no 'mail:' that this belongs to.",
+            remedy,
+        )
+        for name in ("host", "sender")
+    ]
+    assert CANARY not in str(raised.value)
 
 
 def test_a_misnamed_secret_file_is_named(

@@ -135,8 +135,8 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
             "{channel} : vue le {seen}, il y a {n} jour",
             "{channel} : vue le {seen}, il y a {n} jours",
         ),
-        "consents.due": "à prendre en compte avant le {due}",
-        "consents.overdue": "aurait dû être prise en compte avant le {due}",
+        "consents.due": "à prendre en compte au plus tard le {due}",
+        "consents.overdue": "aurait dû être prise en compte au plus tard le {due}",
         "consents.counted": "Compté à partir du moment où crm-steward a vu le refus pour la première "
         "fois. Si la personne l’a dit plus tôt, elle a attendu plus longtemps.",
         "length.hour": ("{n} heure", "{n} heures"),

@@ -32,6 +32,13 @@ EN: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "owner.tasks.late": "overdue since {day}",
         "owner.tasks.any": "no date",
         "owner.tasks.elsewhere": "a record of somebody else",
+        "owner.coming": "something comes up in your records",
+        "owner.coming.title": "What comes up",
+        "owner.coming.waiting": (
+            "{n} change of your records waits for somebody’s decision; nothing is written until then.",
+            "{n} changes of your records wait for somebody’s decision; nothing is written until then.",
+        ),
+        "owner.coming.past": "over",
         "owner.why": "You receive it because the CRM names you as the owner of these records; who "
         "runs crm-steward for your company can end it (settings: report.owners).",
     }
@@ -66,6 +73,13 @@ FR: Mapping[str, str | tuple[str, str]] = MappingProxyType(
         "owner.tasks.late": "en retard depuis le {day}",
         "owner.tasks.any": "sans date",
         "owner.tasks.elsewhere": "une fiche d’un autre propriétaire",
+        "owner.coming": "des échéances approchent dans vos fiches",
+        "owner.coming.title": "À venir",
+        "owner.coming.waiting": (
+            "{n} modification de vos fiches attend une décision ; rien n’est écrit d’ici là.",
+            "{n} modifications de vos fiches attendent une décision ; rien n’est écrit d’ici là.",
+        ),
+        "owner.coming.past": "échus",
         "owner.why": "Vous le recevez car le CRM vous désigne comme propriétaire de ces fiches ; la "
         "personne qui exploite crm-steward dans votre entreprise peut y mettre fin (réglage "
         "report.owners).",

@@ -1,4 +1,4 @@
-"""The lists that count: by rule, owner and country; edits, fields, what was left out, reminders."""
+"""The lists that count: by rule, connection, owner and country; edits, fields, what was left out, reminders."""
 
 from __future__ import annotations
 
@@ -93,6 +93,17 @@ def owners(asking: Asking) -> Sheet:
 
     columns = ("owner", "connection", "open", "serious", "contacts", "tasks_open", "tasks_overdue")
     return Sheet(name="owners", columns=columns, rows=rows())
+
+
+def by_connection(asking: Asking) -> Sheet:
+    """Return what stands about the contacts of each connection, that with most first."""
+
+    def rows() -> _Rows:
+        for one in asking.digest.connections:
+            yield plain(one.connection, 60), one.findings, one.serious, one.records
+
+    columns = ("connection", "open", "serious", "contacts")
+    return Sheet(name="connections", columns=columns, rows=rows())
 
 
 def by_country(asking: Asking) -> Sheet:

@@ -24,6 +24,7 @@ _ALL: Final = (
     findings.snoozed,
     counts.rules,
     counts.edits,
+    counts.by_connection,
     counts.owners,
     counts.by_country,
     counts.typed,

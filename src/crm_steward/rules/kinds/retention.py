@@ -141,10 +141,12 @@ class Retention(RowCheck):
         about = {"period": period, "length": length, "end": words.day(end)}
         if evidence.get("status") == "ending":
             return words.either(
-                "{period}: {length} end on {end}", "{period} : {length}, fin le {end}", **about
+                "{period}: {length} end on {end}", "{period} : {length}, terme le {end}", **about
             )
         return words.either(
-            "{period}: {length} ended on {end}", "{period} : {length}, fini le {end}", **about
+            "{period}: {length} ended on {end}",
+            "{period} : {length}, terme atteint le {end}",
+            **about,
         )
 
 

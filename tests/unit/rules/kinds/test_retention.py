@@ -310,7 +310,7 @@ def test_the_length_is_said_in_the_language_of_the_reader() -> None:
         return Retention.say({**evidence, **values}, words, 1)
 
     assert said(english) == "prospects: 36 months ended on 5 Nov 2026"
-    assert said(french) == "prospects\N{NO-BREAK SPACE}: 36 mois, fini le 5 nov. 2026"
-    assert ": 1 an, fin le 5 nov. 2026" in said(french, length="1 year", status="ending")
-    assert ": 2 ans, fini" in said(french, length="2 years")
+    assert said(french) == "prospects\N{NO-BREAK SPACE}: 36 mois, terme atteint le 5 nov. 2026"
+    assert ": 1 an, terme le 5 nov. 2026" in said(french, length="1 year", status="ending")
+    assert ": 2 ans, terme atteint" in said(french, length="2 years")
     assert "<b>" not in said(french, length="<b>")
