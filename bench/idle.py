@@ -66,7 +66,7 @@ def settle(port: int, service: psutil.Process) -> None:
             r'^crm_steward_job_runs_total\{.*verb="([\w-]+)"\} (\S+)', page, re.MULTILINE
         )
         ran = sum(float(count) for _, count in found)
-        still = {verb for verb, _ in found} >= set(_FIRST) and ran == before
+        still = {verb for verb, count in found if float(count)} >= set(_FIRST) and ran == before
         # A job may take longer than that: as long as it does, it has a process of its own.
         calm = calm + 1 if still and len(processes(service)) == 1 else 0
         if calm == _CALM:

@@ -17,10 +17,6 @@ from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlsplit
 
 import requests
-from simple_salesforce.api import Salesforce  # noqa: TID253 - imported when a connection is opened, not before
-from simple_salesforce.exceptions import (  # noqa: TID253 - the same
-    SalesforceError,
-)
 
 from crm_steward.sdk import (
     Context,
@@ -32,6 +28,7 @@ from crm_steward.sdk import (
     transport_error,
 )
 from crm_steward_salesforce import errors, soap
+from crm_steward_salesforce.library import Salesforce, SalesforceError
 from crm_steward_salesforce.login import TITLE, Login
 from crm_steward_salesforce.settings import HOSTS, SalesforceSettings
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from tests.acceptance.test_run import (  # noqa: F401 -- fixtures
     PATIENCE_SECONDS,
     SETTINGS,
@@ -23,6 +24,9 @@ from tests.acceptance.test_run import (  # noqa: F401 -- fixtures
     start,
 )
 from tests.conftest import Cli
+
+from crm_steward.sandbox import serve
+from crm_steward_salesforce.sandbox import SalesforceSandbox
 
 CHILD = "crm_steward.daemon.child"
 WAITS = """\
@@ -96,7 +100,8 @@ def test_a_service_at_rest_holds_neither_duckdb_nor_arrow(start: Callable[..., R
     settings = SETTINGS.replace("service: {{", "service: {{apply_automatic: true, ")
     service = start(settings=settings, anew=True)
     service.until(lambda: bool(service.said("scanned")))
-    service.until(lambda: 'outcome="done",verb="apply"' in service.page("/metrics")[1])
+    planned = 'outcome="done",verb="apply"} 0.0'
+    service.until(lambda: planned not in service.page("/metrics")[1])
     service.until(lambda: not children(service))
     maps = Path(f"/proc/{service.process.pid}/maps").read_text("utf-8")
     held = psutil.Process(service.process.pid).memory_info().rss
@@ -105,6 +110,41 @@ def test_a_service_at_rest_holds_neither_duckdb_nor_arrow(start: Callable[..., R
     assert "sqlite3" in maps, "it would be seen"
     assert held <= RESIDENT
     assert service.end() == 0
+
+
+KEPT = """
+import atexit, json, sys
+from crm_steward.cli import main
+
+def tell():
+    names = sorted({name.partition(".")[0] for name in sys.modules})
+    print(json.dumps({"event": "kept", "modules": names}), file=sys.stderr, flush=True)
+
+atexit.register(tell)
+main()
+"""
+"""Python that runs the program, which says at its end what it has loaded."""
+
+
+def test_a_service_at_rest_keeps_nothing_that_it_needs_once_or_never(
+    start: Callable[..., Running],  # noqa: F811 -- the fixture
+) -> None:
+    """New database, Salesforce read: what migrates, what writes mails, what reads SOAP is not there."""
+    with serve(SalesforceSandbox(contacts=5, seed=1)) as server:
+        given = yaml.safe_dump(server.emulator.connection(server.url), default_flow_style=True)
+        block = f"crm: {{{{kind: salesforce, {given.strip()[1:-1]}}}}}"
+        settings = SETTINGS.replace(
+            "people: {{kind: file, path: people.csv, pull_every: 1 second}}", block
+        )
+        service = start(settings=settings, anew=True, code=KEPT)
+        service.until(lambda: bool(service.said("scanned")))
+        assert service.end() == 0
+    kept = set(service.said("kept")[0]["modules"])
+    assert {"simple_salesforce", "sqlalchemy"} <= kept, "it would be seen"
+    assert (
+        kept & {"alembic", "mako", "zeep", "lxml", "jwt", "jinja2", "css_inline", "xlsxwriter"}
+        == set()
+    )
 
 
 def test_a_scan_whose_process_is_killed_is_a_failed_job_and_no_more(

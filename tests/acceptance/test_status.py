@@ -6,8 +6,10 @@ import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from tests.acceptance.conftest import Account, Office
 from tests.conftest import Cli
 
@@ -15,6 +17,7 @@ from crm_steward.model import utc_now
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs, JobState
 from crm_steward.store.outbox import Outbox
+from crm_steward.store.tables import reminders
 
 
 def looked(steward: Cli, code: int) -> dict[str, dict[str, Any]]:
@@ -153,3 +156,55 @@ def test_a_database_that_cannot_be_used(steward: Cli, office: Office, tmp_path: 
     office()
     (tmp_path / "steward.db").write_bytes(b"garbage" * 1000)
     assert steward("status").returncode == 7
+
+
+@pytest.mark.usefixtures("account")
+def test_a_restore_test_is_called_for_when_it_is_time(
+    steward: Cli, office: Office, tmp_path: Path
+) -> None:
+    """How it is done while there was none; what failed or is overdue needs a person."""
+    office()
+    done_well(steward, "pull", "scan")
+    part = looked(steward, 0)["restore test"]
+    assert part["text"].startswith("none was made yet, the next is due ")
+    assert part["remedy"].startswith("crm-steward restore FILE --test; schedule it, or set service")
+
+    done_well(steward, "backup copy.db", "restore copy.db --test")
+    part = looked(steward, 0)["restore test"]
+    assert part["text"].startswith("a backup was restored just now")
+    assert part["remedy"] == ""
+
+    (tmp_path / "broken.db").write_bytes(b"rubbish" * 1000)
+    assert steward("restore", "broken.db", "--test").returncode == 10
+    part = looked(steward, 1)["restore test"]
+    assert "it failed: unreadable" in part["text"]
+    assert "crm-steward restore FILE --test" in part["remedy"]
+
+    done_well(steward, "restore copy.db --test")
+    long_ago = utc_now() - timedelta(days=40)
+    with Database.open(f"sqlite:///{tmp_path}/steward.db") as database, database.write() as w:
+        w.execute(sa.update(reminders).values(at=long_ago))
+    assert "restore FILE --test" in wrong(looked(steward, 1))["restore test"]
+
+
+@pytest.mark.usefixtures("account")
+def test_on_postgresql_it_says_what_is_to_be_scheduled(
+    steward: Cli, office: Office, database_of_its_own: str
+) -> None:
+    """The service cannot restore a dump by itself: the page says what does."""
+    office(database=database_of_its_own)
+    done_well(steward, "pull", "scan")
+    part = looked(steward, 0)["restore test"]
+    wanted = "pg_restore, then crm-steward restore --test --in NAME; schedule it (deploy/README.md"
+    assert part["remedy"].startswith(wanted)
+
+
+@pytest.fixture
+def database_of_its_own(postgres_url: str) -> str:
+    """Give an empty database on the PostgreSQL server of the tests."""
+    name = f"t{uuid4().hex}"
+    engine = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return postgres_url.replace("/postgres?", f"/{name}?")

@@ -36,6 +36,7 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
     Nothing is written to a CRM unless `service.apply_automatic` is on, and then only what rules
     in mode `apply` ask for, within the limits.
     """
+    from crm_steward.daemon import signals
     from crm_steward.daemon.service import Service
 
     settings = open_settings(config)
@@ -43,6 +44,8 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
     with _whatever_threads_do(service):
         service.run()
     if service.renewing:
+        signals.hold_back()
+    if service.renewing:  # nobody has asked for the end meanwhile
         # The same process id, so that whoever started it still knows it; threads that wait for an
         # answer end here, and what they were writing is settled at the start.
         sys.stderr.flush()

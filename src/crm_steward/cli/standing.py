@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from crm_steward.daemon.readiness import trouble_of
 from crm_steward.daemon.schedule import cadences, next_due, next_report
 from crm_steward.model import Severity
+from crm_steward.report.reminders import RESTORE_TEST, RESTORE_TEST_BESIDE
 from crm_steward.settings import Settings
 from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
@@ -20,11 +21,12 @@ from crm_steward.store.lease import WRITER, Holder
 from crm_steward.store.mirror import ConnectionState, Mirror
 from crm_steward.store.outbox import OF_A_WEEK, Delivery
 from crm_steward.store.plans import Plans, PlanStatus
+from crm_steward.store.reminders import Duty, Reminders
 from crm_steward.store.restored import RECONCILING, Restored
 from crm_steward.store.rulebooks import broken_rules
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import asleep
-from crm_steward.store.tables import findings, leases, outbox
+from crm_steward.store.tables import findings, leases, outbox, runs
 from crm_steward.writing import select
 
 _SILENT = timedelta(hours=2)
@@ -78,6 +80,8 @@ def parts(settings: Settings, database: Database, *, now: datetime) -> Iterator[
     if settings.report.mailed:
         yield look.report()
     yield look.service()
+    if settings.reminders.restore_test:
+        yield look.restore_test()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +283,38 @@ class _Look:
                 "last_at_work": last.isoformat(),
                 "failures": failing,
                 "due": {name: at.isoformat() for name, at in coming},
+            },
+        )
+
+    def restore_test(self) -> Part:
+        """Say when a backup was last restored for a test, how that went, and who does the next."""
+        every, itself = self.settings.reminders.restore_test, self.settings.service.restore_test
+        (one,) = Reminders(self.store).standing({Duty.RESTORE_TEST: every})
+        oldest = sa.select(sa.func.min(runs.c.started_at))
+        with self.store.read() as reading:
+            begun = reading.execute(oldest).scalar() or self.now
+        last, due = one.done, one.due or begun + every
+        text = f"a backup was restored {self._when(last.at)}" if last else "none was made yet"
+        text += f", the next is due {self._moment(due)}"
+        if one.failed:
+            failed = f"{self._when(one.failed.at)} it failed: {one.failed.result} {one.failed.note}"
+            text = f"{failed.rstrip()} ({text})"
+        sqlite = self.store.dialect == "sqlite"
+        by_hand = RESTORE_TEST if sqlite else f"pg_restore, then {RESTORE_TEST_BESIDE}"
+        how = f"{by_hand}; schedule it"
+        how += ", or set service.restore_test" if sqlite else " (deploy/README.md, Restore test)"
+        if itself:
+            how = f"The service tests the newest of {itself}. By hand: {by_hand}"
+        return Part(
+            name="restore test",
+            ok=one.failed is None and self.now < due,
+            text=text,
+            remedy=how if last is None or one.failed or self.now >= due else "",
+            facts={
+                "done_at": _iso(last.at if last else None),
+                "failed_at": _iso(one.failed.at if one.failed else None),
+                "due": due.isoformat(),
+                "by_the_service": itself is not None,
             },
         )
 

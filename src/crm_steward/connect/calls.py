@@ -144,6 +144,7 @@ class Calls:
         self._clock = clock
         self._ahead: timedelta | None = None
         self._used = Usage()
+        self._gone: dict[str, float] = {}
 
     def __call__(
         self, quota: str, request: Callable[[], T], *, repeatable: bool = True, cost: int = 1
@@ -176,7 +177,10 @@ class Calls:
                 leave them to the others for a tenth of the window.
         """
         if quota.daily and quota.calls > 0 and left is not None:
-            self._use(share=min(max(1 - left / quota.calls, 0.0), 1.0))
+            share = min(max(1 - left / quota.calls, 0.0), 1.0)
+            self._use(share=share)
+            with self._lock:
+                self._gone[quota.name] = share
         pace = self._paces.get(quota.name)
         if pace and pace.learn(quota, left):
             _logger().debug(
@@ -207,6 +211,12 @@ class Calls:
         with self._lock:
             copies = {name: QuotaStats(**asdict(stats)) for name, stats in self._stats.items()}
         return MappingProxyType(copies)
+
+    @property
+    def gone(self) -> Mapping[str, float]:
+        """Quota of a day → which share of it is gone, whoever used it, as the CRM last told."""
+        with self._lock:
+            return MappingProxyType(dict(self._gone))
 
     def take_usage(self) -> Usage:
         """Return what was used since this was last asked: whoever keeps it asks."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
 from filelock import FileLock, Timeout
 
-from crm_steward.model import BusyError, Clock, StoreError
+from crm_steward.model import AwayError, BusyError, Clock, StoreError
 from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease, hold
+
+_log = structlog.stdlib.get_logger(__name__)
 
 LEASE = timedelta(seconds=20)
 """With a step of waiting it makes less than the 30 seconds within which another takes over."""
@@ -28,8 +31,14 @@ def alone(database: Database, clock: Clock) -> Iterator[Lease | None]:
         BusyError: Another one runs.
     """
     if database.dialect != "sqlite":
-        with hold(database, "service", clock=clock, ttl=LEASE) as lease:
+        with ExitStack() as held:
+            lease = held.enter_context(hold(database, "service", clock=clock, ttl=LEASE))
             yield lease
+            try:
+                held.close()
+            except AwayError as error:
+                # Who comes next waits for its end, as after a crash.
+                _log.warning("the lease of the service is left to run out", why=error.message)
         return
     if database.path is None:
         yield None

@@ -38,6 +38,8 @@ from crm_steward.store.lease import Lease, Loan
 STOPS_WITHIN = timedelta(seconds=5)
 """How long a process may take to its next safe point when the service ends; then it is killed."""
 
+MIGRATE = "migrate"
+"""The errand of which nobody here knows more: it comes before there are rules."""
 _LOOK_SECONDS = 0.2
 """How often it is seen whether the service is to end."""
 STOP = b"."
@@ -115,6 +117,10 @@ class Apart:
     def rules(self) -> RulesRead:
         """The rules as they were read last, by whichever process."""
         return self._rules
+
+    def migrate(self) -> None:
+        """Open the database, which brings it to the present schema, and close it."""
+        self._do(MIGRATE)
 
     def read(self) -> RulesRead:
         """Read the rules."""

@@ -87,12 +87,16 @@ class _Doing:
         return Answer(value=value, error=error, bug=bug, rules=rules)
 
     def _do(self) -> Any:
-        from crm_steward.daemon.here import Here  # noqa: PLC0415 -- somebody watches now
+        from crm_steward.daemon.apart import MIGRATE  # noqa: PLC0415 -- somebody watches now
+        from crm_steward.daemon.here import Here  # noqa: PLC0415 -- the same
         from crm_steward.daemon.rulebook import Rulebook  # noqa: PLC0415 -- the same
         from crm_steward.store.database import Database  # noqa: PLC0415 -- the same
         from crm_steward.store.lease import borrow  # noqa: PLC0415 -- the same
 
         errand, before = self._errand, self._errand.before
+        if errand.verb == MIGRATE:
+            Database.open(errand.settings.database).close()
+            return None
         self._rules = Rulebook(errand.settings, before.texts or None, before=before)
         if errand.verb == "read":
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -19,8 +19,9 @@ from crm_steward.model import Clock, StoreError, utc_now
 from crm_steward.store.database import Database
 from crm_steward.store.halts import Halts
 from crm_steward.store.jobs import Jobs
+from crm_steward.store.lines import State
 from crm_steward.store.mirror import ConnectionState, Mirror
-from crm_steward.store.outbox import WEEKLY
+from crm_steward.store.outbox import WEEKLY, Delivery
 from crm_steward.store.runs import Runs
 from crm_steward.store.snoozes import asleep
 from crm_steward.store.tables import findings, outbox, quarantine
@@ -60,6 +61,12 @@ class Metrics:
             ["verb", "connection", "outcome"],
             registry=self.registry,
         )
+        self.lag = Gauge(
+            "crm_steward_job_lag_seconds",
+            "How long after it was due the job last began: it waited for others.",
+            ["name"],
+            registry=self.registry,
+        )
         self.seconds = Histogram(
             "crm_steward_job_duration_seconds",
             "How long jobs took.",
@@ -85,6 +92,8 @@ class Metrics:
             ["outcome"],
             registry=self.registry,
         )
+        for state in set(State) - {State.INTENT}:
+            self.changes.labels(str(state))  # from zero on: the first of them is seen as growth
         self.rules = Gauge("crm_steward_rules", "Rules that run.", registry=self.registry)
         self.rules_broken = Gauge(
             "crm_steward_rules_broken",
@@ -103,6 +112,17 @@ class Metrics:
                 every.labels(connection).set(cadence.every.total_seconds())
         self.registry.register(_Stored(database, clock, stop_file, cadences))
 
+    def expect(self, verb: str, connection: str, outcomes: Iterable[str]) -> None:
+        """Count the runs of a job from zero on, so that Prometheus sees the first of them as growth.
+
+        Args:
+            verb: The job's.
+            connection: Which connection it concerns; empty for none.
+            outcomes: How a run may end.
+        """
+        for outcome in outcomes:
+            self.runs.labels(verb, connection, outcome)
+
     def watch(self, calls: Mapping[str, Calls]) -> None:
         """Show what the connections' calls use of the CRMs' quotas, which belong to everybody.
 
@@ -118,7 +138,7 @@ class _Called(Collector):
     def __init__(self, calls: Mapping[str, Calls]) -> None:
         self._calls = calls
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         for name, about, figure in (
             ("", "Calls to a CRM, repeated ones included.", "calls"),
             ("_failed", "Calls to a CRM that ended in an error.", "failed"),
@@ -133,6 +153,15 @@ class _Called(Collector):
                 for quota, stats in calls.stats.items():
                     family.add_metric([connection, quota], getattr(stats, figure))
             yield family
+        used = GaugeMetricFamily(
+            "crm_steward_quota_used_ratio",
+            "Share of a day's quota that is gone, whoever used it, as the CRM last told.",
+            labels=["connection", "quota"],
+        )
+        for connection, calls in self._calls.items():
+            for quota, share in calls.gone.items():
+                used.add_metric([connection, quota], share)
+        yield used
 
 
 class _Stored(Collector):
@@ -249,7 +278,8 @@ class _Stored(Collector):
         sent = sa.select(sa.func.max(outbox.c.sent_at)).where(WEEKLY)
         with self._database.read() as reading:
             aside = {(name,): count for name, count in reading.execute(held)}
-            mails = {(status,): count for status, count in reading.execute(queued)}
+            mails = {(str(status),): 0.0 for status in Delivery}  # as with the changes
+            mails |= {(status,): count for status, count in reading.execute(queued)}
             last = reading.execute(sent).scalar()
         yield _family(
             "crm_steward_quarantined",

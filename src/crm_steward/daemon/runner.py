@@ -18,6 +18,7 @@ from crm_steward.daemon.schedule import Cadence, next_due
 from crm_steward.logs import describe
 from crm_steward.model import (
     AuthError,
+    AwayError,
     BusyError,
     Clock,
     MailError,
@@ -80,13 +81,23 @@ class Runner:
         metrics: What is counted.
         clock: The time.
         stop: Set when the service is asked to stop.
+        watched: Whether somebody else looks after the database, and says that it is away.
     """
 
-    def __init__(self, jobs: Jobs, metrics: Metrics, clock: Clock, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        metrics: Metrics,
+        clock: Clock,
+        stop: threading.Event,
+        *,
+        watched: bool = False,
+    ) -> None:
         self._jobs = jobs
         self._metrics = metrics
         self._clock = clock
         self._stop = stop
+        self._watched = watched
         self._states = jobs.states()
         self._trouble: dict[str, str] = {}
 
@@ -149,6 +160,7 @@ class Runner:
         known = self._trouble.get(job.name) == error.message
         if isinstance(error, StoreError):  # one database for all jobs: one of them says so
             known = error.message in self._trouble.values()
+            known = known or (self._watched and isinstance(error, AwayError))
         self._trouble[job.name] = error.message
         if isinstance(error, AuthError):
             _log.debug("the credential is still refused", why=str(error))

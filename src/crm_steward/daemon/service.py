@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,6 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import structlog
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
@@ -19,19 +17,29 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from prometheus_client import CollectorRegistry, Gauge
 
 from crm_steward import __version__
 from crm_steward.daemon.alone import alone
 from crm_steward.daemon.apart import Apart
-from crm_steward.daemon.health import Check, HealthServer
+from crm_steward.daemon.health import HealthServer
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
-from crm_steward.daemon.runner import Job, Runner
+from crm_steward.daemon.runner import Ending, Job, Runner
 from crm_steward.daemon.schedule import Setback, cadences, next_report
+from crm_steward.daemon.signals import answer
+from crm_steward.daemon.trimming import trim
+from crm_steward.daemon.waiting import DATABASE, STEP, TURN, Waiting
 from crm_steward.daemon.work import Work
-from crm_steward.model import BusyError, Clock, ConfigError, EndedError, StoreError, utc_now
+from crm_steward.model import (
+    AwayError,
+    BusyError,
+    Clock,
+    ConfigError,
+    EndedError,
+    StoreError,
+    utc_now,
+)
 from crm_steward.settings import Settings, load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
@@ -44,7 +52,6 @@ _log = structlog.stdlib.get_logger(__name__)
 STOP_WITHIN = timedelta(seconds=8)
 """How long jobs have to come to a safe point; the rest of ten seconds is for closing."""
 
-_STEP = timedelta(seconds=5)
 _PULLS_AT_ONCE = 4
 
 
@@ -71,16 +78,20 @@ class Service:
         self._clock = clock
         self._notifier = notifier or Notifier()
         self._stop = threading.Event()
+        self._stopped = threading.Event()
         self._hung_up = threading.Event()
-        self.renewing = False
-        """Whether it ended only to begin anew with other settings."""
+        self._renewing = False
         self.clean = True
         """Whether every job came to its end. If not, its threads still wait for an answer; what
         they were writing is settled at the next start."""
-        self._lock = threading.Lock()
+        self._waiting = Waiting(
+            settings.service.listen, self._notifier, self._stop, renew=self._renew
+        )
+        self._lock = threading.Condition()
         self._running: set[str] = set()
         self._wanted: set[str] = set()
         self._due: dict[str, Callable[[], datetime]] = {}
+        self._planned: dict[str, datetime] = {}
         self._scheduler = BackgroundScheduler(
             timezone=settings.timezone,
             executors={
@@ -92,29 +103,35 @@ class Service:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
-    def stop(self, signum: int = 0, _frame: FrameType | None = None) -> None:
-        """Ask the service to end; safe in a signal handler."""
-        del signum
+    def stop(self) -> None:
+        """Ask the service to end, also while it ends to begin anew; any thread may."""
+        self._stopped.set()
         self._stop.set()
 
-    def reread(self, signum: int = 0, _frame: FrameType | None = None) -> None:
-        """Ask the service to take up its settings anew; safe in a signal handler."""
-        del signum
+    def reread(self) -> None:
+        """Ask the service to take up its settings anew; any thread may."""
         self._hung_up.set()
+
+    @property
+    def renewing(self) -> bool:
+        """Whether it ended only to begin anew with other settings."""
+        return self._renewing and not self._stopped.is_set()
 
     def run(self) -> None:
         """Work until asked to stop, or until another took over; `clean` says how jobs ended.
 
         Raises:
             BusyError: Another instance runs on this database, or took over.
-            ConfigError: The rules are wrong, or the port is taken.
+            ConfigError: The rules are wrong, or the port may not be opened.
             StoreError: The database cannot be used.
         """
         with ExitStack() as held:
             held.enter_context(exporting(self._settings.service.traces, __version__))
-            database = held.enter_context(Database.open(self._settings.database))
+            answer(stop=self.stop, reread=self.reread)
+            database = self._waiting.until(lambda: self._open(held), DATABASE, AwayError)
+            if database is None:
+                return
             database.examine()
-            self._obey_signals()
             heavy = Apart(
                 self._settings, Rulebooks(database).last(), clock=self._clock, stop=self._stop
             )
@@ -133,7 +150,9 @@ class Service:
                 stop_file=self._settings.halt.file,
                 cadences=cadences(self._settings),
             )
-            runner = Runner(Jobs(database), metrics, self._clock, self._stop)
+            runner = Runner(
+                Jobs(database), metrics, self._clock, self._stop, watched=lease is not None
+            )
             ready = Readiness(
                 self._settings, database, heavy, runner, clock=self._clock, stop=self._stop
             )
@@ -154,13 +173,24 @@ class Service:
                 stop=self._stop,
                 nudge=self._nudge,
             )
-            self._schedule(self._jobs(work), runner, metrics, ready)
+            self._schedule(self._jobs(work), runner, metrics, ready, partial(_rest, database))
             self._begin(heavy.rules.count, health.port)
             try:
-                self._watch(lease, ready)
+                self._watch(lease, ready, health)
             finally:
                 self.clean = self._end()
         _log.info("stopped", clean=self.clean)
+
+    def _open(self, held: ExitStack) -> Database | None:
+        """Open the database; None when asked to stop meanwhile."""
+        before = Apart(self._settings, None, clock=self._clock, stop=self._stop)
+        try:
+            opened = Database.open(self._settings.database, migrate=before.migrate)
+        except EndedError:
+            if self._stop.is_set():
+                return None
+            raise
+        return held.enter_context(opened)
 
     def _lead(self, held: ExitStack, database: Database) -> Lease | None:
         """Be the only service at work; where the settings say so, wait for the one that is.
@@ -172,43 +202,9 @@ class Service:
         """
         if not self._settings.service.standby:
             return held.enter_context(alone(database, self._clock))
-        with ExitStack() as waiting:
-            said = ""
-            while not self._stop.is_set():
-                try:
-                    return held.enter_context(alone(database, self._clock))
-                except (BusyError, StoreError) as error:
-                    if not said:
-                        waiting.callback(self._answer_meanwhile().stop)
-                        self._notifier.ready()
-                        self._notifier.status("standing by")
-                    if error.message != said:
-                        _log.info("standing by, to take over when it ends", why=error.message)
-                    said = error.message
-                self._notifier.alive()
-                self._renew()
-                self._stop.wait(_STEP.total_seconds())
-        return None
-
-    def _answer_meanwhile(self) -> HealthServer:
-        """Answer that this one is well and waits; the figures are shown by the one at work."""
-        why = "standing by: another instance works, and this one takes over when it ends"
-        registry = CollectorRegistry()
-        Gauge("crm_steward_standby", "1 while another one works.", registry=registry).set(1)
-        health = HealthServer(
-            self._settings.service.listen,
-            alive=lambda: [Check("standby", ok=True, why=why, vital=True)],
-            ready=lambda: [Check("standby", ok=True, why=why, vital=True)],
-            registry=registry,
+        return self._waiting.until(
+            lambda: held.enter_context(alone(database, self._clock)), TURN, BusyError, StoreError
         )
-        health.start()
-        return health
-
-    def _obey_signals(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for each in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(each, self.stop)
-            signal.signal(signal.SIGHUP, self.reread)
 
     def _renew(self) -> None:
         """After SIGHUP: end, to begin anew with the settings as they are now, unless they are wrong."""
@@ -223,7 +219,7 @@ class Service:
             )
             return
         _log.info("the settings were read again; the service begins anew with them")
-        self.renewing = True
+        self._renewing = True
         self._stop.set()
 
     def _jobs(self, work: Work) -> Iterator[Job]:
@@ -250,9 +246,16 @@ class Service:
             )
 
     def _schedule(
-        self, jobs: Iterator[Job], runner: Runner, metrics: Metrics, ready: Readiness
+        self,
+        jobs: Iterator[Job],
+        runner: Runner,
+        metrics: Metrics,
+        ready: Readiness,
+        rest: Callable[[], None],
     ) -> None:
         def fire(job: Job) -> None:
+            late = (self._clock() - self._planned[job.name]).total_seconds()
+            metrics.lag.labels(job.name).set(max(late, 0))
             with self._lock:
                 self._running.add(job.name)
                 self._wanted.discard(job.name)
@@ -260,33 +263,39 @@ class Service:
             with self._lock:
                 self._running.discard(job.name)
                 due = self._clock() if job.name in self._wanted else due
+                self._lock.notify_all()
+                resting = not self._running
             if not self._stop.is_set():
                 self._move(job.name, due)
+                if resting:
+                    rest()
 
         def skipped(event: JobExecutionEvent) -> None:
             reason = "still running" if event.code == EVENT_JOB_MAX_INSTANCES else "missed"
             metrics.skipped.labels(str(event.job_id).partition(":")[0], reason).inc()
 
         for job in jobs:
+            metrics.expect(job.verb, job.connection, Ending)
             self._due[job.name] = partial(runner.due, job)
+            self._planned[job.name] = due = runner.due(job)
             self._scheduler.add_job(
                 fire,
                 IntervalTrigger(seconds=max(1, int(job.cadence.every.total_seconds()))),
                 args=[job],
                 id=job.name,
                 executor=job.pool,
-                next_run_time=runner.due(job),
+                next_run_time=due,
             )
         self._scheduler.add_job(
             ready.beat,
-            IntervalTrigger(seconds=int(_STEP.total_seconds())),
+            IntervalTrigger(seconds=int(STEP.total_seconds())),
             id="heart",
             executor="heart",
             next_run_time=datetime.now(self._settings.timezone),
         )
         self._scheduler.add_listener(skipped, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED)
 
-    def _begin(self, rules: int, port: int) -> None:
+    def _begin(self, rules: int, port: int | None) -> None:
         self._scheduler.start()
         enabled = [name for name, one in self._settings.connections.items() if one.enabled]
         _log.info(
@@ -303,15 +312,16 @@ class Service:
         connections = "connection" if len(enabled) == 1 else "connections"
         self._notifier.status(f"{len(enabled)} {connections}, {rules} rules")
 
-    def _watch(self, lease: Lease | None, ready: Readiness) -> None:
+    def _watch(self, lease: Lease | None, ready: Readiness, health: HealthServer) -> None:
         """Keep the lease and give signs of life until asked to stop."""
-        watchdog = self._notifier.watchdog or _STEP * 2
-        step = min(_STEP, watchdog / 2).total_seconds()
+        watchdog = self._notifier.watchdog or STEP * 2
+        step = min(STEP, watchdog / 2).total_seconds()
         away, setback = False, Setback(self._clock)
         while not self._stop.wait(step):
             if ready.scheduler_beats():
                 self._notifier.alive()
             self._renew()
+            health.keep()
             if setback.happened():
                 self._set_right()
             try:
@@ -334,14 +344,16 @@ class Service:
             return True
         _log.info("stopping; jobs come to their next safe point")
         self._scheduler.pause()
-        waiting = threading.Thread(target=self._scheduler.shutdown, daemon=True)
         begun = time.monotonic()
-        waiting.start()
-        waiting.join(STOP_WITHIN.total_seconds())
+        # Not while the scheduler shuts down: it holds its lock then, and a job that ends wants it.
+        with self._lock:
+            ended = self._lock.wait_for(lambda: not self._running, STOP_WITHIN.total_seconds())
+        self._scheduler.shutdown(wait=ended)
         _log.debug("jobs ended", seconds=round(time.monotonic() - begun, 2))
-        return not waiting.is_alive()
+        return ended
 
     def _move(self, name: str, due: datetime) -> None:
+        self._planned[name] = due
         try:
             self._scheduler.modify_job(name, next_run_time=due)
         except JobLookupError:
@@ -361,3 +373,9 @@ class Service:
             running = name in self._running
         if not running:
             self._move(name, self._clock())
+
+
+def _rest(database: Database) -> None:
+    """Give back what nobody needs while no job runs."""
+    database.rest()
+    trim()

@@ -39,6 +39,7 @@ from crm_steward.store.plans import Plans
 from crm_steward.store.purging import purge
 from crm_steward.store.restored import Restored
 from crm_steward.store.rulebooks import Rulebooks
+from crm_steward.store.runs import Runs
 from crm_steward.store.tombstones import Tombstones
 from crm_steward.store.usages import counting
 from crm_steward.writing.apply import apply_plan
@@ -172,6 +173,8 @@ class Work:
         self._scan(changed=True)
 
     def _scan(self, *, changed: bool) -> None:
+        if changed and not any(run.status == "done" for run in Runs(self._database).latest("scan")):
+            return  # all of it changed: the first pull calls for a scan of everything
         if not any(state.last_full_at for state in Mirror(self._database).states().values()):
             _log.info("nothing to scan yet: the first pull calls for it when it is done")
             return
@@ -207,7 +210,8 @@ class Work:
 
     def _write(self, targets: Targets, lease: Lease) -> None:
         """Plan, and write what is automatic of it."""
-        made = self._heavy.plan(lease)
+        with self._rules_read():
+            made = self._heavy.plan(lease)
         stored = Plans(self._database).get(made.hash) if made else None
         if made is None or stored is None:
             return

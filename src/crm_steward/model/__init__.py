@@ -45,6 +45,7 @@ from crm_steward.model.contact import (
 )
 from crm_steward.model.errors import (
     AuthError,
+    AwayError,
     BusyError,
     ClockError,
     ConfigError,
@@ -78,6 +79,7 @@ __all__ = [
     "AddressStatus",
     "ArchiveRecord",
     "AuthError",
+    "AwayError",
     "BusyError",
     "Capability",
     "Cause",

@@ -151,6 +151,10 @@ class StoreError(StewardError):
     """The local database cannot be used: the ops team frees space or mends it."""
 
 
+class AwayError(StoreError):
+    """The database is out of reach for now: its server is away, or another program holds it."""
+
+
 class BusyError(StewardError):
     """Another crm-steward is already running on this database."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import css_inline
-import jinja2
 from markupsafe import Markup
 
 from crm_steward.report.waterfall import BAR
 from crm_steward.report.words import clean, plain, safe_link
+
+if TYPE_CHECKING:
+    import css_inline
+    import jinja2
 
 _TEXT_WIDTH = 72
 _LONGEST = 1_000
@@ -19,6 +21,8 @@ _LONGEST = 1_000
 @cache
 def environment() -> jinja2.Environment:
     """Return the templates: HTML escaped, every missing name an error, foreign text made safe."""
+    import jinja2  # noqa: PLC0415 -- a service at rest writes no mail, and does not keep this
+
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("crm_steward.report"),
         autoescape=jinja2.select_autoescape(["html"], default=False, default_for_string=True),
@@ -70,9 +74,13 @@ def _wrapped(text: object, indent: int = 0) -> _Laid:
 
 def inlined(html: str) -> str:
     """Return a page with its styles where mail programs look for them."""
-    return _INLINER.inline(html)
+    return _inliner().inline(html)
 
 
-_INLINER = css_inline.CSSInliner(
-    load_remote_stylesheets=False, keep_style_tags=False, minify_css=True
-)
+@cache
+def _inliner() -> css_inline.CSSInliner:
+    import css_inline  # noqa: PLC0415 -- as jinja2
+
+    return css_inline.CSSInliner(
+        load_remote_stylesheets=False, keep_style_tags=False, minify_css=True
+    )

@@ -13,6 +13,8 @@ from crm_steward.store.reminders import Duty, Reminder, Result, standing
 
 RESTORE_TEST = "crm-steward restore FILE --test"
 """The command that tests a backup of a SQLite file."""
+RESTORE_TEST_BESIDE = "crm-steward restore --test --in NAME"
+"""The command that looks at what `pg_restore` made of a dump, in a database of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,9 @@ def reminders(reading: sa.Connection, settings: Settings, now: datetime) -> tupl
 
 def recurring(one: Reminder, now: datetime, *, sqlite: bool = True) -> Recurring:
     """Return a reminder as it is shown; other databases than SQLite are restored by their own tools."""
-    tests = sqlite and one.duty is Duty.RESTORE_TEST
-    noted = f'crm-steward reminders done {one.duty} --by NAME --note "…"'
+    how = f'crm-steward reminders done {one.duty} --by NAME --note "…"'
+    if one.duty is Duty.RESTORE_TEST:
+        how = RESTORE_TEST if sqlite else RESTORE_TEST_BESIDE
     return Recurring(
         duty=one.duty,
         every_days=one.every.days,
@@ -71,7 +74,7 @@ def recurring(one: Reminder, now: datetime, *, sqlite: bool = True) -> Recurring
         overdue=one.overdue(now),
         failed_at=one.failed.at if one.failed else None,
         failed=one.failed.result if one.failed else None,
-        how=RESTORE_TEST if tests else noted,
+        how=how,
     )
 
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from xlsxwriter import Workbook
-from xlsxwriter.exceptions import XlsxWriterException
-from xlsxwriter.worksheet import Worksheet
+if TYPE_CHECKING:
+    from xlsxwriter.worksheet import Worksheet
 
 _LONGEST: Final = 32_767
 """Characters that a cell may hold: Excel's limit, as all here are."""
@@ -72,6 +71,8 @@ class Spreadsheet:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        from xlsxwriter import Workbook  # noqa: PLC0415 -- a service at rest does not keep it
+
         self._file = io.BytesIO()
         waiting = (
             {"constant_memory": True, "tmpdir": str(folder)} if folder else {"in_memory": True}
@@ -94,6 +95,8 @@ class Spreadsheet:
         Raises:
             ValueError: Excel takes no sheet of such a name, or there is one already.
         """
+        from xlsxwriter.exceptions import XlsxWriterException  # noqa: PLC0415 -- the same
+
         try:
             if not name:
                 raise ValueError("no name for a sheet: it is empty")

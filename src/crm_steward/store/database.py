@@ -14,11 +14,12 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from crm_steward.model import StoreError
 from crm_steward.store import cipher
 from crm_steward.store.cipher import key_in
-from crm_steward.store.refusals import MALFORMED, refused, store_error
+from crm_steward.store.refusals import MALFORMED, refused, silent, store_error
 from crm_steward.store.tables import meta
 
 T = TypeVar("T")
@@ -29,6 +30,19 @@ HEAD = "0018"
 """The migration that this code reads and writes; a test keeps it equal to alembic's head."""
 
 BUSY_TIMEOUT_MS = 30_000
+_NOTICING = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""When a PostgreSQL server that does not answer counts as away: seconds, the last in milliseconds.
+
+A network that drops what is sent would hold a statement up for a quarter of an hour, a connection
+for two minutes. What the database's URL says wins. Source: PostgreSQL's manual, libpq, connection
+parameters.
+"""
 _WRITE = "steward_write"
 
 
@@ -49,12 +63,14 @@ class Database:
         """Leases, by name and epoch, that could not be let go of while the database was away."""
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, *, migrate: Callable[[], None] | None = None) -> Self:
         """Open the database at `url`, creating it and its schema where needed.
 
         Args:
             url: `sqlite:///path` or `postgresql+psycopg://user:password@host/name`; a
                 `DatabaseUrl` where the file has a key.
+            migrate: Opens it first where its schema is another, in a process that does not keep
+                for good what bringing it to the present one takes.
 
         Raises:
             StoreError: It cannot be opened, written, or is newer than this program.
@@ -63,6 +79,8 @@ class Database:
         with _explained(_place(url)):
             database = cls(_engine(url), key_in(url))
             try:
+                if migrate is not None and database.version() != HEAD:
+                    migrate()
                 database._migrate()
             except BaseException:
                 database.close()
@@ -128,6 +146,14 @@ class Database:
         """The SQLite file, or None on another database or in memory."""
         name = self.engine.url.database
         return Path(name) if self.dialect == "sqlite" and name else None
+
+    def rest(self) -> None:
+        """Give back what connections keep that nobody uses: SQLite's hold up to 2 MB of pages each.
+
+        One that is opened again costs a millisecond; with a key to derive much more, so those stay.
+        """
+        if self.path is not None and not self.key:
+            self.engine.dispose()
 
     def close(self) -> None:
         """Close every connection."""
@@ -227,7 +253,10 @@ def _engine(url: str) -> sa.Engine:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite(parsed, key_in(url))
-        return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        given = {name: value for name, value in _NOTICING.items() if name not in parsed.query}
+        return sa.create_engine(
+            parsed, hide_parameters=True, pool_pre_ping=True, connect_args=given
+        )
     except (SQLAlchemyError, ImportError) as error:
         raise StoreError(
             f"The database URL cannot be used ({type(error).__name__}).",
@@ -300,6 +329,8 @@ def _explained(place: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise refused(place, error.orig) from error
+    except PoolTimeoutError as error:
+        raise silent(place) from error
     except UnicodeDecodeError as error:
         if not _from_driver(error.__traceback__):
             raise

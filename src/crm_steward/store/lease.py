@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ HELD_UP_MS = 120_000
 Long enough for what a scan of a million contacts works out between two statements.
 """
 
+_PROGRAM = secrets.token_hex(4)
+"""Stands for what this process does since its program was last loaded (`execv` keeps its pid)."""
+
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -48,7 +52,8 @@ class Holder:
         pid: Process id.
         place: Stands for this boot of the kernel and this pid namespace; empty where the system
             does not tell. Only within one place does a pid mean the same process.
-        born: The process's start, in ticks since boot; a pid used again has another.
+        born: The process's start, in ticks since boot; a pid used again has another. After a dot
+            what stands for its program: one that began anew in the same process has another.
     """
 
     host: str
@@ -69,13 +74,17 @@ class Holder:
     def here(cls) -> Holder:
         """Return this process."""
         pid = os.getpid()
-        return cls(socket.gethostname(), pid, _place(), _born(pid))
+        born = _born(pid)
+        return cls(socket.gethostname(), pid, _place(), f"{born}.{_PROGRAM}" if born else "")
 
     def alive(self) -> bool | None:
         """Return whether the process lives; None when that cannot be known from here."""
         if not self.place or not self.born or self.place != _place():
             return None
-        return _born(self.pid) == self.born
+        born, _, program = self.born.partition(".")
+        if self.pid == os.getpid() and program not in ("", _PROGRAM):
+            return False
+        return _born(self.pid) == born
 
 
 def _place() -> str:

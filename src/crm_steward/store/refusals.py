@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, Final
 
-from crm_steward.model import StoreError
+from crm_steward.model import AwayError, StoreError
 
 MALFORMED: Final = "database disk image is malformed"
 """What SQLite says of damage."""
@@ -32,6 +32,11 @@ _REMEDIES = {
 }
 
 _AWAY = ("the database server is away", "Check that it runs; what was committed is there again.")
+_MANY = ("the database server takes no more connections", "Raise its max_connections.")
+_FOR_NOW = (_AWAY, _MANY)
+"""What passes by itself, or once somebody sees to the server: it is worth waiting for."""
+_ELSEWHERE = ("locked", "connection refused", "could not translate", "failed to resolve")
+"""The same, of what has a remedy of its own. A name may not resolve because a network is away."""
 _SPACE = (
     "its disk is full",
     "Free space on the database server's disk, then try again; nothing was half written.",
@@ -47,7 +52,7 @@ _CODES = MappingProxyType(
         "58030": ("its disk fails", "Check the database server's disk; nothing was half written."),
         "XX001": _BROKEN,
         "XX002": _BROKEN,
-        "53300": ("the database server takes no more connections", "Raise its max_connections."),
+        "53300": _MANY,
         "57P01": _AWAY,
         "57P02": _AWAY,
         "57P03": _AWAY,
@@ -68,6 +73,11 @@ _SAID = MappingProxyType(
         "the connection is closed": _AWAY,
         "connection is lost": _AWAY,
         "terminating connection": _AWAY,
+        "timeout expired": _AWAY,
+        "could not receive data": _AWAY,
+        "could not send data": _AWAY,
+        "ssl syscall error": _AWAY,
+        "ssl connection has been closed": _AWAY,
     }
 )
 """How drivers say the same where they know no code."""
@@ -85,7 +95,16 @@ def refused(place: str, error: Any) -> StoreError:
     if known is None:
         return store_error(place, said)
     what, hint = known
-    return StoreError(f"Database {place}: {what}.", hint=hint)
+    raised = AwayError if known in _FOR_NOW else StoreError
+    return raised(f"Database {place}: {what}.", hint=hint)
+
+
+def silent(place: str) -> AwayError:
+    """Return what to raise when every connection there may be waits for an answer."""
+    return AwayError(
+        f"Database {place}: the database does not answer.",
+        hint="Check what holds it up; the service goes on once it answers.",
+    )
 
 
 def _known(code: str, said: str) -> tuple[str, str] | None:
@@ -106,4 +125,5 @@ def store_error(place: str, said: str) -> StoreError:
     known = next((part for part in _REMEDIES if part in lowered), None)
     what = said.splitlines()[0] if known else "the database refused a statement"
     hint = _REMEDIES[known] if known else "See the log; this may be a bug."
-    return StoreError(f"Database {place}: {what}.", hint=hint)
+    raised = AwayError if known in _ELSEWHERE else StoreError
+    return raised(f"Database {place}: {what}.", hint=hint)

@@ -10,6 +10,7 @@ from urllib.error import HTTPError
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
+from structlog.testing import capture_logs
 
 from crm_steward.daemon.health import Check, HealthServer
 from crm_steward.model import ConfigError
@@ -73,14 +74,37 @@ def test_healthz_metrics_and_what_is_not_there(server: HealthServer) -> None:
     assert get(server, "/healthz", "POST")[0] == 501
 
 
-def test_a_taken_port_is_a_clear_error(server: HealthServer) -> None:
-    """It says which setting, what is wrong and what to do."""
-    with pytest.raises(
-        ConfigError, match=r"'service.listen': 127.0.0.1:\d+ cannot be opened: addr"
-    ):
-        HealthServer(
-            f"127.0.0.1:{server.port}", alive=list, ready=list, registry=CollectorRegistry()
+def test_a_port_that_somebody_else_has_is_taken_once_it_is_free() -> None:
+    """Said once, with the setting, what is wrong and what to do; the pages are there when it ends."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, capture_logs() as logs:
+        port = taken.getsockname()[1]
+        waiting = HealthServer(
+            f"127.0.0.1:{port}",
+            alive=lambda: [Check("a", ok=True)],
+            ready=list,
+            registry=CollectorRegistry(),
         )
+        waiting.start()
+        waiting.keep()
+    assert waiting.port is None
+    (line,) = logs
+    assert line["log_level"] == "error"
+    assert f"'service.listen': 127.0.0.1:{port} cannot be opened: addr" in line["why"]
+    assert "ss -ltnp" in line["why"]
+    waiting.keep()
+    try:
+        assert get(waiting, "/healthz")[0] == 200
+    finally:
+        waiting.stop()
+
+
+def test_an_address_that_may_not_be_opened_is_a_clear_error() -> None:
+    """Waiting would not mend it."""
+    unknown = HealthServer(
+        "no-such-host.invalid:1", alive=list, ready=list, registry=CollectorRegistry()
+    )
+    with pytest.raises(ConfigError, match=r"'service.listen': no-such-host.invalid:1 cannot be"):
+        unknown.start()
 
 
 def test_the_port_is_free_again_after_stop() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from crm_steward.daemon.apart import Apart
 from crm_steward.daemon.heavy import Heavy
 from crm_steward.daemon.here import Here
 from crm_steward.daemon.metrics import Metrics
@@ -38,6 +39,7 @@ from crm_steward.store.runs import Runs
 from crm_steward.testing.postbox import Postbox, serving
 
 SETTINGS = """\
+database: sqlite:///steward.db
 connections:
   people: {kind: file, path: people.csv}
   former: {kind: file, path: former.csv, enabled: false}
@@ -202,6 +204,39 @@ def test_a_pull_that_brings_changes_calls_for_a_scan_of_them(
     (run, *_) = Runs(work._database).latest("scan-changed")
     counts = {name: run.counts[name] for name in ("contacts", "new", "resolved", "standing")}
     assert counts == {"contacts": 2, "new": 1, "resolved": 2, "standing": 0}
+
+
+def test_before_the_first_scan_nothing_counts_as_changed(make_work: MakeWork) -> None:
+    """One scan after the first pull is enough; and that there is nothing to scan yet is said once."""
+    work = make_work()
+    with capture_logs() as logs:
+        work.scan()
+        work.scan_changed()
+        assert [line["event"].partition(":")[0] for line in logs] == ["nothing to scan yet"]
+        work.pull("people")
+        work.scan_changed()
+        assert Runs(work._database).latest("scan-changed") == []
+        work.scan()
+        work.scan_changed()
+    assert [run.status for run in Runs(work._database).latest("scan-changed")] == ["done"]
+
+
+def test_rules_that_were_edited_after_the_scan_are_measured_when_it_is_planned(
+    make_work: MakeWork, tmp_path: Path, clock: Any
+) -> None:
+    """The plan reads them anew: what those who watch are shown does not wait for the next scan."""
+    work = make_work()
+    work.pull("people")
+    work.scan()
+    settings, kept = work._settings, Rulebooks(work._database).last()
+    work._heavy = Apart(settings, kept, clock=clock, stop=work._stop)
+    only_proposed = RULES.replace("mode: apply", "mode: propose") + RULES.split("rules:\n")[
+        1
+    ].replace("id: ", "id: second-").replace("mode: apply", "mode: report")
+    (tmp_path / "own.yaml").write_text(only_proposed, "utf-8")
+    work.apply()
+
+    assert work._metrics.registry.get_sample_value("crm_steward_rules") == 4
 
 
 def test_the_report_learns_what_the_service_left_out_of_its_plans(make_work: MakeWork) -> None:

@@ -376,6 +376,17 @@ def test_silent_server_is_left_in_time(ready: Database) -> None:
     assert done.postponed == 2
 
 
+def test_what_keeps_several_mails_back_is_said_once(ready: Database) -> None:
+    """Not for each of them, and not again at each try: a mail server may be away for three days."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = _mail(taken.getsockname()[1])
+    with capture_logs() as logs:
+        for hours in (0, 1, 5):
+            assert deliver(ready, nobody, NOW + timedelta(hours=hours)).postponed == 2
+    said = [line for line in logs if line["log_level"] == "warning"]
+    assert [line["event"] for line in said] == ["report not sent yet"]
+
+
 # Exactly once
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import crm_steward.store.matchingtables  # noqa: F401 -- its tables are part of the metadata
-from crm_steward.model import StoreError
+from crm_steward.model import AwayError, StoreError
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.migrations import configuration, upgrade
+from crm_steward.store.refusals import refused
 from crm_steward.store.runs import Runs
 from crm_steward.store.tables import metadata
 
@@ -126,6 +127,49 @@ def test_a_database_that_cannot_be_opened_is_named_with_a_remedy(url: str, says:
 
     assert says in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'connection to server at "db" (10.0.0.1), port 5432 failed: Connection refused',
+        'connection to server at "db", port 5432 failed: No route to host\n\tIs the server running on that host?',
+        "failed to resolve host 'db': [Errno -3] Temporary failure in name resolution",
+        "connection timeout expired",
+        "consuming input failed: could not receive data from server: Connection timed out",
+        "sending query failed: could not send data to server: Broken pipe",
+        "consuming input failed: SSL SYSCALL error: EOF detected",
+        "consuming input failed: server closed the connection unexpectedly",
+        "database is locked",
+    ],
+)
+def test_what_passes_by_itself_is_worth_waiting_for(said: str) -> None:
+    """A service waits for it; what an edit must mend, it does not."""
+    error = refused("postgresql://db/steward", Exception(said))
+    assert isinstance(error, AwayError)
+    assert "bug" not in str(error)
+    wrong = refused("postgresql://db/steward", Exception('password authentication failed for "u"'))
+    assert not isinstance(wrong, AwayError)
+
+
+def test_a_database_whose_connections_all_wait_is_away(tmp_path: Path) -> None:
+    """Pages and jobs say so; it is no bug of theirs."""
+    with Database.open(f"sqlite:///{tmp_path}/steward.db") as database, ExitStack() as held:
+        pool = database.engine.pool
+        assert isinstance(pool, sa.QueuePool)
+        pool._timeout = 0.01
+        with pytest.raises(AwayError, match="does not answer"):
+            for _ in range(50):
+                held.enter_context(database.read())
+
+
+def test_a_server_that_does_not_answer_is_noticed(postgres_url: str) -> None:
+    """Within half a minute, as the driver is told; what the database's URL says wins."""
+    with Database.open(f"{postgres_url}&connect_timeout=3") as database, database.read() as reading:
+        driver = reading.connection.driver_connection
+        assert driver is not None
+        given = driver.info.get_parameters()
+    assert (given["tcp_user_timeout"], given["connect_timeout"]) == ("30000", "3")
 
 
 def test_a_file_that_is_not_a_database_is_refused_untouched(tmp_path: Path) -> None:

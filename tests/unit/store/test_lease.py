@@ -242,6 +242,23 @@ def test_a_pid_used_again_is_not_mistaken() -> None:
     assert Holder.parse("a:b:7::") == Holder("a:b", 7)
 
 
+def test_what_a_process_did_before_it_began_anew_is_over(
+    database: Database, other: Database, clock: Any
+) -> None:
+    """`execv` keeps pid and start: a service that was reloaded must not wait for itself."""
+    here = Holder.here()
+    if not here.place:
+        pytest.skip("this system has no /proc")
+    born = here.born.partition(".")[0]
+    before = Holder(here.host, here.pid, here.place, f"{born}.another")
+    assert before.alive() is False
+    assert Holder(here.host, here.pid, here.place, born).alive() is True, (
+        "as earlier versions wrote"
+    )
+    with hold(other, clock=clock, holder=before), hold(database, clock=clock) as lease:
+        assert lease.holder == here
+
+
 def test_leases_of_different_names_do_not_meet(database: Database, clock: Any) -> None:
     """A lease for another purpose is another lease."""
     with hold(database, "one", clock=clock), hold(database, "two", clock=clock) as lease:
