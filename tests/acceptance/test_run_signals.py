@@ -25,7 +25,8 @@ __all__ = ["folder", "server", "start"]  # fixtures
 
 WITHIN_SECONDS = 10
 LOADING = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 import crm_steward.daemon.signals as signals
 from importlib.abc import MetaPathFinder
 
