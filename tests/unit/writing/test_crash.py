@@ -1,6 +1,6 @@
 """Crash: whatever the moment at which the process dies, nothing is lost and nothing is doubled.
 
-The moments are enumerated, not sampled: before and after every commit to the database, and at
+The moments are enumerated, not drawn: before and after every commit to the database, and at
 every step of every call to the CRM. After the crash nothing of the old process runs any more: it
 cannot even let go of its lease.
 """
