@@ -70,6 +70,15 @@ def test_make_test_runs_the_tests() -> None:
     assert "pytest" in run("make --dry-run test", ROOT, dict(os.environ))
 
 
+@CHECKOUT
+def test_make_test_whole_leaves_no_share_out() -> None:
+    """It runs all that pytest finds as well, and tells `tests.whole` so."""
+    assert "STEWARD_WHOLE=1" in run("make --dry-run test-whole", ROOT, dict(os.environ))
+    asked = "from tests import whole; print(whole.WHOLE, whole.some(7, 2), whole.stride(4))"
+    python = f"{shlex.quote(sys.executable)} -c {shlex.quote(asked)}"
+    assert run(f"STEWARD_WHOLE=1 {python}", ROOT, dict(os.environ)) == "True 7 1\n"
+
+
 def test_audit_writes_the_report_beside(tmp_path: Path, shell: dict[str, str]) -> None:
     """The audit of the README needs no configuration."""
     (tmp_path / "contacts.csv").write_text(

@@ -304,8 +304,8 @@ class Work:
             return
         deliver(self._database, mail, now)
         # Also where none is due right now: it works again when nothing waits any more.
-        for reason in sorted(Outbox(self._database).complaints()):
-            raise MailError(f"{mail.host}:{mail.port}: {reason}.")
+        if reasons := Outbox(self._database).complaints():
+            raise MailError(f"{mail.host}:{mail.port}: {min(reasons)}.")
 
     def _enabled(self) -> dict[str, ConnectionSettings]:
         return {name: one for name, one in self._settings.connections.items() if one.enabled}

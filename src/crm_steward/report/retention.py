@@ -89,8 +89,7 @@ def retention(
         now: The time.
     """
     this, following = months(zone, now)
-    ends = (now, following, _MONTH.after(following))
-    counted = [_due(con, rule, ends) for rule in keeping(book)]
+    counted = [_due(con, rule, _ends(zone, now)) for rule in keeping(book)]
     due = [one for one in counted if one.past or one.this_month or one.next_month]
     if not due:
         return Retention()
@@ -107,15 +106,19 @@ def months(zone: tzinfo, now: datetime) -> tuple[datetime, datetime]:
     return this, _MONTH.after(this)
 
 
+def _ends(zone: tzinfo, now: datetime) -> tuple[datetime, datetime, datetime]:
+    """Return when it is looked: now, and at the end of this month and of the next."""
+    _, following = months(zone, now)
+    return now, following, _MONTH.after(following)
+
+
 def due_of_owners(
     con: duckdb.DuckDBPyConnection, book: RuleBook, zone: tzinfo, now: datetime, *, shown: int
 ) -> dict[Owner, list[Due]]:
     """Return what falls due in the records of each owner, rule by rule, with `shown` records each."""
-    _, following = months(zone, now)
-    ends = (now, following, _MONTH.after(following))
     found: dict[Owner, list[Due]] = {}
     for rule in keeping(book):
-        _look(con, rule, ends)
+        _look(con, rule, _ends(zone, now))
         rows = con.execute(
             "SELECT connection, owner, count(*) FILTER (place = 0), count(*) FILTER (place = 1), "
             "count(*) FILTER (place = 2), list((place, id) ORDER BY place, id)[:$shown] FROM due "
