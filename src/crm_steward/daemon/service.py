@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import structlog
-from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.jobstores.base import JobLookupError
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from crm_steward import __version__
 from crm_steward.daemon.alone import alone
@@ -25,9 +18,10 @@ from crm_steward.daemon.health import HealthServer
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.notify import Notifier
 from crm_steward.daemon.readiness import Readiness
-from crm_steward.daemon.runner import Ending, Job, Runner
+from crm_steward.daemon.runner import Job, Runner
 from crm_steward.daemon.schedule import Setback, cadences, next_report
 from crm_steward.daemon.signals import answer
+from crm_steward.daemon.timetable import Timetable
 from crm_steward.daemon.trimming import trim
 from crm_steward.daemon.waiting import DATABASE, STEP, TURN, Waiting
 from crm_steward.daemon.work import Work
@@ -48,11 +42,6 @@ from crm_steward.store.rulebooks import Rulebooks
 from crm_steward.traces import exporting
 
 _log = structlog.stdlib.get_logger(__name__)
-
-STOP_WITHIN = timedelta(seconds=8)
-"""How long jobs have to come to a safe point; the rest of ten seconds is for closing."""
-
-_PULLS_AT_ONCE = 4
 
 
 class Service:
@@ -86,21 +75,6 @@ class Service:
         they were writing is settled at the next start."""
         self._waiting = Waiting(
             settings.service.listen, self._notifier, self._stop, renew=self._renew
-        )
-        self._lock = threading.Condition()
-        self._running: set[str] = set()
-        self._wanted: set[str] = set()
-        self._due: dict[str, Callable[[], datetime]] = {}
-        self._planned: dict[str, datetime] = {}
-        self._scheduler = BackgroundScheduler(
-            timezone=settings.timezone,
-            executors={
-                "default": ThreadPoolExecutor(1),  # scan, apply, report: one after the other
-                "pull": ThreadPoolExecutor(_PULLS_AT_ONCE),
-                "heart": ThreadPoolExecutor(1),
-            },
-            # A job that waited for a thread is still run: when it is due is our own table's word.
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
     def stop(self) -> None:
@@ -164,6 +138,14 @@ class Service:
             )
             held.callback(health.stop)
             health.start()
+            timetable = Timetable(
+                runner,
+                metrics,
+                self._clock,
+                self._stop,
+                zone=self._settings.timezone,
+                rest=partial(_rest, database),
+            )
             work = Work(
                 self._settings,
                 database,
@@ -171,14 +153,16 @@ class Service:
                 metrics,
                 clock=self._clock,
                 stop=self._stop,
-                nudge=self._nudge,
+                nudge=timetable.nudge,
             )
-            self._schedule(self._jobs(work), runner, metrics, ready, partial(_rest, database))
-            self._begin(heavy.rules.count, health.port)
+            for job in self._jobs(work):
+                timetable.add(job)
+            timetable.start(ready.beat)
             try:
-                self._watch(lease, ready, health)
+                self._say_started(heavy.rules.count, health.port)
+                self._watch(lease, ready, health, timetable)
             finally:
-                self.clean = self._end()
+                self.clean = self._end(timetable)
         _log.info("stopped", clean=self.clean)
 
     def _open(self, held: ExitStack) -> Database | None:
@@ -245,58 +229,7 @@ class Service:
                 else None,
             )
 
-    def _schedule(
-        self,
-        jobs: Iterator[Job],
-        runner: Runner,
-        metrics: Metrics,
-        ready: Readiness,
-        rest: Callable[[], None],
-    ) -> None:
-        def fire(job: Job) -> None:
-            late = (self._clock() - self._planned[job.name]).total_seconds()
-            metrics.lag.labels(job.name).set(max(late, 0))
-            with self._lock:
-                self._running.add(job.name)
-                self._wanted.discard(job.name)
-            due = runner.run(job)
-            with self._lock:
-                self._running.discard(job.name)
-                due = self._clock() if job.name in self._wanted else due
-                self._lock.notify_all()
-                resting = not self._running
-            if not self._stop.is_set():
-                self._move(job.name, due)
-                if resting:
-                    rest()
-
-        def skipped(event: JobExecutionEvent) -> None:
-            reason = "still running" if event.code == EVENT_JOB_MAX_INSTANCES else "missed"
-            metrics.skipped.labels(str(event.job_id).partition(":")[0], reason).inc()
-
-        for job in jobs:
-            metrics.expect(job.verb, job.connection, Ending)
-            self._due[job.name] = partial(runner.due, job)
-            self._planned[job.name] = due = runner.due(job)
-            self._scheduler.add_job(
-                fire,
-                IntervalTrigger(seconds=max(1, int(job.cadence.every.total_seconds()))),
-                args=[job],
-                id=job.name,
-                executor=job.pool,
-                next_run_time=due,
-            )
-        self._scheduler.add_job(
-            ready.beat,
-            IntervalTrigger(seconds=int(STEP.total_seconds())),
-            id="heart",
-            executor="heart",
-            next_run_time=datetime.now(self._settings.timezone),
-        )
-        self._scheduler.add_listener(skipped, EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED)
-
-    def _begin(self, rules: int, port: int | None) -> None:
-        self._scheduler.start()
+    def _say_started(self, rules: int, port: int | None) -> None:
         enabled = [name for name, one in self._settings.connections.items() if one.enabled]
         _log.info(
             "started",
@@ -312,7 +245,9 @@ class Service:
         connections = "connection" if len(enabled) == 1 else "connections"
         self._notifier.status(f"{len(enabled)} {connections}, {rules} rules")
 
-    def _watch(self, lease: Lease | None, ready: Readiness, health: HealthServer) -> None:
+    def _watch(
+        self, lease: Lease | None, ready: Readiness, health: HealthServer, timetable: Timetable
+    ) -> None:
         """Keep the lease and give signs of life until asked to stop."""
         watchdog = self._notifier.watchdog or STEP * 2
         step = min(STEP, watchdog / 2).total_seconds()
@@ -323,7 +258,7 @@ class Service:
             self._renew()
             health.keep()
             if setback.happened():
-                self._set_right()
+                timetable.set_right()
             try:
                 if lease:
                     lease.keep()
@@ -336,43 +271,11 @@ class Service:
                 _log.info("the database is back")
             away = False
 
-    def _end(self) -> bool:
-        """Stop the schedule and wait for the jobs under way, as long as there is time."""
+    def _end(self, timetable: Timetable) -> bool:
+        """Tell that it ends; return whether every job came to its end."""
         self._stop.set()
         self._notifier.renewing() if self.renewing else self._notifier.stopping()
-        if not self._scheduler.running:
-            return True
-        _log.info("stopping; jobs come to their next safe point")
-        self._scheduler.pause()
-        begun = time.monotonic()
-        # Not while the scheduler shuts down: it holds its lock then, and a job that ends wants it.
-        with self._lock:
-            ended = self._lock.wait_for(lambda: not self._running, STOP_WITHIN.total_seconds())
-        self._scheduler.shutdown(wait=ended)
-        _log.debug("jobs ended", seconds=round(time.monotonic() - begun, 2))
-        return ended
-
-    def _move(self, name: str, due: datetime) -> None:
-        self._planned[name] = due
-        try:
-            self._scheduler.modify_job(name, next_run_time=due)
-        except JobLookupError:
-            _log.debug("the job is not scheduled any more", job=name)
-
-    def _set_right(self) -> None:
-        """Let no job wait for a time that a clock has shown which was set back since."""
-        _log.warning("the clock was set back: what waits for a time that it showed waits no longer")
-        for name, due in self._due.items():
-            self._move(name, due())
-        self._move("heart", datetime.now(self._settings.timezone))
-
-    def _nudge(self, name: str) -> None:
-        """Let a job run now, or once more if it runs: what it depends on has just changed."""
-        with self._lock:
-            self._wanted.add(name)
-            running = name in self._running
-        if not running:
-            self._move(name, self._clock())
+        return timetable.end()
 
 
 def _rest(database: Database) -> None:
