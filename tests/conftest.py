@@ -33,7 +33,7 @@ settings.register_profile(
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=some(100, 50),
+    max_examples=some(100, 30),
     derandomize="CI" in os.environ,
 )
 settings.register_profile(

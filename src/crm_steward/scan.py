@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import count
 
 import duckdb
@@ -295,8 +295,14 @@ def _people(
 
 def columns_read(rules: Sequence[Rule], now: datetime) -> set[str] | None:
     """Return words among which are all columns that the rules read; None means all columns."""
-    with closing(relation_of_rows(())) as con:
+    with closing(_no_contacts().cursor()) as con:
         return columns_of(rules, con, now)
+
+
+@cache
+def _no_contacts() -> duckdb.DuckDBPyConnection:
+    """Return an empty relation, once: to open one takes longer than to look into it."""
+    return relation_of_rows(())
 
 
 def _ask(

@@ -84,6 +84,7 @@ class Comparison:
         since: Only findings about contacts that changed since then are compared; None means all.
         found: Rule id → how many findings it has.
         standing: How many of all stood before.
+        differs: Whether anything that was found is new, back, or shows something else than before.
     """
 
     database: Database
@@ -91,6 +92,7 @@ class Comparison:
     since: datetime | None = None
     found: dict[str, int] = field(default_factory=dict)
     standing: int = 0
+    differs: bool = False
     _asked: set[str] = field(default_factory=set)
     _linking: frozenset[str] = frozenset()
     _waiting: int = 0
@@ -218,10 +220,11 @@ class Comparison:
             "FROM steward_found) GROUP BY own) LEFT JOIN steward_names USING (own)) f "
             "LEFT JOIN steward_stood s USING (fingerprint)"
         )
-        self.con.execute(
+        ((others,),) = self.con.execute(
             "INSERT INTO steward_other BY NAME SELECT f.* EXCLUDE (place), fingerprint, known, stands, moved "
             "FROM (SELECT *, rowid AS place FROM steward_found) f JOIN steward_beside b USING (place) WHERE NOT same"
-        )
+        ).fetchall()
+        self.differs = self.differs or others > 0
         self.con.execute("DELETE FROM steward_found")
         self.con.execute(
             "INSERT INTO steward_gone SELECT fingerprint, rule FROM steward_stood "
@@ -245,6 +248,13 @@ class Comparison:
             "WHERE NOT stands"
         ).fetchall()
         return new, back
+
+    def regroups(self) -> bool:
+        """Return whether groups are among what differs."""
+        ((groups,),) = self.con.execute(
+            "SELECT count(*) FROM steward_other WHERE len(refs) > 1 OR moved"
+        ).fetchall()
+        return bool(groups)
 
     def rows(self, columns: str, when: str) -> Iterator[list[tuple[Any, ...]]]:
         """Yield `columns` of what is to be written, in chunks, in the order of the indexes.

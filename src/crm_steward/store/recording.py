@@ -77,9 +77,11 @@ def store(
         new, reopened = comparison.opened()
         counts = FindingCounts(new=new, standing=comparison.standing + inherited, reopened=reopened)
         recording = _Recording(database, writing, now)
-        recording.open(comparison)
-        recording.refresh(comparison)
-        recording.regroup(comparison)
+        if comparison.differs:
+            recording.open(comparison)
+            recording.refresh(comparison)
+            if comparison.regroups():
+                recording.regroup(comparison)
         gone = comparison.gone()
         outside = _outside(writing, gone, examined)
         counts.resolved = recording.resolve(set(gone) - outside)
