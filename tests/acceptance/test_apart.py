@@ -23,9 +23,13 @@ from tests.acceptance.test_run import (  # noqa: F401 -- fixtures
     folder,
     start,
 )
+from tests.acceptance.test_run_signals import blocked
 from tests.conftest import Cli
 
+from crm_steward.model import utc_now
 from crm_steward.sandbox import serve
+from crm_steward.store.database import Database
+from crm_steward.store.rulebooks import Rulebooks
 from crm_steward_salesforce.sandbox import SalesforceSandbox
 
 CHILD = "crm_steward.daemon.child"
@@ -170,6 +174,33 @@ def test_a_scan_whose_process_is_killed_is_a_failed_job_and_no_more(
     assert service.end() == 0
 
 
+DIES = """
+import sys
+sys.executable = "./dies"
+from crm_steward.cli import main
+main()
+"""
+"""Python that runs the program, whose processes are killed before they read their errands."""
+
+
+@pytest.mark.parametrize("size", [0, 64_500, 66_000, 300_000])
+def test_a_service_whose_first_process_dies_before_it_reads_ends_with_what_is_documented(
+    start: Callable[..., Running],  # noqa: F811 -- the fixture
+    folder: Path,  # noqa: F811 -- the same
+    size: int,
+) -> None:
+    """However much it would have read, the rules of the last scan among it: never as if all were well."""
+    (folder / "dies").write_text("#!/bin/sh\nsleep 0.3\nkill -9 $$\n", "utf-8")
+    (folder / "dies").chmod(0o700)
+    with Database.open(f"sqlite:///{folder}/crm-steward.db") as database:
+        Rulebooks(database).save("0", {"own.yaml": "#" * size}, now=utc_now())
+    service = start(code=DIES)
+    assert service.process.wait(PATIENCE_SECONDS) == 5
+    assert service.log.read_text().startswith(
+        "crm-steward: The process of 'read' was ended by SIGKILL before it was done. Its last lines"
+    )
+
+
 def test_no_process_outlives_a_service_that_is_killed(
     start_caught: Callable[[], tuple[Running, psutil.Process]],
     steward: Cli,
@@ -204,10 +235,11 @@ def test_sigterm_ends_a_scan_that_comes_to_no_safe_point(
 def test_a_process_is_told_nothing_where_others_can_read_it(
     start_caught: Callable[[], tuple[Running, psutil.Process]],
 ) -> None:
-    """Its command line names the program alone, and its environment is the service's own."""
+    """Its command line names the program alone, its environment is the service's own; it hears signals."""
     service, scan = start_caught()
 
     assert scan.cmdline()[1:] == ["-m", CHILD]
+    assert not any(blocked(scan.pid)), "it is told of signals, though the service's threads are not"
     assert scan.environ() == psutil.Process(service.process.pid).environ()
     service.end(signal.SIGKILL)
     assert gone(scan)

@@ -108,6 +108,59 @@ def test_two_reloads_in_a_row_and_an_end_while_it_begins_anew(
     assert service.end() == 0
 
 
+LATE = """
+import os, signal
+from crm_steward.daemon import signals
+
+def late(module, name):
+    real = getattr(module, name)
+    def after_sigterm(*given):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*given)
+    setattr(module, name, after_sigterm)
+
+late({where})
+from crm_steward.cli import main
+main()
+"""
+"""Python that runs the program, which is sent SIGTERM at one place of its end, however short it is."""
+
+
+@pytest.mark.parametrize("where", ["signals, 'hold_back'", "os, 'execv'"])
+def test_sigterm_in_the_last_moment_before_it_begins_anew_is_not_lost(
+    start: Callable[..., Running], where: str
+) -> None:
+    """Just before signals are kept for its next self, and after: that one does not run, or ends."""
+    service = start(code=LATE.format(where=where), anew=True)
+    service.until(lambda: bool(service.said("started")))
+    assert service.end(signal.SIGHUP) == 0
+    assert service.log.read_text().count('"event": "started"') == 1
+
+
+HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def blocked(pid: int) -> list[set[signal.Signals]]:
+    """Return which of the signals that the service hears each thread of a process blocks."""
+    masks = [
+        int(line.split()[1], 16)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for line in (task / "status").read_text("utf-8").splitlines()
+        if line.startswith("SigBlk:")
+    ]
+    return [{each for each in HEARD if mask >> each - 1 & 1} for mask in masks]
+
+
+def test_no_thread_takes_a_signal_from_the_one_that_hears_it(start: Callable[..., Running]) -> None:
+    """Each blocks them, whoever began it: the system keeps a signal that comes as the service goes."""
+    service = start(anew=True)
+    service.until(lambda: bool(service.said("scanned")))
+    threads = blocked(service.process.pid)
+    assert len(threads) > 3, "those of the schedule and of the pages are among them"
+    assert threads.count(set(HEARD)) >= len(threads) - 1, "but for the one that waits for them"
+    assert service.end() == 0
+
+
 def test_a_reload_while_a_crm_does_not_answer_does_not_wait_for_itself(
     start: Callable[..., Running],
 ) -> None:

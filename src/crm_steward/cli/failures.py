@@ -14,8 +14,13 @@ from crm_steward.model import ConfigError, StewardError
 
 
 @contextmanager
-def ending() -> Iterator[None]:
-    """Turn what is raised inside into a message on stderr and an exit code."""
+def ending(*, shown: bool = True) -> Iterator[None]:
+    """Turn what is raised inside into a message on stderr and an exit code.
+
+    Args:
+        shown: Whether it prints for somebody, who may have seen enough and closed the pipe: that is
+            no error. Elsewhere a pipe that breaks is one.
+    """
     try:
         yield
     except StewardError as error:
@@ -24,10 +29,10 @@ def ending() -> Iterator[None]:
     except KeyboardInterrupt:
         print("crm-steward: stopped; nothing is half written.", file=sys.stderr)  # noqa: T201 -- same
         sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(Exit.OK)
     except Exception as error:  # noqa: BLE001 -- the last stop before the terminal
+        if shown and isinstance(error, BrokenPipeError):
+            sys.stderr.close()
+            sys.exit(Exit.OK)
         print(_report(error), file=sys.stderr)  # noqa: T201 -- same
         sys.exit(Exit.BUG)
 

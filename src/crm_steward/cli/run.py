@@ -43,13 +43,13 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
     service = Service(settings, config=config)
     with _whatever_threads_do(service):
         service.run()
-    if service.renewing:
-        signals.hold_back()
-    if service.renewing:  # nobody has asked for the end meanwhile
-        # The same process id, so that whoever started it still knows it; threads that wait for an
-        # answer end here, and what they were writing is settled at the start.
-        sys.stderr.flush()
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- ourselves
+        if service.renewing:
+            signals.hold_back()
+        if service.renewing:  # nobody has asked for the end meanwhile
+            # The same process id, so that whoever started it still knows it; threads that wait for
+            # an answer end here, and what they were writing is settled at the start.
+            sys.stderr.flush()
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- ourselves
     if not service.clean:
         _leave(Exit.OK)
 
@@ -58,7 +58,7 @@ def run_command(config: ConfigOption = DEFAULT_CONFIG) -> None:
 def _whatever_threads_do(service: Service) -> Iterator[None]:
     """End the process, with the message and code of what is raised, also while threads still wait."""
     try:
-        with ending():
+        with ending(shown=False):
             yield
     except SystemExit as ended:
         if service.clean:

@@ -185,11 +185,7 @@ def in_child(errand: Errand, stop: threading.Event) -> Answer:
     command = [sys.executable, "-m", f"{__package__}.child"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe) as child:  # noqa: S603 -- this program
-        given, taken = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
-        with suppress(BrokenPipeError):  # it has ended: its code says how
-            given.write(framed(pickle.dumps(errand)))
-            given.flush()
-        said = b"".join(_said(child, given, taken, stop))
+        said = b"".join(_said(child, framed(pickle.dumps(errand)), stop))
         with suppress(subprocess.TimeoutExpired):
             child.wait(STOPS_WITHIN.total_seconds())
         child.kill()
@@ -207,26 +203,62 @@ _HINT = (
 )
 
 
-def _said(
-    child: subprocess.Popen[bytes], given: IO[bytes], taken: IO[bytes], stop: threading.Event
-) -> Iterator[bytes]:
-    """Yield what a process says, to the end; let it stop when the service does."""
+def _said(child: subprocess.Popen[bytes], errand: bytes, stop: threading.Event) -> Iterator[bytes]:
+    """Yield what a process says, to the end; give it its errand, let it stop with the service."""
     killed_at: float | None = None
+    taken = cast("IO[bytes]", child.stdout)
     with selectors.DefaultSelector() as selector:
         selector.register(taken, selectors.EVENT_READ)
+        given = _Given(cast("IO[bytes]", child.stdin), selector)
+        given.add(errand)
         while True:
-            if selector.select(_LOOK_SECONDS):
+            ready = {key.fileobj for key, _ in selector.select(_LOOK_SECONDS)}
+            if given.pipe in ready:
+                given.go_on()
+            if taken in ready:
                 part = os.read(taken.fileno(), 1 << 16)
                 if not part:
                     return
                 yield part
             if stop.is_set() and killed_at is None:
                 killed_at = time.monotonic() + STOPS_WITHIN.total_seconds()
-                with suppress(BrokenPipeError):
-                    given.write(STOP)
-                    given.flush()
+                given.add(STOP)
             if killed_at is not None and time.monotonic() > killed_at:
                 child.kill()
+
+
+class _Given:
+    """What a process is given, as much at a time as its pipe takes; who reads no more is owed nothing.
+
+    Past the pipe's buffer: what was not read would stay there, and closing it would fail.
+
+    Args:
+        pipe: Its standard input.
+        selector: Tells when the pipe takes something.
+    """
+
+    def __init__(self, pipe: IO[bytes], selector: selectors.BaseSelector) -> None:
+        self.pipe = pipe
+        self._selector = selector
+        self._rest = b""
+        os.set_blocking(pipe.fileno(), False)
+
+    def add(self, content: bytes) -> None:
+        """Give this, too."""
+        if not self._rest:
+            self._selector.register(self.pipe, selectors.EVENT_WRITE)
+        self._rest += content
+
+    def go_on(self) -> None:
+        """Write what the pipe takes now."""
+        try:
+            self._rest = self._rest[os.write(self.pipe.fileno(), self._rest) :]
+        except BlockingIOError:  # it had room, but not for a piece
+            return
+        except BrokenPipeError:  # it has ended or is about to: its answer or its code says how
+            self._rest = b""
+        if not self._rest:
+            self._selector.unregister(self.pipe)
 
 
 def _how(code: int) -> str:

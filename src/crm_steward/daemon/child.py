@@ -20,6 +20,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from crm_steward.daemon.framing import framed, received
+from crm_steward.daemon.signals import take
 
 if TYPE_CHECKING:
     from crm_steward.daemon.apart import Answer, Errand
@@ -34,6 +35,7 @@ def main() -> None:
     for each in (signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    take()
     # Whatever prints from here on prints into the log.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

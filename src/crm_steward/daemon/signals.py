@@ -2,8 +2,11 @@
 
 Python calls a handler only once the main thread is between two of its steps; a database that does
 not answer, or SQLite looking through a large file, holds it up for longer than ten seconds. So a
-thread of its own hears of each signal through a pipe, from the first moment on: before the service
-can end in order, as it has begun nothing, and once it can, if it does not come to its end.
+thread of its own takes each signal, from the first moment on: before the service can end in order,
+as it has begun nothing, and once it can, if it does not come to its end. All others, which begin
+later, block signals: the system keeps one until that thread takes it, or, once it takes no more,
+the program that this one makes way for. What the service starts blocks them, too, until it asks for
+them (`child`).
 
 Loads nothing: it listens before anything else is loaded.
 """
@@ -36,12 +39,12 @@ class _Listener:
         self._stop: Callable[[], None] | None = None
         self._reread: Callable[[], None] | None = None
         self._hung_up = False
-        reading, writing = os.pipe()
-        os.set_blocking(writing, False)
-        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        threading.Thread(target=self._listen, args=(reading,), name="signals", daemon=True).start()
+        self._ceasing = False
+        self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
+        self._thread.start()
+        # A signal that is ignored, or ends the process, need not be kept while it is blocked.
         for each in _HEARD:
-            signal.signal(each, _noted)
+            signal.signal(each, self._hand_on)
 
     def answer(self, stop: Callable[[], None], reread: Callable[[], None]) -> None:
         """Let the service be told from now on, and of what was asked before."""
@@ -51,13 +54,29 @@ class _Listener:
         if hung_up:
             reread()
 
-    def _listen(self, reading: int) -> None:
-        while heard := os.read(reading, 64):
-            for number in heard:
-                if number in ENDING:
-                    self._end()
-                elif number == signal.SIGHUP:
-                    self._read_anew()
+    def cease(self) -> None:
+        """Do what was asked so far, and take no signal any more."""
+        self._ceasing = True
+        # The program that begins reads the settings: a reload that comes now is none to keep.
+        self._wake(signal.SIGHUP)
+        self._thread.join(LAST_RESORT_SECONDS)
+
+    def _listen(self) -> None:
+        while True:
+            if signal.sigwait(_HEARD) in ENDING:
+                self._end()
+            elif self._ceasing:
+                return
+            else:
+                self._read_anew()
+
+    def _hand_on(self, number: int, _frame: FrameType | None) -> None:
+        """Take what a thread heard that was there before this one listened."""
+        self._wake(number)
+
+    def _wake(self, number: int) -> None:
+        if self._thread.ident is not None and self._thread.is_alive():
+            signal.pthread_kill(self._thread.ident, number)
 
     def _end(self) -> None:
         with self._lock:
@@ -85,8 +104,8 @@ def listen() -> None:
     """Hear SIGTERM, Ctrl-C and SIGHUP from now on; called by the main thread, early and once."""
     global _listener  # noqa: PLW0603 -- signals are the process's, so is what hears them
     if _listener is None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)  # threads that begin do as this one does
         _listener = _Listener()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)  # what `hold_back` kept
 
 
 def answer(stop: Callable[[], None], reread: Callable[[], None]) -> None:
@@ -105,12 +124,17 @@ def answer(stop: Callable[[], None], reread: Callable[[], None]) -> None:
 
 
 def hold_back() -> None:
-    """Keep signals for the program that takes this one's place, which listens first of all."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
+    """Keep signals for the program that takes this one's place, which listens first of all.
+
+    What was asked before is done: whoever looks then whether the end was asked for misses nothing.
+    """
+    if _listener is not None:
+        _listener.cease()
 
 
-def _noted(_number: int, _frame: FrameType | None) -> None:
-    """Take the place of what Python or the system would do; the thread does what is to be done."""
+def take() -> None:
+    """Let signals come, in a process that the service started."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEARD)
 
 
 def _leave(said: str) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pickle
+import shlex
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,14 +19,22 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from crm_steward.daemon.apart import Apart
+from crm_steward.daemon.apart import Answer, Apart, Errand, in_child
+from crm_steward.daemon.framing import framed
 from crm_steward.daemon.heavy import RulesRead
 from crm_steward.daemon.here import Here
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.rulebook import Rulebook
 from crm_steward.daemon.work import Work
 from crm_steward.logs import ElsewhereError, describe, frames
-from crm_steward.model import BusyError, Clock, ConfigError, RetryableError, utc_now
+from crm_steward.model import (
+    BusyError,
+    Clock,
+    ConfigError,
+    EndedError,
+    RetryableError,
+    utc_now,
+)
 from crm_steward.settings import Settings, load_settings
 from crm_steward.store.database import Database
 from crm_steward.store.findings import Findings
@@ -71,12 +85,18 @@ class Office(NamedTuple):
     stop: threading.Event
 
 
+def _config(folder: Path, more: str = "") -> Path:
+    config = folder / "crm-steward.yaml"
+    config.write_text(SETTINGS + more, "utf-8")
+    config.chmod(0o600)
+    return config
+
+
 def _office(folder: Path, clock: Clock, more: str = "") -> Office:
-    (folder / "crm-steward.yaml").write_text(SETTINGS + more, "utf-8")
-    (folder / "crm-steward.yaml").chmod(0o600)
+    config = _config(folder, more)
     (folder / "own.yaml").write_text(RULES, "utf-8")
     (folder / "people.csv").write_text("id,first name,email\n1,JEANNE,\n2,Ines,\n", "utf-8")
-    settings, stop = load_settings(folder / "crm-steward.yaml"), threading.Event()
+    settings, stop = load_settings(config), threading.Event()
     database = Database.open(settings.database)
     apart = Apart(settings, None, clock=clock, stop=stop)
     work = Work(
@@ -213,3 +233,119 @@ def test_an_encrypted_database_is_opened_with_its_key(tmp_path: Path) -> None:
             scanned = apart.scan(lease, changed=False)
         assert scanned.figures["new"] == 1
     assert b"SQLite format 3" not in (tmp_path / "crm-steward.db").read_bytes()
+
+
+Become = Callable[[str], None]
+
+
+@pytest.fixture
+def become(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Become:
+    """Give what lets the processes that errands are done by be another program, in Python."""
+
+    def becoming(code: str) -> None:
+        (tmp_path / "other.py").write_text(code, "utf-8")
+        program = tmp_path / "python"
+        command = shlex.join([sys.executable, str(tmp_path / "other.py")])
+        program.write_text(f"#!/bin/sh\nexec {command}\n", "utf-8")
+        program.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(program))
+
+    return becoming
+
+
+def capacity() -> int:
+    """Return how many bytes a pipe takes that nobody reads."""
+    ends = os.pipe()
+    try:
+        return fcntl.fcntl(ends[0], fcntl.F_GETPIPE_SZ)
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def errand_of(size: int, settings: Settings, folder: Path) -> Errand:
+    """Return an errand whose message has about as many bytes."""
+
+    def holding(text: str) -> Errand:
+        read = RulesRead(texts={"own.yaml": text})
+        now = utc_now()
+        return Errand(verb="read", settings=settings, before=read, folder=folder, now=now, at=0.0)
+
+    return holding("x" * max(0, size - len(framed(pickle.dumps(holding(""))))))
+
+
+BEYOND = [100, 5_000, 300_000]
+"""By how many bytes an errand is larger than a pipe: what is left may fit into a buffer, or not."""
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+def test_a_process_that_is_killed_before_it_read_its_errand_is_told_as_any_other(
+    become: Become, tmp_path: Path, beyond: int
+) -> None:
+    """Part of the errand is in the pipe by then, the rest goes nowhere; how it ended is what is said."""
+    become("import os, signal, time; time.sleep(0.3); os.kill(os.getpid(), signal.SIGKILL)")
+    errand = errand_of(capacity() + beyond, load_settings(_config(tmp_path)), tmp_path)
+    with pytest.raises(EndedError, match="The process of 'read' was ended by SIGKILL before it"):
+        in_child(errand, threading.Event())
+
+
+@pytest.mark.parametrize("beyond", BEYOND)
+def test_an_answer_counts_whatever_its_process_did_not_read(
+    become: Become, tmp_path: Path, beyond: int
+) -> None:
+    """It answers at length, and ends, before it has read its errand."""
+    said = tmp_path / "said"
+    said.write_bytes(framed(pickle.dumps(Answer(value="y" * 300_000))))
+    become(f"import sys; sys.stdout.buffer.write(open({str(said)!r}, 'rb').read())")
+    errand = errand_of(capacity() + beyond, load_settings(_config(tmp_path)), tmp_path)
+    assert in_child(errand, threading.Event()).value == "y" * 300_000
+
+
+ENDS = """
+import os, time
+from pathlib import Path
+left = int.from_bytes(os.read(0, 8), "big")
+while left:
+    left -= len(os.read(0, left))
+os.close(0)
+Path({here!r}).touch()
+while not Path({here!r} + ".go").exists():
+    time.sleep(0.01)
+os.write(1, Path({said!r}).read_bytes())
+"""
+"""Python that reads its errand, takes nothing more, and answers when it is let."""
+
+
+def test_an_answer_counts_that_comes_as_the_service_stops(become: Become, tmp_path: Path) -> None:
+    """The process has done its errand, and nobody there reads any more that it is to stop."""
+    here, said, stop = tmp_path / "here", tmp_path / "said", threading.Event()
+    said.write_bytes(framed(pickle.dumps(Answer(value="done"))))
+    become(ENDS.format(here=str(here), said=str(said)))
+    errand = errand_of(0, load_settings(_config(tmp_path)), tmp_path)
+
+    def stopping() -> None:
+        while not here.exists():
+            time.sleep(0.01)
+        stop.set()
+        time.sleep(1)  # it is asked to stop meanwhile
+        (tmp_path / "here.go").touch()
+
+    asking = threading.Thread(target=stopping)
+    asking.start()
+    try:
+        assert in_child(errand, stop).value == "done"
+    finally:
+        asking.join()
+
+
+def test_a_process_that_does_not_read_its_errand_holds_nobody_up_who_stops(
+    become: Become, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hangs while it is loaded: it is killed in time, although there is more for it to read."""
+    monkeypatch.setattr("crm_steward.daemon.apart.STOPS_WITHIN", timedelta(seconds=1))
+    become("import threading; threading.Event().wait()")
+    stop = threading.Event()
+    stop.set()
+    errand = errand_of(capacity() + 300_000, load_settings(_config(tmp_path)), tmp_path)
+    with pytest.raises(EndedError, match="was ended by SIGKILL"):
+        in_child(errand, stop)
