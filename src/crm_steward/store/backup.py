@@ -180,10 +180,10 @@ def _refuse(database: Database, target: Path, *, force: bool) -> None:
             "Only a SQLite database is backed up here; PostgreSQL has its own tools.",
             hint="pg_dump --format=custom --file=FILE DATABASE",
         )
-    if _touches(target, database.path):
-        raise InputError(f"{target} is the database itself.", hint="Name another file.")
     if target.is_dir():
         raise InputError(f"{target} is a folder.", hint="Name a file in it.")
+    if _touches(target, database.path):
+        raise InputError(f"{target} is the database itself.", hint="Name another file.")
     if target.exists() and not force:
         raise InputError(f"{target} exists.", hint="Name another file, or replace it: --force")
 

@@ -78,10 +78,15 @@ class TokenKey:
         return key
 
     def _present(self) -> str:
+        text = ""
         try:
-            return self.file.read_text("ascii")
+            for _ in range(_TRIES):
+                if text := self.file.read_text("ascii"):
+                    break
+                time.sleep(_PAUSE)  # whoever makes it has not written it yet
         except (OSError, UnicodeDecodeError) as error:
             raise self._unusable(error) from error
+        return text
 
     def _unusable(self, error: Exception) -> ConfigError:
         said = getattr(error, "strerror", None) or type(error).__name__

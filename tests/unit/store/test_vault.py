@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -133,6 +134,21 @@ def test_a_key_file_is_made_for_this_user_alone(open_vault: OpenVault, tmp_path:
     path = tmp_path / KEY_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert open_vault("").load("crm/1") == TOKEN
+
+
+def test_a_key_file_that_is_being_made_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes of a new installation want it at once; one that nobody ever writes is refused."""
+    file = tmp_path / KEY_FILE
+    file.touch()
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with pytest.raises(ConfigError, match="openssl rand"):
+        TokenKey("", file).read()
+    assert pauses
+    monkeypatch.setattr(time, "sleep", lambda _seconds: file.write_text(f"{KEY}\n"))
+    assert TokenKey("", file).read() == [KEY]
 
 
 @pytest.mark.parametrize("key", ["short", "  ", "x" * 31])
