@@ -137,6 +137,24 @@ def test_sigterm_in_the_last_moment_before_it_begins_anew_is_not_lost(
     assert service.log.read_text().count('"event": "started"') == 1
 
 
+EARLY = """
+import sys, threading
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+from crm_steward.cli import main
+main()
+"""
+"""Python that runs the program with a thread that was there first, and blocks nothing."""
+
+
+def test_a_thread_that_was_there_first_swallows_no_signal(start: Callable[..., Running]) -> None:
+    """What the system tells it of is handed on: SIGHUP begins anew, SIGTERM ends with 0."""
+    service = start(code=EARLY, anew=True)
+    service.until(lambda: bool(service.said("started")))
+    service.process.send_signal(signal.SIGHUP)
+    service.until(lambda: len(service.said("started")) == 2)
+    assert service.end() == 0
+
+
 HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
