@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -500,6 +501,86 @@ def _die_after_content(patch: pytest.MonkeyPatch, die: Callable[..., None]) -> N
             die()
 
     patch.setattr("smtplib.SMTP.send", sending)
+
+
+# Asked to stop, and slow servers
+
+
+def test_a_mail_whose_content_leaves_is_brought_to_its_end_and_none_begun_after(
+    ready: Database,
+) -> None:
+    """Asked to stop while the server takes the first: it counts as sent, the other stays due, for nobody waits."""
+    stop, postbox = threading.Event(), Postbox()
+    postbox.data = stop.set
+    with serving(postbox) as port:
+        done = deliver(ready, _mail(port), at(NOW), stop=stop)
+        assert (done.sent, done.left, done.problems) == (1, 1, [])
+        assert postbox.connected == 1
+        assert sorted(_states(ready).values()) == [Delivery.QUEUED, Delivery.SENT]
+        assert deliver(ready, _mail(port), at(NOW)).sent == 1
+    assert sorted(str(message["To"]) for message in postbox.messages) == [CHEF, MANAGER]
+
+
+@pytest.mark.parametrize("before", [Delivery.QUEUED, Delivery.UNSURE])
+def test_a_mail_whose_content_has_not_left_is_put_back(ready: Database, before: Delivery) -> None:
+    """Asked to stop while the recipient is named: nothing leaves, and it stands as it stood, due at once."""
+    stop, now = threading.Event(), NOW
+    cut = Postbox(data=lambda: "cut")
+    if before is Delivery.UNSURE:
+        with serving(cut) as port:
+            deliver(ready, _mail(port), at(NOW))
+        now += timedelta(minutes=5)
+    postbox = Postbox(rcpt=lambda _: stop.set())
+    with serving(postbox) as port:
+        done = deliver(ready, _mail(port), at(now), stop=stop)
+        assert (done.sent, done.postponed, done.left) == (0, 0, 2)
+        assert postbox.arrived == []
+        assert set(_states(ready).values()) == {before}
+        assert deliver(ready, _mail(port), at(now)).sent == 2
+    assert len(postbox.arrived) == 2
+
+
+def test_a_claim_runs_from_when_it_is_made_and_anew_once_the_content_leaves(
+    ready: Database, clock: Any
+) -> None:
+    """A server takes almost as long as a claim lasts for each step; whoever sends meanwhile takes no mail of ours."""
+    step, url = HELD_FOR - timedelta(minutes=1), ready.engine.url
+    begun: list[str] = []
+    others = Postbox()
+
+    def slow() -> None:
+        clock.forward(seconds=step.total_seconds())
+        if len(begun) == len(_states(ready)):  # nobody may have the last one but we
+            with Database.open(url.render_as_string(hide_password=False)) as database:
+                assert deliver(database, _mail(port_of_others), clock).sent == 0
+
+    def rcpt(address: str) -> None:
+        begun.append(address)
+        slow()
+
+    clock.now = NOW
+    postbox = Postbox(rcpt=rcpt, data=slow)
+    with serving(others) as port_of_others, serving(postbox) as port:
+        done = deliver(ready, _mail(port, timeout=timedelta(minutes=1)), clock)
+    assert (done.sent, done.problems) == (2, [])
+    assert others.arrived == []
+    assert sorted(str(message["To"]) for message in postbox.messages) == sorted(begun)
+    when = {letter.recipient: letter.sent_at for letter in Outbox(ready).letters()}
+    assert [when[address] for address in begun] == [NOW + 2 * step, NOW + 4 * step]
+
+
+def test_what_became_of_a_mail_is_written_down_before_the_farewell(ready: Database) -> None:
+    """A server may take its time for it: whoever ends us then finds a mail that was sent."""
+    seen: list[list[Delivery]] = []
+
+    class Parting(Postbox):
+        async def handle_QUIT(self, *_: object) -> str:  # noqa: N802 -- aiosmtpd's name
+            seen.append(sorted(_states(ready).values()))
+            return "221 bye"
+
+    with serving(Parting()) as port:
+        assert deliver(ready, _mail(port), at(NOW)).sent == 2
+    assert seen == [[Delivery.QUEUED, Delivery.SENT], [Delivery.SENT] * 2]
 
 
 # The queue
