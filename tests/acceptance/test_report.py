@@ -8,6 +8,7 @@ import signal
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from io import BytesIO
@@ -287,6 +288,7 @@ def _finishing(process: Started, number: signal.Signals) -> None:
     process.send_signal(number)
     while "finishing the mail under way" not in process.err:
         assert process.poll() is None, process.err
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
