@@ -63,11 +63,14 @@ def test_nothing_is_replaced_unasked(steward: Cli, filled: Path, tmp_path: Path)
 
     refused = steward("backup", "copy.db")
     itself = steward("backup", filled.name, "--force")
+    journal = steward("backup", f"{filled.name}-journal", "--force")
     replaced = steward("backup", "copy.db", "--force")
 
     assert (refused.returncode, itself.returncode, replaced.returncode) == (10, 10, 0)
     assert "--force" in refused.stderr
     assert "is the database itself" in itself.stderr
+    assert (journal.returncode, journal.stdout) == (10, ""), journal.stderr
+    assert (tmp_path / f"{filled.name}-journal").read_bytes() == b""
     assert (tmp_path / "copy.db").read_bytes().startswith(b"SQLite format 3")
 
 

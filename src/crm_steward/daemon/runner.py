@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import structlog
 
@@ -98,6 +99,8 @@ class Runner:
         self._clock = clock
         self._stop = stop
         self._watched = watched
+        # States are read and written back by whoever runs a job and by whoever calls for one.
+        self._lock = threading.Lock()
         self._states = jobs.states()
         self._trouble: dict[str, str] = {}
 
@@ -116,11 +119,15 @@ class Runner:
         due = next_due(self.state(job), job.cadence, now, chance=chance)
         return min(due, job.moment(now)) if job.moment else due
 
+    def call(self, job: Job) -> None:
+        """Let `job` be due until it begins next, also in another process if this one ends."""
+        self._change(job, last_attempt_at=None)
+
     def run(self, job: Job) -> datetime:
         """Run `job` once, whatever comes of it, and return when it is due again."""
         if self._stop.is_set():
             return self.due(job)
-        self._save(job, replace(self.state(job), last_attempt_at=self._clock()))
+        self._change(job, last_attempt_at=self._clock())
         names = {"job": job.name, "job_run": secrets.token_hex(4)}
         begun = time.monotonic()
         with structlog.contextvars.bound_contextvars(**names), span(job.verb, **names):
@@ -172,12 +179,10 @@ class Runner:
         return Ending.FAILED
 
     def _note(self, job: Job, ending: Ending) -> None:
-        state = self.state(job)
         if ending is Ending.DONE:
-            state = replace(state, last_success_at=self._clock(), failures=0)
+            self._change(job, last_success_at=self._clock(), failures=0)
         elif ending in {Ending.FAILED, Ending.UNAUTHORIZED, Ending.BUG}:
-            state = replace(state, failures=state.failures + 1)
-        self._save(job, state)
+            self._change(job, failures=self.state(job).failures + 1)
 
     def _next(self, job: Job, ending: Ending) -> datetime:
         pauses = {Ending.BUSY: _BUSY_PAUSE, Ending.UNAUTHORIZED: _UNAUTHORIZED_PAUSE}
@@ -185,10 +190,11 @@ class Runner:
             return self._clock() + pauses[ending]
         return self.due(job)
 
-    def _save(self, job: Job, state: JobState) -> None:
-        self._states[job.name] = state
-        try:
-            self._jobs.save(job.name, state)
-        except StoreError as error:
-            # The work itself will say so too, once; the state in memory keeps the schedule.
-            _log.debug("the job's state could not be written down", why=str(error))
+    def _change(self, job: Job, **parts: Any) -> None:
+        with self._lock:
+            self._states[job.name] = state = replace(self.state(job), **parts)
+            try:
+                self._jobs.save(job.name, state)
+            except (StoreError, BusyError) as error:
+                # The work itself will say so too, once; the state in memory keeps the schedule.
+                _log.debug("the job's state could not be written down", why=str(error))

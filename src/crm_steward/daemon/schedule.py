@@ -94,7 +94,7 @@ def cadences(settings: Settings) -> dict[str, Cadence]:
 
 
 def next_due(state: JobState, cadence: Cadence, now: datetime, *, chance: float = 0.0) -> datetime:
-    """Return when the job is due: at once if it never ran or its time passed while we were away.
+    """Return when the job is due: at once if it never ran, is called for, or its time has passed.
 
     Args:
         state: What was done.

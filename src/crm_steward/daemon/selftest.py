@@ -35,7 +35,7 @@ def look_at_backup(database: Database, settings: Settings, now: datetime) -> Dee
         last = latest(reading, Duty.RESTORE_TEST)
     if last is not None and last.result is Result.DONE and now - last.at < every:
         return None
-    file = newest_of(place)
+    file = newest_of(place, database)
     if file is None:
         deed = missing(database, now=now)
     else:

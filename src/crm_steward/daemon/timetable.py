@@ -12,7 +12,7 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.triggers.base import BaseTrigger
 
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.runner import Ending, Job, Runner
@@ -26,6 +26,21 @@ STOP_WITHIN = timedelta(seconds=8)
 
 _PULLS_AT_ONCE = 4
 _HEART = "heart"
+
+
+class _Again(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """Wakes a job up again some time after it did, once, however often that time has passed since.
+
+    APScheduler's own interval lists each moment that was missed: of a machine that starts with the
+    clock of 1970 and is set right, so many that memory runs out.
+    """
+
+    def __init__(self, every: timedelta) -> None:
+        self._every = max(every, timedelta(seconds=1))
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        """Return when, given the time."""
+        return now + self._every
 
 
 class Timetable:
@@ -86,7 +101,7 @@ class Timetable:
         self._planned[job.name] = due = self._runner.due(job)
         self._scheduler.add_job(
             self._fire,
-            IntervalTrigger(seconds=max(1, int(job.cadence.every.total_seconds()))),
+            _Again(job.cadence.every),
             args=[job],
             id=job.name,
             executor=job.pool,
@@ -97,7 +112,7 @@ class Timetable:
         """Begin; `beat` is called every few seconds, as a sign that jobs are woken up."""
         self._scheduler.add_job(
             beat,
-            IntervalTrigger(seconds=int(STEP.total_seconds())),
+            _Again(STEP),
             id=_HEART,
             executor=_HEART,
             next_run_time=datetime.now(self._zone),
@@ -105,18 +120,25 @@ class Timetable:
         self._scheduler.start()
 
     def nudge(self, name: str) -> None:
-        """Let a job run now, or once more if it runs: what it depends on has just changed."""
+        """Let a job run now, or once more if it runs: what it depends on has just changed.
+
+        The call is kept until the job begins, also beyond the end of the service.
+        """
+        job = self._jobs.get(name)
+        if job is None:  # it is not scheduled with these settings
+            return
+        self._runner.call(job)
         with self._lock:
-            if name not in self._jobs:  # it is not scheduled with these settings
-                return
             self._wanted.add(name)
-            if name not in self._running:
+            if name not in self._running and not self._stop.is_set():
                 self._plan(name, self._clock())
 
     def set_right(self) -> None:
         """Let no job wait for a time that a clock has shown which was set back since."""
         _log.warning("the clock was set back: what waits for a time that it showed waits no longer")
         with self._lock:
+            if self._stop.is_set():
+                return
             for name, job in self._jobs.items():
                 self._plan(name, self._runner.due(job))
         self._wake(_HEART, datetime.now(self._zone))
@@ -138,7 +160,9 @@ class Timetable:
     def _fire(self, job: Job) -> None:
         """Run a job that was woken up, if it is its turn."""
         with self._lock:
-            if not self._begins(job):
+            # From here on nothing is planned any more: who shuts the scheduler down holds the lock
+            # that this takes, and waits for this thread.
+            if self._stop.is_set() or not self._begins(job):
                 return
         due: datetime | None = None
         try:

@@ -16,6 +16,7 @@ from crm_steward.connect.protocol import Connector
 from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.heavy import Heavy, stamps_of
 from crm_steward.daemon.metrics import Metrics
+from crm_steward.daemon.pulling import pull_pages
 from crm_steward.daemon.telling import tell_applied, tell_pulled
 from crm_steward.daemon.trimming import trim
 from crm_steward.daemon.writer import SharedLease
@@ -24,10 +25,8 @@ from crm_steward.model import (
     Clock,
     MailError,
     OtherAccountError,
-    RetryableError,
     StewardError,
 )
-from crm_steward.pull import pull
 from crm_steward.report import deliver, in_turn, notice_copy, queue_alerts, wanting
 from crm_steward.settings import Settings, key_of, vault_of
 from crm_steward.store.database import Database
@@ -95,43 +94,28 @@ class Work:
 
     def pull(self, name: str) -> None:
         """Bring what changed in one connection into the mirror; all of it when that is due."""
-        configured = self._settings.connections[name]
-        state = Mirror(self._database).state(name)
-        full_at = state.last_full_at
-        full = full_at is None or self._clock() - full_at >= self._settings.service.full_pull_every
-        restored = Restored.of(self._database)
-        if restored and name not in restored.done and full_at is not None:
-            full = full or full_at < restored.at
         with (
             self._pausing(name),
             self._writer.use() as lease,
             counting(self._database, {name: self._calls[name]}, self._clock),
-            closing(self._open(name, configured)) as connector,
+            closing(self._open(name, self._settings.connections[name])) as connector,
         ):
-            counts = pull(
+            counts = pull_pages(
                 self._database,
+                self._settings,
                 name,
-                configured.kind,
                 connector,
+                lease,
                 clock=self._clock,
-                full=full,
-                country=configured.country,
-                min_source_percent=self._settings.limits.min_source_percent,
-                progress=lambda _done, _total: self._page_stored(lease),
-                stones=Tombstones(self._database, key_of(self._settings)),
+                stop=self._stop,
+                nudge=self._nudge,
             )
+            for outcome in ("new", "changed", "gone", "merged", "poison", "missed", "reappeared"):
+                self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
+            tell_pulled(name, counts)
+            if counts.read:
+                trim()
             self._revisit(name, connector, lease)
-        for outcome in ("new", "changed", "gone", "merged", "poison", "missed", "reappeared"):
-            self._metrics.records.labels(name, outcome).inc(getattr(counts, outcome))
-        tell_pulled(name, counts)
-        if counts.read:
-            trim()
-        if counts.frozen:
-            self._nudge("report")
-        if counts.full:
-            self._nudge("scan")
-        elif counts.new or counts.changed or counts.gone:
-            self._nudge("scan-changed")
 
     def _revisit(self, name: str, connector: Connector, lease: Lease) -> None:
         """Compare clocks and read canaries back; one alarm when the clocks begin to be apart."""
@@ -361,15 +345,15 @@ class Work:
 
     def _pause(self, name: str, error: AuthError, before: str | None) -> None:
         """Pause a connection; one alarm when that begins: repeated ones teach to look away."""
+        kind = self._settings.connections[name].kind
+        Mirror(self._database).note(
+            name, kind, paused_reason=error.message, last_error=error.message
+        )
         if before is None:
             other = isinstance(error, OtherAccountError)
             what = "paused: it is another account" if other else "paused: the credential is refused"
             _log.error(what, why=str(error), connection=name)
             self._nudge("report")
-        kind = self._settings.connections[name].kind
-        Mirror(self._database).note(
-            name, kind, paused_reason=error.message, last_error=error.message
-        )
 
     def _open(self, name: str, configured: ConnectionSettings) -> Connector:
         return open_connection(
@@ -380,12 +364,3 @@ class Work:
             calls=self._calls[name],
             vault=self._vault,
         )
-
-    def _page_stored(self, lease: Lease) -> None:
-        lease.keep()
-        self._pause_here()
-
-    def _pause_here(self) -> None:
-        """End here when asked to stop: what was stored stays."""
-        if self._stop.is_set():
-            raise RetryableError("Stopped; the next run goes on from here.", sent=False)

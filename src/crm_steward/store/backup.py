@@ -180,12 +180,23 @@ def _refuse(database: Database, target: Path, *, force: bool) -> None:
             "Only a SQLite database is backed up here; PostgreSQL has its own tools.",
             hint="pg_dump --format=custom --file=FILE DATABASE",
         )
-    if target.exists() and target.samefile(database.path):
-        raise InputError(f"{target} is the database itself.", hint="Name another file.")
     if target.is_dir():
         raise InputError(f"{target} is a folder.", hint="Name a file in it.")
+    if _touches(target, database.path):
+        raise InputError(f"{target} is the database itself.", hint="Name another file.")
     if target.exists() and not force:
         raise InputError(f"{target} exists.", hint="Name another file, or replace it: --force")
+
+
+def _touches(target: Path, database: Path) -> bool:
+    """Whether the target, or what is written first, is the database's file or its journal."""
+    own = (database, database.with_name(f"{database.name}-journal"))
+    there = [one for one in (target, _beside(target)) if one.exists()]
+    return any(one.samefile(mine) for one in there for mine in own if mine.exists())
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
 
 
 @contextmanager
@@ -197,7 +208,7 @@ def _part(target: Path) -> Iterator[Path]:
     Raises:
         BusyError: Another process writes to it.
     """
-    part = target.with_name(f".{target.name}.part")
+    part = _beside(target)
     descriptor = _locked(part)
     try:
         _forget(part, keep=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -59,6 +61,7 @@ class Database:
         self.key = key
         self.dialect = engine.dialect.name
         self._fences: tuple[Fence, ...] = ()
+        self._fencing = threading.Lock()
         self.unreleased: set[tuple[str, int]] = set()
         """Leases, by name and epoch, that could not be let go of while the database was away."""
 
@@ -88,8 +91,11 @@ class Database:
         return database
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
         """Give a connection in a write transaction: committed at the end, undone on any error.
+
+        Args:
+            fenced: Whether the fences are asked first; not where only one of them counts.
 
         Raises:
             StoreError: The database refuses (full disk, read-only, damaged, locked for too long).
@@ -98,7 +104,7 @@ class Database:
         with _explained(self.place), self.engine.connect() as connection:
             connection.execution_options(**{_WRITE: True})
             with connection.begin():
-                for fence in self._fences:
+                for fence in self._fences if fenced else ():
                     fence(connection)
                 yield connection
 
@@ -109,11 +115,13 @@ class Database:
         Args:
             fence: Raises when the transaction must not be; any thread may call it.
         """
-        self._fences = (*self._fences, fence)
+        with self._fencing:
+            self._fences = (*self._fences, fence)
         try:
             yield
         finally:
-            self._fences = tuple(one for one in self._fences if one is not fence)
+            with self._fencing:
+                self._fences = tuple(one for one in self._fences if one is not fence)
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -285,17 +293,41 @@ def _sqlite(url: sa.URL, key: str) -> sa.Engine:
     return engine
 
 
+_CREATING = threading.Lock()
+
+
 def _create(path: Path) -> None:
-    """Create the file so that nobody else may read it, whatever the umask."""
+    """Create the file so that nobody else may read it, whatever the umask.
+
+    One that is there is not opened: to close it would take away every lock that SQLite holds on it
+    for this process (https://sqlite.org/howtocorrupt.html, 2.2). For the same reason no thread gets
+    to SQLite while another one has the file open that it creates.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            with _CREATING:
+                # Where a link leads: SQLite follows it, and would create what is not there.
+                made = os.path.realpath(path)
+                os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            _usable(path)
     except OSError as error:
         said = error.strerror or type(error).__name__
         raise StoreError(
             f"Database {path}: {said.lower()}.",
             hint="Check that the folder exists, that it is a file, and that this user may write.",
         ) from error
+
+
+def _usable(path: Path) -> None:
+    """See, without opening it, that what is there is a file that this user may write."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not os.access(path, os.R_OK | os.W_OK):
+        fixed = os.statvfs(path).f_flag & os.ST_RDONLY
+        number = errno.EROFS if fixed else errno.EACCES
+        raise OSError(number, os.strerror(number))
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

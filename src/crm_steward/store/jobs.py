@@ -18,7 +18,7 @@ class JobState:
     Args:
         last_success_at: When it last ended well.
         last_attempt_at: When it last began; later than the success while it runs, after a failure
-            and after a crash.
+            and after a crash. None when it never did, and while it is called for.
         failures: How often it failed in a row.
     """
 
@@ -34,7 +34,7 @@ class Jobs:
         self._database = database
 
     def states(self) -> dict[str, JobState]:
-        """Return every job that ever began, by name."""
+        """Return every job that ever began or was called for, by name."""
         with self._database.read() as reading:
             return {
                 row["name"]: JobState(

@@ -187,10 +187,13 @@ class Lease:
     def renew(self) -> None:
         """Give a sign of life, in a transaction of its own.
 
+        Other leases that this process holds are not asked: whoever lost one may keep this one.
+
         Raises:
             BusyError: Somebody else took it meanwhile.
         """
-        with self.database.write() as writing:
+        with self.database.write(fenced=False) as writing:
+            self.confirm(writing)
             self.check(writing)
 
     def ours(self) -> bool:
@@ -216,7 +219,7 @@ class Lease:
         """
         left = (self.name, self.epoch)
         self.database.unreleased.add(left)
-        with self.database.write() as writing:
+        with self.database.write(fenced=False) as writing:
             mine = sa.update(leases).where(*self._mine())
             writing.execute(mine.values(holder="", expires_at=_LONG_AGO))
         self.database.unreleased.discard(left)
@@ -305,7 +308,7 @@ def _take(
 ) -> tuple[Lease, bool]:
     """Take the lease; return it, and whether a clock that is later than ours gave its last time."""
     now = clock()
-    with database.write() as writing:
+    with _in_doubt(database) as doubted, database.write() as writing:
         if database.dialect == "postgresql":
             # Whoever holds it may be stopped in the midst of a transaction.
             writing.execute(sa.text(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}"))
@@ -321,13 +324,28 @@ def _take(
         else:
             busy = None
             taken = {"holder": str(holder), "epoch": row.epoch + 1, "expires_at": now + ttl}
-            # Should the answer to the commit be lost, nobody holds what may have been taken.
-            database.unreleased.add((name, row.epoch + 1))
+            before, after = (name, row.epoch), (name, row.epoch + 1)
+            doubted.update({after}, {before} & database.unreleased)
+            # Before the commit: from then on it is ours, for other threads of this process as well.
+            database.unreleased.difference_update((before, after))
             writing.execute(mine.values(taken))
     if busy is not None:
         raise _busy(busy)
-    database.unreleased -= {(name, row.epoch), (name, row.epoch + 1)}
     return Lease(database, name, holder, row.epoch + 1, ttl, clock, now), ahead
+
+
+@contextmanager
+def _in_doubt(database: Database) -> Iterator[set[tuple[str, int]]]:
+    """Give a set for leases that nobody holds should the transaction in the block fail.
+
+    It may have been committed all the same, where only the answer to the commit was lost.
+    """
+    doubted: set[tuple[str, int]] = set()
+    try:
+        yield doubted
+    except BaseException:
+        database.unreleased.update(doubted)
+        raise
 
 
 def _not_for_ever(database: Database) -> list[sa.ColumnElement[str]]:

@@ -85,9 +85,11 @@ def rehearse(file: Path, database: Database) -> Rehearsal:
         database: The present database, on SQLite; it is only read.
 
     Raises:
-        InputError: The backup is damaged, no database of ours, or newer than this program.
+        InputError: The backup is damaged, no database of ours, or newer than this program; or it is
+            the present database.
         StoreError: The temporary place cannot be written.
     """
+    _refuse_present(file, database)
     key = database.key
     copied = examined(file, key_of_copy(file, key))
     held = _counts(file, key_of_copy(file, key))
@@ -117,6 +119,20 @@ def rehearse(file: Path, database: Database) -> Rehearsal:
         fault=fault,
         foreign=_foreign(copied, database),
     )
+
+
+def _refuse_present(file: Path, database: Database) -> None:
+    """Refuse the present database, under whatever name, before anything opens it.
+
+    Looking at its first bytes would take away SQLite's locks on it (see `backup`).
+    """
+    if _is_present(file, database):
+        raise InputError(f"{file} is the present database.", hint="Name a backup of it.")
+
+
+def _is_present(file: Path, database: Database) -> bool:
+    path = database.path
+    return path is not None and file.exists() and file.samefile(path)
 
 
 def rehearse_beside(name: str, database: Database, made_at: datetime | None = None) -> Rehearsal:
@@ -200,8 +216,10 @@ def rehearsed(
         What was written down, and why the backup could not be restored, if so.
 
     Raises:
+        InputError: It is the present database; that is a slip, and no test that failed.
         StoreError: The result cannot be written down.
     """
+    _refuse_present(file, database)
     return _done(lambda: rehearse(file, database), database, by=by, now=now, newest=newest)
 
 
@@ -257,13 +275,15 @@ def _noted(database: Database, result: Result, note: str, by: str, now: datetime
     return deed
 
 
-def newest_of(place: Path) -> Path | None:
+def newest_of(place: Path, database: Database) -> Path | None:
     """Return the newest backup in a folder, or of those that a pattern such as `*.db` names.
 
-    Files whose name begins with a point are none: a backup under way has such a name.
+    Files whose name begins with a point are none: a backup under way has such a name. Nor is the
+    present database, whatever names it.
     """
     files = place.iterdir() if place.is_dir() else place.parent.glob(place.name)
-    found = [one for one in files if one.is_file() and not one.name.startswith(".")]
+    visible = (one for one in files if one.is_file() and not one.name.startswith("."))
+    found = [one for one in visible if not _is_present(one, database)]
     return max(found, key=lambda one: (one.stat().st_mtime, one.name), default=None)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from crm_steward.connect.tokens import Token
 from crm_steward.model import BusyError, Clock, ConfigError, Problem, RetryableError, StoreError
 from crm_steward.store.database import Database, upsert
-from crm_steward.store.lease import hold
+from crm_steward.store.lease import Lease, hold
 from crm_steward.store.tables import tokens
 
 KEY_FILE = "crm-steward.key"
@@ -77,10 +78,15 @@ class TokenKey:
         return key
 
     def _present(self) -> str:
+        text = ""
         try:
-            return self.file.read_text("ascii")
+            for _ in range(_TRIES):
+                if text := self.file.read_text("ascii"):
+                    break
+                time.sleep(_PAUSE)  # whoever makes it has not written it yet
         except (OSError, UnicodeDecodeError) as error:
             raise self._unusable(error) from error
+        return text
 
     def _unusable(self, error: Exception) -> ConfigError:
         said = getattr(error, "strerror", None) or type(error).__name__
@@ -110,6 +116,9 @@ class DatabaseVault:
         self._open = open_database
         self._key = key
         self._clock = clock
+        self._opening = threading.Lock()
+        self._opened: Database | None = None
+        self._held: dict[str, Lease] = {}
 
     def load(self, name: str) -> Token | None:
         """Return the token kept under `name`, or None.
@@ -127,9 +136,10 @@ class DatabaseVault:
         """Keep `token` under `name`, and forget the tokens of the connection's former credentials.
 
         A refresh token that was just given out exists nowhere else: a database that is locked is
-        tried again for minutes.
+        tried again for minutes, and nothing that happens to another name's lease is in its way.
 
         Raises:
+            BusyError: Another process got into `alone(name)` while this one was held up in there.
             StoreError: It cannot be kept.
         """
         sealed = self._seal.encrypt(json.dumps(_content(token)).encode()).decode()
@@ -137,7 +147,9 @@ class DatabaseVault:
         former = tokens.c.name.startswith(f"{name.partition('/')[0]}/", autoescape=True)
         for attempt in range(1, _TRIES + 1):
             try:
-                with self._database.write() as writing:
+                with self._database.write(fenced=False) as writing:
+                    if lease := self._held.get(name):
+                        lease.confirm(writing)
                     writing.execute(sa.delete(tokens).where(former, tokens.c.name != name))
                     writing.execute(upsert(self._database, tokens, ["name"]), row)
             except StoreError:
@@ -154,19 +166,20 @@ class DatabaseVault:
             RetryableError: Another one has been in there for minutes.
         """
         with ExitStack() as stack:
-            self._enter(stack, name)
+            self._held[name] = self._enter(stack, name)
+            stack.callback(self._held.pop, name)
             yield
 
     def close(self) -> None:
         """Close the database, if it was opened."""
-        if "_database" in vars(self):
-            self._database.close()
+        if self._opened is not None:
+            self._opened.close()
 
-    def _enter(self, stack: ExitStack, name: str) -> None:
+    def _enter(self, stack: ExitStack, name: str) -> Lease:
         deadline = time.monotonic() + _PATIENCE.total_seconds()
         while True:
             try:
-                stack.enter_context(hold(self._database, f"token {name}", clock=self._clock))
+                return stack.enter_context(hold(self._database, f"token {name}", clock=self._clock))
             except BusyError as error:
                 if time.monotonic() >= deadline:
                     connection = name.partition("/")[0]
@@ -176,12 +189,14 @@ class DatabaseVault:
                         sent=False,
                     ) from error
                 time.sleep(_PAUSE)
-            else:
-                return
 
-    @cached_property
+    @property
     def _database(self) -> Database:
-        return self._open()
+        """The database, opened once however many pulls want their first token at the same time."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
 
     @cached_property
     def _seal(self) -> Any:

@@ -42,9 +42,9 @@ class Mortal(Database):
         self.step += 1
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
         """Give a write transaction, with a step at its beginning, before its commit and after."""
-        with super().write() as connection:
+        with super().write(fenced=fenced) as connection:
             self.live("begin")
             yield connection
             self.live("commit")

@@ -201,3 +201,43 @@ def test_the_schedule_survives_a_database_that_is_away(
         writing.exec_driver_sql("ALTER TABLE jobs RENAME TO away")
     assert runner.run(job(lambda: None)) == clock.now + timedelta(hours=1)
     assert runner.due(job(lambda: None)) == clock.now + timedelta(hours=1)
+
+
+def test_who_is_called_for_is_due_until_it_begins_also_in_another_process(
+    runner: Runner, database: Database, metrics: Metrics, clock: Any, stop: threading.Event
+) -> None:
+    """It ran a moment ago; whatever ends the process before it runs again, the call stands."""
+    scan = job(lambda: None)
+    runner.run(scan)
+    assert runner.due(scan) == clock.now + timedelta(hours=1)
+    runner.call(scan)
+    assert runner.due(scan) == clock.now
+    later = Runner(Jobs(database), metrics, clock, stop)
+    assert later.due(scan) == clock.now
+    later.run(scan)
+    assert later.due(scan) == clock.now + timedelta(hours=1)
+
+
+def test_a_call_while_it_runs_is_not_taken_back_by_its_end(
+    runner: Runner, database: Database, clock: Any
+) -> None:
+    """The run that goes on may have looked before what it is called for."""
+    scan = job(lambda: runner.call(scan))
+    runner.run(scan)
+    assert Jobs(database).state(scan.name).last_success_at == clock.now
+    assert runner.due(scan) == clock.now
+
+
+def test_a_lease_that_somebody_else_took_ends_no_job_half_way(
+    runner: Runner, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the job stands cannot be written then: it is known in memory, and the job does its work."""
+
+    def taken(*_: Any) -> None:
+        raise BusyError("Another process took over.")
+
+    monkeypatch.setattr(Jobs, "save", taken)
+    ran = list[int]()
+    runner.run(job(lambda: ran.append(1)))
+    assert ran == [1]
+    assert outcome(metrics, "done") == 1

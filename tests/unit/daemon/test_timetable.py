@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from apscheduler.events import EVENT_JOB_EXECUTED, JobExecutionEvent
+from apscheduler.schedulers.base import BaseScheduler
 
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.runner import Job, Runner
@@ -37,11 +39,11 @@ def _many_switches() -> Iterator[None]:
 class Going:
     """A timetable at work."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, ahead: timedelta = timedelta(0)) -> None:
         self.stop = threading.Event()
         self.metrics = Metrics(database)
         self.rested = 0
-        self.ahead = timedelta(0)
+        self.ahead = ahead
         self.table = Timetable(
             Runner(Jobs(database), self.metrics, self._now, self.stop),
             self.metrics,
@@ -221,3 +223,91 @@ def test_calls_for_what_is_not_scheduled_change_nothing(going: Going) -> None:
     assert ran.wait(PATIENCE_SECONDS)
     assert within(lambda: going.rested == 1)
     assert going.end()
+
+
+def test_a_call_that_waits_is_heard_after_a_reload(going: Going, database: Database) -> None:
+    """What begins anew with the same database knows of it: it does not wait for its next turn."""
+    began, hold, runs = threading.Event(), threading.Event(), list[str]()
+
+    def other() -> None:
+        began.set()
+        hold.wait(PATIENCE_SECONDS)
+
+    going.add("scan", lambda: runs.append("before"), HOUR, "default")
+    going.table.start(lambda: None)
+    assert within(lambda: runs == ["before"])
+    going.add("apply", other, HOUR, "default")
+    assert began.wait(PATIENCE_SECONDS)
+    going.table.nudge("scan")
+    going.stop.set()
+    hold.set()
+    assert going.end()
+    assert runs == ["before"]
+
+    anew = Going(database)
+    anew.add("scan", lambda: runs.append("after"), HOUR, "default")
+    anew.table.start(lambda: None)
+    assert within(lambda: runs == ["before", "after"])
+    assert anew.end()
+
+
+def test_its_end_does_not_wait_for_what_waited_for_a_thread(
+    going: Going, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that was called for twice while it waited is woken up once more, just as all ends.
+
+    The scheduler holds its locks while it shuts down and waits for its threads: whoever wakes a
+    job up then waits for those locks. The moment is held open for as long as it takes.
+    """
+    began, hold, at_work, locked = (threading.Event() for _ in range(4))
+    shut = BaseScheduler.shutdown
+
+    def slowly(scheduler: BaseScheduler, wait: bool) -> None:
+        with scheduler._executors_lock, scheduler._jobstores_lock:
+            locked.set()
+            time.sleep(0.5)
+            shut(scheduler, wait)
+
+    def first() -> None:
+        began.set()
+        hold.wait(PATIENCE_SECONDS)
+
+    def last() -> None:
+        at_work.set()
+        going.stop.wait(PATIENCE_SECONDS)
+
+    def ended(event: JobExecutionEvent) -> None:
+        if event.job_id == "report":
+            locked.wait(PATIENCE_SECONDS)
+
+    monkeypatch.setattr(BaseScheduler, "shutdown", slowly)
+    going.table._scheduler.add_listener(ended, EVENT_JOB_EXECUTED)
+    going.add("apply", first, HOUR, "default")
+    going.table.start(lambda: None)
+    assert began.wait(PATIENCE_SECONDS)
+    ran = list[int]()
+    going.add("scan", lambda: ran.append(1), HOUR, "default")
+    going.add("report", last, HOUR, "default")
+    time.sleep(0.2)  # both wait for the thread
+    going.table.nudge("scan")
+    time.sleep(0.2)  # and the first of them once more
+    hold.set()
+    assert at_work.wait(PATIENCE_SECONDS)
+    ending = threading.Thread(target=going.end, daemon=True)
+    ending.start()
+    ending.join(PATIENCE_SECONDS)
+    assert not ending.is_alive()
+    assert ran == [1]
+
+
+def test_a_machine_that_begins_in_1970_and_is_set_right_goes_on_at_once(database: Database) -> None:
+    """Fifty-six years of missed seconds are one turn: they are not listed, which takes all memory."""
+    began = Going(database, ahead=datetime(1970, 1, 1, 0, 5, tzinfo=UTC) - utc_now())
+    runs = list[float]()
+    began.add("purge", lambda: runs.append(time.monotonic()), SECOND, "default")
+    began.ahead = timedelta(0)
+    began.table.start(lambda: None)
+    try:
+        assert within(lambda: len(runs) >= 2)
+    finally:
+        began.end()

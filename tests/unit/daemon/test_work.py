@@ -206,6 +206,49 @@ def test_a_pull_that_brings_changes_calls_for_a_scan_of_them(
     assert counts == {"contacts": 2, "new": 1, "resolved": 2, "standing": 0}
 
 
+def test_what_a_pull_stored_is_scanned_although_something_after_it_failed(
+    make_work: MakeWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next pull brings nothing new and would not call for it."""
+    work, nudged = make_work(), list[str]()
+    work._nudge = nudged.append  # type: ignore[method-assign] # watched
+
+    def away(*_: Any, **__: Any) -> None:
+        raise RetryableError("people: cannot be reached", sent=False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("crm_steward.daemon.work.revisit", away)
+        with pytest.raises(RetryableError):
+            work.pull("people")
+    assert nudged == ["scan"]
+    work.pull("people")
+    assert nudged == ["scan"]
+
+
+def test_changes_of_a_pull_that_broke_off_are_scanned(
+    make_work: MakeWork, tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their page is stored and not brought again: what must not wait does not wait for its end."""
+    work, nudged = make_work(), list[str]()
+    work.pull("people")
+    work.scan()
+    clock.forward(hours=1)
+    (tmp_path / "people.csv").write_text("id,first_name,email\n1,Jeanne,\n2,INES,\n", "utf-8")
+    work._nudge = nudged.append  # type: ignore[method-assign] # watched
+
+    def cut(*_: Any) -> None:
+        raise RetryableError("people: cannot be reached", sent=False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("crm_steward.pull._Pull.complete", cut)
+        with pytest.raises(RetryableError):
+            work.pull("people")
+    assert nudged == ["scan-changed"]
+    work.scan_changed()
+    (run, *_) = Runs(work._database).latest("scan-changed")
+    assert run.counts["contacts"] == 2
+
+
 def test_before_the_first_scan_nothing_counts_as_changed(make_work: MakeWork) -> None:
     """One scan after the first pull is enough; and that there is nothing to scan yet is said once."""
     work = make_work()
@@ -256,7 +299,12 @@ def test_a_refused_credential_is_one_alarm_and_holds_up_nobody(
     """However often it is refused, with whatever wording; the others are pulled and written."""
     work = make_work()
     _left_open(tmp_path, clock, "crm")
-    asked = []
+    asked, seen = [], list[tuple[str, bool]]()
+
+    def called(job: str) -> None:
+        seen.append((job, work._paused("crm") is not None))
+
+    work._nudge = called  # type: ignore[method-assign] # watched
 
     def refuse(*_: Any) -> Any:
         asked.append(1)
@@ -274,6 +322,8 @@ def test_a_refused_credential_is_one_alarm_and_holds_up_nobody(
         work.apply()
     alarms = [line for line in logs if line["log_level"] == "error"]
     assert [line["event"] for line in alarms] == ["paused: the credential is refused"]
+    reports = [paused for job, paused in seen if job == "report"]
+    assert reports == [True], "whoever is called to report it finds it"
     assert len(asked) == 3  # the pulls; nothing is settled while it is known to be paused
     assert "Jeanne" in (tmp_path / "people.corrected.csv").read_text("utf-8-sig")
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from tests.elsewhere import writing_elsewhere
 
 import crm_steward.store.matchingtables  # noqa: F401 -- its tables are part of the metadata
-from crm_steward.model import AwayError, StoreError
+from crm_steward.model import AwayError, BusyError, StoreError
+from crm_steward.store import database as database_module
 from crm_steward.store.database import HEAD, Database
 from crm_steward.store.migrations import configuration, upgrade
 from crm_steward.store.refusals import refused
@@ -108,6 +113,131 @@ def test_nobody_else_can_read_the_file(tmp_path: Path) -> None:
     Database.open(f"sqlite:///{path}").close()
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_opening_again_takes_no_lock_away(tmp_path: Path) -> None:
+    """One thread writes, another opens the database, as the vault does: other processes still wait."""
+    path = tmp_path / "steward.db"
+    url = f"sqlite:///{path}"
+    with Database.open(url) as database, database.write() as writing:
+        writing.execute(sa.text("INSERT INTO meta VALUES ('half', 'written')"))
+        assert writing_elsewhere(path) == "database is locked"
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(lambda: Database.open(url).close()).result(timeout=60)
+        assert writing_elsewhere(path) == "database is locked"
+    assert writing_elsewhere(path) == "written"
+
+
+def test_whoever_creates_the_file_takes_no_lock_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads open a new database at once: what one of them writes is not cut short by the other."""
+    path, began, over = tmp_path / "steward.db", Event(), Event()
+    close, threads = os.close, ThreadPoolExecutor(1)
+
+    def write() -> None:
+        with Database.open(f"sqlite:///{path}") as database, database.write():
+            began.set()
+            assert over.wait(60)
+
+    def late(descriptor: int) -> None:
+        """Let the other thread open the database first, if it gets that far."""
+        monkeypatch.undo()
+        threads.submit(write)
+        began.wait(1)
+        close(descriptor)
+
+    with threads:
+        monkeypatch.setattr(os, "close", late)
+        database_module._create(path)
+        assert began.wait(60)
+        try:
+            assert writing_elsewhere(path) == "database is locked"
+        finally:
+            over.set()
+
+
+def test_what_stands_in_the_way_is_named(tmp_path: Path) -> None:
+    """A folder, a file for a folder, links in a circle; a link to nothing is made good, privately."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    (tmp_path / "link").symlink_to(tmp_path / "made.db")
+    for name, says in (
+        ("folder", "is a directory"),
+        ("circle", "too many levels of symbolic links"),
+        ("file/steward.db", "exists"),
+    ):
+        with pytest.raises(StoreError, match=f"{name}: .*{says}.*Check that the folder exists"):
+            Database.open(f"sqlite:///{tmp_path}/{name}")
+    Database.open(f"sqlite:///{tmp_path}/link").close()
+    assert stat.S_IMODE((tmp_path / "made.db").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_file_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    """It is there, and belongs to the service's account, say."""
+    path = tmp_path / "steward.db"
+    Database.open(f"sqlite:///{path}").close()
+    path.chmod(0o400)
+    with pytest.raises(StoreError, match=r"permission denied.*this user may write"):
+        Database.open(f"sqlite:///{path}")
+
+
+class _Crossing(Database):
+    """A database in which another thread adds or takes away a fence while one is about to."""
+
+    meanwhile: Any = None
+
+    @property
+    def _fences(self) -> Any:
+        fences = self._kept
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        return fences
+
+    @_fences.setter
+    def _fences(self, fences: Any) -> None:
+        self._kept = fences
+
+
+@pytest.mark.parametrize("crossing", ["begins", "ends"])
+def test_fences_of_two_threads_do_not_meet(database_url: str, crossing: str) -> None:
+    """Each counts from when its block begins until it ends, whatever the other thread does just then."""
+    inside, leave, ended = Event(), Event(), Event()
+
+    def refuse(_connection: sa.Connection) -> None:
+        raise BusyError("lost")
+
+    def other(database: Database) -> None:
+        with database.fenced(refuse):
+            inside.set()
+            assert leave.wait(60)
+            if crossing == "begins":
+                with pytest.raises(BusyError), database.write():
+                    pytest.fail("its fence was lost")
+        ended.set()
+
+    with _Crossing.open(database_url) as database, ThreadPoolExecutor(1) as threads:
+
+        def begin() -> None:
+            started.append(threads.submit(other, database))
+            inside.wait(1)
+
+        def end() -> None:
+            leave.set()
+            ended.wait(1)
+
+        started: list[Any] = []
+        if crossing == "ends":
+            begin()
+        database.meanwhile = begin if crossing == "begins" else end
+        with database.fenced(lambda _connection: None):
+            leave.set()
+            started[0].result(timeout=60)
+            with database.write():
+                """The other's fence is gone."""
 
 
 @pytest.mark.parametrize(

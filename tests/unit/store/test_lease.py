@@ -29,6 +29,7 @@ from crm_steward.store.runs import Runs
 from crm_steward.store.tables import leases, meta
 
 ELSEWHERE = Holder("elsewhere", 7)
+_SHORT = timedelta(seconds=20)
 _HOLD = """
 import sys, time
 from crm_steward.store.database import Database
@@ -271,9 +272,9 @@ class _Stalls(Database):
     meanwhile: Any = None
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
         """Commit, and let others do something before anything else is done."""
-        with super().write() as writing:
+        with super().write(fenced=fenced) as writing:
             yield writing
         meanwhile, self.meanwhile = self.meanwhile, None
         if meanwhile:
@@ -318,17 +319,73 @@ def test_whoever_was_overtaken_does_not_turn_the_epoch_back(tmp_path: Path, cloc
         assert beside["epoch"] == remembered
 
 
+def test_what_is_just_taken_is_held_for_other_threads_too(database_url: str, clock: Any) -> None:
+    """From the commit on, with no moment in which the same process could take it a second time."""
+    with _Stalls.open(database_url) as database:
+
+        def refused() -> None:
+            with pytest.raises(BusyError), hold(database, "token crm/1", clock=clock):
+                pytest.fail("two at once")
+            met.append(1)
+
+        met: list[int] = []
+        database.meanwhile = refused
+        with hold(database, "token crm/1", clock=clock) as lease:
+            assert (lease.epoch, met) == (1, [1])
+            lease.renew()
+
+
+def test_what_may_have_been_taken_locks_nobody_out_of_his_own(
+    database_url: str, clock: Any
+) -> None:
+    """The answer to the commit is lost, once more at the next try: then the same process takes it."""
+    with _Stalls.open(database_url) as database, Database.open(database_url) as other:
+
+        def away() -> None:
+            raise StoreError("The database is away.")
+
+        for _ in range(2):
+            database.meanwhile = away
+            with pytest.raises(StoreError), hold(database, clock=clock):
+                pytest.fail("nobody knows that it was taken")
+            with pytest.raises(BusyError), hold(other, clock=clock):
+                pytest.fail("whoever holds it lives, as far as others know")
+        with hold(database, clock=clock) as lease:
+            assert lease.epoch == 3
+            with pytest.raises(BusyError), hold(database, clock=clock):
+                pytest.fail("it is held again")
+
+
+def test_whoever_lost_one_lease_keeps_the_other(
+    database: Database, other: Database, clock: Any
+) -> None:
+    """A page takes too long and the writer's is overtaken: the service's is renewed, and released."""
+    with hold(other, clock=clock, holder=ELSEWHERE):
+        with hold(other, "service", clock=clock, holder=ELSEWHERE, ttl=_SHORT) as service:
+            for _ in range(61):
+                clock.forward(seconds=5)
+                service.keep()
+            with hold(database, clock=clock):
+                clock.forward(seconds=5)
+                service.keep()
+                assert service.renewed_at == clock()
+                with pytest.raises(BusyError, match="took over"):
+                    Runs(other).start("pull", now=clock())
+        with hold(database, "service", clock=clock) as taken:
+            assert taken.epoch == service.epoch + 1
+
+
 class Away(Database):
     """A database that can be out of reach."""
 
     away = False
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
         """Give a connection, or none."""
         if self.away:
             raise StoreError("The database is away.")
-        with super().write() as writing:
+        with super().write(fenced=fenced) as writing:
             yield writing
 
 

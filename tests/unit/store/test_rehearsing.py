@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.elsewhere import writing_elsewhere
 
 from crm_steward.connect.protocol import Cursor, Page
 from crm_steward.model import Contact, CreateTask, InputError, RecordRef, StoreError
@@ -186,13 +187,33 @@ def test_a_full_disk_is_told(database: Database, tmp_path: Path) -> None:
     assert "temporary place" in deed.note
 
 
-def test_the_newest_backup_of_a_folder_or_a_pattern(tmp_path: Path) -> None:
+def test_the_present_database_is_no_backup(database: Database, tmp_path: Path) -> None:
+    """By no name: nothing is written down, and what it was opened for elsewhere keeps its locks."""
+    path, link = tmp_path / "steward.db", tmp_path / "link.db"
+    link.hardlink_to(path)
+    with database.write():
+        for file in (path, link):
+            with pytest.raises(InputError, match="is the present database"):
+                rehearse(file, database)
+            with pytest.raises(InputError, match="is the present database"):
+                rehearsed(file, database, by="Ada", now=NOW)
+        assert newest_of(tmp_path / "*.db", database) is None
+        assert writing_elsewhere(path) == "database is locked"
+    assert Reminders(database).deeds(Duty.RESTORE_TEST, 5) == []
+    file = _copy(database, tmp_path)
+    os.utime(file, (1_000_000, 1_000_000))
+    assert newest_of(tmp_path / "*.db", database) == file
+
+
+def test_the_newest_backup_of_a_folder_or_a_pattern(tmp_path: Path, database: Database) -> None:
     """By its time; what a backup under way has is none."""
+    backups = tmp_path / "backups"
+    backups.mkdir()
     for age, name in enumerate((".d.db.part", "a.db", "b.db", "c.txt")):
-        file = tmp_path / name
+        file = backups / name
         file.touch()
         os.utime(file, (1_000_000 - age, 1_000_000 - age))
-    assert newest_of(tmp_path) == tmp_path / "a.db"
-    assert newest_of(tmp_path / "*.txt") == tmp_path / "c.txt"
-    assert newest_of(tmp_path / "*.zip") is None
-    assert newest_of(tmp_path / "absent" / "*.db") is None
+    assert newest_of(backups, database) == backups / "a.db"
+    assert newest_of(backups / "*.txt", database) == backups / "c.txt"
+    assert newest_of(backups / "*.zip", database) is None
+    assert newest_of(tmp_path / "absent" / "*.db", database) is None

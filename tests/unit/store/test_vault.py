@@ -7,16 +7,22 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError, Event
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from crm_steward.connect.tokens import Token
-from crm_steward.model import ConfigError, utc_now
+from crm_steward.connect.tokens import Token, Tokens
+from crm_steward.model import BusyError, ConfigError, utc_now
 from crm_steward.store.database import Database
+from crm_steward.store.tables import leases
 from crm_steward.store.vault import KEY_FILE, DatabaseVault, TokenKey
 
 KEY, OTHER = "k" * 32, "o" * 32
@@ -130,6 +136,21 @@ def test_a_key_file_is_made_for_this_user_alone(open_vault: OpenVault, tmp_path:
     assert open_vault("").load("crm/1") == TOKEN
 
 
+def test_a_key_file_that_is_being_made_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes of a new installation want it at once; one that nobody ever writes is refused."""
+    file = tmp_path / KEY_FILE
+    file.touch()
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    with pytest.raises(ConfigError, match="openssl rand"):
+        TokenKey("", file).read()
+    assert pauses
+    monkeypatch.setattr(time, "sleep", lambda _seconds: file.write_text(f"{KEY}\n"))
+    assert TokenKey("", file).read() == [KEY]
+
+
 @pytest.mark.parametrize("key", ["short", "  ", "x" * 31])
 def test_a_short_key_is_refused(tmp_path: Path, key: str) -> None:
     """With the command that makes a good one."""
@@ -178,6 +199,86 @@ def test_processes_renew_once_between_them(database_url: str, tmp_path: Path) ->
         "issued": rounds + 1,
         "refused": 0,
     }
+
+
+class _HeldUp(Database):
+    """A database whose first thread is held up once, right after a commit of its own."""
+
+    meanwhile: Any = None
+
+    @contextmanager
+    def write(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
+        """Commit, and let others do something before anything else is done."""
+        with super().write(fenced=fenced) as writing:
+            yield writing
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+
+
+def test_threads_renew_once_between_them(database_url: str, tmp_path: Path) -> None:
+    """A connection's pull and its writing, in one process: no refresh token is used twice.
+
+    The first is held up right after it took the lease; the second used to get in as well.
+    """
+    database = _HeldUp.open(database_url)
+    vault = DatabaseVault(lambda: database, TokenKey(KEY, tmp_path), clock=utc_now)
+    used: list[str] = []
+    asked = Event()
+
+    def issue(refresh: str) -> Token:
+        used.append(refresh)
+        asked.set()
+        number = len(used)
+        return Token(f"a{number}", utc_now() + timedelta(hours=1), refresh=f"r{number}")
+
+    def renewed() -> str:
+        return Tokens("crm", "seed", issue, vault, utc_now).current().access
+
+    with closing(vault), ThreadPoolExecutor(1) as threads:
+        assert vault.load("crm/none") is None
+        second = []
+
+        def meanwhile() -> None:
+            second.append(threads.submit(renewed))
+            asked.wait(1)
+
+        database.meanwhile = meanwhile
+        assert (renewed(), second[0].result(timeout=60)) == ("a1", "a1")
+    assert used == [""]
+
+
+def test_a_lost_lease_keeps_no_other_token_from_being_kept(
+    open_vault: OpenVault, database: Database
+) -> None:
+    """Two connections renew, and one is overtaken: it keeps nothing more, the other its new token."""
+    vault = open_vault()
+    with vault.alone("crm/1"), vault.alone("crm-b/1"):
+        taken = sa.update(leases).where(leases.c.name == "token crm/1")
+        with database.write() as writing:
+            writing.execute(taken.values(epoch=leases.c.epoch + 1, holder="there:8::"))
+        with pytest.raises(BusyError, match="took over"):
+            vault.save("crm/1", TOKEN)
+        vault.save("crm-b/1", TOKEN)
+    assert (vault.load("crm/1"), vault.load("crm-b/1")) == (None, TOKEN)
+
+
+def test_the_database_is_opened_once(database_url: str, tmp_path: Path) -> None:
+    """Two pulls that want their first token at the same time share it."""
+    both, opened = Barrier(2), []
+
+    def open_database() -> Database:
+        try:
+            both.wait(0.5)
+        except BrokenBarrierError:
+            """Nobody else opens it: so it should be."""
+        opened.append(Database.open(database_url))
+        return opened[-1]
+
+    vault = DatabaseVault(open_database, TokenKey(KEY, tmp_path), clock=utc_now)
+    with closing(vault), ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(vault.load, ["crm/1", "crm/2"])) == [None, None]
+    assert len(opened) == 1
 
 
 def test_a_process_that_died_in_there_keeps_nobody_out(
