@@ -25,6 +25,7 @@ from crm_steward.model import (
     Clock,
     MailError,
     OtherAccountError,
+    RetryableError,
     StewardError,
 )
 from crm_steward.report import deliver, in_turn, notice_copy, queue_alerts, wanting
@@ -286,7 +287,7 @@ class Work:
         if mail is None:
             return
         if deliver(self._database, mail, self._clock, stop=self._stop).left:
-            self._pause_here()
+            raise RetryableError("Stopped; what was not sent waits in the outbox.", sent=False)
         # Also where none is due right now: it works again when nothing waits any more.
         if reasons := Outbox(self._database).complaints():
             raise MailError(f"{mail.host}:{mail.port}: {min(reasons)}.")
