@@ -220,6 +220,8 @@ class Lease:
         left = (self.name, self.epoch)
         self.database.unreleased.add(left)
         with self.database.write(fenced=False) as writing:
+            if limits := _not_for_ever(self.database):
+                writing.execute(sa.select(*limits))
             mine = sa.update(leases).where(*self._mine())
             writing.execute(mine.values(holder="", expires_at=_LONG_AGO))
         self.database.unreleased.discard(left)
