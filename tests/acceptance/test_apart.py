@@ -1,7 +1,8 @@
 """What the service does in processes of its own: their memory, their deaths and its own, from outside.
 
 The process of a scan is caught where it loads DuckDB, which the service itself never does: a module of
-that name is found before the real one, and waits as long as a file is there.
+that name is found before the real one, and waits as long as a file is there. That of a restore test is
+caught where it loads alembic, for a backup of an older version, which it has restored by then.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -39,8 +42,8 @@ while os.path.exists(os.environ["HANGS"]):
     open(os.environ["HANGS"] + ".seen", "w").close()
     time.sleep(0.05)
 sys.path.remove(os.path.dirname(__file__))
-del sys.modules["duckdb"]
-import duckdb
+del sys.modules[__name__]
+__import__(__name__)
 """
 RESIDENT = 150_000_000
 SCANS = {"scan", "scan-changed"}
@@ -54,18 +57,10 @@ def start_caught(
     tmp_path: Path,
 ) -> Callable[[], tuple[Running, psutil.Process]]:
     """Give what starts a service, and returns it with the process of its scan, which waits."""
-    (tmp_path / "shim").mkdir()
-    (tmp_path / "shim" / "duckdb.py").write_text(WAITS, "utf-8")
-    (tmp_path / "spilt").mkdir()
-    paths = [str(tmp_path / "shim"), os.environ.get("PYTHONPATH", "")]
+    env = waiting_for("duckdb", tmp_path)
 
     def starting() -> tuple[Running, psutil.Process]:
         (folder / "people.csv").rename(folder / "away.csv")
-        env = {
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            "HANGS": str(tmp_path / "hangs"),
-            "TMPDIR": str(tmp_path / "spilt"),
-        }
         service = start(env, anew=True)
         service.until(lambda: bool(service.said("started")))
         (tmp_path / "hangs").touch()
@@ -75,6 +70,98 @@ def start_caught(
         return service, scan
 
     return starting
+
+
+def waiting_for(module: str, where: Path) -> dict[str, str]:
+    """Return the environment in which a module waits to be loaded while `hangs` is there."""
+    (where / "shim").mkdir()
+    (where / "shim" / f"{module}.py").write_text(WAITS, "utf-8")
+    (where / "spilt").mkdir()
+    paths = [str(where / "shim"), os.environ.get("PYTHONPATH", "")]
+    return {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "HANGS": str(where / "hangs"),
+        "TMPDIR": str(where / "spilt"),
+    }
+
+
+@pytest.fixture
+def start_restoring(
+    start: Callable[..., Running],  # noqa: F811 -- the fixture
+    steward: Cli,
+    tmp_path: Path,
+) -> Callable[[], Running]:
+    """Give what starts a service whose restore test waits with the copy; the backup is of an older version."""
+    env = waiting_for("alembic", tmp_path)
+    first = start()
+    first.until(lambda: bool(first.said("scanned")))
+    assert first.end() == 0
+    (tmp_path / "backups").mkdir()
+    assert steward("backup", "backups/copy.db").returncode == 0
+    with closing(sqlite3.connect(tmp_path / "backups" / "copy.db")) as copy, copy:
+        copy.execute("UPDATE alembic_version SET version_num = '0017'")
+    settings = SETTINGS.replace("service: {{", "service: {{restore_test: backups, ")
+
+    def starting() -> Running:
+        (tmp_path / "hangs").touch()
+        service = start(env, settings, anew=True, name="restoring")
+        service.until((tmp_path / "hangs.seen").exists)
+        assert restored(tmp_path), "it would be seen"
+        return service
+
+    return starting
+
+
+def restored(where: Path) -> list[Path]:
+    """Return the copies that a restore test holds, or has left behind."""
+    return list((where / "spilt").rglob("steward.db"))
+
+
+def test_sigterm_ends_a_restore_test_and_leaves_no_copy(
+    start_restoring: Callable[[], Running], tmp_path: Path
+) -> None:
+    """Whatever it is at: the service ends in order and in time, and what was restored is gone."""
+    service = start_restoring()
+
+    assert service.end() == 0
+    assert service.said("stopped")[0]["clean"] is True
+    stopped = service.said("stopped; the next run goes on from here")
+    assert "restore-test" in {one["job"] for one in stopped}
+    assert list((tmp_path / "spilt").iterdir()) == []
+
+
+def test_a_restore_test_of_a_service_that_is_killed_leaves_no_copy(
+    start_restoring: Callable[[], Running], tmp_path: Path
+) -> None:
+    """Its process sees that nobody waits any more, takes the copy away and ends."""
+    service = start_restoring()
+    errands = children(service)
+    service.end(signal.SIGKILL)
+
+    assert all(gone(one) for one in errands)
+    assert list((tmp_path / "spilt").iterdir()) == []
+
+
+def test_what_a_restore_test_left_that_was_killed_with_its_service_goes_at_the_next_start(
+    start_restoring: Callable[[], Running],
+    start: Callable[..., Running],  # noqa: F811 -- the fixture
+    tmp_path: Path,
+) -> None:
+    """Memory ran out for all of them, or power: nobody was left to take the copy away."""
+    service = start_restoring()
+    errands = children(service)
+    for one in errands:
+        one.suspend()
+    service.end(signal.SIGKILL)
+    for one in errands:
+        one.kill()
+        assert gone(one)
+    assert restored(tmp_path)
+
+    again = start({"TMPDIR": str(tmp_path / "spilt")}, name="again")
+    again.until(lambda: bool(again.said("started")))
+    assert restored(tmp_path) == []
+    assert again.end() == 0
 
 
 def children(service: Running) -> list[psutil.Process]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import ssl
 import subprocess
+import threading
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from io import BytesIO
@@ -15,7 +18,9 @@ from typing import Any
 import pytest
 import trustme
 import yaml
+from tests.acceptance.test_run import Running
 from tests.conftest import Cli
+from tests.program import PATIENCE_SECONDS, Program, Started
 
 from crm_steward.testing.postbox import Postbox, serving
 
@@ -260,6 +265,97 @@ def test_a_mail_that_was_given_up_is_sent_once_its_cause_is_mended(
         "chef@example.com",
         "gone@example.org",
     ]
+
+
+class Slow:
+    """A mail server that does not answer the end of a content until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.postbox = Postbox(data=self._waits)
+        self.arrived, self.go_on = threading.Event(), threading.Event()
+
+    def _waits(self) -> None:
+        self.arrived.set()
+        assert self.go_on.wait(PATIENCE_SECONDS)
+
+    def ids(self) -> list[str]:
+        """Return the Message-ID of each mail that came."""
+        return [str(message["Message-ID"]) for message in self.postbox.messages]
+
+
+def _finishing(process: Started, number: signal.Signals) -> None:
+    """Send a signal, and wait until it is heard."""
+    process.send_signal(number)
+    while "finishing the mail under way" not in process.err:
+        assert process.poll() is None, process.err
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_finishes_the_mail_under_way_and_begins_no_other(
+    desk: Desk, steward: Cli, program: Program, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Exit 130, and what it says: how many have theirs, that the other waits; sent again, nobody has it twice."""
+    slow, everybody = Slow(), _to(("chef@example.com", None), ("manager@example.org", "en"))
+    with serving(slow.postbox) as port:
+        desk(mail=_mail(port), report=everybody)
+        with program.start(["report", "--send"], cwd=tmp_path) as process:
+            assert slow.arrived.wait(PATIENCE_SECONDS)
+            _finishing(process, number)
+            slow.go_on.set()
+            assert process.wait(PATIENCE_SECONDS) == 130
+            assert "sent to 1 of 2" in process.out
+            assert "what was not sent waits in the outbox" in process.err
+        assert len(slow.ids()) == 1
+        _good(steward("report", "--send"))
+        assert "already" in _good(steward("report", "--send"))
+    assert len(slow.ids()) == len(set(slow.ids())) == 2
+
+
+def test_a_second_ctrl_c_waits_for_no_server(desk: Desk, program: Program, tmp_path: Path) -> None:
+    """One that answers nothing any more, no farewell either, holds nobody up."""
+    slow = Slow()
+    with serving(slow.postbox) as port:
+        desk(mail=_mail(port, timeout="10 minutes"), report=_to(("manager@example.org", "en")))
+        with program.start(["report", "--send"], cwd=tmp_path) as process:
+            assert slow.arrived.wait(PATIENCE_SECONDS)
+            _finishing(process, signal.SIGINT)
+            process.send_signal(signal.SIGINT)
+            ended = process.wait(PATIENCE_SECONDS / 2)
+        slow.go_on.set()
+    assert ended == 130
+
+
+def test_a_service_that_is_asked_to_end_begins_no_other_mail(
+    desk: Desk, program: Program, tmp_path: Path
+) -> None:
+    """The mail under way comes to its end, and so does the service; the next one sends the others, each once."""
+    slow = Slow()
+    recipients = [f"r{number}@example.org" for number in range(5)]
+    with serving(slow.postbox) as port:
+        blocks = {
+            "mail": _mail(port), "report": {"recipients": recipients},
+            "log": {"format": "json"},
+        }  # fmt: skip
+        desk(**blocks)
+        settings = (tmp_path / "crm-steward.yaml").read_text("utf-8").replace("{}", "{{}}")
+        settings += 'service: {{listen: "127.0.0.1:{port}"}}\n'
+        first = Running(program, tmp_path, settings=settings, name="first")
+        with first.process:
+            assert slow.arrived.wait(PATIENCE_SECONDS)
+            first.process.send_signal(signal.SIGTERM)
+            first.until(lambda: bool(first.said("stopping; jobs come to their next safe point")))
+            slow.go_on.set()
+            assert first.process.wait(PATIENCE_SECONDS) == 0
+        assert first.said("stopped")[0]["clean"] is True
+        stopped = first.said("stopped; the next run goes on from here")
+        assert [line["job"] for line in stopped] == ["report"]
+        assert len(slow.ids()) == 1
+        second = Running(program, tmp_path, settings=settings, name="second")
+        with second.process:
+            second.until(lambda: len(slow.ids()) == len(recipients))
+            assert second.end() == 0
+    assert len(set(slow.ids())) == len(slow.ids())
 
 
 def test_unreachable_mail_server(desk: Desk, steward: Cli) -> None:

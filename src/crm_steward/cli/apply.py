@@ -339,15 +339,15 @@ def writing_to(settings: Settings, database: Database) -> Iterator[tuple[threadi
 
 
 @contextmanager
-def finishing() -> Iterator[threading.Event]:
-    """Let Ctrl-C and SIGTERM finish the write under way; a second one ends at once."""
+def finishing(what: str = "write") -> Iterator[threading.Event]:
+    """Let Ctrl-C and SIGTERM finish the write (or what else is) under way; a second one ends at once."""
     stop = threading.Event()
 
     def asked(number: int, _frame: object) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        typer.echo("crm-steward: finishing the write under way …", err=True)
+        typer.echo(f"crm-steward: finishing the {what} under way …", err=True)
         del number
 
     numbers = (signal.SIGINT, signal.SIGTERM)

@@ -254,6 +254,8 @@ def _send(
     again: bool,
 ) -> None:
     """Queue what is missing, send what is due, and say what became of it."""
+    from crm_steward.cli.apply import finishing
+    from crm_steward.cli.exits import Exit
     from crm_steward.model import ConfigError, Problem, utc_now
     from crm_steward.report import deliver, may_have_left, notice_copy, queue, queue_digests
     from crm_steward.report.lost import given_up
@@ -273,7 +275,8 @@ def _send(
     Outbox(database).hasten(utc_now())
     if again:
         Outbox(database).revive(lost, utc_now())
-    done = deliver(database, settings.mail, utc_now())
+    with finishing("mail") as stop:
+        done = deliver(database, settings.mail, utc_now, stop=stop)
     out = console()
     if done.sent:
         out.print(f"Report sent to {done.sent} of {len(recipients) + len(others)} recipients.")
@@ -282,9 +285,13 @@ def _send(
             "This week's report may have left before an older copy of the database was restored; "
             "nothing was sent. To send it all the same: crm-steward report --send --again"
         )
-    elif not (queued or others or done.problems or lost):
+    elif not (queued or others or done.problems or done.left or lost):
         out.print("Everybody has this week's report already; nothing was sent.")
-    _complain(settings.mail, done, () if again or done.sent else lost)
+    _complain(settings.mail, done, () if again or done.sent or done.left else lost)
+    if done.left:
+        said = "stopped; what was not sent waits in the outbox: the service sends it, or --send."
+        typer.echo(f"crm-steward: {said}", err=True)
+        raise typer.Exit(Exit.INTERRUPTED)
 
 
 def _complain(mail: Mail, done: Deliveries, lost: Sequence[Letter]) -> None:

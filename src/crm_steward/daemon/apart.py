@@ -15,7 +15,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -23,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import structlog
 
@@ -34,12 +33,18 @@ from crm_steward.model import Clock, EndedError, StewardError
 from crm_steward.rules import RuleBook
 from crm_steward.settings import Settings
 from crm_steward.store.lease import Lease, Loan
+from crm_steward.store.places import temporary_place
+
+if TYPE_CHECKING:
+    from crm_steward.store.reminders import Deed
 
 STOPS_WITHIN = timedelta(seconds=5)
 """How long a process may take to its next safe point when the service ends; then it is killed."""
 
 MIGRATE = "migrate"
 """The errand of which nobody here knows more: it comes before there are rules."""
+RESTORE_TEST = "restore_test"
+"""The errand that needs no rules, and is a verb all the same."""
 _LOOK_SECONDS = 0.2
 """How often it is seen whether the service is to end."""
 STOP = b"."
@@ -148,15 +153,18 @@ class Apart:
         queued: int = self._do("weekly", now=now)
         return queued
 
+    def restore_test(self, now: datetime) -> Deed | None:
+        """Restore the newest backup, when it is time; the copy goes with the process."""
+        deed: Deed | None = self._do(RESTORE_TEST, now=now)
+        return deed
+
     def _do(self, verb: str, lease: Lease | None = None, **given: Any) -> Any:
-        with tempfile.TemporaryDirectory(
-            prefix="crm-steward-", ignore_cleanup_errors=True
-        ) as folder:
+        with temporary_place() as folder:
             errand = Errand(
                 verb=verb,
                 settings=self._settings,
                 before=self._rules,
-                folder=Path(folder),
+                folder=folder,
                 loan=lease.loan if lease else None,
                 given=given,
                 now=self._clock(),

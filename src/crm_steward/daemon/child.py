@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from crm_steward.model import Clock
 
 
+_TRIES = 10
+"""How often our folder is cleared: the other thread may write into it the while."""
+
+
 def main() -> None:
     """Do the errand that comes by standard input."""
     stop = threading.Event()
@@ -55,8 +59,8 @@ def _watch(stop: threading.Event) -> None:
     """Stop when asked to; end at once when nobody waits any more, and leave no data behind."""
     while os.read(0, 1):
         stop.set()
-    if tempfile.tempdir:
-        shutil.rmtree(tempfile.tempdir, ignore_errors=True)
+    for _ in range(_TRIES if tempfile.tempdir else 0):
+        shutil.rmtree(str(tempfile.tempdir), ignore_errors=True)
     os._exit(1)
 
 
@@ -89,7 +93,7 @@ class _Doing:
         return Answer(value=value, error=error, bug=bug, rules=rules)
 
     def _do(self) -> Any:
-        from crm_steward.daemon.apart import MIGRATE  # noqa: PLC0415 -- somebody watches now
+        from crm_steward.daemon.apart import MIGRATE, RESTORE_TEST  # noqa: PLC0415 -- somebody watches now
         from crm_steward.daemon.here import Here  # noqa: PLC0415 -- the same
         from crm_steward.daemon.rulebook import Rulebook  # noqa: PLC0415 -- the same
         from crm_steward.store.database import Database  # noqa: PLC0415 -- the same
@@ -99,6 +103,11 @@ class _Doing:
         if errand.verb == MIGRATE:
             Database.open(errand.settings.database).close()
             return None
+        if errand.verb == RESTORE_TEST:
+            from crm_steward.daemon.selftest import look_at_backup  # noqa: PLC0415 -- the same
+
+            with Database.open(errand.settings.database) as database:
+                return look_at_backup(database, errand.settings, **errand.given)
         self._rules = Rulebook(errand.settings, before.texts or None, before=before)
         if errand.verb == "read":
             return None

@@ -20,6 +20,7 @@ from crm_steward.store.lease import Lease
 
 if TYPE_CHECKING:
     from crm_steward.rules import RuleBook
+    from crm_steward.store.reminders import Deed
 
 Stamps = tuple[tuple[str, ...], ...]
 """Of each file its name, and what changes when it is written."""
@@ -110,6 +111,13 @@ class Heavy(Protocol):
 
     def weekly(self, now: datetime) -> int:
         """Read the rules, queue the mails of this week that are missing, and return how many."""
+        ...
+
+    def restore_test(self, now: datetime) -> Deed | None:
+        """Restore the newest backup into a temporary place, and return what was written down of it.
+
+        None when it is not time.
+        """
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from crm_steward.daemon.heavy import Planned, RulesRead, Scanned
 from crm_steward.daemon.rulebook import Rulebook
@@ -16,6 +17,9 @@ from crm_steward.store.database import Database
 from crm_steward.store.lease import Lease
 from crm_steward.store.restored import Restored
 from crm_steward.writing.plan import make_plan, store_plan
+
+if TYPE_CHECKING:
+    from crm_steward.store.reminders import Deed
 
 
 class Here:
@@ -100,6 +104,12 @@ class Here:
         from crm_steward.report import queue_weekly  # noqa: PLC0415 -- the same
 
         return queue_weekly(self._database, self._settings, self._rulebook.reload(), now)
+
+    def restore_test(self, now: datetime) -> Deed | None:
+        """Restore the newest backup, when it is time."""
+        from crm_steward.daemon.selftest import look_at_backup  # noqa: PLC0415 -- the same
+
+        return look_at_backup(self._database, self._settings, now)
 
     def _come_so_far(self, lease: Lease) -> None:
         """Keep the lease, and end here when asked to stop: what was stored stays."""

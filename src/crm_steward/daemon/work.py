@@ -17,7 +17,6 @@ from crm_steward.connect.spec import ConnectionSettings
 from crm_steward.daemon.heavy import Heavy, stamps_of
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.pulling import pull_pages
-from crm_steward.daemon.selftest import look_at_backup
 from crm_steward.daemon.telling import tell_applied, tell_pulled
 from crm_steward.daemon.trimming import trim
 from crm_steward.daemon.writer import SharedLease
@@ -26,6 +25,7 @@ from crm_steward.model import (
     Clock,
     MailError,
     OtherAccountError,
+    RetryableError,
     StewardError,
 )
 from crm_steward.report import deliver, in_turn, notice_copy, queue_alerts, wanting
@@ -254,7 +254,7 @@ class Work:
 
     def restore_test(self) -> None:
         """Look whether the newest backup can be restored, when it is time; a failure is an alert."""
-        if look_at_backup(self._database, self._settings, self._clock()):
+        if self._heavy.restore_test(self._clock()):
             self._nudge("report")
 
     def report(self) -> None:
@@ -271,7 +271,7 @@ class Work:
             [
                 lambda: self._weekly(now),
                 lambda: queue_alerts(database, settings, now),
-                lambda: self._deliver(now),
+                self._deliver,
             ]
         )
 
@@ -282,11 +282,12 @@ class Work:
             with self._rules_read():
                 self._heavy.weekly(now)
 
-    def _deliver(self, now: datetime) -> None:
+    def _deliver(self) -> None:
         mail = self._settings.mail
         if mail is None:
             return
-        deliver(self._database, mail, now)
+        if deliver(self._database, mail, self._clock, stop=self._stop).left:
+            raise RetryableError("Stopped; what was not sent waits in the outbox.", sent=False)
         # Also where none is due right now: it works again when nothing waits any more.
         if reasons := Outbox(self._database).complaints():
             raise MailError(f"{mail.host}:{mail.port}: {min(reasons)}.")

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from crm_steward.model import MailError
 from crm_steward.settings import Mail, SmtpSecurity
+from crm_steward.store.outbox import ANSWERS_WITHIN
 
 
 class UnavailableError(MailError):
@@ -90,13 +91,15 @@ def open_session(mail: Mail) -> smtplib.SMTP:
 def close_session(smtp: smtplib.SMTP) -> None:
     """End a session; what it had to answer it has answered, so how it parts is nothing."""
     with suppress(OSError, smtplib.SMTPException):
+        if smtp.sock is not None:
+            smtp.sock.settimeout(smtp.timeout)  # that of an end of content is longer
         smtp.quit()
     smtp.close()
 
 
 def _connect(mail: Mail) -> smtplib.SMTP:
     context = ssl.create_default_context(cafile=str(mail.ca_file) if mail.ca_file else None)
-    seconds = mail.timeout.total_seconds()
+    seconds = min(mail.timeout, ANSWERS_WITHIN).total_seconds()
     if mail.security is SmtpSecurity.TLS:
         smtp: smtplib.SMTP = smtplib.SMTP_SSL(
             mail.host, mail.port, timeout=seconds, context=context

@@ -76,7 +76,8 @@ class Mail(_Block):
     sender: Address
     """Who the report comes from."""
     timeout: Duration = timedelta(seconds=60)
-    """How long one answer of the mail server may take."""
+    """How long one answer of the mail server may take: ten minutes at most, which it has in any case
+    for the end of a mail."""
     ca_file: Path | None = None
     """Certificates to trust instead of the system's (a private mail server)."""
 

@@ -26,8 +26,13 @@ OF_A_WEEK = outbox.c.period.like("____-W__%")
 ALERT = outbox.c.period.like("alert-%")
 """That a mail is an alert: it is of no week."""
 
-HELD_FOR = timedelta(minutes=20)
-"""How long a claim lasts: longer than the mail server may take to answer (RFC 5321, 4.5.3.2)."""
+ANSWERS_WITHIN = timedelta(minutes=10)
+"""How long a mail server may take to answer the end of the content (RFC 5321, 4.5.3.2.6): hanging up
+earlier is how the same mail arrives twice."""
+
+HELD_FOR = 4 * ANSWERS_WITHIN
+"""How long a claim lasts, from when it is made and anew from when the content begins to leave: longer
+than the server may then take to let it come, to take it in and to answer, which are one such time each."""
 
 
 class Delivery(StrEnum):
@@ -182,13 +187,15 @@ class Outbox:
             writing.execute(sa.update(outbox).where(outbox.c.id == id).values(values))
         return _letter({**row, **values})
 
-    def leaving(self, letter: Letter) -> bool:
-        """Mark, durably, that the content of a claimed mail is about to leave.
+    def leaving(self, letter: Letter, now: datetime) -> bool:
+        """Mark, durably, that the content of a claimed mail is about to leave; the claim begins anew.
 
         Returns:
             False when the claim ran out and somebody else took it: then it must not leave.
         """
-        return self._move(letter, status=_LEAVING[letter.status].value)
+        return self._move(
+            letter, status=_LEAVING[letter.status].value, next_attempt_at=now + HELD_FOR
+        )
 
     def sent(self, letter: Letter, now: datetime) -> None:
         """Mark that the mail server took it."""

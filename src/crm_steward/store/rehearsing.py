@@ -1,13 +1,13 @@
 """A restore test: a backup is restored into a temporary place, opened, and compared with what it was.
 
 Nothing is written where the present database stands. The temporary place is a folder that only this
-user may enter; it is gone when the test ends, for it holds personal data. A dump of PostgreSQL is
+user may enter; it is gone when the test ends, for it holds personal data (`places`: that of a test
+which was killed goes with the next one). A dump of PostgreSQL is
 restored by `pg_restore`, which knows how, into a database beside the present one; that is looked at here.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from crm_steward.store import cipher
 from crm_steward.store.backup import Copied, examined, key_of_copy
 from crm_steward.store.chain import GENESIS
 from crm_steward.store.database import HEAD, Database
+from crm_steward.store.places import temporary_place
 from crm_steward.store.reminders import Deed, Duty, Reminders, Result
 from crm_steward.store.restoring import stage
 from crm_steward.store.tables import contacts, journal, meta
@@ -93,8 +94,8 @@ def rehearse(file: Path, database: Database) -> Rehearsal:
     copied = examined(file, key_of_copy(file, key))
     held = _counts(file, key_of_copy(file, key))
     try:
-        with tempfile.TemporaryDirectory(prefix="crm-steward-restore-") as folder:
-            staged = Path(folder) / "steward.db"
+        with temporary_place() as folder:
+            staged = folder / "steward.db"
             stage(file, staged, key)
             with Database.open(cipher.url_of(staged, key)) as restored:
                 fault = verify(restored).fault

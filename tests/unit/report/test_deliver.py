@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,7 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from crm_steward.model import ConfigError, MailError
+from crm_steward.model import Clock, ConfigError, MailError
 from crm_steward.report import Digest, deliver, greet, queue_weekly, render
 from crm_steward.report.message import compose, message_id
 from crm_steward.report.render import Mail as Content
@@ -60,6 +61,11 @@ def _settings(port: int = 1, **report: object) -> Settings:
     return Settings(timezone=ZoneInfo("UTC"), mail=_mail(port), report=Report.model_validate(given))
 
 
+def at(moment: datetime) -> Clock:
+    """Give a clock that stands."""
+    return lambda: moment
+
+
 def _scanned(database: Database, now: datetime = NOW - timedelta(hours=1)) -> None:
     runs = Runs(database)
     runs.finish(runs.start("scan", now=now), {}, now=now)
@@ -91,7 +97,7 @@ def test_each_recipient_has_a_mail_in_their_language(ready: Database) -> None:
     """Two mails with text and HTML arrive, whole, with the headers that automatic mail has."""
     postbox = Postbox()
     with serving(postbox) as port:
-        done = deliver(ready, _mail(port), NOW)
+        done = deliver(ready, _mail(port), at(NOW))
     assert (done.sent, done.postponed, done.failed, done.problems) == (2, 0, 0, [])
     mails = {str(message["To"]): message for message in postbox.messages}
     assert set(mails) == {MANAGER, CHEF}
@@ -135,7 +141,7 @@ def test_the_picture_travels_with_the_page() -> None:
     )
     postbox = Postbox()
     with serving(postbox) as port, _stored(message) as database:
-        deliver(database, _mail(port), NOW)
+        deliver(database, _mail(port), at(NOW))
     text, page = postbox.messages[0].iter_parts()
     assert (text.get_content_type(), page.get_content_type()) == ("text/plain", "multipart/related")
     html, image = page.iter_parts()
@@ -167,7 +173,7 @@ def test_content_with_dots_and_header_like_text_survives() -> None:
     )
     postbox = Postbox()
     with serving(postbox) as port, _stored(message) as database:
-        deliver(database, _mail(port), NOW)
+        deliver(database, _mail(port), at(NOW))
     received = postbox.messages[0]
     assert received["Bcc"] is None
     assert received["Subject"] == "a Bcc: evil@example.org"
@@ -229,7 +235,7 @@ def test_protected_and_logged_in(
             port, security=security, ca_file=ca_file, username="steward", password="s3cret"
         )
         assert greet(mail).endswith("logged in")
-        assert deliver(ready, mail, NOW).sent == 2
+        assert deliver(ready, mail, at(NOW)).sent == 2
     assert postbox.protected[-1]
 
 
@@ -238,7 +244,7 @@ def test_unknown_certificate_is_refused(ready: Database, context: ssl.SSLContext
     postbox = Postbox()
     with serving(postbox, starttls=context) as port:
         mail = _mail(port, security=SmtpSecurity.STARTTLS, username="steward", password="s3cret")
-        done = deliver(ready, mail, NOW)
+        done = deliver(ready, mail, at(NOW))
         with pytest.raises(MailError, match=r"certificate is refused.*ca_file"):
             greet(mail)
     assert (done.sent, done.postponed) == (0, 2)
@@ -250,7 +256,7 @@ def test_no_starttls_means_no_mail(ready: Database) -> None:
     """A server, or somebody in between, that offers no protection is not given the mail in clear."""
     postbox = Postbox()
     with serving(postbox) as port:
-        done = deliver(ready, _mail(port, security=SmtpSecurity.STARTTLS), NOW)
+        done = deliver(ready, _mail(port, security=SmtpSecurity.STARTTLS), at(NOW))
     assert done.problems == ["the mail server does not offer STARTTLS"]
     assert postbox.arrived == []
 
@@ -266,11 +272,11 @@ def test_refused_login(ready: Database, context: ssl.SSLContext, ca_file: Path) 
             username="steward",
             password="old",
         )
-        done = deliver(ready, mail, NOW)
+        done = deliver(ready, mail, at(NOW))
         assert done.alarms == ["the mail server refuses the login (535 5.7.8)"]
         assert postbox.connected <= 2  # one session, and its second greeting: not one per recipient
         right = mail.model_copy(update={"password": _mail(1, password="s3cret").password})
-        assert deliver(ready, right, NOW + timedelta(minutes=5)).sent == 2
+        assert deliver(ready, right, at(NOW + timedelta(minutes=5))).sent == 2
 
 
 # Refusals
@@ -281,12 +287,12 @@ def test_temporary_refusal_is_tried_again(ready: Database) -> None:
     busy = {MANAGER}
     postbox = Postbox(rcpt=lambda address: "450 4.2.1 try later" if address in busy else None)
     with serving(postbox) as port:
-        done = deliver(ready, _mail(port), NOW)
+        done = deliver(ready, _mail(port), at(NOW))
         assert (done.sent, done.postponed) == (1, 1)
         assert done.problems == ["the mail server refuses the recipient at example.org (450 4.2.1)"]
-        assert deliver(ready, _mail(port), NOW + timedelta(minutes=1)).sent == 0  # not yet
+        assert deliver(ready, _mail(port), at(NOW + timedelta(minutes=1))).sent == 0  # not yet
         busy.clear()
-        assert deliver(ready, _mail(port), NOW + timedelta(minutes=3)).sent == 1
+        assert deliver(ready, _mail(port), at(NOW + timedelta(minutes=3))).sent == 1
     assert sorted(str(m["To"]) for m in postbox.messages) == [CHEF, MANAGER]
 
 
@@ -304,11 +310,11 @@ def test_final_refusal_ends_it_for_that_recipient(ready: Database, where: str) -
         rcpt=rcpt, data=lambda: said if where == "data" and current == [MANAGER] else None
     )
     with serving(postbox) as port:
-        done = deliver(ready, _mail(port), NOW)
+        done = deliver(ready, _mail(port), at(NOW))
         assert (done.sent, done.failed) == (1, 1)
         assert "manager" not in str(done.problems)
         assert "550 5.1.1" in done.alarms[0]
-        assert deliver(ready, _mail(port), NOW + timedelta(days=1)).sent == 0
+        assert deliver(ready, _mail(port), at(NOW + timedelta(days=1))).sent == 0
     assert _states(ready) == {MANAGER: Delivery.FAILED, CHEF: Delivery.SENT}
     assert "manager" not in Outbox(ready).letters()[0].error + Outbox(ready).letters()[1].error
 
@@ -317,7 +323,7 @@ def test_refused_sender_is_kept(ready: Database) -> None:
     """A sender the server does not want is a setting to mend, not a recipient to give up."""
     postbox = Postbox(mail=lambda: "550 5.7.1 not you")
     with serving(postbox) as port:
-        done = deliver(ready, _mail(port), NOW)
+        done = deliver(ready, _mail(port), at(NOW))
     assert (done.postponed, done.failed) == (2, 0)
     assert done.alarms == ["the mail server refuses the sender (550 5.7.1)"]
 
@@ -326,13 +332,13 @@ def test_down_for_71_hours_is_delivered(ready: Database) -> None:
     """A server away for almost three days has the mail when it is back, once."""
     now, away = NOW, _mail(_free_port(), timeout=timedelta(seconds=1))
     while now < NOW + timedelta(hours=71):
-        done = deliver(ready, away, now)
+        done = deliver(ready, away, at(now))
         assert done.failed == 0
         now += timedelta(minutes=30)
     postbox = Postbox()
     with serving(postbox) as port:
         sent = sum(
-            deliver(ready, _mail(port), now + timedelta(minutes=30 * n)).sent for n in range(9)
+            deliver(ready, _mail(port), at(now + timedelta(minutes=30 * n))).sent for n in range(9)
         )
     assert sent == 2
     assert len(postbox.arrived) == 2
@@ -344,10 +350,10 @@ def test_what_keeps_mails_back_is_logged_once(ready: Database) -> None:
     postbox = Postbox(rcpt=lambda _: answers[0])
     with capture_logs() as logged, serving(postbox) as port:
         for hours in range(20):
-            deliver(ready, away, NOW + timedelta(hours=hours))
+            deliver(ready, away, at(NOW + timedelta(hours=hours)))
         first = [line["reason"] for line in logged if line["log_level"] == "warning"]
-        deliver(ready, _mail(port), NOW + timedelta(hours=30))
-        deliver(ready, away, NOW + timedelta(hours=40))
+        deliver(ready, _mail(port), at(NOW + timedelta(hours=30)))
+        deliver(ready, away, at(NOW + timedelta(hours=40)))
     warned = [line["reason"] for line in logged if line["log_level"] == "warning"]
     unreachable = "the mail server cannot be reached: connection refused"
     assert first == [unreachable]
@@ -360,7 +366,7 @@ def test_down_for_73_hours_is_an_alarm(ready: Database) -> None:
     """After three days the mail is given up, loudly, and not tried again."""
     away, alarms = _mail(_free_port(), timeout=timedelta(seconds=1)), []
     for hours in range(75):
-        alarms += deliver(ready, away, NOW + timedelta(hours=hours)).alarms
+        alarms += deliver(ready, away, at(NOW + timedelta(hours=hours))).alarms
     assert alarms == [
         "the mail server cannot be reached: connection refused; given up after three days"
     ]
@@ -371,7 +377,7 @@ def test_silent_server_is_left_in_time(ready: Database) -> None:
     """A server that never answers costs one timeout, not one per recipient."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mail = _mail(silent.getsockname()[1], timeout=timedelta(seconds=0.3))
-        done = deliver(ready, mail, NOW)
+        done = deliver(ready, mail, at(NOW))
     assert done.problems == ["the mail server cannot be reached: no answer in time"]
     assert done.postponed == 2
 
@@ -382,7 +388,7 @@ def test_what_keeps_several_mails_back_is_said_once(ready: Database) -> None:
         nobody = _mail(taken.getsockname()[1])
     with capture_logs() as logs:
         for hours in (0, 1, 5):
-            assert deliver(ready, nobody, NOW + timedelta(hours=hours)).postponed == 2
+            assert deliver(ready, nobody, at(NOW + timedelta(hours=hours))).postponed == 2
     said = [line for line in logs if line["log_level"] == "warning"]
     assert [line["event"] for line in said] == ["report not sent yet"]
 
@@ -395,11 +401,11 @@ def test_lost_answer_is_one_more_with_the_same_id(ready: Database) -> None:
     answers = iter(["cut", "cut"])
     postbox = Postbox(data=lambda: next(answers, None))
     with serving(postbox) as port:
-        first = deliver(ready, _mail(port), NOW)
+        first = deliver(ready, _mail(port), at(NOW))
         assert (first.sent, first.postponed) == (0, 2)
         assert set(_states(ready).values()) == {Delivery.UNSURE}
-        assert deliver(ready, _mail(port), NOW + timedelta(minutes=5)).sent == 2
-        assert deliver(ready, _mail(port), NOW + timedelta(days=2)).sent == 0
+        assert deliver(ready, _mail(port), at(NOW + timedelta(minutes=5))).sent == 2
+        assert deliver(ready, _mail(port), at(NOW + timedelta(days=2))).sent == 0
     ids = [str(message["Message-ID"]) for message in postbox.messages]
     assert len(ids) == 4
     assert len(set(ids)) == 2
@@ -410,7 +416,7 @@ def test_lost_twice_is_given_up(ready: Database) -> None:
     postbox = Postbox(data=lambda: "cut")
     with serving(postbox) as port:
         for hours in range(0, 80, 2):
-            done = deliver(ready, _mail(port), NOW + timedelta(hours=hours))
+            done = deliver(ready, _mail(port), at(NOW + timedelta(hours=hours)))
             if done.failed:
                 assert "may or may not have arrived" in done.alarms[0]
     assert len(postbox.arrived) == 4
@@ -423,7 +429,7 @@ def test_broken_off_before_the_content_is_no_duplicate(ready: Database) -> None:
     postbox = Postbox(rcpt=lambda _: "cut" if cuts and cuts.pop() else None)
     with serving(postbox) as port:
         for hours in range(0, 60, 3):
-            deliver(ready, _mail(port), NOW + timedelta(hours=hours))
+            deliver(ready, _mail(port), at(NOW + timedelta(hours=hours)))
     assert len(postbox.arrived) == 2
     assert set(_states(ready).values()) == {Delivery.SENT}
 
@@ -436,7 +442,7 @@ def test_two_at_once_send_once(ready: Database) -> None:
     def run(mail: Mail) -> int:
         with Database.open(ready.engine.url.render_as_string(hide_password=False)) as other:
             start.wait()
-            return deliver(other, mail, NOW).sent
+            return deliver(other, mail, at(NOW)).sent
 
     with serving(postbox) as port, ThreadPoolExecutor(2) as pool:
         sent = list(pool.map(run, [_mail(port)] * 2))
@@ -471,10 +477,12 @@ def test_killed_while_sending(
             else:
                 patch.setattr({**where, **outside}[moment], die)
             with pytest.raises(_Killed):
-                deliver(ready, _mail(port), NOW)
-        assert deliver(ready, _mail(port), NOW + timedelta(minutes=1)).sent == 1  # the other one
-        assert deliver(ready, _mail(port), NOW + HELD_FOR).sent == 1
-        assert deliver(ready, _mail(port), NOW + timedelta(days=1)).sent == 0
+                deliver(ready, _mail(port), at(NOW))
+        assert (
+            deliver(ready, _mail(port), at(NOW + timedelta(minutes=1))).sent == 1
+        )  # the other one
+        assert deliver(ready, _mail(port), at(NOW + HELD_FOR)).sent == 1
+        assert deliver(ready, _mail(port), at(NOW + timedelta(days=1))).sent == 0
     counts: dict[str, int] = {}
     for message in postbox.messages:
         counts[str(message["Message-ID"])] = counts.get(str(message["Message-ID"]), 0) + 1
@@ -493,6 +501,86 @@ def _die_after_content(patch: pytest.MonkeyPatch, die: Callable[..., None]) -> N
             die()
 
     patch.setattr("smtplib.SMTP.send", sending)
+
+
+# Asked to stop, and slow servers
+
+
+def test_a_mail_whose_content_leaves_is_brought_to_its_end_and_none_begun_after(
+    ready: Database,
+) -> None:
+    """Asked to stop while the server takes the first: it counts as sent, the other stays due, for nobody waits."""
+    stop, postbox = threading.Event(), Postbox()
+    postbox.data = stop.set
+    with serving(postbox) as port:
+        done = deliver(ready, _mail(port), at(NOW), stop=stop)
+        assert (done.sent, done.left, done.problems) == (1, 1, [])
+        assert postbox.connected == 1
+        assert sorted(_states(ready).values()) == [Delivery.QUEUED, Delivery.SENT]
+        assert deliver(ready, _mail(port), at(NOW)).sent == 1
+    assert sorted(str(message["To"]) for message in postbox.messages) == [CHEF, MANAGER]
+
+
+@pytest.mark.parametrize("before", [Delivery.QUEUED, Delivery.UNSURE])
+def test_a_mail_whose_content_has_not_left_is_put_back(ready: Database, before: Delivery) -> None:
+    """Asked to stop while the recipient is named: nothing leaves, and it stands as it stood, due at once."""
+    stop, now = threading.Event(), NOW
+    cut = Postbox(data=lambda: "cut")
+    if before is Delivery.UNSURE:
+        with serving(cut) as port:
+            deliver(ready, _mail(port), at(NOW))
+        now += timedelta(minutes=5)
+    postbox = Postbox(rcpt=lambda _: stop.set())
+    with serving(postbox) as port:
+        done = deliver(ready, _mail(port), at(now), stop=stop)
+        assert (done.sent, done.postponed, done.left) == (0, 0, 2)
+        assert postbox.arrived == []
+        assert set(_states(ready).values()) == {before}
+        assert deliver(ready, _mail(port), at(now)).sent == 2
+    assert len(postbox.arrived) == 2
+
+
+def test_a_claim_runs_from_when_it_is_made_and_anew_once_the_content_leaves(
+    ready: Database, clock: Any
+) -> None:
+    """A server takes almost as long as a claim lasts for each step; whoever sends meanwhile takes no mail of ours."""
+    step, url = HELD_FOR - timedelta(minutes=1), ready.engine.url
+    begun: list[str] = []
+    others = Postbox()
+
+    def slow() -> None:
+        clock.forward(seconds=step.total_seconds())
+        if len(begun) == len(_states(ready)):  # nobody may have the last one but we
+            with Database.open(url.render_as_string(hide_password=False)) as database:
+                assert deliver(database, _mail(port_of_others), clock).sent == 0
+
+    def rcpt(address: str) -> None:
+        begun.append(address)
+        slow()
+
+    clock.now = NOW
+    postbox = Postbox(rcpt=rcpt, data=slow)
+    with serving(others) as port_of_others, serving(postbox) as port:
+        done = deliver(ready, _mail(port, timeout=timedelta(minutes=1)), clock)
+    assert (done.sent, done.problems) == (2, [])
+    assert others.arrived == []
+    assert sorted(str(message["To"]) for message in postbox.messages) == sorted(begun)
+    when = {letter.recipient: letter.sent_at for letter in Outbox(ready).letters()}
+    assert [when[address] for address in begun] == [NOW + 2 * step, NOW + 4 * step]
+
+
+def test_what_became_of_a_mail_is_written_down_before_the_farewell(ready: Database) -> None:
+    """A server may take its time for it: whoever ends us then finds a mail that was sent."""
+    seen: list[list[Delivery]] = []
+
+    class Parting(Postbox):
+        async def handle_QUIT(self, *_: object) -> str:  # noqa: N802 -- aiosmtpd's name
+            seen.append(sorted(_states(ready).values()))
+            return "221 bye"
+
+    with serving(Parting()) as port:
+        assert deliver(ready, _mail(port), at(NOW)).sent == 2
+    assert seen == [[Delivery.QUEUED, Delivery.SENT], [Delivery.SENT] * 2]
 
 
 # The queue

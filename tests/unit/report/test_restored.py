@@ -66,7 +66,7 @@ def _mailed(path: Path, port: int, now: datetime) -> int:
         settings = _settings(port)
         assert settings.mail is not None
         queue_weekly(database, settings, BOOK, now)
-        return deliver(database, settings.mail, now).sent
+        return deliver(database, settings.mail, partial(_at, now)).sent
 
 
 @pytest.mark.parametrize("how", ["backup", "by hand"])
@@ -119,7 +119,7 @@ def test_what_was_sent_before_the_copy_is_known(path: Path) -> None:
         outbox = Outbox(database)
         letter = outbox.claim(outbox.due(NOW)[0], NOW)
         assert letter is not None
-        outbox.leaving(letter)
+        outbox.leaving(letter, NOW)
         outbox.sent(letter, NOW)
         outbox.add(
             id="<a@example.net>", period="alert-000001", recipient=MANAGER, subject="x",

@@ -323,7 +323,7 @@ class Office:
         due = week_due(now, "monday", time(8), UTC)
         week, forgotten = str(due), Forgotten.of(self.database)
         if forgotten is not None and forgotten.hides(due.due("monday", time(8), UTC), now):
-            deliver(self.database, MAIL, now)
+            deliver(self.database, MAIL, self.now)
             return
         with self.database.read() as reading:
             query = sa.text("SELECT value FROM meta WHERE key = 'installation'")
@@ -332,7 +332,7 @@ class Office:
             id=message_id(name, week, RECIPIENT, SENDER), period=week, recipient=RECIPIENT,
             subject="Report", message=f"Subject: Report\r\n\r\n{week}\r\n", now=now,
         )  # fmt: skip
-        deliver(self.database, MAIL, now)
+        deliver(self.database, MAIL, self.now)
 
     # Copies.
 
