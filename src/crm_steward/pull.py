@@ -95,8 +95,7 @@ class _Pull:
     @staticmethod
     def _goes_on(state: ConnectionState, now: datetime) -> datetime | None:
         """Return what a read of changes will cover; after one that broke off, no more than before."""
-        attempt, success = state.last_attempt_at, state.last_success_at
-        whole = success is not None and (attempt is None or success >= attempt)
+        whole = state.last_success_at is not None and not state.broke_off
         return now if whole else state.covered_until
 
     def learn(self, account: Account) -> None:

@@ -270,13 +270,15 @@ def test_a_mail_that_was_given_up_is_sent_once_its_cause_is_mended(
 class Slow:
     """A mail server that does not answer the end of a content until it is told to go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: str | None = None) -> None:
         self.postbox = Postbox(data=self._waits)
         self.arrived, self.go_on = threading.Event(), threading.Event()
+        self._answer = answer
 
-    def _waits(self) -> None:
+    def _waits(self) -> str | None:
         self.arrived.set()
         assert self.go_on.wait(PATIENCE_SECONDS)
+        return self._answer
 
     def ids(self) -> list[str]:
         """Return the Message-ID of each mail that came."""
@@ -310,6 +312,25 @@ def test_ctrl_c_finishes_the_mail_under_way_and_begins_no_other(
         _good(steward("report", "--send"))
         assert "already" in _good(steward("report", "--send"))
     assert len(slow.ids()) == len(set(slow.ids())) == 2
+
+
+def test_ctrl_c_tells_what_was_not_taken_and_what_waits(
+    desk: Desk, program: Program, tmp_path: Path
+) -> None:
+    """Exit 130 all the same: that somebody stopped it is why the others have theirs not."""
+    slow = Slow("451 4.3.0 busy")
+    everybody = _to(("chef@example.com", None), ("manager@example.org", "en"))
+    with serving(slow.postbox) as port:
+        desk(mail=_mail(port), report=everybody)
+        with program.start(["report", "--send"], cwd=tmp_path) as process:
+            assert slow.arrived.wait(PATIENCE_SECONDS)
+            _finishing(process, signal.SIGINT)
+            slow.go_on.set()
+            assert process.wait(PATIENCE_SECONDS) == 130
+            said = process.err
+    assert "not sent: " in said
+    assert "451" in said
+    assert "what was not sent waits in the outbox" in said
 
 
 def test_a_second_ctrl_c_waits_for_no_server(desk: Desk, program: Program, tmp_path: Path) -> None:

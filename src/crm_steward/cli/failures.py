@@ -6,7 +6,7 @@ import platform
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from crm_steward import __version__
 from crm_steward.cli.exits import Exit, exit_for
@@ -33,7 +33,8 @@ def ending(*, shown: bool = True) -> Iterator[None]:
         if shown and isinstance(error, BrokenPipeError):
             sys.stderr.close()
             sys.exit(Exit.OK)
-        print(_report(error), file=sys.stderr)  # noqa: T201 -- same
+        with suppress(BrokenPipeError):  # nobody reads; the code says it all the same
+            print(_report(error), file=sys.stderr)  # noqa: T201 -- same
         sys.exit(Exit.BUG)
 
 

@@ -255,7 +255,6 @@ def _send(
 ) -> None:
     """Queue what is missing, send what is due, and say what became of it."""
     from crm_steward.cli.apply import finishing
-    from crm_steward.cli.exits import Exit
     from crm_steward.model import ConfigError, Problem, utc_now
     from crm_steward.report import deliver, may_have_left, notice_copy, queue, queue_digests
     from crm_steward.report.lost import given_up
@@ -287,11 +286,7 @@ def _send(
         )
     elif not (queued or others or done.problems or done.left or lost):
         out.print("Everybody has this week's report already; nothing was sent.")
-    _complain(settings.mail, done, () if again or done.sent or done.left else lost)
-    if done.left:
-        said = "stopped; what was not sent waits in the outbox: the service sends it, or --send."
-        typer.echo(f"crm-steward: {said}", err=True)
-        raise typer.Exit(Exit.INTERRUPTED)
+    _complain(settings.mail, done, () if again or done.sent else lost)
 
 
 def _complain(mail: Mail, done: Deliveries, lost: Sequence[Letter]) -> None:
@@ -299,9 +294,17 @@ def _complain(mail: Mail, done: Deliveries, lost: Sequence[Letter]) -> None:
 
     Raises:
         MailError: There is something.
+        Exit: Somebody pressed Ctrl-C; whatever else there is to say is said.
     """
+    from crm_steward.cli.exits import Exit
     from crm_steward.model import MailError
 
+    if done.left:
+        for problem in done.problems:
+            typer.echo(f"crm-steward: not sent: {problem}.", err=True)
+        said = "stopped; what was not sent waits in the outbox: the service sends it, or --send."
+        typer.echo(f"crm-steward: {said}", err=True)
+        raise typer.Exit(Exit.INTERRUPTED)
     if done.problems:
         hint = "It stays in the outbox and is tried again." if done.postponed else _MEND
         why = "; ".join(done.problems)

@@ -143,7 +143,6 @@ class Service:
                 metrics,
                 self._clock,
                 self._stop,
-                zone=self._settings.timezone,
                 rest=partial(_rest, database),
             )
             work = Work(
@@ -157,6 +156,7 @@ class Service:
             )
             for job in self._jobs(work):
                 timetable.add(job)
+            work.take_up()
             timetable.start(ready.beat)
             try:
                 self._say_started(heavy.rules.count, health.port)

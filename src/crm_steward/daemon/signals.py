@@ -66,6 +66,8 @@ class _Listener:
             if signal.sigwait(_HEARD) in ENDING:
                 self._end()
             elif self._ceasing:
+                if signal.sigtimedwait(ENDING, 0):  # asked for just before, and taken after
+                    self._end()
                 return
             else:
                 self._read_anew()

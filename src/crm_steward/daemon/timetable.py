@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
@@ -39,8 +39,8 @@ class _Again(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
         self._every = max(every, timedelta(seconds=1))
 
     def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
-        """Return when, given the time."""
-        return now + self._every
+        """Return when, given the time, in UTC: elsewhere an hour comes twice, or not at all."""
+        return now.astimezone(UTC) + self._every
 
 
 class Timetable:
@@ -54,7 +54,6 @@ class Timetable:
         metrics: What is counted.
         clock: The time.
         stop: Set when the service is asked to stop: no job begins any more.
-        zone: In which the scheduler counts.
         rest: Called when no job runs any more.
     """
 
@@ -65,14 +64,12 @@ class Timetable:
         clock: Clock,
         stop: threading.Event,
         *,
-        zone: tzinfo,
         rest: Callable[[], None],
     ) -> None:
         self._runner = runner
         self._metrics = metrics
         self._clock = clock
         self._stop = stop
-        self._zone = zone
         self._rest = rest
         # Taken before the scheduler's own locks, never while one of them is held.
         self._lock = threading.Condition()
@@ -81,7 +78,7 @@ class Timetable:
         self._running: set[str] = set()
         self._wanted: set[str] = set()
         self._scheduler = BackgroundScheduler(
-            timezone=zone,
+            timezone=UTC,
             executors={
                 "default": ThreadPoolExecutor(1),  # scan, apply, report: one after the other
                 "pull": ThreadPoolExecutor(_PULLS_AT_ONCE),
@@ -115,7 +112,7 @@ class Timetable:
             _Again(STEP),
             id=_HEART,
             executor=_HEART,
-            next_run_time=datetime.now(self._zone),
+            next_run_time=datetime.now(UTC),
         )
         self._scheduler.start()
 
@@ -141,7 +138,7 @@ class Timetable:
                 return
             for name, job in self._jobs.items():
                 self._plan(name, self._runner.due(job))
-        self._wake(_HEART, datetime.now(self._zone))
+        self._wake(_HEART, datetime.now(UTC))
 
     def end(self) -> bool:
         """Stop, and wait for the jobs under way as long as there is time; return whether all ended."""

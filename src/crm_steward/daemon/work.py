@@ -118,6 +118,12 @@ class Work:
                 trim()
             self._revisit(name, connector, lease)
 
+    def take_up(self) -> None:
+        """Call for the scan of what pulls had stored that were cut off with the process."""
+        states = Mirror(self._database).states().values()
+        if any(state.broke_off for state in states):
+            self._nudge("scan-changed")
+
     def _revisit(self, name: str, connector: Connector, lease: Lease) -> None:
         """Compare clocks and read canaries back; one alarm when the clocks begin to be apart."""
         apart = revisit(

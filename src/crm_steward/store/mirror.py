@@ -62,6 +62,12 @@ class ConnectionState:
         """The CRM's id of the account that was read; empty when it is not known."""
         return str(self.account.get("id") or "")
 
+    @property
+    def broke_off(self) -> bool:
+        """Whether the last read began and did not come to its end, or has not yet."""
+        begun, ended = self.last_attempt_at, self.last_success_at
+        return begun is not None and (ended is None or ended < begun)
+
 
 class Mirror:
     """Reads and writes the mirrored contacts and where each connection stands.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from crm_steward.store.decisions import Decisions
 from crm_steward.store.learned import Learned
 from crm_steward.store.live import is_live
 from crm_steward.store.people import People
+from crm_steward.store.places import temporary_place
 from crm_steward.store.rows import content_of, row_of
 from crm_steward.store.tables import contacts
 
@@ -153,8 +153,8 @@ def _plain(value: Any, column: sa.Column[Any]) -> Any:
     return int(value) if flag and value is not None else value
 
 
-def _spilling(memory_limit: str, folder: str) -> dict[str, str]:
-    return {"memory_limit": memory_limit, "temp_directory": str(Path(folder, "spill"))}
+def _spilling(memory_limit: str, folder: Path) -> dict[str, str]:
+    return {"memory_limit": memory_limit, "temp_directory": str(folder / "spill")}
 
 
 def _load(
@@ -172,8 +172,9 @@ def _load(
     """
     failures: list[StoreError] = []
     batches = pa.RecordBatchReader.from_batches(reader.schema, _noting(reader, failures))
+    held = ExitStack()
     # Of this account alone: what memory cannot hold of the contacts is in it until the end.
-    folder = tempfile.mkdtemp(prefix="crm-steward-")
+    folder = held.enter_context(temporary_place())
     con = duckdb.connect(
         config={
             "autoinstall_known_extensions": "false",
@@ -182,7 +183,7 @@ def _load(
             **({"threads": 1} if small else {}),
         }
     )
-    weakref.finalize(con, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(con, held.close)
     # For every cursor: a custom field's date without an offset is UTC, wherever this machine is.
     con.execute("SET GLOBAL TimeZone = 'UTC'")
     con.register("arrow_contacts", batches)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from crm_steward.cli.exits import Exit
@@ -16,3 +18,16 @@ def test_a_pipe_that_breaks_in_the_service_is_no_end_in_order(
         raise BrokenPipeError
     assert ended.value.code == Exit.BUG
     assert "unexpected error: BrokenPipeError" in capsys.readouterr().err
+
+
+def test_an_error_that_nobody_can_read_is_one_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader of the log has gone: the exit code is the one that says a bug."""
+
+    class Gone:
+        def write(self, _text: str) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+    with pytest.raises(SystemExit) as ended, ending(shown=False):
+        raise ValueError
+    assert ended.value.code == Exit.BUG

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from apscheduler.events import EVENT_JOB_EXECUTED, JobExecutionEvent
@@ -16,7 +17,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from crm_steward.daemon.metrics import Metrics
 from crm_steward.daemon.runner import Job, Runner
 from crm_steward.daemon.schedule import Cadence
-from crm_steward.daemon.timetable import Timetable
+from crm_steward.daemon.timetable import Timetable, _Again
 from crm_steward.model import utc_now
 from crm_steward.store.database import Database
 from crm_steward.store.jobs import Jobs
@@ -49,7 +50,6 @@ class Going:
             self.metrics,
             self._now,
             self.stop,
-            zone=UTC,
             rest=self._rest,
         )
 
@@ -298,6 +298,21 @@ def test_its_end_does_not_wait_for_what_waited_for_a_thread(
     ending.join(PATIENCE_SECONDS)
     assert not ending.is_alive()
     assert ran == [1]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "America/New_York", "Australia/Lord_Howe"])
+def test_the_next_turn_comes_after_its_interval_also_where_an_hour_comes_twice(zone: str) -> None:
+    """Nor an hour late or early, which would keep the scheduler from all else for that hour."""
+    year = datetime(2026, 1, 1, tzinfo=UTC)
+    for tens in range(6 * 24 * 365):
+        now = (year + timedelta(minutes=10 * tens, seconds=58)).astimezone(ZoneInfo(zone))
+        following = _Again(SECOND * 5).get_next_fire_time(None, now)
+        assert following.timestamp() - now.timestamp() == 5, now
+
+
+def test_the_scheduler_counts_in_the_zone_in_which_no_hour_comes_twice(going: Going) -> None:
+    """It compares moments of its zone by their digits."""
+    assert going.table._scheduler.timezone == UTC
 
 
 def test_a_machine_that_begins_in_1970_and_is_set_right_goes_on_at_once(database: Database) -> None:

@@ -249,6 +249,29 @@ def test_changes_of_a_pull_that_broke_off_are_scanned(
     assert run.counts["contacts"] == 2
 
 
+def test_what_a_pull_stored_that_was_killed_is_scanned_at_the_next_start(
+    make_work: MakeWork, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could call for it any more; where all pulls came to their end, nobody does."""
+    work, nudged = make_work(), list[str]()
+    work.pull("people")
+    anew = make_work()
+    anew._nudge = nudged.append  # type: ignore[method-assign] # watched
+    anew.take_up()
+    assert nudged == []
+
+    def killed(*_: Any) -> None:
+        raise SystemExit
+
+    clock.forward(hours=1)
+    with monkeypatch.context() as patched:
+        patched.setattr("crm_steward.pull._Pull.complete", killed)
+        with pytest.raises(SystemExit):
+            work.pull("people")
+    anew.take_up()
+    assert nudged == ["scan-changed"]
+
+
 def test_before_the_first_scan_nothing_counts_as_changed(make_work: MakeWork) -> None:
     """One scan after the first pull is enough; and that there is nothing to scan yet is said once."""
     work = make_work()
