@@ -10,26 +10,23 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import signal
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crm_steward.daemon.framing import framed, received
 from crm_steward.daemon.signals import take
+from crm_steward.store.places import remove
 
 if TYPE_CHECKING:
     from crm_steward.daemon.apart import Answer, Errand
     from crm_steward.daemon.rulebook import Rulebook
     from crm_steward.model import Clock
-
-
-_TRIES = 10
-"""How often our folder is cleared: the other thread may write into it the while."""
 
 
 def main() -> None:
@@ -59,8 +56,8 @@ def _watch(stop: threading.Event) -> None:
     """Stop when asked to; end at once when nobody waits any more, and leave no data behind."""
     while os.read(0, 1):
         stop.set()
-    for _ in range(_TRIES if tempfile.tempdir else 0):
-        shutil.rmtree(str(tempfile.tempdir), ignore_errors=True)
+    if tempfile.tempdir:
+        remove(Path(tempfile.tempdir))
     os._exit(1)
 
 

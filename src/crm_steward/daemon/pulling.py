@@ -17,7 +17,7 @@ from crm_steward.store.restored import Restored
 from crm_steward.store.tombstones import Tombstones
 
 
-def full_is_due(database: Database, settings: Settings, name: str, now: datetime) -> bool:
+def _full_is_due(database: Database, settings: Settings, name: str, now: datetime) -> bool:
     """Return whether all of a connection is to be read, not only what changed."""
     full_at = Mirror(database).state(name).last_full_at
     if full_at is None or now - full_at >= settings.service.full_pull_every:
@@ -68,7 +68,7 @@ def pull_pages(
             settings.connections[name].kind,
             connector,
             clock=clock,
-            full=full_is_due(database, settings, name, clock()),
+            full=_full_is_due(database, settings, name, clock()),
             country=settings.connections[name].country,
             min_source_percent=settings.limits.min_source_percent,
             progress=page_stored,

@@ -123,6 +123,10 @@ class Runner:
         """Let `job` be due until it begins next, also in another process if this one ends."""
         self._change(job, last_attempt_at=None)
 
+    def called(self, job: Job) -> bool:
+        """Whether `job` never began, or was called for since."""
+        return self.state(job).last_attempt_at is None
+
     def run(self, job: Job) -> datetime:
         """Run `job` once, whatever comes of it, and return when it is due again."""
         if self._stop.is_set():

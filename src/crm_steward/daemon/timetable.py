@@ -76,7 +76,6 @@ class Timetable:
         self._jobs: dict[str, Job] = {}
         self._planned: dict[str, datetime] = {}
         self._running: set[str] = set()
-        self._wanted: set[str] = set()
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={
@@ -126,18 +125,15 @@ class Timetable:
             return
         self._runner.call(job)
         with self._lock:
-            self._wanted.add(name)
-            if name not in self._running and not self._stop.is_set():
-                self._plan(name, self._clock())
+            if name not in self._running:
+                self._plan(job, self._clock())
 
     def set_right(self) -> None:
         """Let no job wait for a time that a clock has shown which was set back since."""
         _log.warning("the clock was set back: what waits for a time that it showed waits no longer")
         with self._lock:
-            if self._stop.is_set():
-                return
-            for name, job in self._jobs.items():
-                self._plan(name, self._runner.due(job))
+            for job in self._jobs.values():
+                self._plan(job, self._runner.due(job))
         self._wake(_HEART, datetime.now(UTC))
 
     def end(self) -> bool:
@@ -168,7 +164,7 @@ class Timetable:
             with self._lock:
                 self._running.discard(job.name)
                 if not self._stop.is_set():
-                    self._plan(job.name, self._runner.due(job) if due is None else due)
+                    self._plan(job, self._runner.due(job) if due is None else due)
                 resting = not self._running
                 self._lock.notify_all()
         if resting and not self._stop.is_set():
@@ -186,13 +182,12 @@ class Timetable:
             return False
         self._metrics.lag.labels(job.name).set(late)
         self._running.add(job.name)
-        self._wanted.discard(job.name)
         return True
 
-    def _plan(self, name: str, due: datetime) -> None:
-        """Let a job run when it is due, or now if that was asked for."""
-        self._planned[name] = due = self._clock() if name in self._wanted else due
-        self._wake(name, due)
+    def _plan(self, job: Job, due: datetime) -> None:
+        """Let a job run when it is due, or now if it is called for."""
+        self._planned[job.name] = due = self._clock() if self._runner.called(job) else due
+        self._wake(job.name, due)
 
     def _wake(self, name: str, at: datetime) -> None:
         try:

@@ -327,10 +327,11 @@ def _take(
             busy = None
             taken = {"holder": str(holder), "epoch": row.epoch + 1, "expires_at": now + ttl}
             before, after = (name, row.epoch), (name, row.epoch + 1)
-            doubted.update({after}, {before} & database.unreleased)
+            doubted.update({before} & database.unreleased)
             # Before the commit: from then on it is ours, for other threads of this process as well.
             database.unreleased.difference_update((before, after))
             writing.execute(mine.values(taken))
+            doubted.add(after)  # only the commit is still to come
     if busy is not None:
         raise _busy(busy)
     return Lease(database, name, holder, row.epoch + 1, ttl, clock, now), ahead

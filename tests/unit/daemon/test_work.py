@@ -112,6 +112,13 @@ def _left_open(tmp_path: Path, clock: Any, connection: str) -> None:
         Journal(database).append([line], lease)
 
 
+def _called_for(work: Work) -> list[str]:
+    """Return a list that gets the name of each job that is called for from now on."""
+    nudged: list[str] = []
+    work._nudge = nudged.append  # type: ignore[method-assign] # watched
+    return nudged
+
+
 @pytest.mark.parametrize("connection", ["former", "removed"])
 def test_an_open_change_of_a_connection_that_is_off_stops_nobody_else(
     make_work: MakeWork, tmp_path: Path, clock: Any, connection: str
@@ -187,8 +194,7 @@ def test_a_pull_that_brings_changes_calls_for_a_scan_of_them(
 ) -> None:
     """The first pull calls for a scan of everything, later ones only when something changed."""
     work = make_work()
-    nudged: list[str] = []
-    work._nudge = nudged.append  # type: ignore[method-assign] # watched
+    nudged = _called_for(work)
     work.pull("people")
     work.scan()
     clock.forward(hours=1)
@@ -210,8 +216,8 @@ def test_what_a_pull_stored_is_scanned_although_something_after_it_failed(
     make_work: MakeWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next pull brings nothing new and would not call for it."""
-    work, nudged = make_work(), list[str]()
-    work._nudge = nudged.append  # type: ignore[method-assign] # watched
+    work = make_work()
+    nudged = _called_for(work)
 
     def away(*_: Any, **__: Any) -> None:
         raise RetryableError("people: cannot be reached", sent=False)
@@ -229,12 +235,12 @@ def test_changes_of_a_pull_that_broke_off_are_scanned(
     make_work: MakeWork, tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their page is stored and not brought again: what must not wait does not wait for its end."""
-    work, nudged = make_work(), list[str]()
+    work = make_work()
     work.pull("people")
     work.scan()
     clock.forward(hours=1)
     (tmp_path / "people.csv").write_text("id,first_name,email\n1,Jeanne,\n2,INES,\n", "utf-8")
-    work._nudge = nudged.append  # type: ignore[method-assign] # watched
+    nudged = _called_for(work)
 
     def cut(*_: Any) -> None:
         raise RetryableError("people: cannot be reached", sent=False)
@@ -253,10 +259,9 @@ def test_what_a_pull_stored_that_was_killed_is_scanned_at_the_next_start(
     make_work: MakeWork, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody could call for it any more; where all pulls came to their end, nobody does."""
-    work, nudged = make_work(), list[str]()
+    work, anew = make_work(), make_work()
     work.pull("people")
-    anew = make_work()
-    anew._nudge = nudged.append  # type: ignore[method-assign] # watched
+    nudged = _called_for(anew)
     anew.take_up()
     assert nudged == []
 

@@ -25,6 +25,7 @@ from crm_steward.model import Clock, ConfigError, MailError
 from crm_steward.report import Digest, deliver, greet, queue_weekly, render
 from crm_steward.report.message import compose, message_id
 from crm_steward.report.render import Mail as Content
+from crm_steward.report.session import close_session, open_session
 from crm_steward.report.trend import Picture
 from crm_steward.report.weeks import Week
 from crm_steward.rules import RuleBook
@@ -757,3 +758,12 @@ def test_one_mail_per_week_through_clock_changes(
     ]
     got = sorted(letter.period for letter in Outbox(scanned).letters())
     assert got == [str(week) for week in expected]
+
+
+def test_no_answer_is_waited_for_longer_than_a_claim_allows_for() -> None:
+    """However long the settings would wait: whoever waits longer loses the claim, and the mail arrives twice."""
+    with serving(Postbox()) as port:
+        for asked, waited in ((timedelta(hours=1), 600), (timedelta(seconds=20), 20)):
+            smtp = open_session(_mail(port, timeout=asked))
+            assert smtp.timeout == waited
+            close_session(smtp)

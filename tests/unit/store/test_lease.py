@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.conftest import SetClock
+from tests.stalling import Stalls
 
 from crm_steward.model import BusyError, RecordRef, StoreError, UpdateFields
 from crm_steward.store import lease as lease_module
@@ -266,21 +267,6 @@ def test_leases_of_different_names_do_not_meet(database: Database, clock: Any) -
         assert isinstance(lease, Lease)
 
 
-class _Stalls(Database):
-    """A database of a process that stands still once, right after a commit of its own."""
-
-    meanwhile: Any = None
-
-    @contextmanager
-    def write(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
-        """Commit, and let others do something before anything else is done."""
-        with super().write(fenced=fenced) as writing:
-            yield writing
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile:
-            meanwhile()
-
-
 def test_whoever_is_overtaken_while_taking_it_takes_nobody_for_an_older_copy(
     tmp_path: Path, clock: Any
 ) -> None:
@@ -289,7 +275,7 @@ def test_whoever_is_overtaken_while_taking_it_takes_nobody_for_an_older_copy(
     It used to declare the database an older copy: nothing was written until all was reconciled.
     """
     url = f"sqlite:///{tmp_path}/steward.db"
-    with Database.open(url) as other, _Stalls.open(url) as database:
+    with Database.open(url) as other, Stalls.open(url) as database:
 
         def overtake() -> None:
             clock.forward(minutes=11)
@@ -321,7 +307,7 @@ def test_whoever_was_overtaken_does_not_turn_the_epoch_back(tmp_path: Path, cloc
 
 def test_what_is_just_taken_is_held_for_other_threads_too(database_url: str, clock: Any) -> None:
     """From the commit on, with no moment in which the same process could take it a second time."""
-    with _Stalls.open(database_url) as database:
+    with Stalls.open(database_url) as database:
 
         def refused() -> None:
             with pytest.raises(BusyError), hold(database, "token crm/1", clock=clock):
@@ -339,7 +325,7 @@ def test_what_may_have_been_taken_locks_nobody_out_of_his_own(
     database_url: str, clock: Any
 ) -> None:
     """The answer to the commit is lost, once more at the next try: then the same process takes it."""
-    with _Stalls.open(database_url) as database, Database.open(database_url) as other:
+    with Stalls.open(database_url) as database, Database.open(database_url) as other:
 
         def away() -> None:
             raise StoreError("The database is away.")

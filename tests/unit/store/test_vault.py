@@ -10,14 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Event
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.stalling import Stalls
 
 from crm_steward.connect.tokens import Token, Tokens
 from crm_steward.model import BusyError, ConfigError, utc_now
@@ -201,27 +201,12 @@ def test_processes_renew_once_between_them(database_url: str, tmp_path: Path) ->
     }
 
 
-class _HeldUp(Database):
-    """A database whose first thread is held up once, right after a commit of its own."""
-
-    meanwhile: Any = None
-
-    @contextmanager
-    def write(self, *, fenced: bool = True) -> Iterator[sa.Connection]:
-        """Commit, and let others do something before anything else is done."""
-        with super().write(fenced=fenced) as writing:
-            yield writing
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile:
-            meanwhile()
-
-
 def test_threads_renew_once_between_them(database_url: str, tmp_path: Path) -> None:
     """A connection's pull and its writing, in one process: no refresh token is used twice.
 
     The first is held up right after it took the lease; the second used to get in as well.
     """
-    database = _HeldUp.open(database_url)
+    database = Stalls.open(database_url)
     vault = DatabaseVault(lambda: database, TokenKey(KEY, tmp_path), clock=utc_now)
     used: list[str] = []
     asked = Event()
